@@ -10,6 +10,11 @@ vector and its scatter matrix ``W``::
 The cost of an evaluation therefore does not grow with the number of patients,
 only with the number of groups.
 
+Two extensions keep the model Gaussian given some more unknowns, which the sampler draws:
+a Student-t residual is a normal one whose precision is multiplied by a gamma *weight*
+(Lange, Little and Taylor 1989, JASA 84:881), and a censored value is an unknown *augmented*
+value inside its interval, so that integrating it out gives the interval likelihood.
+
 The gradient is the standard one of a Gaussian likelihood
 (`Magnus and Neudecker, Matrix Differential Calculus`, ch. 15):
 with ``S = W + n e e'``, ``e = ybar - m``::
@@ -123,120 +128,164 @@ def _inverse_and_logdet(matrix, inverse):
 
 
 @nb.njit(cache=True)
+def _effect_covariance(baseline_sd, change_sd, factor):
+    """Covariance of the patient effects and its scaled Cholesky factor."""
+    n_marker = baseline_sd.size
+    size = 2 * n_marker
+    scaled = np.zeros((size, size))
+    for i in range(size):
+        sd = baseline_sd[i] if i < n_marker else change_sd[i - n_marker]
+        for j in range(i + 1):
+            scaled[i, j] = sd * factor[i, j]
+    cov = np.zeros((size, size))
+    for i in range(size):
+        for j in range(i + 1):
+            total = 0.0
+            for k in range(j + 1):
+                total += scaled[i, k] * scaled[j, k]
+            cov[i, j] = total
+            cov[j, i] = total
+    return cov, scaled
+
+
+@nb.njit(cache=True)
+def _group_covariance(effect_cov, residual_sd, serial_sd, serial_weeks, weeks, weight, first, t, k):
+    """Covariance of a group's cells; ``t`` and ``k`` are their visits and markers."""
+    m = t.size
+    n_marker = residual_sd.size
+    cov = np.zeros((m, m))
+    for a in range(m):
+        for b in range(a + 1):
+            total = effect_cov[k[a], k[b]]
+            if t[a] > 0:
+                total += effect_cov[n_marker + k[a], k[b]]
+            if t[b] > 0:
+                total += effect_cov[k[a], n_marker + k[b]]
+            if t[a] > 0 and t[b] > 0:
+                total += effect_cov[n_marker + k[a], n_marker + k[b]]
+            if k[a] == k[b] and serial_sd[k[a]] > 0.0:
+                gap = abs(weeks[t[a]] - weeks[t[b]])
+                total += serial_sd[k[a]] ** 2 * np.exp(-gap / serial_weeks)
+            if a == b:
+                variance = residual_sd[k[a]] ** 2
+                total += variance / weight[first + a] if weight.size > 0 else variance
+            cov[a, b] = total
+            cov[b, a] = total
+    return cov
+
+
+@nb.njit(cache=True)
+def _unpack(packed, part):
+    """Part number ``part`` of :meth:`mnbayes.numerics.groups.Groups.packed`."""
+    start = 9
+    for i in range(part):
+        start += int(packed[i])
+    return packed[start : start + int(packed[part])]
+
+
+@nb.njit(cache=True)
 def marginal_loglik_and_gradient(
     baseline_mean,
-    visit_change,
+    change_mean,
+    visit_sd,
+    visit_offset,
     slope,
-    effect_sd,
-    partial,
+    baseline_sd,
+    change_sd,
+    unit,
     residual_sd,
     serial_sd,
     serial_weeks,
-    weeks,
-    group_size,
-    group_covariate,
-    group_start,
-    cell_visit,
-    cell_marker,
-    cell_mean,
-    scatter,
+    weight,
+    augmented,
+    packed,
 ):
     """Log-likelihood and its gradient, patient effects integrated out.
 
     Parameters
     ----------
-    baseline_mean : array, shape (marker,)
-        Mean log baseline.
-    visit_change : array, shape (visit - 1, marker)
-        Mean change of the log value at each later visit.
+    baseline_mean, change_mean : array, shape (marker,)
+        Mean log baseline, mean change of the log value.
+    visit_sd : array, shape (marker,)
+    visit_offset : array, shape (visit - 1, marker)
+        Standardised deviations of the later visits: the mean change at a visit is
+        ``change_mean + visit_sd * visit_offset``.
     slope : array, shape (marker,)
         Change per unit of the covariate.
-    effect_sd : array, shape (2 * marker,)
-        SDs of the patient effects: baseline of every marker, then change of every marker.
-    partial : array
-        Canonical partial correlations of the patient effects.
-    residual_sd : array, shape (marker,)
-    serial_sd : array, shape (marker,)
-        SD of the serially correlated part; zeros where there is none.
+    baseline_sd, change_sd : array, shape (marker,)
+        SDs of the patient effects.
+    unit : array
+        ``(1 + r) / 2`` of the canonical partial correlations ``r`` of the effects, baselines
+        of every marker first, then changes.
+    residual_sd, serial_sd : array, shape (marker,)
+        ``serial_sd`` is zero where there is no serial correlation.
     serial_weeks : float
         Correlation time in weeks.
-    weeks : array, shape (visit,)
-        Weeks of the visits, baseline first.
-    group_size, group_covariate : array, shape (group,)
-    group_start : array of int, shape (group + 1,)
-        Where each group's cells begin.
-    cell_visit, cell_marker : arrays of int, shape (cell,)
-    cell_mean : array, shape (cell,)
-        Mean log value over the group's patients.
-    scatter : array
-        The groups' scatter matrices, each flattened row by row.
+    weight : array, shape (cell,) or (0,)
+        Residual precision multipliers; empty for normal residuals.
+    augmented : array
+        The censored values as they now stand, on the log scale.
+    packed : array
+        :meth:`mnbayes.numerics.groups.Groups.packed`.
 
     Returns
     -------
     tuple
-        ``(loglik, d_baseline_mean, d_visit_change, d_slope, d_effect_sd, d_partial,
-        d_residual_sd, d_serial_sd, d_serial_weeks)``; the log-likelihood is -inf where
-        the covariance is not positive definite.
+        The log-likelihood, then its gradient in each of the arguments but ``packed``. It is
+        -inf where the covariance is not positive definite.
     """
+    group_size = _unpack(packed, 0)
+    group_covariate = _unpack(packed, 1)
+    group_start = _unpack(packed, 2).astype(np.int64)
+    cell_visit = _unpack(packed, 3).astype(np.int64)
+    cell_marker = _unpack(packed, 4).astype(np.int64)
+    cell_augmented = _unpack(packed, 5).astype(np.int64)
+    cell_mean = _unpack(packed, 6)
+    scatter = _unpack(packed, 7)
+    weeks = _unpack(packed, 8)
+
     n_marker = baseline_mean.size
     size = 2 * n_marker
+    partial = 2.0 * unit - 1.0
     factor = correlation_cholesky(partial, size)
-    scaled = np.empty((size, size))
-    for i in range(size):
-        for j in range(size):
-            scaled[i, j] = effect_sd[i] * factor[i, j]
-    effect_cov = np.zeros((size, size))
-    for i in range(size):
-        for j in range(size):
-            total = 0.0
-            for k in range(min(i, j) + 1):
-                total += scaled[i, k] * scaled[j, k]
-            effect_cov[i, j] = total
+    effect_cov, scaled = _effect_covariance(baseline_sd, change_sd, factor)
 
     loglik = 0.0
     d_baseline_mean = np.zeros(n_marker)
-    d_visit_change = np.zeros(visit_change.shape)
+    d_visit_change = np.zeros(visit_offset.shape)
     d_slope = np.zeros(n_marker)
     d_effect_cov = np.zeros((size, size))
     d_residual_sd = np.zeros(n_marker)
     d_serial_sd = np.zeros(n_marker)
     d_serial_weeks = 0.0
+    d_weight = np.zeros(weight.size)
+    d_augmented = np.zeros(augmented.size)
 
     offset = 0
     for g in range(group_size.size):
-        start, stop = group_start[g], group_start[g + 1]
-        m = stop - start
+        first, stop = group_start[g], group_start[g + 1]
+        m = stop - first
         n = group_size[g]
-        cov = np.zeros((m, m))
+        visit = cell_visit[first:stop]
+        marker = cell_marker[first:stop]
+        cov = _group_covariance(
+            effect_cov, residual_sd, serial_sd, serial_weeks, weeks, weight, first, visit, marker
+        )
         inverse = np.zeros((m, m))
-        error = np.empty(m)
-        for a in range(m):
-            t, k = cell_visit[start + a], cell_marker[start + a]
-            mean = baseline_mean[k]
-            if t > 0:
-                mean += visit_change[t - 1, k] + slope[k] * group_covariate[g]
-            error[a] = cell_mean[start + a] - mean
-            for b in range(a + 1):
-                t2, k2 = cell_visit[start + b], cell_marker[start + b]
-                total = effect_cov[k, k2]
-                if t > 0:
-                    total += effect_cov[n_marker + k, k2]
-                if t2 > 0:
-                    total += effect_cov[k, n_marker + k2]
-                if t > 0 and t2 > 0:
-                    total += effect_cov[n_marker + k, n_marker + k2]
-                if k == k2 and serial_sd[k] > 0.0:
-                    total += serial_sd[k] ** 2 * np.exp(-abs(weeks[t] - weeks[t2]) / serial_weeks)
-                if a == b:
-                    total += residual_sd[k] ** 2
-                cov[a, b] = total
-                cov[b, a] = total
         logdet = _inverse_and_logdet(cov, inverse)
         if np.isnan(logdet):
             loglik = -np.inf
             break
-        # moment = V^-1 S V^-1, built from inverse @ S.
-        half = np.zeros((m, m))
+        error = np.empty(m)
+        for a in range(m):
+            t, k = visit[a], marker[a]
+            mean = baseline_mean[k]
+            if t > 0:
+                mean += change_mean[k] + visit_sd[k] * visit_offset[t - 1, k]
+                mean += slope[k] * group_covariate[g]
+            hidden = cell_augmented[first + a]
+            error[a] = (augmented[hidden] if hidden >= 0 else cell_mean[first + a]) - mean
+        half = np.zeros((m, m))  # V^-1 S
         trace = 0.0
         for a in range(m):
             for b in range(m):
@@ -247,7 +296,7 @@ def marginal_loglik_and_gradient(
             trace += half[a, a]
         loglik -= 0.5 * (n * (m * LOG_2PI + logdet) + trace)
         for a in range(m):
-            t, k = cell_visit[start + a], cell_marker[start + a]
+            t, k = visit[a], marker[a]
             d_mean = 0.0
             for c in range(m):
                 d_mean += n * inverse[a, c] * error[c]
@@ -255,8 +304,11 @@ def marginal_loglik_and_gradient(
             if t > 0:
                 d_visit_change[t - 1, k] += d_mean
                 d_slope[k] += d_mean * group_covariate[g]
+            hidden = cell_augmented[first + a]
+            if hidden >= 0:
+                d_augmented[hidden] -= d_mean
             for b in range(m):
-                t2, k2 = cell_visit[start + b], cell_marker[start + b]
+                t2, k2 = visit[b], marker[b]
                 total = -n * inverse[a, b]
                 for c in range(m):
                     total += half[a, c] * inverse[c, b]
@@ -274,27 +326,50 @@ def marginal_loglik_and_gradient(
                     d_serial_sd[k] += d_cov * 2.0 * serial_sd[k] * decay
                     d_serial_weeks += d_cov * serial_sd[k] ** 2 * decay * gap / serial_weeks**2
                 if a == b:
-                    d_residual_sd[k] += d_cov * 2.0 * residual_sd[k]
+                    w = weight[first + a] if weight.size > 0 else 1.0
+                    d_residual_sd[k] += d_cov * 2.0 * residual_sd[k] / w
+                    if weight.size > 0:
+                        d_weight[first + a] -= d_cov * residual_sd[k] ** 2 / w**2
         offset += m * m
 
-    d_effect_sd = np.zeros(size)
+    d_baseline_sd = np.zeros(n_marker)
+    d_change_sd = np.zeros(n_marker)
     d_factor = np.zeros((size, size))
     for i in range(size):
+        sd = baseline_sd[i] if i < n_marker else change_sd[i - n_marker]
+        d_sd = 0.0
         for j in range(i + 1):
             total = 0.0
             for k in range(size):
                 total += 2.0 * d_effect_cov[i, k] * scaled[k, j]
-            d_effect_sd[i] += total * factor[i, j]
-            d_factor[i, j] = total * effect_sd[i]
-    d_partial = _partial_gradient(partial, size, d_factor)
+            d_sd += total * factor[i, j]
+            d_factor[i, j] = total * sd
+        if i < n_marker:
+            d_baseline_sd[i] = d_sd
+        else:
+            d_change_sd[i - n_marker] = d_sd
+    d_unit = 2.0 * _partial_gradient(partial, size, d_factor)
+    d_change_mean = np.zeros(n_marker)
+    d_visit_sd = np.zeros(n_marker)
+    d_visit_offset = np.zeros(visit_offset.shape)
+    for t in range(visit_offset.shape[0]):
+        for k in range(n_marker):
+            d_change_mean[k] += d_visit_change[t, k]
+            d_visit_sd[k] += d_visit_change[t, k] * visit_offset[t, k]
+            d_visit_offset[t, k] = d_visit_change[t, k] * visit_sd[k]
     return (
         loglik,
         d_baseline_mean,
-        d_visit_change,
+        d_change_mean,
+        d_visit_sd,
+        d_visit_offset,
         d_slope,
-        d_effect_sd,
-        d_partial,
+        d_baseline_sd,
+        d_change_sd,
+        d_unit,
         d_residual_sd,
         d_serial_sd,
         d_serial_weeks,
+        d_weight,
+        d_augmented,
     )

@@ -1,0 +1,303 @@
+"""Model cards: which markers, which structure, which priors and why (TOML files in ``models/``)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from string import Template
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mnbayes import priors
+from mnbayes.markers import MARKERS
+from mnbayes.problems import InputError, Problem
+from mnbayes.resources import models_folder
+
+Kind = Literal["level", "change", "sd", "time", "shape", "correlation"]
+
+#: Every parameter a card can set a prior of: what it measures and its family's role.
+PARAMETERS: dict[str, tuple[Kind, priors.Role]] = {
+    "baseline_mean": ("level", "location"),
+    "change_mean": ("change", "location"),
+    "covariate_slope": ("change", "location"),
+    "baseline_sd": ("sd", "scale"),
+    "change_sd": ("sd", "scale"),
+    "visit_sd": ("sd", "scale"),
+    "residual_sd": ("sd", "scale"),
+    "serial_sd": ("sd", "scale"),
+    "serial_weeks": ("time", "scale"),
+    "residual_df": ("shape", "scale"),
+    "correlation": ("correlation", "correlation"),
+}
+#: Parameters with one value for the whole model instead of one for each marker.
+SHARED = ("serial_weeks", "residual_df", "correlation")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Structure(_Strict):
+    """Parts of the longitudinal model that a card switches on."""
+
+    residual: Literal["normal", "student_t"] = "normal"
+    serial: bool = False
+    covariate: str = ""
+
+
+class PriorSpec(_Strict):
+    """One prior: a distribution with its arguments, its meaning, its reason and its source."""
+
+    distribution: str
+    arguments: dict[str, float]
+    meaning: str
+    why: str
+    source: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_arguments(cls, data: Any) -> Any:
+        # A card writes `sigma = 0.5` beside `why = ...`; the numbers are the arguments.
+        if not isinstance(data, dict) or "arguments" in data:
+            return data
+        texts = {k: v for k, v in data.items() if k in cls.model_fields}
+        return texts | {"arguments": {k: v for k, v in data.items() if k not in cls.model_fields}}
+
+    @model_validator(mode="after")
+    def _check_arguments(self) -> Self:
+        family = priors.FAMILIES.get(self.distribution)
+        if family is None:
+            raise ValueError(
+                f"unknown distribution {self.distribution!r}; there are {', '.join(priors.FAMILIES)}"
+            )
+        if set(self.arguments) != set(family.arguments):
+            raise ValueError(
+                f"{self.distribution} takes {', '.join(family.arguments)}; "
+                f"found {', '.join(sorted(self.arguments)) or 'nothing'}"
+            )
+        for name, value in self.arguments.items():
+            if not np.isfinite(value):
+                raise ValueError(f"{name} must be a finite number; found {value}")
+            if name in family.positive and value <= 0:
+                raise ValueError(f"{name} must be above 0; found {value:g}")
+        return self
+
+    @property
+    def formula(self) -> str:
+        """The distribution as text, such as ``Normal(0, 0.7)``."""
+        numbers = {name: f"{value:.3g}" for name, value in self.arguments.items()}
+        return priors.FAMILIES[self.distribution].formula.format(**numbers)
+
+    @property
+    def explained(self) -> str:
+        """The meaning, its ``$`` fields filled from the distribution as it now stands.
+
+        ``$q05`` is the 5 % quantile on the parameter's own scale, ``$x05`` its exponential
+        (a level or a ratio), ``$span95`` the factor that holds 95 % of patients when the SD
+        is at its 95 % quantile; an overridden prior therefore explains itself correctly.
+        """
+        if self.distribution == "LKJ":
+            return self.meaning
+        fields: dict[str, str] = {}
+        for percent in ("2.5", "5", "50", "95", "97.5"):
+            key = percent.replace(".", "").zfill(2)
+            value = float(
+                priors.quantile(self.distribution, self.arguments, float(percent) / 100)
+            )
+            fields[f"q{key}"] = f"{value:.2g}"
+            with np.errstate(over="ignore"):
+                fields[f"x{key}"] = f"{np.exp(value):.3g}"
+        return Template(self.meaning).safe_substitute(fields)
+
+
+class Card(_Strict):
+    """A model card.
+
+    Attributes
+    ----------
+    name, title : str
+    markers : tuple of str
+        Markers in the model, in the order of its ``marker`` dimension.
+    structure : Structure
+    prior : dict
+        Parameter name to marker name (or ``""`` for a shared parameter) to prior.
+    """
+
+    name: str
+    title: str
+    markers: tuple[str, ...]
+    structure: Structure = Structure()
+    prior: dict[str, dict[str, PriorSpec]] = Field(alias="priors")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shared_priors(cls, data: Any) -> Any:
+        # A shared parameter is written [priors.correlation]; store it under the marker "".
+        if not isinstance(data, dict) or not isinstance(data.get("priors"), dict):
+            return data
+        tables = {
+            name: {"": table}
+            if name in SHARED and isinstance(table, dict) and "" not in table
+            else table
+            for name, table in data["priors"].items()
+        }
+        return data | {"priors": tables}
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        unknown = [m for m in self.markers if m not in MARKERS]
+        if unknown or not self.markers or len(set(self.markers)) != len(self.markers):
+            raise ValueError(
+                f"markers must be different names from {', '.join(MARKERS)}; "
+                f"found {', '.join(self.markers) or 'none'}"
+            )
+        needed = needed_parameters(self.structure)
+        problems = [
+            f"prior of unknown parameter {name!r}; there are {', '.join(PARAMETERS)}"
+            for name in self.prior
+            if name not in PARAMETERS
+        ]
+        problems += [f"no prior of {name}" for name in needed if name not in self.prior]
+        for name in (n for n in self.prior if n in PARAMETERS):
+            table = self.prior[name]
+            expected = {""} if name in SHARED else set(self.markers)
+            if set(table) != expected:
+                problems.append(
+                    f"prior of {name} must be given for {', '.join(sorted(expected)) or 'the model'}; "
+                    f"found {', '.join(sorted(table))}"
+                )
+            if len({spec.distribution for spec in table.values()}) > 1:
+                problems.append(f"prior of {name} must have one distribution for all markers")
+            role = PARAMETERS[name][1]
+            fitting = [f.name for f in priors.FAMILIES.values() if role in f.roles]
+            problems += [
+                f"prior of {name} cannot be {spec.distribution}; it can be {', '.join(fitting)}"
+                for spec in table.values()
+                if spec.distribution not in fitting
+            ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the top-level parameters of this card's model, in model order."""
+        return needed_parameters(self.structure)
+
+    def argument_values(self, parameter: str) -> dict[str, np.ndarray[Any, Any]]:
+        """Prior arguments of a parameter as arrays over markers (shape (1,) where shared)."""
+        table = self.prior[parameter]
+        specs = [table[key] for key in ([""] if parameter in SHARED else self.markers)]
+        names = priors.FAMILIES[specs[0].distribution].arguments
+        return {name: np.array([spec.arguments[name] for spec in specs]) for name in names}
+
+    def family(self, parameter: str) -> str:
+        """Name of the prior family of a parameter."""
+        return next(iter(self.prior[parameter].values())).distribution
+
+    @property
+    def sha256(self) -> str:
+        """Hash of everything the card says, overrides included."""
+        return hashlib.sha256(
+            json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()
+        ).hexdigest()
+
+
+def needed_parameters(structure: Structure) -> tuple[str, ...]:
+    """Top-level parameters of a model with this structure."""
+    left_out = set()
+    if not structure.covariate:
+        left_out.add("covariate_slope")
+    if not structure.serial:
+        left_out |= {"serial_sd", "serial_weeks"}
+    if structure.residual != "student_t":
+        left_out.add("residual_df")
+    return tuple(name for name in PARAMETERS if name not in left_out)
+
+
+def prior_name(parameter: str, marker: str, markers: tuple[str, ...]) -> str:
+    """Name of a prior on the command line: short where the card has one marker."""
+    return parameter if not marker or len(markers) == 1 else f"{parameter}.{marker}"
+
+
+def available_cards(folder: Path | None = None) -> dict[str, Path]:
+    """Cards by name in a folder (default: the ones mnbayes brings)."""
+    place = models_folder() if folder is None else folder
+    return {
+        path.stem: path
+        for path in sorted(place.glob("*.toml"))
+        if "priors" in tomllib.loads(path.read_text(encoding="utf-8"))
+    }
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a dictionary.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not UTF-8 or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError([Problem(str(path), None, None, error.strerror or "unreadable", "a TOML file")]) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError([Problem(str(path), None, None, str(error), "valid TOML in UTF-8")]) from error
+
+
+def validation_problems(error: ValidationError, file: str) -> list[Problem]:
+    """Pydantic's errors as problems, the key path standing in for the column."""
+    return [
+        Problem(
+            file,
+            None,
+            ".".join(str(part) for part in item["loc"] if part != "") or None,
+            "" if isinstance(item["input"], dict) else repr(item["input"])[:80],
+            item["msg"].removeprefix("Value error, "),
+        )
+        for item in error.errors()
+    ]
+
+
+def parse_card(data: dict[str, Any], file: str) -> Card:
+    """Validate a card's dictionary.
+
+    Raises
+    ------
+    InputError
+        With every problem, each with the file and the key.
+    """
+    try:
+        return Card.model_validate(data)
+    except ValidationError as error:
+        raise InputError(validation_problems(error, file)) from error
+
+
+def load_card(name: str | Path) -> Card:
+    """Load a model card by name or by path.
+
+    Parameters
+    ----------
+    name : str or Path
+        Name of a card that mnbayes brings (``"proteinuria"``), or the path of a TOML file.
+
+    Raises
+    ------
+    InputError
+        If there is no such card (the ones that exist are named) or it is not valid.
+    """
+    cards = available_cards()
+    if str(name) in cards:
+        path = cards[str(name)]
+    elif Path(name).suffix == ".toml":
+        path = Path(name)
+    else:
+        raise InputError(
+            [Problem("models/", None, None, repr(str(name)), f"one of {', '.join(cards)}, or a .toml file")]
+        )
+    return parse_card(read_toml(path), path.name)

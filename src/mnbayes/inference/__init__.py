@@ -1,0 +1,1 @@
+"""Compiling, sampling and checking."""

@@ -1,0 +1,100 @@
+"""The gate between a fit and its probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+#: Vehtari et al. (2021), Bayesian Analysis 16:667, for R-hat and ESS (100 a chain);
+#: Betancourt (2016), arXiv:1604.00695, for the energy fraction.
+MAX_RHAT = 1.01
+MIN_ESS = 400
+MIN_BFMI = 0.3
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """Convergence of one fit.
+
+    Attributes
+    ----------
+    divergences : int
+    worst_rhat, worst_ess_bulk, worst_ess_tail, worst_bfmi : float
+        Over all sampled quantities, or over chains.
+    reasons : tuple of str
+        Why the fit is not to be trusted; empty if it may be.
+    """
+
+    divergences: int
+    worst_rhat: float
+    worst_ess_bulk: float
+    worst_ess_tail: float
+    worst_bfmi: float
+    reasons: tuple[str, ...]
+
+    @property
+    def converged(self) -> bool:
+        """Whether the fit passes the gate."""
+        return not self.reasons
+
+    def as_dict(self) -> dict[str, object]:
+        """Fields and ``converged`` as plain values."""
+        return asdict(self) | {"converged": self.converged}
+
+
+def parameter_table(posterior: xr.Dataset) -> pd.DataFrame:
+    """R-hat, ESS and Monte Carlo error of every scalar in a posterior.
+
+    Parameters
+    ----------
+    posterior : Dataset
+        Dims ``chain``, ``draw`` and others.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``parameter, mean, sd, mcse_mean, rhat, ess_bulk, ess_tail``.
+    """
+    import arviz as az
+
+    table = az.summary(
+        posterior, kind="all", ci_prob=0.95, ci_kind="eti", round_to="none"
+    ).rename(columns={"r_hat": "rhat"})
+    columns = ["mean", "sd", "mcse_mean", "rhat", "ess_bulk", "ess_tail"]
+    return table[columns].rename_axis("parameter").reset_index()
+
+
+def diagnose(table: pd.DataFrame, sample_stats: xr.Dataset) -> Diagnostics:
+    """Apply the gate.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`parameter_table`, over the sampled quantities.
+    sample_stats : Dataset
+        With ``diverging`` and ``energy``.
+    """
+    import arviz as az
+
+    divergences = int(sample_stats["diverging"].sum())
+    bfmi = az.bfmi(xr.DataTree.from_dict({"sample_stats": sample_stats}))
+    worst_bfmi = float(min(np.min(v) for v in bfmi.data_vars.values()))
+    rhat, bulk, tail = (
+        float(table["rhat"].max(skipna=False)),
+        float(table["ess_bulk"].min(skipna=False)),
+        float(table["ess_tail"].min(skipna=False)),
+    )
+    reasons = []
+    if divergences:
+        reasons.append(f"{divergences} divergent transition{'s' if divergences > 1 else ''}")
+    if not rhat < MAX_RHAT:
+        reasons.append(f"R-hat {rhat:.3f} is not below {MAX_RHAT}")
+    for name, ess in (("bulk", bulk), ("tail", tail)):
+        if not ess >= MIN_ESS:
+            reasons.append(f"{name} effective sample size {ess:.0f} is below {MIN_ESS}")
+    if not worst_bfmi >= MIN_BFMI:
+        reasons.append(f"E-BFMI {worst_bfmi:.2f} is below {MIN_BFMI}")
+    return Diagnostics(divergences, rhat, bulk, tail, worst_bfmi, tuple(reasons))

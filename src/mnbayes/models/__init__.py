@@ -1,0 +1,1 @@
+"""Builders of PyMC models from a card and a cohort."""

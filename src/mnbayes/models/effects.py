@@ -1,0 +1,290 @@
+"""Patient effects and levels from draws of the top-level parameters, in NumPy.
+
+Given the parameters the model is Gaussian, so the effects that the sampler integrated out
+can be drawn exactly: simulate effects and data from the prior, then correct by the
+regression of effects on data (Matheron's rule; Hoffman and Ribak 1991, Astrophys. J. 380:L5).
+Without data the same code draws from the prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnbayes.models.observations import Observations
+from mnbayes.numerics.groups import Floats
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Draws of the top-level parameters; the first axis of every array is the draw.
+
+    Attributes
+    ----------
+    baseline_mean, baseline_sd, change_sd, residual_sd, serial_sd : array, shape (draw, marker)
+    visit_change : array, shape (draw, visit - 1, marker)
+    slope : array, shape (draw, marker)
+    cholesky : array, shape (draw, effect, effect)
+        Of the correlation matrix of the patient effects.
+    serial_weeks : array, shape (draw,)
+    residual_df : array, shape (draw,)
+        inf for normal residuals.
+    """
+
+    baseline_mean: Floats
+    visit_change: Floats
+    slope: Floats
+    baseline_sd: Floats
+    change_sd: Floats
+    residual_sd: Floats
+    cholesky: Floats
+    serial_sd: Floats
+    serial_weeks: Floats
+    residual_df: Floats
+
+    @property
+    def n_draws(self) -> int:
+        """Number of draws."""
+        return int(self.baseline_mean.shape[0])
+
+    @property
+    def effect_cholesky(self) -> Floats:
+        """Cholesky factor of the effects' covariance, shape (draw, effect, effect)."""
+        sd = np.concatenate([self.baseline_sd, self.change_sd], axis=1)
+        return sd[:, :, None] * self.cholesky
+
+
+def cholesky_from_unit(unit: Floats, size: int) -> Floats:
+    """Cholesky factors of correlation matrices from unit-interval partial correlations.
+
+    Vectorised twin of :func:`mnbayes.numerics.marginal.correlation_cholesky`.
+
+    Parameters
+    ----------
+    unit : array, shape (draw, size * (size - 1) / 2)
+
+    Returns
+    -------
+    array, shape (draw, size, size)
+    """
+    partial = 2.0 * unit - 1.0
+    factor = np.zeros((unit.shape[0], size, size))
+    position = 0
+    for i in range(size):
+        left = np.ones(unit.shape[0])
+        for j in range(i):
+            r = partial[:, position]
+            factor[:, i, j] = r * np.sqrt(left)
+            left = left * (1.0 - r * r)
+            position += 1
+        factor[:, i, i] = np.sqrt(left)
+    return factor
+
+
+def parameters_from_draws(draws: Mapping[str, Floats]) -> Parameters:
+    """Arrange sampled or simulated top-level draws (first axis: draw).
+
+    Parameters
+    ----------
+    draws : mapping
+        By the names of the model's random variables, ``correlation_unit`` and
+        ``visit_offset`` among them.
+    """
+    mean = draws["baseline_mean"]
+    zeros = np.zeros_like(mean)
+    change = draws["change_mean"][:, None] + draws["visit_sd"][:, None] * draws["visit_offset"]
+    return Parameters(
+        baseline_mean=mean,
+        visit_change=change,
+        slope=draws.get("covariate_slope", zeros),
+        baseline_sd=draws["baseline_sd"],
+        change_sd=draws["change_sd"],
+        residual_sd=draws["residual_sd"],
+        cholesky=cholesky_from_unit(draws["correlation_unit"], 2 * mean.shape[1]),
+        serial_sd=draws.get("serial_sd", zeros),
+        serial_weeks=draws.get("serial_weeks", np.ones(mean.shape[0])),
+        residual_df=draws.get("residual_df", np.full(mean.shape[0], np.inf)),
+    )
+
+
+def serial_cholesky(weeks: Floats, correlation_weeks: Floats) -> Floats:
+    """Cholesky factor of ``exp(-|w - w'| / correlation_weeks)``, in closed form.
+
+    Row ``t`` follows from the Markov recursion ``s[t] = rho s[t-1] + sqrt(1 - rho^2) z[t]``.
+
+    Parameters
+    ----------
+    weeks : array, shape (visit,)
+    correlation_weeks : array, shape (draw,)
+
+    Returns
+    -------
+    array, shape (draw, visit, visit)
+    """
+    n = weeks.size
+    rho = np.exp(-np.diff(weeks) / correlation_weeks[:, None])
+    factor = np.zeros((correlation_weeks.size, n, n))
+    factor[:, 0, 0] = 1.0
+    for t in range(1, n):
+        factor[:, t, :t] = rho[:, t - 1, None] * factor[:, t - 1, :t]
+        factor[:, t, t] = np.sqrt(1.0 - rho[:, t - 1] ** 2)
+    return factor
+
+
+def prior_deviations(
+    parameters: Parameters, weeks: Floats, n_patients: int, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Draw patient effects and serial parts from the population.
+
+    Returns
+    -------
+    effects : array, shape (draw, patient, effect)
+    serial : array, shape (draw, patient, visit, marker)
+    """
+    n, effects = parameters.n_draws, parameters.cholesky.shape[1]
+    standard = rng.standard_normal((n, n_patients, effects))
+    deviation = standard @ parameters.effect_cholesky.transpose(0, 2, 1)
+    shape = (n, n_patients, weeks.size, effects // 2)
+    if not parameters.serial_sd.any():
+        return deviation, np.zeros(shape)
+    factor = serial_cholesky(weeks, parameters.serial_weeks)
+    serial = np.einsum("nts,npsk->nptk", factor, rng.standard_normal(shape))
+    return deviation, serial * parameters.serial_sd[:, None, None, :]
+
+
+def levels(
+    parameters: Parameters, effects: Floats, serial: Floats, covariate: Floats
+) -> Floats:
+    """Patients' true log levels.
+
+    Returns
+    -------
+    array, shape (draw, patient, visit, marker)
+    """
+    n_marker = parameters.baseline_mean.shape[1]
+    out = serial + (parameters.baseline_mean[:, None] + effects[..., :n_marker])[:, :, None]
+    change = parameters.visit_change[:, None] + effects[..., n_marker:][:, :, None]
+    out[:, :, 1:] += change + (covariate[:, None] * parameters.slope[:, None])[:, :, None]
+    return out
+
+
+def conditional_deviations(
+    parameters: Parameters,
+    observations: Observations,
+    rng: np.random.Generator,
+    weight: Floats | None = None,
+    censored_value: Floats | None = None,
+) -> tuple[Floats, Floats]:
+    """Draw patient effects and serial parts given the data: one exact draw for each draw.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    observations : Observations
+    weight : array, shape (draw, cell), optional
+        Residual precision multipliers of a Student-t model, in the order of the groups' cells.
+    censored_value : array, shape (draw, censored), optional
+
+    Returns
+    -------
+    effects : array, shape (draw, patient, effect)
+    serial : array, shape (draw, patient, visit, marker)
+    """
+    weeks = np.array(observations.weeks)
+    n_patients = len(observations.patients)
+    effects, serial = prior_deviations(parameters, weeks, n_patients, rng)
+    simulated = levels(parameters, effects, serial, observations.covariate)
+    target = np.broadcast_to(observations.log_value, simulated.shape).copy()
+    if censored_value is not None and censored_value.size:
+        target[:, observations.censored] = censored_value
+    has_serial = bool(parameters.serial_sd.any())
+    for patients, visit, marker, columns in _patterns(observations):
+        noise_sd = parameters.residual_sd[:, marker]
+        if weight is not None and weight.size:
+            noise_sd = noise_sd / np.sqrt(weight[:, columns])
+        gain, serial_gain = _gain(parameters, weeks, visit, marker, noise_sd, has_serial)
+        fake = simulated[:, patients][:, :, visit, marker]
+        fake = fake + rng.standard_normal(fake.shape) * noise_sd[:, None]
+        surprise = target[:, patients][:, :, visit, marker] - fake
+        effects[:, patients] += np.einsum("nec,npc->npe", gain, surprise)
+        if has_serial:
+            serial[:, patients] += np.einsum("ntkc,npc->nptk", serial_gain, surprise)
+    return effects, serial
+
+
+def _patterns(
+    observations: Observations,
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], slice]]:
+    """Patients that share observed cells: (patients, visits, markers, columns of the weights)."""
+    observed = observations.observed
+    if observations.weights:
+        out, start = [], 0
+        for patient, pattern in enumerate(observed):
+            visit, marker = np.nonzero(pattern)
+            if visit.size:
+                out.append((np.array([patient]), visit, marker, slice(start, start + visit.size)))
+                start += visit.size
+        return out
+    members: dict[bytes, list[int]] = {}
+    for patient, pattern in enumerate(observed):
+        members.setdefault(pattern.tobytes(), []).append(patient)
+    return [
+        (np.array(ids), *np.nonzero(observed[ids[0]]), slice(0, 0)) for ids in members.values()
+    ]
+
+
+def _gain(
+    parameters: Parameters,
+    weeks: Floats,
+    visit: NDArray[np.int64],
+    marker: NDArray[np.int64],
+    noise_sd: Floats,
+    has_serial: bool,
+) -> tuple[Floats, Floats]:
+    """Regression of effects and serial parts on a pattern's cells.
+
+    Returns
+    -------
+    effects : array, shape (draw, effect, cell)
+    serial : array, shape (draw, visit, marker, cell)
+    """
+    n_marker = parameters.baseline_mean.shape[1]
+    design = np.zeros((visit.size, 2 * n_marker))
+    design[np.arange(visit.size), marker] = 1.0
+    design[np.arange(visit.size), n_marker + marker] = visit > 0
+    factor = parameters.effect_cholesky
+    cross = factor @ (factor.transpose(0, 2, 1) @ design.T)
+    cov = design @ cross
+    cov[:, np.arange(visit.size), np.arange(visit.size)] += noise_sd**2
+    serial_cross = np.zeros((parameters.n_draws, weeks.size, n_marker, 0))
+    if has_serial:
+        gap = np.abs(weeks[:, None] - weeks[visit])
+        decay = np.exp(-gap / parameters.serial_weeks[:, None, None])
+        same = marker[None, :] == np.arange(n_marker)[:, None]
+        variance = parameters.serial_sd[:, marker] ** 2
+        serial_cross = decay[:, :, None] * same * variance[:, None, None]
+        cov += decay[:, visit] * (marker[:, None] == marker) * variance[:, None]
+    # cov is symmetric, so solve(cov, cross') = (cross cov^-1)'.
+    gain = np.linalg.solve(cov, cross.transpose(0, 2, 1)).transpose(0, 2, 1)
+    if not has_serial:
+        return gain, serial_cross
+    flat = serial_cross.reshape(parameters.n_draws, -1, visit.size)
+    serial_gain = np.linalg.solve(cov, flat.transpose(0, 2, 1)).transpose(0, 2, 1)
+    return gain, serial_gain.reshape(serial_cross.shape)
+
+
+def measurements(level: Floats, parameters: Parameters, rng: np.random.Generator) -> Floats:
+    """Repeat measurements of the levels, residual noise included.
+
+    Returns
+    -------
+    array, shape of ``level``
+    """
+    noise = rng.standard_normal(level.shape)
+    if np.isfinite(parameters.residual_df).all():
+        df = parameters.residual_df[:, None, None, None]
+        noise = noise / np.sqrt(rng.chisquare(np.broadcast_to(df, level.shape)) / df)
+    return level + noise * parameters.residual_sd[:, None, None, :]

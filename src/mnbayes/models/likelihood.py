@@ -1,0 +1,113 @@
+"""Pointwise log-likelihood and log prior of draws, in NumPy (needs no compilation)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import stats
+
+from mnbayes import priors
+from mnbayes.cards import Card
+from mnbayes.models.effects import Parameters
+from mnbayes.models.observations import Observations
+from mnbayes.numerics.groups import Floats
+
+
+def pointwise_loglik(
+    level: Floats, parameters: Parameters, observations: Observations
+) -> Floats:
+    """Log-likelihood of each observation given the patient's level.
+
+    A censored value contributes the probability of its interval.
+
+    Parameters
+    ----------
+    level : array, shape (draw, patient, visit, marker)
+
+    Returns
+    -------
+    array, shape (draw, observation)
+        Observations in patient, visit, marker order.
+    """
+    patient, visit, marker = np.nonzero(observations.observed)
+    mean = level[:, patient, visit, marker]
+    sd = parameters.residual_sd[:, marker]
+    df = parameters.residual_df[:, None]
+    noise = stats.t(df) if np.isfinite(df).all() else stats.norm()
+    value = observations.log_value[patient, visit, marker]
+    out = np.asarray(noise.logpdf((value - mean) / sd)) - np.log(sd)
+    hidden = observations.censored[patient, visit, marker]
+    if hidden.any():
+        limits = [
+            bound[patient, visit, marker][hidden]
+            for bound in (observations.log_lower, observations.log_upper)
+        ]
+        low, high = ((limit - mean[:, hidden]) / sd[:, hidden] for limit in limits)
+        noise = stats.t(df) if np.isfinite(df).all() else stats.norm()
+        # In the upper tail the survival function keeps the digits that the cdf loses.
+        upper_tail = low > 0
+        probability = np.where(
+            upper_tail, noise.sf(low) - noise.sf(high), noise.cdf(high) - noise.cdf(low)
+        )
+        with np.errstate(divide="ignore"):
+            out[:, hidden] = np.log(probability)
+    return np.asarray(out)
+
+
+def log_prior(card: Card, draws: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Log prior density of each top-level parameter at each draw.
+
+    Parameters
+    ----------
+    draws : mapping
+        Parameter name to array with the draw first; ``correlation_unit`` for the correlation.
+
+    Returns
+    -------
+    dict
+        Parameter name to array, shape (draw, marker), or (draw,) where shared.
+    """
+    out = {}
+    for name in card.parameters:
+        arguments = card.argument_values(name)
+        if name == "correlation":
+            unit = draws["correlation_unit"]
+            size = 2 * len(card.markers)
+            alpha = priors.partial_correlation_alpha(float(arguments["eta"][0]), size)
+            out[name] = np.asarray(stats.beta(alpha, alpha).logpdf(unit)).sum(axis=1)
+            continue
+        out[name] = priors.log_density(card.family(name), arguments, draws[name])
+        if draws[name].ndim == 1:
+            out[name] = out[name].reshape(draws[name].shape)
+    return out
+
+
+def draw_prior(card: Card, n_visits: int, n: int, rng: np.random.Generator) -> dict[str, Floats]:
+    """Simulate the top-level parameters of a card from its priors.
+
+    Parameters
+    ----------
+    n_visits : int
+        Number of visits after baseline.
+    n : int
+        Number of draws.
+
+    Returns
+    -------
+    dict
+        By the names of the model's random variables; the first axis is the draw.
+    """
+    out: dict[str, Floats] = {}
+    n_marker = len(card.markers)
+    for name in card.parameters:
+        arguments = card.argument_values(name)
+        if name == "correlation":
+            alpha = priors.partial_correlation_alpha(float(arguments["eta"][0]), 2 * n_marker)
+            out["correlation_unit"] = rng.beta(alpha, alpha, size=(n, alpha.size))
+            continue
+        size = next(iter(arguments.values())).size
+        values = priors.draw(card.family(name), arguments, (n, size), rng)
+        out[name] = values[:, 0] if name in ("serial_weeks", "residual_df") else values
+    out["visit_offset"] = rng.standard_normal((n, n_visits, n_marker))
+    return out

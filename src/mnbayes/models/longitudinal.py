@@ -1,0 +1,212 @@
+"""The longitudinal model of log marker levels as a PyMC model.
+
+    log y[i,t,k] ~ Normal or StudentT(level[i,t,k], residual_sd[k])
+    level[i,t,k] = baseline[i,k] + 1(t > 0) (visit_change[t,k] + change[i,k] + x[i] slope[k])
+                   + optionally a part whose correlation falls exponentially in time
+    visit_change[t,k] = change_mean[k] + visit_sd[k] visit_offset[t,k]
+    (baseline - baseline_mean, change) ~ MvNormal(0, diag(sd) C diag(sd)),  C ~ LKJ
+
+The patient effects are integrated out (:mod:`mnbayes.numerics.marginal`) and drawn exactly
+afterwards (:mod:`mnbayes.models.effects`). With eight patients that removes the funnel
+between the effects and their SDs, which is where explicit parametrisations diverge.
+
+Prior arguments, observations and censoring limits are model data: with new numbers the
+compiled model is reused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mnbayes import priors
+from mnbayes.cards import Card
+from mnbayes.models.observations import Observations
+from mnbayes.numerics.groups import Floats
+
+_BOUND_KINDS = ("between", "below", "above")
+
+
+def hyperparameters(card: Card) -> tuple[list[str], Floats]:
+    """Prior arguments as one labelled vector, in the order the model reads them.
+
+    One vector, since each model-data array lengthens compilation. The LKJ parameter enters
+    as the beta parameters of the partial correlations.
+
+    Returns
+    -------
+    labels : list of str
+    values : array, shape (hyperparameter,)
+    """
+    labels: list[str] = []
+    values: list[Floats] = []
+    for parameter in card.parameters:
+        if parameter == "correlation":
+            eta = float(card.argument_values(parameter)["eta"][0])
+            alpha = priors.partial_correlation_alpha(eta, 2 * len(card.markers))
+            labels += [f"correlation.alpha[{i}]" for i in range(alpha.size)]
+            values.append(alpha)
+            continue
+        for argument, array in card.argument_values(parameter).items():
+            keys = card.markers if array.size == len(card.markers) else ("model",)
+            labels += [f"{parameter}.{argument}[{key}]" for key in keys]
+            values.append(array)
+    return labels, np.concatenate(values)
+
+
+def censoring_limits(observations: Observations) -> dict[str, Floats]:
+    """Finite limits of the censored values by kind, in the order of the cells.
+
+    Returns
+    -------
+    dict
+        ``between``: shape (n, 2); ``below``, ``above``: shape (n, 1).
+    """
+    hidden = observations.censored
+    limits = np.stack([observations.log_lower[hidden], observations.log_upper[hidden]], axis=1)
+    kind = _kinds(limits)
+    return {
+        "between": limits[kind == 0],
+        "below": limits[kind == 1, 1:],
+        "above": limits[kind == 2, :1],
+    }
+
+
+def _kinds(limits: Floats) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return np.where(np.isfinite(limits).all(axis=1), 0, np.where(np.isfinite(limits[:, 1]), 1, 2))
+
+
+def censored_order(observations: Observations) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Where each censored cell stands among the values sorted by kind."""
+    hidden = observations.censored
+    limits = np.stack([observations.log_lower[hidden], observations.log_upper[hidden]], axis=1)
+    return np.argsort(np.argsort(_kinds(limits), kind="stable"), kind="stable")
+
+
+def model_data(card: Card, observations: Observations) -> dict[str, Floats]:
+    """Everything that may change without compiling, by the name of its model data.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite; the compiled model would not notice.
+    """
+    data = {"hyperparameters": hyperparameters(card)[1], "cells": observations.groups.packed()}
+    data |= {f"limits_{k}": v for k, v in censoring_limits(observations).items() if v.size}
+    for name, array in data.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"model data {name} holds a number that is not finite")
+    return data
+
+
+def structure_key(card: Card, observations: Observations) -> tuple[Any, ...]:
+    """What decides the compiled code; fits with equal keys share one compilation."""
+    return (
+        observations.markers,
+        observations.weeks,
+        card.structure.residual,
+        card.structure.serial,
+        bool(card.structure.covariate),
+        tuple(card.family(parameter) for parameter in card.parameters),
+        observations.groups.visit.size if observations.weights else 0,
+        tuple(censored_order(observations)),
+        tuple(len(v) for v in censoring_limits(observations).values()),
+    )
+
+
+def build_model(card: Card, observations: Observations) -> Any:
+    """Build the PyMC model of a card on a cohort's observations.
+
+    Parameters
+    ----------
+    card : Card
+    observations : Observations
+
+    Returns
+    -------
+    pymc.Model
+        Dims ``marker`` and ``later_visit`` (weeks); model data ``hyperparameters`` and
+        ``cells``; the log-likelihood is the potential ``marginal_loglik``.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    from mnbayes.models.marginal_op import MarginalLogLik
+
+    n_marker = len(observations.markers)
+    labels, _ = hyperparameters(card)
+    data = model_data(card, observations)
+    coords = {
+        "marker": list(observations.markers),
+        "later_visit": list(observations.weeks[1:]),
+        "hyperparameter": labels,
+        "partial": list(range(n_marker * (2 * n_marker - 1))),
+    }
+    with pm.Model(coords=coords) as model:
+        vector = pm.Data("hyperparameters", data["hyperparameters"], dims="hyperparameter")
+        position = 0
+
+        def take(count: int) -> Any:
+            nonlocal position
+            position += count
+            return vector[position - count : position]
+
+        parameter: dict[str, Any] = {}
+        for name in card.parameters:
+            if name == "correlation":
+                alpha = take(len(coords["partial"]))
+                parameter[name] = pm.Beta("correlation_unit", alpha, alpha, dims="partial")
+                continue
+            family = card.family(name)
+            shared = card.argument_values(name)
+            size = len(next(iter(shared.values())))
+            arguments = {argument: take(size) for argument in shared}
+            if name in ("serial_weeks", "residual_df"):
+                arguments = {argument: value[0] for argument, value in arguments.items()}
+                parameter[name] = getattr(pm, family)(name, **arguments)
+            else:
+                parameter[name] = getattr(pm, family)(name, **arguments, dims="marker")
+        offset = pm.Normal("visit_offset", 0.0, 1.0, dims=("later_visit", "marker"))
+        zeros = np.zeros(n_marker)
+        weight: Any = np.zeros(0)
+        if observations.weights:
+            half = parameter["residual_df"] / 2.0
+            cells = observations.groups.visit.size
+            weight = pm.Gamma("residual_weight", half, half, shape=cells)
+        loglik = MarginalLogLik()(
+            parameter["baseline_mean"],
+            parameter["change_mean"],
+            parameter["visit_sd"],
+            offset,
+            parameter.get("covariate_slope", zeros),
+            parameter["baseline_sd"],
+            parameter["change_sd"],
+            parameter["correlation"],
+            parameter["residual_sd"],
+            parameter.get("serial_sd", zeros),
+            parameter.get("serial_weeks", np.array(1.0)),
+            weight,
+            _censored_values(pm, pt, observations, data),
+            pm.Data("cells", data["cells"]),
+        )[0]
+        pm.Potential("marginal_loglik", loglik)
+    return model
+
+
+def _censored_values(pm: Any, pt: Any, observations: Observations, data: dict[str, Floats]) -> Any:
+    """Unknown values inside their intervals, flat there: integrating them out gives the
+    interval likelihood.
+    """
+    parts = []
+    if "limits_between" in data:
+        limits = pm.Data("limits_between", data["limits_between"])
+        parts.append(pm.Uniform("censored_between", limits[:, 0], limits[:, 1]))
+    for kind, sign in (("below", -1.0), ("above", 1.0)):
+        if f"limits_{kind}" in data:
+            limits = pm.Data(f"limits_{kind}", data[f"limits_{kind}"])
+            distance = pm.HalfFlat(f"censored_{kind}", shape=len(data[f"limits_{kind}"]))
+            parts.append(limits[:, 0] + sign * distance)
+    if not parts:
+        return np.zeros(0)
+    return pm.Deterministic("censored_value", pt.concatenate(parts)[censored_order(observations)])

@@ -1,0 +1,124 @@
+"""The files of a run, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from mnbayes.problems import InputError, Problem
+from mnbayes.run import Run
+
+MANIFEST = "run.json"
+
+
+def new_folder(parent: Path, started: datetime) -> Path:
+    """A folder name under ``parent`` that is not taken, such as ``results/20260102-030405``."""
+    stem = started.strftime("%Y%m%d-%H%M%S")
+    candidates = (parent / (stem if i == 1 else f"{stem}-{i}") for i in range(1, 10_000))
+    return next(path for path in candidates if not path.exists())
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuse a folder whose content is not a previous run's.
+
+    Raises
+    ------
+    InputError
+        If ``folder`` is a file, or holds something but no ``run.json``.
+    """
+    expected = f"a new folder, an empty one, or one that holds an earlier run's {MANIFEST}"
+    if folder.is_dir():
+        if any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+            raise InputError([Problem("--out", None, None, f"{folder}, which holds other files", expected)])
+    elif folder.exists() or folder.is_symlink():
+        raise InputError([Problem("--out", None, None, f"{folder}, which is a file", expected)])
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of ``folder`` when the block succeeds.
+
+    It lies beside ``folder``, so that the move is a rename. If the block fails or the process
+    is killed, what ``folder`` held before is untouched.
+    """
+    check_replaceable(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if folder.exists():
+            retired = temporary.with_name(f"{temporary.name}.old")
+            folder.rename(retired)
+            temporary.rename(folder)
+            shutil.rmtree(retired)
+        else:
+            temporary.rename(folder)
+    finally:
+        if temporary.exists():
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def diagnostics_table(run: Run) -> pd.DataFrame:
+    """Convergence of every sampled quantity of every model (``diagnostics.csv``)."""
+    tables = []
+    for result in run.results:
+        table = result.fit.parameters.copy()
+        table.insert(0, "model", result.name)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def write_run(
+    run: Run,
+    folder: Path,
+    pictures: Mapping[str, Mapping[str, bytes]],
+    report: str | None,
+) -> None:
+    """Write every output of a run into ``folder``.
+
+    Parameters
+    ----------
+    run : Run
+    folder : Path
+        Replaced whole if it holds an earlier run.
+    pictures : mapping
+        Model name to picture name to PNG bytes.
+    report : str, optional
+        The HTML page; none is written where it is None.
+
+    Raises
+    ------
+    InputError
+        If ``folder`` holds something that is not a run.
+    """
+    with whole_folder(folder) as place:
+        for name in ("probabilities", "population", "estimates"):
+            tables = [getattr(result, name) for result in run.results]
+            pd.concat(tables, ignore_index=True).to_csv(place / f"{name}.csv", index=False)
+        diagnostics_table(run).to_csv(place / "diagnostics.csv", index=False)
+        (place / "posterior").mkdir()
+        for result in run.results:
+            result.fit.tree.to_netcdf(place / "posterior" / f"{result.name}.nc", engine="h5netcdf")
+        (place / "plots").mkdir()
+        for model, named in pictures.items():
+            for name, png in named.items():
+                (place / "plots" / f"{model}_{name}.png").write_bytes(png)
+        if report is not None:
+            (place / "report.html").write_text(report, encoding="utf-8")
+        text = json.dumps(run.manifest, indent=2, ensure_ascii=False)
+        (place / MANIFEST).write_text(text + "\n", encoding="utf-8")

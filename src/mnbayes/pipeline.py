@@ -1,0 +1,175 @@
+"""The main job: cohort folder in, folder of results out."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from mnbayes.cards import Card
+from mnbayes.cohort import Cohort
+from mnbayes.definitions import Definitions
+from mnbayes.fitting import Sampling, fit
+from mnbayes.manifest import manifest
+from mnbayes.models.observations import observations
+from mnbayes.outputs import write_run
+from mnbayes.results import Result, summarise
+from mnbayes.run import Run
+
+#: Called with a model's name, a stage, the iterations done and in all.
+ModelProgress = Callable[[str, str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to fit and how.
+
+    Attributes
+    ----------
+    cohort : Cohort
+    cards : tuple of Card
+        With the priors to use.
+    definitions : Definitions
+    sampling : Sampling
+    prior_set : str
+    settings : tuple of str
+        The single values that were set, as written.
+    allow_unconverged : bool
+        Whether to show the numbers of fits that fail the gate.
+    """
+
+    cohort: Cohort
+    cards: tuple[Card, ...]
+    definitions: Definitions
+    sampling: Sampling = Sampling()
+    prior_set: str = "weak"
+    settings: tuple[str, ...] = ()
+    allow_unconverged: bool = False
+
+
+@dataclass(frozen=True)
+class Worked:
+    """One model's result and its pictures (PNG bytes by name)."""
+
+    result: Result
+    pictures: dict[str, bytes]
+
+
+_queue: Any = None  # of a worker process: where it reports progress
+
+
+def _receive_queue(queue: Any) -> None:
+    global _queue
+    _queue = queue
+
+
+def _report(name: str, stage: str, done: int, total: int) -> None:
+    if _queue is not None:
+        _queue.put((name, stage, done, total))
+
+
+def work(job: Job, card: Card, progress: ModelProgress = _report) -> Worked:
+    """Fit one card of a job, make its tables and draw its pictures."""
+    from mnbayes.plots import all_figures, png_bytes
+
+    fitted = fit(
+        card, job.cohort, job.sampling, lambda stage, done, total: progress(card.name, stage, done, total)
+    )
+    started = time.perf_counter()
+    progress(card.name, "summarising", 0, 0)
+    result = summarise(
+        fitted, job.definitions, job.sampling.seed, allow_unconverged=job.allow_unconverged
+    )
+    summarised = time.perf_counter()
+    progress(card.name, "drawing", 0, 0)
+    figures = all_figures(result, job.definitions, job.cohort.synthetic)
+    pictures = {name: png_bytes(figure) for name, figure in figures.items()}
+    seconds = fitted.seconds | {
+        "summarise": summarised - started,
+        "plot": time.perf_counter() - summarised,
+    }
+    progress(card.name, "done", 0, 0)
+    return Worked(replace(result, fit=replace(fitted, seconds=seconds)), pictures)
+
+
+def work_all(job: Job, progress: ModelProgress) -> list[Worked]:
+    """Work on every card of a job, side by side where there are cores for it.
+
+    Compilation holds Python's lock, so each model has a process of its own.
+    """
+    for card in job.cards:
+        observations(card, job.cohort)  # bad input is reported before anything heavy starts
+    workers = min(len(job.cards), os.process_cpu_count() or 1) if hasattr(os, "process_cpu_count") else min(len(job.cards), os.cpu_count() or 1)
+    if workers == 1:
+        return [work(job, card, progress) for card in job.cards]
+    context = get_context("spawn")
+    queue = context.Queue()
+
+    def relay() -> None:
+        while (message := queue.get()) is not None:
+            progress(*message)
+
+    listener = threading.Thread(target=relay, daemon=True)
+    listener.start()
+    try:
+        with ProcessPoolExecutor(workers, context, _receive_queue, (queue,)) as pool:
+            return list(pool.map(work, [job] * len(job.cards), job.cards))
+    finally:
+        queue.put(None)
+        listener.join(timeout=5)
+
+
+def run_job(job: Job, folder: Path, progress: ModelProgress, *, with_report: bool = True) -> Run:
+    """Do a job and write its outputs.
+
+    Parameters
+    ----------
+    folder : Path
+        Written whole when everything is done; see :func:`mnbayes.outputs.write_run`.
+    with_report : bool
+        Whether to write ``report.html``.
+
+    Returns
+    -------
+    Run
+        ``converged`` says whether every fit passed the gate.
+
+    Raises
+    ------
+    InputError
+        If the cohort lacks what a card needs, or ``folder`` holds something else than a run.
+    """
+    started, clock = datetime.now(UTC), time.perf_counter()
+    worked = work_all(job, progress)
+    fitted = time.perf_counter()
+    results = tuple(item.result for item in worked)
+    pictures = {item.result.name: item.pictures for item in worked}
+
+    def describe(seconds: dict[str, float]) -> Run:
+        described = manifest(
+            job.cohort, job.definitions, results, job.prior_set, job.settings, started, seconds,
+            unconverged_shown=job.allow_unconverged,
+        )  # fmt: skip
+        return Run(
+            job.cohort, job.definitions, results, job.prior_set, job.settings, described,
+            job.allow_unconverged,
+        )  # fmt: skip
+
+    run = describe({"models": fitted - clock})
+    report = None
+    if with_report:
+        from mnbayes.report import render_report
+
+        progress("report", "writing", 0, 0)
+        report = render_report(run, pictures)
+    run = describe({"models": fitted - clock, "report": time.perf_counter() - fitted})
+    write_run(run, folder, pictures, report)
+    progress("report", "done", 0, 0)
+    return run

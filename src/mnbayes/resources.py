@@ -1,0 +1,20 @@
+"""Where the cards and the embedded data lie: inside the wheel, or beside ``src/`` in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def _share() -> Path:
+    packaged = Path(__file__).parent / "_share"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2]
+
+
+def models_folder() -> Path:
+    """Folder of the model cards."""
+    return _share() / "models"
+
+
+def embedded_cohort() -> Path:
+    """Folder of the embedded synthetic cohort."""
+    return _share() / "data" / "cohort"

@@ -1,0 +1,118 @@
+"""What a fit says: its tables, withheld where the fit is not to be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mnbayes.change import best_reduction, estimates, patient_changes
+from mnbayes.definitions import Definitions
+from mnbayes.fitting import Fit
+from mnbayes.regression_to_mean import regression_table
+from mnbayes.remission import not_evaluable, population_table, probability_table, response_draws
+
+PROTEIN = "urine_protein_24h"
+#: The trial's short term; the best reduction is taken over these visits where they exist.
+SHORT_TERM_WEEKS = 4.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """Tables of one fitted model.
+
+    Attributes
+    ----------
+    fit : Fit
+    probabilities, population, estimates : DataFrame
+        As in the output files; their numbers are blank where withheld.
+    patient_changes : DataFrame
+        Ratio to baseline of each patient, marker and visit; empty where withheld.
+    best : DataFrame
+        Best short-term reduction beside its posterior predictive; empty where withheld or
+        where the model has no 24-h protein.
+    regression : DataFrame
+        Regression-to-the-mean bound; empty where the model has no 24-h protein.
+    not_evaluable : dict
+        Category to the reason why this model cannot judge it.
+    withheld : tuple of str
+        Why the numbers are withheld; empty if they are not.
+    """
+
+    fit: Fit
+    probabilities: pd.DataFrame
+    population: pd.DataFrame
+    estimates: pd.DataFrame
+    patient_changes: pd.DataFrame
+    best: pd.DataFrame
+    regression: pd.DataFrame
+    not_evaluable: dict[str, str]
+    withheld: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.fit.card.name
+
+
+def _blank(table: pd.DataFrame, keep: tuple[str, ...]) -> pd.DataFrame:
+    """A copy whose numbers that depend on the posterior are blank."""
+    out = table.copy()
+    for column in out.columns.difference(list(keep)):
+        out[column] = np.nan
+    return out
+
+
+def summarise(
+    fit: Fit, definitions: Definitions, seed: int = 1, *, allow_unconverged: bool = False
+) -> Result:
+    """Turn a fit into tables.
+
+    Parameters
+    ----------
+    fit : Fit
+    definitions : Definitions
+    seed : int
+        Of the draws of new patients.
+    allow_unconverged : bool
+        Whether to show the numbers of a fit that failed the gate.
+
+    Returns
+    -------
+    Result
+        If the fit failed the gate and that is not overridden, every model-based number is
+        blank; what was measured stays.
+    """
+    name, tree = fit.card.name, fit.tree
+    draws = response_draws(tree, definitions, seed)
+    probabilities = probability_table(draws, name)
+    population = population_table(draws, name)
+    gmr = estimates(tree, name)
+    changes = patient_changes(tree, name)
+    best, regression = pd.DataFrame(), pd.DataFrame()
+    if PROTEIN in fit.observations.markers:
+        later = fit.observations.weeks[1:]
+        short = [w for w in later if w <= SHORT_TERM_WEEKS] or list(later)
+        best = best_reduction(tree, PROTEIN, short)
+        baseline = tree["observed_data"]["log_value"].sel(marker=PROTEIN, visit=0.0).to_numpy()
+        if np.isfinite(baseline).any():
+            last = gmr.query("marker == @PROTEIN").iloc[-1]
+            regression = regression_table(baseline, observed_gmr=float(last["gmr_median"]))
+    withheld = () if allow_unconverged else fit.diagnostics.reasons
+    if withheld:
+        modelled = probabilities["quantity"] != "observed"
+        columns = ["probability", "mcse", "prior_probability"]
+        probabilities = probabilities.copy()
+        probabilities.loc[modelled, columns] = np.nan
+        population = _blank(population, ("model", "week", "category"))
+        gmr = _blank(gmr, ("model", "marker", "week"))
+        changes, best = changes.iloc[:0], best.iloc[:0]
+        if not regression.empty:
+            regression = _blank(
+                regression, ("reliability", "population_geometric_mean", "gmr_regression", "fall_regression")
+            )
+    return Result(
+        fit, probabilities, population, gmr, changes, best, regression,
+        {str(k): v for k, v in not_evaluable(tree).items()}, tuple(withheld),
+    )  # fmt: skip
