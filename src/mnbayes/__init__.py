@@ -1,0 +1,68 @@
+"""Bayesian models of tiny single-arm trials.
+
+>>> import mnbayes as mn
+>>> cohort = mn.load_cohort("data/cohort")
+>>> fitted = mn.fit(mn.load_card("remission"), cohort)
+>>> result = mn.summarise(fitted, mn.load_definitions())
+>>> result.probabilities
+
+Names load their modules when first used, so that the import is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mnbayes.cards import Card as Card
+    from mnbayes.cards import load_card as load_card
+    from mnbayes.cohort import Cohort as Cohort
+    from mnbayes.cohort import load_cohort as load_cohort
+    from mnbayes.definitions import Definitions as Definitions
+    from mnbayes.definitions import load_definitions as load_definitions
+    from mnbayes.fitting import Fit as Fit
+    from mnbayes.fitting import Sampling as Sampling
+    from mnbayes.fitting import fit as fit
+    from mnbayes.overrides import with_priors as with_priors
+    from mnbayes.pipeline import Job as Job
+    from mnbayes.pipeline import run_job as run_job
+    from mnbayes.problems import InputError as InputError
+    from mnbayes.problems import Problem as Problem
+    from mnbayes.resources import embedded_cohort as embedded_cohort
+    from mnbayes.results import Result as Result
+    from mnbayes.results import summarise as summarise
+
+_HOME = {
+    "Card": "cards",
+    "load_card": "cards",
+    "Cohort": "cohort",
+    "load_cohort": "cohort",
+    "Definitions": "definitions",
+    "load_definitions": "definitions",
+    "Fit": "fitting",
+    "Sampling": "fitting",
+    "fit": "fitting",
+    "with_priors": "overrides",
+    "Job": "pipeline",
+    "run_job": "pipeline",
+    "InputError": "problems",
+    "Problem": "problems",
+    "embedded_cohort": "resources",
+    "Result": "results",
+    "summarise": "results",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'mnbayes' has no attribute {name!r}")
+    value = getattr(import_module(f"mnbayes.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

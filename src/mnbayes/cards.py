@@ -36,6 +36,9 @@ PARAMETERS: dict[str, tuple[Kind, priors.Role]] = {
 #: Parameters with one value for the whole model instead of one for each marker.
 SHARED = ("serial_weeks", "residual_df", "correlation")
 
+#: Fields of a prior's meaning: quantiles by the digits that name them.
+_QUANTILES = {"025": 0.025, "05": 0.05, "50": 0.5, "95": 0.95, "975": 0.975}
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -72,7 +75,8 @@ class PriorSpec(_Strict):
         family = priors.FAMILIES.get(self.distribution)
         if family is None:
             raise ValueError(
-                f"unknown distribution {self.distribution!r}; there are {', '.join(priors.FAMILIES)}"
+                f"unknown distribution {self.distribution!r}; "
+                f"there are {', '.join(priors.FAMILIES)}"
             )
         if set(self.arguments) != set(family.arguments):
             raise ValueError(
@@ -97,17 +101,14 @@ class PriorSpec(_Strict):
         """The meaning, its ``$`` fields filled from the distribution as it now stands.
 
         ``$q05`` is the 5 % quantile on the parameter's own scale, ``$x05`` its exponential
-        (a level or a ratio), ``$span95`` the factor that holds 95 % of patients when the SD
-        is at its 95 % quantile; an overridden prior therefore explains itself correctly.
+        (a level or a ratio), and so on for the keys 025, 05, 50, 95 and 975; an overridden
+        prior therefore explains itself correctly.
         """
         if self.distribution == "LKJ":
             return self.meaning
         fields: dict[str, str] = {}
-        for percent in ("2.5", "5", "50", "95", "97.5"):
-            key = percent.replace(".", "").zfill(2)
-            value = float(
-                priors.quantile(self.distribution, self.arguments, float(percent) / 100)
-            )
+        for key, probability in _QUANTILES.items():
+            value = float(priors.quantile(self.distribution, self.arguments, probability))
             fields[f"q{key}"] = f"{value:.2g}"
             with np.errstate(over="ignore"):
                 fields[f"x{key}"] = f"{np.exp(value):.3g}"
@@ -167,7 +168,8 @@ class Card(_Strict):
             expected = {""} if name in SHARED else set(self.markers)
             if set(table) != expected:
                 problems.append(
-                    f"prior of {name} must be given for {', '.join(sorted(expected)) or 'the model'}; "
+                    f"prior of {name} must be given "
+                    f"for {', '.join(sorted(expected)) or 'the model'}; "
                     f"found {', '.join(sorted(table))}"
                 )
             if len({spec.distribution for spec in table.values()}) > 1:
@@ -245,9 +247,13 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError([Problem(str(path), None, None, error.strerror or "unreadable", "a TOML file")]) from error
+        raise InputError(
+            [Problem(str(path), None, None, error.strerror or "unreadable", "a TOML file")]
+        ) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError([Problem(str(path), None, None, str(error), "valid TOML in UTF-8")]) from error
+        raise InputError(
+            [Problem(str(path), None, None, str(error), "valid TOML in UTF-8")]
+        ) from error
 
 
 def validation_problems(error: ValidationError, file: str) -> list[Problem]:
@@ -298,6 +304,14 @@ def load_card(name: str | Path) -> Card:
         path = Path(name)
     else:
         raise InputError(
-            [Problem("models/", None, None, repr(str(name)), f"one of {', '.join(cards)}, or a .toml file")]
+            [
+                Problem(
+                    "models/",
+                    None,
+                    None,
+                    repr(str(name)),
+                    f"one of {', '.join(cards)}, or a .toml file",
+                )
+            ]
         )
     return parse_card(read_toml(path), path.name)

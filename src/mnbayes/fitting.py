@@ -125,9 +125,7 @@ def fit(
     sampled, table, diagnostics = _attempt(model, sampling, streams[0], "sampling", progress)
     retried = not diagnostics.converged
     if retried:
-        sampling = Sampling(
-            sampling.chains, sampling.draws, 2 * sampling.tune, 0.99, sampling.seed
-        )
+        sampling = Sampling(sampling.chains, sampling.draws, 2 * sampling.tune, 0.99, sampling.seed)
         sampled, table, diagnostics = _attempt(model, sampling, streams[1], "retrying", progress)
     lap("sample")
     progress("predicting", 0, 0)

@@ -52,7 +52,11 @@ def manifest(
         "seed": results[0].fit.sampling.seed,
         "prior_set": prior_set,
         "settings": list(settings),
-        "data": {"sha256": cohort.sha256, "patients": len(cohort.patients), "rows": len(cohort.measurements)},
+        "data": {
+            "sha256": cohort.sha256,
+            "patients": len(cohort.patients),
+            "rows": len(cohort.measurements),
+        },
         "definitions": definitions.model_dump(mode="json"),
         "models": {result.name: _model(result) for result in results},
         "versions": versions(),

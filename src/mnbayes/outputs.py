@@ -37,7 +37,9 @@ def check_replaceable(folder: Path) -> None:
     expected = f"a new folder, an empty one, or one that holds an earlier run's {MANIFEST}"
     if folder.is_dir():
         if any(folder.iterdir()) and not (folder / MANIFEST).is_file():
-            raise InputError([Problem("--out", None, None, f"{folder}, which holds other files", expected)])
+            raise InputError(
+                [Problem("--out", None, None, f"{folder}, which holds other files", expected)]
+            )
     elif folder.exists() or folder.is_symlink():
         raise InputError([Problem("--out", None, None, f"{folder}, which is a file", expected)])
 

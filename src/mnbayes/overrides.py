@@ -83,14 +83,20 @@ def load_prior_set(name: str | Path) -> PriorSet:
         nested = {"": table} if parameter in SHARED else table
         if not isinstance(nested, dict) or not all(isinstance(v, dict) for v in nested.values()):
             problems.append(
-                Problem(path.name, None, f"priors.{parameter}", repr(table)[:80], "a table per marker")
+                Problem(
+                    path.name, None, f"priors.{parameter}", repr(table)[:80], "a table per marker"
+                )
             )
             continue
         changes += [Change(parameter, m, values, path.name) for m, values in nested.items()]
     if problems:
         raise InputError(problems)
-    texts = [str(data.get(key, default)) for key, default in (("name", path.stem), ("title", ""), ("why", ""))]
-    return PriorSet(*texts, tuple(changes))
+    return PriorSet(
+        name=str(data.get("name", path.stem)),
+        title=str(data.get("title", "")),
+        why=str(data.get("why", "")),
+        changes=tuple(changes),
+    )
 
 
 def parse_setting(text: str) -> Change:
@@ -124,6 +130,12 @@ def _target(card: Card, change: Change) -> str | None:
     return None
 
 
+def applies_to(cards: Iterable[Card], change: Change) -> list[tuple[Card, str]]:
+    """Cards that a change applies to, each with the marker it sets there."""
+    targets = [(card, _target(card, change)) for card in cards]
+    return [(card, marker) for card, marker in targets if marker is not None]
+
+
 def valid_names(card: Card) -> list[str]:
     """Every ``NAME.ARG`` that can be set in a card."""
     return [
@@ -139,7 +151,9 @@ def _unmatched(cards: Sequence[Card], change: Change) -> Problem:
     written = ".".join(p for p in (change.parameter, change.marker, *change.values) if p)
     near = difflib.get_close_matches(written, names, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
-    return Problem(change.origin, None, written, "unknown prior", f"one of {', '.join(names)}{hint}")
+    return Problem(
+        change.origin, None, written, "unknown prior", f"one of {', '.join(names)}{hint}"
+    )
 
 
 def apply_changes(cards: Iterable[Card], changes: Iterable[Change], *, strict: bool) -> list[Card]:
@@ -182,8 +196,16 @@ def _merge(entry: dict[str, Any], change: Change, name: str) -> list[Problem]:
     """Write a change into one prior of a dumped card; return what is wrong with it."""
     numbers = {k: v for k, v in change.values.items() if k not in ("distribution", *_TEXTS)}
     family = change.values.get("distribution", entry["distribution"])
-    if family not in priors.FAMILIES:
-        return [Problem(change.origin, None, f"{name}.distribution", repr(family), f"one of {', '.join(priors.FAMILIES)}")]
+    if not isinstance(family, str) or family not in priors.FAMILIES:
+        return [
+            Problem(
+                change.origin,
+                None,
+                f"{name}.distribution",
+                repr(family),
+                f"one of {', '.join(priors.FAMILIES)}",
+            )
+        ]
     if family != entry["distribution"]:
         entry["arguments"] = {}  # arguments of another family mean nothing here
     entry["distribution"] = family
@@ -192,9 +214,20 @@ def _merge(entry: dict[str, Any], change: Change, name: str) -> list[Problem]:
     for argument, value in numbers.items():
         where = f"{name}.{argument}"
         if argument not in allowed:
-            problems.append(Problem(change.origin, None, where, "unknown argument", f"{family} takes {', '.join(allowed)}"))
-        elif isinstance(value, bool) or not isinstance(value, int | float):
-            problems.append(Problem(change.origin, None, where, repr(value), "a number"))
+            problems.append(
+                Problem(
+                    change.origin,
+                    None,
+                    where,
+                    "unknown argument",
+                    f"{family} takes {', '.join(allowed)}",
+                )
+            )
+        elif (
+            isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300
+        ):
+            found = repr(value)[:60]
+            problems.append(Problem(change.origin, None, where, found, "a finite number"))
         elif argument in priors.FAMILIES[family].positive and not value > 0:
             problems.append(Problem(change.origin, None, where, f"{value:g}", "a number above 0"))
         else:
@@ -205,3 +238,24 @@ def _merge(entry: dict[str, Any], change: Change, name: str) -> list[Problem]:
     if "why" not in change.values:
         entry["why"] = f"Overridden by {change.origin}. The card's reason was: {entry['why']}"
     return problems
+
+
+def with_priors(card: Card, prior_set: str | Path = "weak", settings: Iterable[str] = ()) -> Card:
+    """A card with a prior set and single values in place of its own priors.
+
+    Parameters
+    ----------
+    card : Card
+    prior_set : str or Path
+        Name of a set that mnbayes brings, or the path of a TOML file.
+    settings : iterable of str
+        ``NAME.ARG=VALUE``; they win over the set.
+
+    Raises
+    ------
+    InputError
+        If a name does not exist (the ones that do are listed) or a value is impossible.
+    """
+    changes = [parse_setting(text) for text in settings]
+    cards = apply_changes([card], load_prior_set(prior_set).changes, strict=False)
+    return apply_changes(cards, changes, strict=True)[0]

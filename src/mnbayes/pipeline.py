@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -48,7 +48,7 @@ class Job:
     cohort: Cohort
     cards: tuple[Card, ...]
     definitions: Definitions
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     prior_set: str = "weak"
     settings: tuple[str, ...] = ()
     allow_unconverged: bool = False
@@ -80,7 +80,10 @@ def work(job: Job, card: Card, progress: ModelProgress = _report) -> Worked:
     from mnbayes.plots import all_figures, png_bytes
 
     fitted = fit(
-        card, job.cohort, job.sampling, lambda stage, done, total: progress(card.name, stage, done, total)
+        card,
+        job.cohort,
+        job.sampling,
+        lambda stage, done, total: progress(card.name, stage, done, total),
     )
     started = time.perf_counter()
     progress(card.name, "summarising", 0, 0)
@@ -106,7 +109,7 @@ def work_all(job: Job, progress: ModelProgress) -> list[Worked]:
     """
     for card in job.cards:
         observations(card, job.cohort)  # bad input is reported before anything heavy starts
-    workers = min(len(job.cards), os.process_cpu_count() or 1) if hasattr(os, "process_cpu_count") else min(len(job.cards), os.cpu_count() or 1)
+    workers = min(len(job.cards), os.cpu_count() or 1)
     if workers == 1:
         return [work(job, card, progress) for card in job.cards]
     context = get_context("spawn")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,7 +45,9 @@ class Family:
     formula: str
 
 
-def _family(name: str, arguments: str, positive: str, roles: tuple[Role, ...], formula: str) -> Family:
+def _family(
+    name: str, arguments: str, positive: str, roles: tuple[Role, ...], formula: str
+) -> Family:
     return Family(
         name, tuple(arguments.split()), frozenset(positive.split()), frozenset(roles), formula
     )
@@ -68,7 +70,7 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def frozen_distribution(family: str, arguments: Mapping[str, ArrayLike]) -> stats.rv_continuous:
+def frozen_distribution(family: str, arguments: Mapping[str, ArrayLike]) -> Any:
     """SciPy's distribution with the arguments of a card.
 
     The two half-families are returned as the *symmetric* distribution they fold;
@@ -133,7 +135,10 @@ def log_density(family: str, arguments: Mapping[str, ArrayLike], value: ArrayLik
 
 
 def draw(
-    family: str, arguments: Mapping[str, ArrayLike], shape: tuple[int, ...], rng: np.random.Generator
+    family: str,
+    arguments: Mapping[str, ArrayLike],
+    shape: tuple[int, ...],
+    rng: np.random.Generator,
 ) -> Floats:
     """Independent draws of a prior.
 

@@ -10,8 +10,9 @@ import pandas as pd
 from mnbayes.change import best_reduction, estimates, patient_changes
 from mnbayes.definitions import Definitions
 from mnbayes.fitting import Fit
+from mnbayes.probability_tables import population_table, probability_table
 from mnbayes.regression_to_mean import regression_table
-from mnbayes.remission import not_evaluable, population_table, probability_table, response_draws
+from mnbayes.remission import not_evaluable, response_draws
 
 PROTEIN = "urine_protein_24h"
 #: The trial's short term; the best reduction is taken over these visits where they exist.
@@ -110,7 +111,8 @@ def summarise(
         changes, best = changes.iloc[:0], best.iloc[:0]
         if not regression.empty:
             regression = _blank(
-                regression, ("reliability", "population_geometric_mean", "gmr_regression", "fall_regression")
+                regression,
+                ("reliability", "population_geometric_mean", "gmr_regression", "fall_regression"),
             )
     return Result(
         fit, probabilities, population, gmr, changes, best, regression,

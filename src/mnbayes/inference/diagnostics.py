@@ -60,7 +60,7 @@ def parameter_table(posterior: xr.Dataset) -> pd.DataFrame:
     """
     import arviz as az
 
-    table = az.summary(
+    table: pd.DataFrame = az.summary(
         posterior, kind="all", ci_prob=0.95, ci_kind="eti", round_to="none"
     ).rename(columns={"r_hat": "rhat"})
     columns = ["mean", "sd", "mcse_mean", "rhat", "ess_bulk", "ess_tail"]

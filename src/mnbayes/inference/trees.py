@@ -61,7 +61,10 @@ def flatten(dataset: xr.Dataset) -> dict[str, Floats]:
 
 
 def _dataset(
-    values: Mapping[str, Floats], chains: int, coords: Mapping[str, object], dims: Mapping[str, tuple[str, ...]]
+    values: Mapping[str, Floats],
+    chains: int,
+    coords: Mapping[str, object],
+    dims: Mapping[str, tuple[str, ...]],
 ) -> xr.Dataset:
     variables = {
         name: (("chain", "draw", *dims[name]), array.reshape(chains, -1, *array.shape[1:]))
@@ -73,7 +76,12 @@ def _dataset(
     return xr.Dataset(variables, coords=index | {k: v for k, v in coords.items() if k in used})
 
 
-def _named(draws: Mapping[str, Floats], parameters: fx.Parameters, deviations: tuple[Floats, Floats], observations: Observations) -> dict[str, Floats]:
+def _named(
+    draws: Mapping[str, Floats],
+    parameters: fx.Parameters,
+    deviations: tuple[Floats, Floats],
+    observations: Observations,
+) -> dict[str, Floats]:
     """The variables of the ``posterior`` or ``prior`` group, without chains."""
     effects, serial = deviations
     n_marker = len(observations.markers)
@@ -118,9 +126,7 @@ def build_tree(
     prior_draws = draw_prior(card, len(observations.weeks) - 1, n, rng)
     prior_parameters = fx.parameters_from_draws(prior_draws)
     weeks = np.array(observations.weeks)
-    prior_deviations = fx.prior_deviations(
-        prior_parameters, weeks, len(observations.patients), rng
-    )
+    prior_deviations = fx.prior_deviations(prior_parameters, weeks, len(observations.patients), rng)
     prior_named = _named(prior_draws, prior_parameters, prior_deviations, observations)
 
     coords = _coords(observations)

@@ -155,9 +155,7 @@ def prior_deviations(
     return deviation, serial * parameters.serial_sd[:, None, None, :]
 
 
-def levels(
-    parameters: Parameters, effects: Floats, serial: Floats, covariate: Floats
-) -> Floats:
+def levels(parameters: Parameters, effects: Floats, serial: Floats, covariate: Floats) -> Floats:
     """Patients' true log levels.
 
     Returns
@@ -231,9 +229,7 @@ def _patterns(
     members: dict[bytes, list[int]] = {}
     for patient, pattern in enumerate(observed):
         members.setdefault(pattern.tobytes(), []).append(patient)
-    return [
-        (np.array(ids), *np.nonzero(observed[ids[0]]), slice(0, 0)) for ids in members.values()
-    ]
+    return [(np.array(ids), *np.nonzero(observed[ids[0]]), slice(0, 0)) for ids in members.values()]
 
 
 def _gain(

@@ -14,9 +14,7 @@ from mnbayes.models.observations import Observations
 from mnbayes.numerics.groups import Floats
 
 
-def pointwise_loglik(
-    level: Floats, parameters: Parameters, observations: Observations
-) -> Floats:
+def pointwise_loglik(level: Floats, parameters: Parameters, observations: Observations) -> Floats:
     """Log-likelihood of each observation given the patient's level.
 
     A censored value contributes the probability of its interval.

@@ -137,7 +137,7 @@ def build_model(card: Card, observations: Observations) -> Any:
     n_marker = len(observations.markers)
     labels, _ = hyperparameters(card)
     data = model_data(card, observations)
-    coords = {
+    coords: dict[str, list[Any]] = {
         "marker": list(observations.markers),
         "later_visit": list(observations.weeks[1:]),
         "hyperparameter": labels,
@@ -195,8 +195,9 @@ def build_model(card: Card, observations: Observations) -> Any:
 
 
 def _censored_values(pm: Any, pt: Any, observations: Observations, data: dict[str, Floats]) -> Any:
-    """Unknown values inside their intervals, flat there: integrating them out gives the
-    interval likelihood.
+    """Unknown values, flat inside their intervals.
+
+    Integrating them out gives the interval likelihood.
     """
     parts = []
     if "limits_between" in data:

@@ -65,12 +65,38 @@ class MarginalLogLik(Op):  # type: ignore[misc]
 
 @register_funcify_default_op_cache_key(MarginalLogLik)  # type: ignore[untyped-decorator]
 def _numba_marginal(op: MarginalLogLik, node: Apply, **kwargs: Any) -> Any:
-    @numba_njit  # type: ignore[untyped-decorator]
-    def marginal_loglik(  # type: ignore[no-untyped-def]
-        mean, change, visit_sd, offset, slope, base_sd, change_sd, unit, sd, serial, time, weight, aug, packed
+    @numba_njit
+    def marginal_loglik(
+        mean,
+        change,
+        visit_sd,
+        offset,
+        slope,
+        base_sd,
+        change_sd,
+        unit,
+        sd,
+        serial,
+        time,
+        weight,
+        aug,
+        packed,
     ):
         out = marginal_loglik_and_gradient(
-            mean, change, visit_sd, offset, slope, base_sd, change_sd, unit, sd, serial, time.item(), weight, aug, packed
+            mean,
+            change,
+            visit_sd,
+            offset,
+            slope,
+            base_sd,
+            change_sd,
+            unit,
+            sd,
+            serial,
+            time.item(),
+            weight,
+            aug,
+            packed,
         )
         # PyTensor's scalars are arrays without dimensions.
         return (

@@ -92,7 +92,15 @@ def _covariate(card: Card, cohort: Cohort) -> Floats:
     ]
     if name not in numeric:
         raise InputError(
-            [Problem(card.name, None, "structure.covariate", repr(name), f"one of {', '.join(numeric)}")]
+            [
+                Problem(
+                    card.name,
+                    None,
+                    "structure.covariate",
+                    repr(name),
+                    f"one of {', '.join(numeric)}",
+                )
+            ]
         )
     values = cohort.patients[name].to_numpy(dtype=float, na_value=np.nan)
     if np.isnan(values).any():
@@ -116,7 +124,13 @@ def observations(card: Card, cohort: Cohort) -> Observations:
     rows = cohort.measurements[cohort.measurements["marker"].isin(card.markers)]
     present = set(rows["marker"])
     problems = [
-        Problem("measurements.csv", None, "marker", "no row", f"{marker}, which the model {card.name} needs")
+        Problem(
+            "measurements.csv",
+            None,
+            "marker",
+            "no row",
+            f"{marker}, which the model {card.name} needs",
+        )
         for marker in card.markers
         if marker not in present
     ]
@@ -124,7 +138,7 @@ def observations(card: Card, cohort: Cohort) -> Observations:
     if len(weeks) < 2:
         problems.append(
             Problem("measurements.csv", None, "week", "only week 0",
-                    f"at least one visit after baseline, since the model {card.name} is one of change")
+                    f"at least one visit after baseline: the model {card.name} is one of change")
         )  # fmt: skip
     if problems:
         raise InputError(problems)

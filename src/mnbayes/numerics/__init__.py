@@ -1,0 +1,1 @@
+"""Compiled and pure-array numerics that know nothing of cards or cohorts."""

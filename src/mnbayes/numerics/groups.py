@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +69,12 @@ class Groups:
 
 
 def group_patients(
-    log_value: Floats, censored: NDArray[np.bool_], covariate: Floats, weeks: Floats, *, one_each: bool
+    log_value: Floats,
+    censored: NDArray[np.bool_],
+    covariate: Floats,
+    weeks: Floats,
+    *,
+    one_each: bool,
 ) -> Groups:
     """Sort patients into groups.
 
@@ -124,5 +131,5 @@ def group_patients(
     )
 
 
-def _joined(parts: list[NDArray[np.generic]]) -> Floats:
+def _joined(parts: Sequence[NDArray[Any]]) -> Floats:
     return np.concatenate(parts).astype(float) if parts else np.zeros(0)

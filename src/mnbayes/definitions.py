@@ -1,0 +1,202 @@
+"""What counts as a response: the definitions' card (``models/definitions.toml``), validated."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from mnbayes.markers import MARKERS
+from mnbayes.problems import InputError, Problem
+from mnbayes.resources import models_folder
+
+Category = Literal["complete", "partial", "remission", "effective", "none"]
+#: Response categories, best first; complete + partial = remission, which lies in effective.
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+
+Text = Annotated[str, Field(min_length=1)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Strict(BaseModel):
+    # Strict: the text "0.3" or the truth value `true` is not a number that somebody meant.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Below(_Strict):
+    """A level that must be below a threshold; the threshold itself does not count."""
+
+    below: Positive
+    unit: Text
+    why: Text
+    source: Text
+
+
+class AtLeast(_Strict):
+    """A level that must be at or above a threshold."""
+
+    at_least: Positive
+    unit: Text
+    why: Text
+    source: Text
+
+
+class Fall(_Strict):
+    """A fall from baseline of at least a share (0.5: to half the baseline or less)."""
+
+    at_least: Share
+    unit: Literal["share of baseline"]
+    why: Text
+    source: Text
+
+
+class _Levels(_Strict):
+    @field_validator("urine_protein_24h", "albumin", check_fields=False)
+    @classmethod
+    def _canonical_unit(cls, threshold: Below | AtLeast, info: ValidationInfo) -> Below | AtLeast:
+        unit = MARKERS[str(info.field_name)].unit
+        if threshold.unit != unit:
+            raise ValueError(
+                f"a threshold in {unit} (thresholds are not converted: look up the definition's "
+                f"own number in {unit}); found the unit {threshold.unit!r}"
+            )
+        return threshold
+
+
+class Complete(_Levels):
+    """Complete remission: both levels."""
+
+    urine_protein_24h: Below
+    albumin: AtLeast
+
+
+class Partial(_Levels):
+    """Partial remission: a fall to a level, without complete remission."""
+
+    fall: Fall
+    urine_protein_24h: Below
+
+
+class Effective(_Strict):
+    """Effective: a fall of at least a stated share, or remission."""
+
+    fall: Fall
+
+
+class Benchmark(_Strict):
+    """A share of patients that a treatment must exceed in a category."""
+
+    category: Category
+    share: Share
+    why: Text
+    source: Text
+
+
+class Definitions(_Strict):
+    """Definitions of response.
+
+    Attributes
+    ----------
+    name, title : str
+    complete, partial, effective
+        Thresholds; ``remission`` and ``none`` follow from them.
+    benchmark : tuple of Benchmark
+        At most one for a category.
+    """
+
+    name: Text
+    title: Text
+    complete: Complete
+    partial: Partial
+    effective: Effective
+    benchmark: tuple[Benchmark, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        complete, partial = self.complete.urine_protein_24h, self.partial.urine_protein_24h
+        if complete.below > partial.below:
+            raise ValueError(
+                f"complete.urine_protein_24h.below at most partial's {partial.below:g}; "
+                f"found {complete.below:g}"
+            )
+        names = [benchmark.category for benchmark in self.benchmark]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"one benchmark for a category; found more for {', '.join(twice)}")
+        return self
+
+    @property
+    def benchmarks(self) -> dict[Category, float]:
+        """Benchmark share by category, for the categories that have one."""
+        return {benchmark.category: benchmark.share for benchmark in self.benchmark}
+
+
+def _names_at(path: tuple[int | str, ...]) -> tuple[str, ...]:
+    # Keys that a table of the card may have, found by walking the models along the path.
+    model: type[BaseModel] = Definitions
+    for part in path:
+        if isinstance(part, str):
+            annotation: Any = model.model_fields[part].annotation
+            model = get_args(annotation)[0] if get_args(annotation) else annotation
+    return tuple(model.model_fields)
+
+
+def _problem(error: Any, file: str) -> Problem:
+    path: tuple[int | str, ...] = error["loc"]
+    expected = str(error["msg"]).removeprefix("Value error, ")
+    found = repr(error["input"])[:80]
+    if error["type"] == "extra_forbidden":
+        names = _names_at(path[:-1])
+        close = difflib.get_close_matches(str(path[-1]), names, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        found, expected = repr(path[-1]), f"one of {', '.join(names)}{hint}"
+    elif error["type"] == "missing":
+        found, expected = "nothing", f"a value for {path[-1]}"
+    elif "; found " in expected:  # from the checks above, which know what is worth quoting
+        expected, _, found = expected.partition("; found ")
+    return Problem(file, None, ".".join(str(part) for part in path) or None, found, expected)
+
+
+def load_definitions(path: Path | str | None = None) -> Definitions:
+    """Load the definitions of response from a TOML file.
+
+    Parameters
+    ----------
+    path : Path or str, optional
+        Default: the definitions that mnbayes brings.
+
+    Returns
+    -------
+    Definitions
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is not TOML, or says something else than definitions do;
+        every problem at once, with the file's name, the key's path and what was expected.
+    """
+    place = models_folder() / "definitions.toml" if path is None else Path(path)
+    try:
+        data = tomllib.loads(place.read_text(encoding="utf-8"))
+    except OSError as error:
+        found = error.strerror or "unreadable"
+        raise InputError([Problem(place.name, None, None, found, "a TOML file")]) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        text = str(error)
+        raise InputError([Problem(place.name, None, None, text, "valid TOML in UTF-8")]) from error
+    try:
+        return Definitions.model_validate(data)
+    except ValidationError as error:
+        raise InputError([_problem(item, place.name) for item in error.errors()]) from error

@@ -1,0 +1,147 @@
+"""Monte Carlo error of what draws say, and how many digits it leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+type FloatArray = NDArray[np.float64]
+
+#: Steps to which a percentage is rounded, finest first. People read whole percents.
+STEPS = (1, 5, 10, 50)
+
+
+def _per_series(name: str, draws: FloatArray) -> FloatArray:
+    from arviz_stats.base.array import array_stats  # heavy: loads SciPy's statistics
+
+    function: Any = getattr(array_stats, name)
+    values: FloatArray = np.asarray(
+        function(draws, chain_axis=0, draw_axis=1, method="mean"), dtype=float
+    )
+    return values
+
+
+def effective_draws(draws: NDArray[Any]) -> FloatArray:
+    """Effective number of draws for the mean of a quantity.
+
+    Parameters
+    ----------
+    draws : array, shape (chain, draw, ...)
+
+    Returns
+    -------
+    array, shape (...)
+        Vehtari et al. 2021 (doi:10.1214/20-BA1221), by ``arviz_stats``; at most the number of
+        draws (an antithetic series may claim more).
+    """
+    values = np.asarray(draws, dtype=float)
+    if values[0, 0].size == 0:
+        return np.empty(values.shape[2:])
+    ess = _per_series("ess", values)
+    return np.asarray(np.minimum(ess, values.shape[0] * values.shape[1]))
+
+
+def mcse(draws: NDArray[Any], driver: NDArray[Any] | None = None) -> FloatArray:
+    """Monte Carlo standard error of a mean, a probability or a mean share.
+
+    Where all draws are 0, or all are 1, the usual formula gives 0, as though the probability
+    were known to be 0 or 1. Draws cannot say that: with S effective draws, one more might have
+    gone the other way. There the error is ``1 / (S + 1)``, the share of that one pseudo-draw;
+    it is also close to the error of the smallest share that S draws can show,
+    ``sqrt(1/S (1 - 1/S) / S)``. Draws that are all equal to any other number are exact.
+
+    Parameters
+    ----------
+    draws : array, shape (chain, draw, ...)
+        Indicators or shares; at least 4 draws a chain.
+    driver : array, shape (chain, draw, ...), optional
+        Draws of the continuous quantity behind the indicators. A constant series does not show
+        how strongly its chain is correlated; the driver's effective draws then stand in for S.
+        Without it S is the number of draws.
+
+    Returns
+    -------
+    array, shape (...)
+    """
+    values = np.asarray(draws, dtype=float)
+    if values[0, 0].size == 0:
+        return np.empty(values.shape[2:])
+    first = values[0, 0]
+    constant = np.asarray(np.all(values == first, axis=(0, 1)))
+    error = np.zeros(first.shape)
+    if not constant.all():
+        error[~constant] = _per_series("mcse", values[:, :, ~constant])
+    certain = constant & ((first == 0) | (first == 1))
+    if certain.any():
+        count: FloatArray | float = float(values.shape[0] * values.shape[1])
+        if driver is not None:
+            count = effective_draws(np.asarray(driver, dtype=float)[:, :, certain])
+        error[certain] = 1.0 / (count + 1.0)
+    return error
+
+
+def normal_points(count: int, dims: int, seed: int) -> FloatArray:
+    """Quasi-Monte Carlo points of a standard normal: scrambled Sobol points, transformed.
+
+    Parameters
+    ----------
+    count : int
+        A power of 2, which keeps the points balanced.
+    dims : int
+    seed : int
+        Seed of the scrambling: the same seed, the same points.
+
+    Returns
+    -------
+    array, shape (count, dims)
+
+    Notes
+    -----
+    Owen 1998, doi:10.1006/jcom.1998.0487. For the share of an indicator in four dimensions 512
+    points are off by about 0.005, against 0.02 for independent draws.
+    """
+    from scipy.special import ndtri
+    from scipy.stats import qmc
+
+    uniform = qmc.Sobol(dims, scramble=True, rng=np.random.default_rng(seed)).random(count)
+    # A point on the edge of the cube would be infinite; Sobol points are multiples of 2^-30.
+    edge = 2.0**-31
+    points: FloatArray = ndtri(np.clip(uniform, edge, 1 - edge))
+    return points
+
+
+def round_to_mcse(probability: float, mcse: float) -> str:
+    """Format a probability as a percentage with no digit finer than its error supports.
+
+    The percentage is rounded to the finest step (1, 5, 10 or 50 %) that is at least the
+    Monte Carlo standard error; near 0 and 1 it is a bound, because draws cannot tell "none".
+
+    Parameters
+    ----------
+    probability : float
+        NaN where it was not evaluable.
+    mcse : float
+        0 where the probability is exact, such as a category as measured.
+
+    Returns
+    -------
+    str
+        Such as ``"62 %"``, ``"<1 %"``, ``">99 %"``; ``"–"`` where either number is NaN.
+
+    Examples
+    --------
+    >>> round_to_mcse(0.6234, 0.008), round_to_mcse(0.6234, 0.02), round_to_mcse(0.999, 0.001)
+    ('62 %', '60 %', '>99 %')
+    """
+    if np.isnan(probability) or np.isnan(mcse):
+        return "–"
+    percent, error = 100.0 * probability, 100.0 * mcse
+    step = next((step for step in STEPS if error <= step), STEPS[-1])
+    rounded = step * round(percent / step)
+    if error > 0 and rounded <= 0:
+        return f"<{step} %"
+    if error > 0 and rounded >= 100:
+        return f">{100 - step} %"
+    return f"{rounded} %"

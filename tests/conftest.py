@@ -1,0 +1,78 @@
+"""Session-scoped cohort and fits: each model is compiled and fitted once."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mnbayes.cards import Card, load_card
+from mnbayes.cohort import Cohort, load_cohort
+from mnbayes.definitions import Definitions, load_definitions
+from mnbayes.fitting import Fit, Sampling, fit
+from mnbayes.markers import MARKERS
+from mnbayes.resources import embedded_cohort
+
+MakeCohort = Callable[..., Cohort]
+
+
+@pytest.fixture(scope="session")
+def cohort() -> Cohort:
+    """The embedded synthetic cohort."""
+    return load_cohort(embedded_cohort())
+
+
+@pytest.fixture(scope="session")
+def definitions() -> Definitions:
+    return load_definitions()
+
+
+@pytest.fixture(scope="session")
+def proteinuria_card() -> Card:
+    return load_card("proteinuria")
+
+
+@pytest.fixture(scope="session")
+def proteinuria(proteinuria_card: Card, cohort: Cohort) -> Fit:
+    return fit(proteinuria_card, cohort, Sampling(seed=1))
+
+
+@pytest.fixture(scope="session")
+def remission(cohort: Cohort) -> Fit:
+    return fit(load_card("remission"), cohort, Sampling(seed=1))
+
+
+def simulate_cohort(
+    n_patients: int = 6,
+    weeks: tuple[float, ...] = (0.0, 1.0, 4.0),
+    markers: tuple[str, ...] = ("urine_protein_24h",),
+    change: float = -0.6,
+    residual_sd: float = 0.25,
+    seed: int = 1,
+) -> Cohort:
+    """A cohort drawn from a plain version of the model, without reading files."""
+    rng = np.random.default_rng(seed)
+    patients = [f"S{i + 1:03d}" for i in range(n_patients)]
+    rows = []
+    for patient in patients:
+        for marker in markers:
+            scale = 1.0 if marker == "urine_protein_24h" else 0.2
+            centre = np.log(4.0 if marker == "urine_protein_24h" else 28.0)
+            base = centre + 0.5 * scale * rng.normal()
+            own = (change + 0.3 * rng.normal()) * (1.0 if scale == 1.0 else -0.2)
+            for week in weeks:
+                level = base + (own if week > 0 else 0.0)
+                value = np.exp(level + scale * residual_sd * rng.normal())
+                rows.append((patient, week, marker, value, MARKERS[marker].unit, np.nan, np.nan))
+    columns = ["patient", "week", "marker", "value", "unit", "lower", "upper"]
+    table = pd.DataFrame(
+        {
+            "patient": patients,
+            "sex": "female",
+            "age_years": 50.0,
+            "bmi": 25.0 + np.arange(n_patients),
+            "infusions": 3,
+            "withdrew_week": np.nan,
+        }
+    )
+    return Cohort(table, pd.DataFrame(rows, columns=columns), "simulated", "0" * 64, True, ())

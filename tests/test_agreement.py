@@ -1,0 +1,304 @@
+"""The proteinuria card's posterior agrees with two other routes to it.
+
+1. brms fits the same model with the same priors; its answer is stored in ``tests/reference`` with
+   how it was made, and is stale as soon as the data, the priors or the R script change.
+2. Integration without a sampler and without the package's kernel: given the SDs and the
+   correlation all observations are one normal vector, whose covariance is written out here in
+   full; the five remaining parameters are integrated by importance sampling on Sobol points.
+"""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+from scipy.special import ndtri
+
+from mnbayes.cards import load_card
+from mnbayes.cohort import load_cohort
+from mnbayes.fitting import Sampling, fit
+from mnbayes.overrides import apply_changes, parse_setting
+from mnbayes.resources import embedded_cohort
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "tests" / "reference" / "brms_proteinuria.json"
+REFRESH = "run `python scripts/agreement.py` (needs R with brms) to refresh it"
+PARAMETERS = (
+    "baseline_mean",
+    "change_mean",
+    "baseline_sd",
+    "change_sd",
+    "visit_sd",
+    "residual_sd",
+    "correlation",
+)
+ERRORS = 4.0  # combined Monte Carlo standard errors
+SD_SHARE = 0.05
+
+
+def _load_routes():
+    spec = importlib.util.spec_from_file_location("routes", ROOT / "scripts/peers/routes.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+routes = _load_routes()
+
+
+@pytest.fixture(scope="session")
+def card():
+    return load_card("proteinuria")
+
+
+@pytest.fixture(scope="session")
+def cohort():
+    return load_cohort(embedded_cohort())
+
+
+@pytest.fixture(scope="session")
+def stored():
+    return json.loads(REFERENCE.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def agreement_fit(card, cohort):
+    result = fit(card, cohort, Sampling(draws=2000, seed=1))
+    assert result.diagnostics.converged, result.diagnostics.reasons
+    return result
+
+
+@pytest.fixture(scope="session")
+def sampled(agreement_fit):
+    return routes.estimates(agreement_fit)
+
+
+@pytest.fixture(scope="session")
+def integrated(card, cohort):
+    return integrate(routes.prior_numbers(card), routes.peer_data(cohort))
+
+
+def mean_distance(a, b):
+    """Distance of two means in combined Monte Carlo errors."""
+    return abs(a["mean"] - b["mean"]) / np.hypot(a["mcse_mean"], b["mcse_mean"])
+
+
+def assert_agree(a, b):
+    assert mean_distance(a, b) < ERRORS
+    tolerance = max(SD_SHARE * b["sd"], ERRORS * np.hypot(a["mcse_sd"], b["mcse_sd"]))
+    assert abs(a["sd"] - b["sd"]) < tolerance
+
+
+# --- 1. brms ---------------------------------------------------------------------------------
+
+
+def test_reference_was_made_from_the_present_data(stored, cohort):
+    assert stored["data_sha256"] == routes.data_hash(cohort), (
+        f"the embedded cohort's proteinuria changed since brms was fitted to it: {REFRESH}"
+    )
+
+
+def test_reference_was_made_with_the_present_priors(stored, card):
+    assert stored["priors_sha256"] == routes.priors_hash(card), (
+        f"the card's priors changed from {stored['priors']} since brms was fitted: {REFRESH}"
+    )
+
+
+def test_reference_was_made_by_the_present_script(stored):
+    script = ROOT / "scripts/peers/brms_proteinuria.R"
+    assert stored["r_script_sha256"] == routes.file_hash(script), (
+        f"{script.name} changed since its result was stored: {REFRESH}"
+    )
+
+
+def test_reference_is_a_clean_fit(stored):
+    brms = stored["brms"]
+    assert brms["sampling"]["divergences"] == 0
+    assert set(brms["parameters"]) == set(PARAMETERS)
+    for row in brms["parameters"].values():
+        assert row["rhat"] < 1.01
+        assert min(row["ess_bulk"], row["ess_tail"]) > 1000
+
+
+def test_a_changed_prior_or_value_makes_the_reference_stale(stored, card, cohort):
+    (changed,) = apply_changes([card], [parse_setting("visit_sd.sigma=0.21")], strict=True)
+    assert routes.priors_hash(changed) != stored["priors_sha256"]
+    rows = cohort.measurements.copy()
+    first = rows.index[rows["marker"] == routes.MARKER][0]
+    rows.loc[first, "value"] *= 1.001
+    moved = type(cohort)(cohort.patients, rows, cohort.source, cohort.sha256, cohort.synthetic)
+    assert routes.data_hash(moved) != stored["data_sha256"]
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_nuts_agrees_with_brms(name, sampled, stored):
+    assert_agree(sampled[name], stored["brms"]["parameters"][name])
+
+
+# --- 2. integration without a sampler -------------------------------------------------------
+
+REPLICATES, POINTS, DF = 8, 2048, 5.0
+
+
+class Marginal:
+    """Log posterior of (log SDs, atanh correlation), every effect integrated out.
+
+    The 39 observations are normal with covariance X B X' + Z S Z' + visit part + s^2 I, built
+    from indicator matrices: same patient, same week, and whether a visit is after baseline.
+    """
+
+    sds = ("baseline_sd", "change_sd", "visit_sd", "residual_sd")
+
+    def __init__(self, priors, data):
+        post = (data["week"] > 0).to_numpy(dtype=float)
+        one = np.ones_like(post)
+        patient = data["patient"].to_numpy()
+        week = data["week"].to_numpy()
+        same_patient = (patient[:, None] == patient).astype(float)
+        same_week = (week[:, None] == week).astype(float)
+        self.parts = np.stack(
+            [
+                same_patient,
+                same_patient * np.outer(post, post),
+                same_patient * (np.outer(post, one) + np.outer(one, post)),
+                same_week * np.outer(post, post),
+                np.eye(post.size),
+            ]
+        )
+        self.design = np.stack([one, post], axis=1)
+        fixed = [priors["baseline_mean"], priors["change_mean"]]
+        assert {p["distribution"] for p in fixed} == {"Normal"}
+        assert {priors[name]["distribution"] for name in self.sds} == {"HalfNormal"}
+        self.centre = np.array([p["mu"] for p in fixed])
+        self.fixed_cov = np.diag([p["sigma"] ** 2 for p in fixed])
+        self.scales = np.array([priors[name]["sigma"] for name in self.sds])
+        self.eta = priors["correlation"]["eta"]
+        self.y = data["log_y"].to_numpy()
+
+    def covariance(self, theta):
+        """Shape (n, 39, 39), for theta of shape (n, 5)."""
+        base, change, visit, residual = np.exp(theta[:, :4]).T
+        rho = np.tanh(theta[:, 4])
+        weights = [base**2, change**2, rho * base * change, visit**2, residual**2]
+        of_fixed = self.design @ self.fixed_cov @ self.design.T
+        return of_fixed + np.tensordot(np.stack(weights, axis=1), self.parts, axes=1)
+
+    def log_prior(self, theta):
+        """With the Jacobians; a 2 x 2 LKJ(eta) is rho ~ (1 - rho^2)^(eta - 1)."""
+        density = stats.halfnorm(scale=self.scales).logpdf(np.exp(theta[:, :4])) + theta[:, :4]
+        rho = np.tanh(theta[:, 4])
+        return density.sum(axis=1) + self.eta * np.log1p(-(rho**2))
+
+    def solve(self, theta):
+        """Log posterior (n,), and mean (n, 2) and covariance (n, 2, 2) of the fixed effects."""
+        residual = self.y - self.design @ self.centre
+        factor = np.linalg.cholesky(self.covariance(theta))
+        right = np.column_stack([residual, self.design])
+        whitened = np.linalg.solve(factor, np.broadcast_to(right, (len(theta), *right.shape)))
+        r, x = whitened[..., :1], whitened[..., 1:]
+        half_log_det = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+        loglik = -half_log_det - (r**2).sum(axis=(1, 2)) / 2 - self.y.size * np.log(2 * np.pi) / 2
+        xt = np.swapaxes(x, 1, 2)
+        mean = self.centre + (self.fixed_cov @ (xt @ r))[..., 0]
+        cov = self.fixed_cov - self.fixed_cov @ (xt @ x) @ self.fixed_cov
+        return loglik + self.log_prior(theta), mean, cov
+
+
+def proposal(model):
+    """Mode of the log posterior and a Cholesky factor of the inverse curvature there."""
+    start = np.array([*np.log(model.scales), 0.0])
+    result = optimize.minimize(lambda t: -model.solve(t[None])[0][0], start, method="BFGS")
+    step = 1e-3 * np.eye(5)
+    corners = np.array(
+        [result.x + a * u + b * v for u in step for v in step for a in (1, -1) for b in (1, -1)]
+    )
+    value = model.solve(corners)[0].reshape(5, 5, 2, 2)
+    signs = np.array([[1, -1], [-1, 1]])
+    hessian = (value * signs).sum(axis=(2, 3)) / (4 * 1e-6)
+    return result.x, np.linalg.cholesky(np.linalg.inv(-hessian))
+
+
+def weighted_points(model, centre, factor, seed):
+    """Points of a t proposal (scrambled Sobol) and their self-normalised importance weights."""
+    uniform = stats.qmc.Sobol(6, scramble=True, rng=np.random.default_rng(seed)).random(POINTS)
+    uniform = np.clip(uniform, 1e-10, 1 - 1e-10)
+    t = ndtri(uniform[:, :5]) * np.sqrt(DF / stats.chi2(DF).ppf(uniform[:, 5:]))
+    theta = centre + t @ factor.T
+    log_q = stats.multivariate_t(centre, factor @ factor.T, df=DF).logpdf(theta)
+    log_p, *fixed = model.solve(theta)
+    weight = np.exp(log_p - log_q - (log_p - log_q).max())
+    return theta, weight / weight.sum(), fixed
+
+
+def integrate(priors, data):
+    """Mean, SD and errors of each parameter, and the least share of effective points.
+
+    The posterior of the logs is skewed, so the proposal at the mode is first moved to the
+    mean and covariance that it finds. The errors come from independent scramblings.
+    """
+    model = Marginal(priors, data)
+    centre, factor = proposal(model)
+    for pilot in range(2):
+        theta, weight, _ = weighted_points(model, centre, factor, 100 + pilot)
+        centre = weight @ theta
+        factor = np.linalg.cholesky((theta - centre).T * weight @ (theta - centre))
+    by_replicate, efficiency = [], []
+    for seed in range(REPLICATES):
+        theta, weight, (fixed_mean, fixed_cov) = weighted_points(model, centre, factor, seed)
+        efficiency.append(1 / (weight**2).sum() / POINTS)
+        values = np.column_stack([fixed_mean, np.exp(theta[:, :4]), np.tanh(theta[:, 4])])
+        second = values**2
+        second[:, :2] += np.diagonal(fixed_cov, axis1=1, axis2=2)
+        by_replicate.append([weight @ values, weight @ second])
+    moments = np.array(by_replicate)  # replicate, moment, parameter
+    means, sds = moments[:, 0], np.sqrt(moments[:, 1] - moments[:, 0] ** 2)
+    out = {
+        name: {
+            "mean": means[:, i].mean(),
+            "sd": sds[:, i].mean(),
+            "mcse_mean": stats.sem(means[:, i]),
+            "mcse_sd": stats.sem(sds[:, i]),
+        }
+        for i, name in enumerate(PARAMETERS)
+    }
+    return out, min(efficiency)
+
+
+def test_marginal_density_is_scipys(card, cohort):
+    model = Marginal(routes.prior_numbers(card), routes.peer_data(cohort))
+    theta = np.random.default_rng(1).normal(-1.0, 0.4, size=(5, 5))
+    expected = [
+        stats.multivariate_normal(model.design @ model.centre, cov).logpdf(model.y)
+        for cov in model.covariance(theta)
+    ]
+    np.testing.assert_allclose(model.solve(theta)[0] - model.log_prior(theta), expected)
+
+
+def test_importance_weights_are_even_enough(integrated):
+    assert integrated[1] > 0.3
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_nuts_agrees_with_integration(name, sampled, integrated):
+    assert_agree(sampled[name], integrated[0][name])
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_brms_agrees_with_integration(name, stored, integrated):
+    assert_agree(stored["brms"]["parameters"][name], integrated[0][name])
+
+
+@pytest.mark.parametrize(
+    ("setting", "name"),
+    [
+        ("change_mean.sigma=0.5", "change_mean"),
+        ("visit_sd.sigma=0.15", "visit_sd"),
+        ("correlation.eta=1", "correlation"),
+    ],
+)
+def test_the_comparison_notices_another_prior(setting, name, card, cohort, stored):
+    (changed,) = apply_changes([card], [parse_setting(setting)], strict=True)
+    other, _ = integrate(routes.prior_numbers(changed), routes.peer_data(cohort))
+    assert mean_distance(other[name], stored["brms"]["parameters"][name]) > ERRORS

@@ -1,0 +1,193 @@
+"""Cards and prior overrides: what they say, and what they refuse."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mnbayes import cards, overrides
+from mnbayes.problems import InputError
+from mnbayes.resources import models_folder
+
+PROTEINURIA = cards.load_card("proteinuria")
+
+
+@pytest.mark.parametrize("name", cards.available_cards())
+def test_every_prior_is_explained_and_sourced(name: str) -> None:
+    card = cards.load_card(name)
+    for table in card.prior.values():
+        for spec in table.values():
+            assert "$" not in spec.explained
+            assert len(spec.why) > 15
+            assert spec.source
+
+
+def test_shipped_cards() -> None:
+    assert {"proteinuria", "remission"} <= set(cards.available_cards())
+    assert cards.load_card("remission").markers == ("urine_protein_24h", "albumin")
+
+
+def test_meaning_is_worked_out_from_the_numbers() -> None:
+    card = cards.load_card("proteinuria")
+    spec = card.prior["change_mean"]["urine_protein_24h"]
+    # exp(-1.96 * 0.7) = 0.254, exp(1.96 * 0.7) = 3.94
+    assert "between 0.254 and 3.94" in spec.explained
+    narrower = overrides.with_priors(card, settings=["change_mean.sigma=0.2"])
+    assert "between 0.676 and 1.48" in narrower.prior["change_mean"]["urine_protein_24h"].explained
+
+
+def test_unknown_card_names_the_ones_that_exist() -> None:
+    with pytest.raises(InputError, match=r"one of proteinuria, remission"):
+        cards.load_card("protinuria")
+
+
+def edited(tmp_path: Path, old: str, new: str) -> Path:
+    text = (models_folder() / "proteinuria.toml").read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("sigma = 0.75", "sigma = -0.75", "sigma must be above 0; found -0.75"),
+        ("sigma = 0.75", "", "Normal takes mu, sigma; found mu"),
+        ("sigma = 0.75", "sigma = nan", "finite"),
+        ('distribution = "Normal"', 'distribution = "InverseGamma"', "unknown distribution"),
+        (
+            'distribution = "Normal"\nmu = 1.386',
+            'distribution = "Exponential"\nlam = 2',
+            "takes lam",
+        ),
+        ("[priors.baseline_sd.", "[priors.basline_sd.", "unknown parameter 'basline_sd'"),
+        ('markers = ["urine_protein_24h"]', 'markers = ["protein"]', "different names from"),
+        ('residual = "normal"', 'residual = "gaussian"', "'normal' or 'student_t'"),
+        ('title = "', 'colour = "red"\ntitle = "', "colour"),
+        ('name = "proteinuria"', "name = ", "TOML"),
+    ],
+)
+def test_bad_cards_are_refused_in_words(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        cards.load_card(edited(tmp_path, old, new))
+    assert message in str(error.value)
+    assert "mine.toml" in str(error.value)
+
+
+def test_all_problems_of_a_card_at_once(tmp_path: Path) -> None:
+    path = edited(tmp_path, "sigma = 0.75", "sigma = -1")
+    path.write_text(path.read_text().replace("sigma = 0.7\n", "sigma = -2\n"))
+    with pytest.raises(InputError) as error:
+        cards.load_card(path)
+    assert "found -1" in str(error.value)
+    assert "found -2" in str(error.value)
+
+
+def test_hash_changes_with_a_prior_and_only_then() -> None:
+    card = cards.load_card("proteinuria")
+    assert card.sha256 == cards.load_card("proteinuria").sha256
+    assert overrides.with_priors(card, "weak").sha256 == card.sha256
+    assert overrides.with_priors(card, "sceptical").sha256 != card.sha256
+
+
+def test_single_value_wins_over_the_set() -> None:
+    card = cards.load_card("proteinuria")
+    both = overrides.with_priors(card, "sceptical", ["change_mean.sigma=0.11"])
+    assert both.prior["change_mean"]["urine_protein_24h"].arguments == {"mu": 0.0, "sigma": 0.11}
+
+
+def test_full_and_short_names() -> None:
+    one, two = cards.load_card("proteinuria"), cards.load_card("remission")
+    full = overrides.parse_setting("change_mean.urine_protein_24h.sigma=0.3")
+    short = overrides.parse_setting("change_mean.sigma=0.3")
+    assert [card.name for card, _ in overrides.applies_to([one, two], full)] == [
+        "proteinuria",
+        "remission",
+    ]
+    assert [card.name for card, _ in overrides.applies_to([one, two], short)] == ["proteinuria"]
+    shared = overrides.with_priors(two, settings=["correlation.eta=4"])
+    assert shared.prior["correlation"][""].arguments == {"eta": 4.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("change_maen.sigma=0.3", "did you mean change_mean.sigma?"),
+        ("change_mean.sgima=0.3", "Normal takes mu, sigma"),
+        ("change_mean.sigma=-0.3", "a number above 0"),
+        ("change_mean.sigma=nan", "a finite number"),
+        ("change_mean.mu=inf", "a finite number"),
+        ("change_mean.sigma=big", "expected a number"),
+        ("change_mean.sigma", "NAME.ARG=VALUE"),
+        ("=1", "NAME.ARG=VALUE"),
+    ],
+)
+def test_bad_settings_are_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        overrides.with_priors(cards.load_card("proteinuria"), settings=[text])
+    assert message in str(error.value)
+
+
+def test_changing_the_family_needs_its_arguments() -> None:
+    card = cards.load_card("proteinuria")
+    change = overrides.Change("change_sd", "", {"distribution": "Exponential"}, "mine.toml")
+    with pytest.raises(InputError, match="Exponential takes lam"):
+        overrides.apply_changes([card], [change], strict=True)
+    change = overrides.Change(
+        "change_sd", "", {"distribution": "Exponential", "lam": 2}, "mine.toml"
+    )
+    new = overrides.apply_changes([card], [change], strict=True)[0]
+    assert new.family("change_sd") == "Exponential"
+
+
+def test_unknown_prior_set_names_the_ones_that_exist() -> None:
+    with pytest.raises(InputError, match=r"sceptical, weak"):
+        overrides.load_prior_set("optimist")
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(text=st.text(max_size=300))
+def test_any_text_as_a_prior_file_is_a_set_or_a_clear_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "any.toml"
+    path.write_text(text, encoding="utf-8", errors="ignore")
+    try:
+        overrides.with_priors(PROTEINURIA, path)
+    except InputError as problem:
+        message = str(problem)
+    else:
+        message = "any.toml is a valid set"
+    assert "any.toml" in message
+
+
+VALUE = st.one_of(
+    st.floats(),
+    st.integers(),
+    st.booleans(),
+    st.text(max_size=5),
+    st.lists(st.integers(), max_size=2),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    parameter=st.sampled_from(sorted(cards.PARAMETERS)),
+    values=st.dictionaries(
+        st.sampled_from(["mu", "sigma", "nu", "eta", "distribution", "why", "odd"]),
+        VALUE,
+        max_size=4,
+    ),
+)
+def test_any_values_are_a_valid_prior_or_a_clear_error(
+    parameter: str, values: dict[str, object]
+) -> None:
+    change = overrides.Change(parameter, "", values, "any.toml")
+    try:
+        new = overrides.apply_changes([PROTEINURIA], [change], strict=True)[0]
+    except InputError as problem:
+        assert str(problem)  # noqa: PT017 - either outcome is right, a traceback is not
+    else:
+        assert all("$" not in spec.explained for spec in new.prior[parameter].values())

@@ -1,0 +1,602 @@
+"""Loading a cohort: each kind of bad input by hand, with its exact place, and good ones."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from cohorts import small_cohort_frames, write_cohort
+
+from mnbayes.cohort import Cohort, load_cohort
+from mnbayes.markers import MARKERS
+from mnbayes.problems import InputError, Problem
+
+PATIENTS = "patient,sex,age_years,bmi,infusions,withdrew_week\n"
+MEASUREMENTS = "patient,week,marker,value,unit,lower,upper\n"
+A_PATIENT = PATIENTS + "1,F,50,24.5,3,\n"
+A_MEASUREMENT = MEASUREMENTS + "1,0,albumin,25,g/L,,\n"
+
+
+def folder(
+    tmp_path: Path,
+    patients: str | bytes = A_PATIENT,
+    measurements: str | bytes = A_MEASUREMENT,
+) -> Path:
+    for name, text in (("patients.csv", patients), ("measurements.csv", measurements)):
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return tmp_path
+
+
+def problems_of(path: Path) -> list[Problem]:
+    with pytest.raises(InputError) as caught:
+        load_cohort(path)
+    return list(caught.value.problems)
+
+
+def measured(tmp_path: Path, *rows: str, patients: str = A_PATIENT) -> list[Problem]:
+    """Problems of these measurement rows, put below a valid baseline in row 2."""
+    return problems_of(folder(tmp_path, patients, A_MEASUREMENT + "\n".join(rows) + "\n"))
+
+
+def only(problems: list[Problem]) -> Problem:
+    assert len(problems) == 1, problems
+    return problems[0]
+
+
+def place(problem: Problem) -> tuple[str, int | None, str | None]:
+    return problem.file, problem.row, problem.column
+
+
+# ---------------------------------------------------------------- good input
+
+
+def test_a_written_cohort_comes_back(tmp_path: Path) -> None:
+    patients, measurements = small_cohort_frames()
+    cohort = load_cohort(write_cohort(tmp_path / "c", patients, measurements))
+    pd.testing.assert_frame_equal(cohort.patients, patients, check_dtype=False)
+    pd.testing.assert_frame_equal(cohort.measurements, measurements, check_dtype=False)
+    assert cohort.warnings == ()
+    assert cohort.patient_ids == ("P1", "P2", "P3", "P4")
+    assert cohort.markers == ("urine_protein_24h", "albumin")
+    assert cohort.weeks == (0.0, 1.0, 2.0, 4.0, 12.0)
+
+
+def test_columns_and_types(tmp_path: Path) -> None:
+    cohort = load_cohort(str(folder(tmp_path)))
+    assert list(cohort.patients) == [
+        "patient", "sex", "age_years", "bmi", "infusions", "withdrew_week",
+    ]  # fmt: skip
+    assert list(cohort.measurements) == [
+        "patient", "week", "marker", "value", "unit", "lower", "upper",
+    ]  # fmt: skip
+    for column in ("age_years", "bmi", "infusions", "withdrew_week"):
+        assert cohort.patients[column].dtype == np.float64
+    for column in ("week", "value", "lower", "upper"):
+        assert cohort.measurements[column].dtype == np.float64
+    assert cohort.patients["patient"].tolist() == ["1"]  # a name, not a number
+    assert cohort.measurements["patient"].tolist() == ["1"]
+    assert cohort.source == str(tmp_path)
+
+
+def test_values_are_converted_and_sorted(tmp_path: Path) -> None:
+    rows = (
+        "a,4,albumin,3.1,g/dL,,\n"
+        "b,0,cd4,0.5,10^9/L,,\n"
+        "a,4,urine_protein_24h,3300,mg/24h,,\n"
+        "a,0,albumin,25,g/L,,\n"
+        "a,0,urine_protein_24h,5,g/day,,\n"
+    )
+    cohort = load_cohort(folder(tmp_path, PATIENTS + "b,,,,,\na,,,,,\n", MEASUREMENTS + rows))
+    table = cohort.measurements
+    # Patients as listed, then week, then marker in the order of MARKERS.
+    assert list(zip(table.patient, table.week, table.marker, table.value, strict=True)) == [
+        ("b", 0.0, "cd4", 500.0),
+        ("a", 0.0, "urine_protein_24h", 5.0),
+        ("a", 0.0, "albumin", 25.0),
+        ("a", 4.0, "urine_protein_24h", 3.3),
+        ("a", 4.0, "albumin", 31.0),
+    ]
+    assert table.unit.tolist() == ["cells/uL", "g/24h", "g/L", "g/24h", "g/L"]
+    assert table.index.tolist() == [0, 1, 2, 3, 4]
+    assert cohort.markers == ("urine_protein_24h", "albumin", "cd4")
+
+
+def test_intervals_are_converted_and_open_bounds_filled(tmp_path: Path) -> None:
+    rows = (
+        "1,1,urine_protein_24h,,mg/24h,,150\n"
+        "1,2,urine_protein_24h,,g/24h,10,\n"
+        "1,4,urine_protein_24h,,mg/24h,300,600\n"
+        "1,0,urine_protein_24h,5,g/24h,,\n"
+    )
+    cohort = load_cohort(folder(tmp_path, A_PATIENT, MEASUREMENTS + rows))
+    table = cohort.measurements
+    np.testing.assert_array_equal(table.value, [5.0, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(table.lower, [np.nan, 0.0, 10.0, 0.3])
+    np.testing.assert_array_equal(table.upper, [np.nan, 0.15, np.inf, 0.6])
+
+
+def test_optional_cells_may_be_blank(tmp_path: Path) -> None:
+    cohort = load_cohort(folder(tmp_path, PATIENTS + "1,,,,,\n"))
+    assert cohort.patients.drop(columns="patient").isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("F", "female"), ("m", "male"), ("Female", "female"), ("MALE", "male")],
+)
+def test_sex_labels(tmp_path: Path, given: str, expected: str) -> None:
+    cohort = load_cohort(folder(tmp_path, PATIENTS + f"1,{given},,,,\n"))
+    assert cohort.patients["sex"].tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"\n", b"\r\n"),
+        (b"\n", b"\r"),
+        (b"\n", b"\n\n"),  # blank lines
+        (b"\n", b",,\n"),  # commas a spreadsheet leaves at the end
+        (b",", b" , "),
+        (b"patient", b"\xef\xbb\xbfpatient"),  # byte-order mark
+        (b"patient,", b'"patient",'),
+        (b"1,", b'"1",'),
+    ],
+)
+def test_harmless_spellings_of_csv(tmp_path: Path, old: bytes, new: bytes) -> None:
+    plain = load_cohort(folder(tmp_path))
+    other = load_cohort(
+        folder(
+            tmp_path, A_PATIENT.encode().replace(old, new), A_MEASUREMENT.encode().replace(old, new)
+        )
+    )
+    pd.testing.assert_frame_equal(other.patients, plain.patients)
+    pd.testing.assert_frame_equal(other.measurements, plain.measurements)
+    assert other.warnings == ()
+
+
+def test_hash_is_of_the_two_files(tmp_path: Path) -> None:
+    cohort = load_cohort(folder(tmp_path))
+    both = (A_PATIENT + A_MEASUREMENT).encode()
+    assert cohort.sha256 == hashlib.sha256(both).hexdigest()
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_synthetic_is_told_by_a_file(tmp_path: Path, synthetic: bool) -> None:
+    assert load_cohort(write_cohort(tmp_path, synthetic=synthetic)).synthetic is synthetic
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    patients, measurements = small_cohort_frames()
+    patients["patient"] = [1, 2, 3, 4]  # numbers in a typed table are names all the same
+    measurements["patient"] = measurements["patient"].str.removeprefix("P").astype(int)
+    (tmp_path / "c").mkdir()
+    patients.to_parquet(tmp_path / "c" / "patients.parquet")
+    measurements.to_parquet(tmp_path / "c" / "measurements.parquet")
+    cohort = load_cohort(tmp_path / "c")
+    assert cohort.patient_ids == ("1", "2", "3", "4")
+    np.testing.assert_array_equal(cohort.measurements["value"], measurements["value"])
+
+
+# ---------------------------------------------------------------- warnings
+
+
+def warnings_of(path: Path) -> list[Problem]:
+    return list(load_cohort(path).warnings)
+
+
+def test_implausible_value_is_a_warning(tmp_path: Path) -> None:
+    rows = "1,0,urine_protein_24h,3500,g/24h,,\n"  # milligrams called grams
+    warning = only(warnings_of(folder(tmp_path, A_PATIENT, MEASUREMENTS + rows)))
+    assert place(warning) == ("measurements.csv", 2, "value")
+    assert warning.severity == "warning"
+    assert "3500" in warning.found
+    assert "0.01 to 40 g/24h" in warning.expected
+
+
+def test_plausibility_is_judged_in_canonical_units(tmp_path: Path) -> None:
+    rows = "1,0,urine_protein_24h,3500,mg/24h,,\n1,0,albumin,2.5,g/dL,,\n1,4,albumin,,g/dL,,3\n"
+    assert warnings_of(folder(tmp_path, A_PATIENT, MEASUREMENTS + rows)) == []
+
+
+def test_implausible_interval_is_a_warning(tmp_path: Path) -> None:
+    rows = "1,0,urine_protein_24h,,g/24h,,150\n"  # a detection limit of 150 g
+    warning = only(warnings_of(folder(tmp_path, A_PATIENT, MEASUREMENTS + rows)))
+    assert place(warning) == ("measurements.csv", 2, "value")
+
+
+def test_extra_column_is_a_warning(tmp_path: Path) -> None:
+    patients = "patient,sex,age_years,bmi,infusions,withdrew_week,note\n1,,,,,,well\n"
+    warning = only(warnings_of(folder(tmp_path, patients)))
+    assert place(warning) == ("patients.csv", 1, None)
+    assert '"note"' in warning.found
+
+
+def test_patient_without_measurements_is_a_warning_and_stays(tmp_path: Path) -> None:
+    cohort = load_cohort(folder(tmp_path, A_PATIENT + "2,,,,,\n"))
+    assert place(only(list(cohort.warnings))) == ("patients.csv", 3, "patient")
+    assert cohort.patient_ids == ("1", "2")
+
+
+def test_marker_without_baseline_is_a_warning(tmp_path: Path) -> None:
+    rows = A_MEASUREMENT + "1,2,cd4,500,/uL,,\n1,1,cd4,500,/uL,,\n"
+    warning = only(warnings_of(folder(tmp_path, A_PATIENT, rows)))
+    assert place(warning) == ("measurements.csv", 3, "week")
+    assert warning.found == 'cd4 of "1" from week 1 only'
+
+
+# ---------------------------------------------------------------- errors of the files
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    problem = only(problems_of(tmp_path / "nowhere"))
+    assert (problem.row, problem.found) == (None, "no such folder")
+
+
+def test_a_file_for_a_folder(tmp_path: Path) -> None:
+    folder(tmp_path)
+    assert only(problems_of(tmp_path / "patients.csv")).found == "a file"
+
+
+def test_both_files_missing(tmp_path: Path) -> None:
+    assert [place(p) for p in problems_of(tmp_path)] == [
+        ("patients.csv", None, None),
+        ("measurements.csv", None, None),
+    ]
+
+
+def test_two_forms_of_one_table(tmp_path: Path) -> None:
+    folder(tmp_path)
+    (tmp_path / "patients.xlsx").write_bytes(b"")
+    assert only(problems_of(tmp_path)).found == "patients.csv and patients.xlsx"
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b" \r\n\t\n", b"\xef\xbb\xbf", b",,\n"])
+def test_empty_file(tmp_path: Path, content: bytes) -> None:
+    assert place(only(problems_of(folder(tmp_path, content)))) == ("patients.csv", None, None)
+
+
+def test_header_only(tmp_path: Path) -> None:
+    problem = only(problems_of(folder(tmp_path, measurements=MEASUREMENTS)))
+    assert problem.found == "a header and no rows"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (A_PATIENT.replace(",", ";").encode(), "semicolons"),
+        (A_PATIENT.replace(",", "\t").encode(), "tabs"),
+        (A_PATIENT.replace("1,", "Jos\u00e9,").encode("latin-1"), "not UTF-8"),
+        (A_PATIENT.encode("utf-16"), "not UTF-8"),
+        (A_PATIENT.encode("utf-16-le"), "zero bytes"),
+        (b'patient,sex\n"1,F\n', "not CSV"),
+        (b'patient,sex\n"1"x,F\n', "not CSV"),
+    ],
+)
+def test_unreadable_text_gets_one_message(tmp_path: Path, content: bytes, said: str) -> None:
+    assert said in only(problems_of(folder(tmp_path, content))).found
+
+
+@pytest.mark.parametrize("form", ["parquet", "xlsx"])
+def test_text_under_another_ending(tmp_path: Path, form: str) -> None:
+    (folder(tmp_path) / "patients.csv").rename(tmp_path / f"patients.{form}")
+    assert place(only(problems_of(tmp_path))) == (f"patients.{form}", None, None)
+
+
+@pytest.mark.parametrize(("form", "package"), [("parquet", "pyarrow"), ("xlsx", "openpyxl")])
+def test_missing_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, package: str
+) -> None:
+    def absent(*_args: object, **_options: object) -> None:
+        raise ImportError(package)
+
+    monkeypatch.setattr(pd, "read_parquet", absent)
+    monkeypatch.setattr(pd, "read_excel", absent)
+    (folder(tmp_path) / "patients.csv").rename(tmp_path / f"patients.{form}")
+    problem = only(problems_of(tmp_path))
+    assert "no engine" in problem.found
+    assert package in problem.expected
+
+
+def test_rows_of_the_wrong_length(tmp_path: Path) -> None:
+    problems = measured(tmp_path, "1,1,albumin,25,g/L", "1,2,albumin,25,g/L,,,,x")
+    assert [place(p) for p in problems] == [
+        ("measurements.csv", 3, None),
+        ("measurements.csv", 4, None),
+    ]
+    assert [p.found for p in problems] == ["5 cells", "9 cells"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["1,1,albumin,3,5,g/dL,,", "1,1,albumin,,g/L,3,5,"],  # decimal commas move what follows
+)
+def test_a_decimal_comma_is_never_read_as_two_cells(tmp_path: Path, row: str) -> None:
+    problem = only(measured(tmp_path, row))
+    assert place(problem) == ("measurements.csv", 3, None)
+    assert problem.found == "8 cells"
+
+
+def test_unnamed_column_is_ignored_only_where_empty(tmp_path: Path) -> None:
+    header, row = A_PATIENT.splitlines()
+    assert warnings_of(folder(tmp_path, f"{header},,\n{row},,\n")) == []
+    warning = only(warnings_of(folder(tmp_path, f"{header},,\n{row},,3\n")))
+    assert warning.found == 'the column "(column 8 has no name)"'
+
+
+def test_every_missing_column_is_named(tmp_path: Path) -> None:
+    problems = problems_of(folder(tmp_path, "patient,sex,Age_years\n1,F,50\n"))
+    errors = [p for p in problems if p.severity == "error"]
+    assert [place(p) for p in errors] == [
+        ("patients.csv", 1, column) for column in ("age_years", "bmi", "infusions", "withdrew_week")
+    ]
+    assert '"Age_years"' in errors[0].found  # what was probably meant
+
+
+def test_column_twice(tmp_path: Path) -> None:
+    problem = only(problems_of(folder(tmp_path, A_PATIENT.replace("bmi", "sex"))))
+    assert (problem.row, problem.column, problem.found) == (1, '"sex"', "the column 2 times")
+
+
+def test_row_numbers_are_those_of_the_file(tmp_path: Path) -> None:
+    text = '\npatient,sex,age_years,bmi,infusions,withdrew_week\n\n"1\nb",F,,,,\n1,,,x,,\n'
+    assert place(problems_of(folder(tmp_path, text))[0]) == ("patients.csv", 6, "bmi")
+
+
+# ---------------------------------------------------------------- errors of cells
+
+
+@pytest.mark.parametrize("text", ["abc", "nan", "NaN", "inf", "-inf", "NA", "<0.1", "3,5", "1e999"])
+def test_text_where_a_number_is_needed(tmp_path: Path, text: str) -> None:
+    problem = only(measured(tmp_path, f'1,1,albumin,"{text}",g/L,,'))
+    assert place(problem) == ("measurements.csv", 3, "value")
+    assert problem.found == f'"{text}"'
+    assert "a number" in problem.expected
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "-0.0"])
+def test_value_must_be_positive(tmp_path: Path, value: str) -> None:
+    problem = only(measured(tmp_path, f"1,1,albumin,{value},g/L,,"))
+    assert place(problem) == ("measurements.csv", 3, "value")
+    assert problem.expected == "a value above 0"
+
+
+@pytest.mark.parametrize("week", ["-1", "", "baseline"])
+def test_week(tmp_path: Path, week: str) -> None:
+    assert place(only(measured(tmp_path, f"1,{week},albumin,25,g/L,,")))[1:] == (3, "week")
+
+
+def test_unknown_marker_suggests_a_near_one(tmp_path: Path) -> None:
+    problem = only(measured(tmp_path, "1,1,Albumine,25,g/L,,"))
+    assert place(problem) == ("measurements.csv", 3, "marker")
+    assert problem.found == '"Albumine"'
+    assert all(name in problem.expected for name in MARKERS)
+    assert problem.expected.endswith("did you mean albumin?")
+
+
+@pytest.mark.parametrize(
+    ("marker", "unit", "canonical"),
+    [
+        ("cd4", "%", "cells/uL"),
+        ("urine_protein_24h", "mg/mmol", "g/24h"),
+        ("albumin", "", "g/L"),
+    ],
+)
+def test_unit_that_does_not_convert(tmp_path: Path, marker: str, unit: str, canonical: str) -> None:
+    text = MEASUREMENTS + f"1,0,{marker},25,{unit},,\n"
+    problem = only(problems_of(folder(tmp_path, A_PATIENT, text)))
+    assert place(problem) == ("measurements.csv", 2, "unit")
+    assert problem.found == (f'"{unit}"' if unit else "blank")
+    assert canonical in problem.expected
+
+
+def test_value_and_interval(tmp_path: Path) -> None:
+    problem = only(measured(tmp_path, "1,1,albumin,25,g/L,20,"))
+    assert place(problem) == ("measurements.csv", 3, "value")
+    assert problem.found == 'value "25" and lower "20", upper blank'
+
+
+@pytest.mark.parametrize("lower", ["", "0"])
+def test_neither_value_nor_interval(tmp_path: Path, lower: str) -> None:
+    problem = only(measured(tmp_path, f"1,1,albumin,,g/L,{lower},"))
+    assert place(problem) == ("measurements.csv", 3, "value")
+
+
+@pytest.mark.parametrize("upper", ["20", "30"])
+def test_crossed_interval(tmp_path: Path, upper: str) -> None:
+    problem = only(measured(tmp_path, f"1,1,albumin,,g/L,30,{upper}"))
+    assert place(problem) == ("measurements.csv", 3, "lower")
+    assert problem.expected == "lower below upper"
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [
+        ("patient", ",F,50,24,3,"),
+        ("sex", "2,woman,50,24,3,"),
+        ("age_years", "2,F,-50,24,3,"),
+        ("age_years", "2,F,500,24,3,"),
+        ("bmi", "2,F,50,fat,3,"),
+        ("bmi", "2,F,50,0,3,"),
+        ("infusions", "2,F,50,24,2.5,"),
+        ("infusions", "2,F,50,24,-1,"),
+        ("withdrew_week", "2,F,50,24,3,-4"),
+        ("withdrew_week", "2,F,50,24,3,yes"),
+    ],
+)
+def test_cells_of_patients(tmp_path: Path, column: str, cells: str) -> None:
+    rows = A_MEASUREMENT + "2,0,albumin,25,g/L,,\n" if column != "patient" else A_MEASUREMENT
+    problem = only(problems_of(folder(tmp_path, A_PATIENT + cells + "\n", rows)))
+    assert place(problem) == ("patients.csv", 3, column)
+
+
+# ---------------------------------------------------------------- errors across rows
+
+
+def test_unknown_patient(tmp_path: Path) -> None:
+    problem = only(measured(tmp_path, "P-01,0,albumin,25,g/L,,"))
+    assert place(problem) == ("measurements.csv", 3, "patient")
+    assert problem.found == '"P-01"'
+
+
+def test_unknown_patient_suggests_a_near_one(tmp_path: Path) -> None:
+    measurements = A_MEASUREMENT.replace("1,0", "P-01,0")
+    problems = problems_of(folder(tmp_path, PATIENTS + "P01,,,,,\n", measurements))
+    assert problems[0].expected.endswith('did you mean "P01"?')
+
+
+def test_duplicate_patient_names_both_rows(tmp_path: Path) -> None:
+    problem = only(problems_of(folder(tmp_path, A_PATIENT + " 1 ,,,,,\n")))
+    assert place(problem) == ("patients.csv", 3, "patient")
+    assert "row 2" in problem.found
+
+
+def test_duplicate_measurement_names_both_rows(tmp_path: Path) -> None:
+    problem = only(measured(tmp_path, "1,1,albumin,26,g/L,,", "1,0.0,albumin,2.5,g/dL,,"))
+    assert place(problem) == ("measurements.csv", 4, "marker")
+    assert problem.found == '"1", week 0, albumin, as in row 2'
+
+
+def test_no_baseline_is_one_problem_a_patient(tmp_path: Path) -> None:
+    patients = A_PATIENT + "2,,,,,\n"
+    rows = ("2,2,albumin,25,g/L,,", "2,1,albumin,25,g/L,,", "2,1,cd4,500,/uL,,")
+    problem = only(measured(tmp_path, *rows, patients=patients))
+    assert place(problem) == ("measurements.csv", 3, "week")
+    assert problem.found == '"2" from week 1 only'
+
+
+def test_measurement_after_withdrawal(tmp_path: Path) -> None:
+    patients = PATIENTS + "1,,,,,4\n"
+    rows = ("1,4,albumin,25,g/L,,", "1,12,albumin,25,g/L,,")  # the week itself is allowed
+    problem = only(measured(tmp_path, *rows, patients=patients))
+    assert place(problem) == ("measurements.csv", 4, "week")
+    assert problem.found == 'week 12 of "1", withdrawn in week 4'
+
+
+# ---------------------------------------------------------------- all at once
+
+
+def test_all_problems_of_both_tables_at_once(tmp_path: Path) -> None:
+    patients = PATIENTS + "1,F,old,24,3,\n2,x,50,24,3,4\n2,,,,,\n"
+    measurements = (
+        MEASUREMENTS
+        + "1,0,albumin,25,g/L,,\n"  # 2, sound
+        + "1,0,albumin,26,g/L,,\n"  # 3, as row 2
+        + "1,1,albumen,26,g/L,,\n"  # 4, marker
+        + "1,2,albumin,-3,g/L,,\n"  # 5, sign
+        + "2,0,cd4,50,%,,\n"  # 6, unit
+        + "2,12,cd4,500,/uL,,\n"  # 7, withdrawn
+        + "3,0,cd4,,/uL,500,400\n"  # 8, unknown patient and crossed
+        + "1,4,urine_protein_24h,900,g/24h,,\n"  # 9, implausible and no baseline: warnings
+    )
+    problems = problems_of(folder(tmp_path, patients, measurements))
+    assert {(*place(p), p.severity) for p in problems} == {
+        ("patients.csv", 2, "age_years", "error"),
+        ("patients.csv", 3, "sex", "error"),
+        ("patients.csv", 4, "patient", "error"),
+        ("measurements.csv", 3, "marker", "error"),
+        ("measurements.csv", 4, "marker", "error"),
+        ("measurements.csv", 5, "value", "error"),
+        ("measurements.csv", 6, "unit", "error"),
+        ("measurements.csv", 7, "week", "error"),
+        ("measurements.csv", 8, "patient", "error"),
+        ("measurements.csv", 8, "lower", "error"),
+        ("measurements.csv", 9, "value", "warning"),
+        ("measurements.csv", 9, "week", "warning"),
+    }
+    assert len(problems) == 12
+    assert [p.severity for p in problems] == ["error"] * 10 + ["warning"] * 2
+
+
+def test_one_bad_file_does_not_hide_the_other(tmp_path: Path) -> None:
+    problems = problems_of(folder(tmp_path, b"\xff\xfe", A_MEASUREMENT.replace("25", "x")))
+    assert [place(p)[0] for p in problems] == ["patients.csv", "measurements.csv"]
+
+
+def test_message_lists_problems_one_a_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load_cohort(folder(tmp_path, measurements=A_MEASUREMENT.replace("25", "x,y")))
+    assert str(caught.value).splitlines() == [
+        "measurements.csv, row 2: found 8 cells; "
+        "expected 7 cells, as in the header (a blank cell still needs its comma)",
+        # The row of moved cells is not judged further, and the patient has no other.
+        'warning: patients.csv, row 2, column patient: found "1" without measurements; '
+        "expected at least one measurement of each patient",
+    ]
+
+
+def test_a_long_list_is_counted(tmp_path: Path) -> None:
+    rows = [f"1,{week},albumin,x,g/L,," for week in range(1, 101)] + ["1,200,albumin,1,%,,"]
+    with pytest.raises(InputError) as caught:
+        load_cohort(folder(tmp_path, A_PATIENT, A_MEASUREMENT + "\n".join(rows)))
+    problems = caught.value.problems
+    assert [p.row for p in problems[:20]] == list(range(3, 23))
+    assert problems[20].found == "and 80 more rows like these (100 in all)"
+    assert len(problems) == 22
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 21
+    assert lines[-1] == "… and 2 more"
+    assert any("80 more rows" in line for line in lines)
+    assert any("column unit" in line for line in lines)  # no kind hides another
+
+
+def test_error_survives_pickling(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load_cohort(tmp_path)
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert copy.problems == caught.value.problems
+    assert str(copy) == str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["\x1b[31mred", "two\nlines", "x" * 500])
+def test_found_text_stays_on_one_short_line(tmp_path: Path, text: str) -> None:
+    problem = only(measured(tmp_path, f'1,1,albumin,"{text}",g/L,,'))
+    assert problem.found.isprintable()
+    assert len(problem.found) <= 62
+
+
+@pytest.mark.parametrize("kind", ["other columns", "right columns"])
+def test_a_large_table_of_another_study_is_refused_quickly(tmp_path: Path, kind: str) -> None:
+    n = 50_000
+    header = "id,a,b,c,d,e,f\n" if kind == "other columns" else MEASUREMENTS
+    rows = "".join(f"s{i},x,hb{i},-1,u{i},q,5\n" for i in range(n))
+    start = time.perf_counter()
+    problems = problems_of(folder(tmp_path, A_PATIENT, header + rows))
+    assert (
+        time.perf_counter() - start < 20
+    )  # about 1 s; a problem object a cell would take far more
+    assert len(problems) < 200
+    if kind == "right columns":
+        assert any("49,980 more rows" in p.found for p in problems)
+
+
+def test_importing_the_module_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, mnbayes.cohort; "
+        "sys.exit(' '.join({'pandas', 'pandera', 'pint', 'pymc'} & set(sys.modules)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_cohort_is_frozen(tmp_path: Path) -> None:
+    cohort: Cohort = load_cohort(folder(tmp_path))
+    with pytest.raises(AttributeError):
+        cohort.source = "elsewhere"  # type: ignore[misc]
+
+
+def test_worked_example_of_the_data_contract(tmp_path: Path) -> None:
+    page = Path(__file__).parents[1] / "docs" / "data-contract.md"
+    patients, measurements = re.findall(r"```csv\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    cohort = load_cohort(folder(tmp_path, patients, measurements))
+    assert cohort.warnings == ()
+    assert cohort.measurements["value"].tolist()[:2] == [5.2, 24.0]
+    assert cohort.measurements["upper"].tolist()[2] == 0.15

@@ -1,0 +1,163 @@
+"""Properties of loading: a valid cohort comes back, anything else is refused in words."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from cohorts import small_cohort_frames, write_cohort
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from mnbayes.cohort import Cohort, load_cohort
+from mnbayes.markers import MARKERS
+from mnbayes.problems import InputError, Problem
+
+QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+# By canonical unit: a spelling and how many of it make one canonical unit, by hand.
+SPELLINGS = {
+    "g/24h": {"g/24h": 1, "mg/24h": 1000, "g/day": 1, "mg/d": 1000, "µg/24 h": 1e6},
+    "g/L": {"g/L": 1, "g/dL": 0.1, "mg/dL": 100, "mg/L": 1000, "mg/mL": 1},
+    "cells/uL": {"cells/uL": 1, "10^9/L": 0.001, "10^6/L": 1, "/mm3": 1, "cells/mL": 1000},
+}
+
+
+def outcome(folder: Path) -> Cohort | tuple[Problem, ...]:
+    """Load; only an InputError with at least one error may come instead of a cohort."""
+    try:
+        return load_cohort(folder)
+    except InputError as error:
+        refusal = error
+    assert any(problem.severity == "error" for problem in refusal.problems)
+    assert str(refusal)
+    return refusal.problems
+
+
+@st.composite
+def cohorts(draw: st.DrawFn) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Patients, measurements in random units, and what they are in canonical units."""
+    markers = draw(st.lists(st.sampled_from(list(MARKERS)), min_size=1, max_size=3, unique=True))
+    weeks = sorted(draw(st.sets(st.integers(1, 52), max_size=3)))
+    patients, canonical = small_cohort_frames(
+        draw(st.integers(1, 3)), (0, *weeks), sorted(markers, key=list(MARKERS).index)
+    )
+    amounts = st.floats(1e-3, 1e4, allow_nan=False)
+    written = canonical.copy()
+    for i in canonical.index:
+        spellings = SPELLINGS[MARKERS[canonical.loc[i, "marker"]].unit]
+        unit = draw(st.sampled_from(list(spellings)))
+        value: float = draw(amounts)
+        lower, upper = 0.0, np.inf
+        match draw(st.sampled_from(["exact", "exact", "below", "above", "between"])):
+            case "exact":
+                lower = upper = np.nan
+            case "below":
+                upper, value = value, np.nan
+            case "above":
+                lower, value = value, np.nan
+            case _:
+                lower, upper, value = value, 2 * value, np.nan
+        amount = np.array([value, lower, upper])
+        canonical.loc[i, ["value", "lower", "upper"]] = amount
+        shown = np.where((amount == 0) | np.isinf(amount), np.nan, amount * spellings[unit])
+        written.loc[i, ["value", "lower", "upper"]] = shown
+        written.loc[i, "unit"] = unit
+    order = draw(st.permutations(range(len(written))))
+    return patients, written.iloc[order], canonical
+
+
+@given(cohorts())
+@QUIET
+def test_any_valid_cohort_comes_back_in_canonical_units(
+    frames: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
+) -> None:
+    patients, written, canonical = frames
+    with tempfile.TemporaryDirectory() as folder:
+        cohort = load_cohort(write_cohort(Path(folder), patients, written))
+    assert cohort.patient_ids == tuple(patients["patient"])
+    pd.testing.assert_frame_equal(
+        cohort.measurements, canonical, check_dtype=False, rtol=1e-12, atol=0.0
+    )
+
+
+CELLS = st.one_of(
+    st.text(st.characters(codec="utf-8"), max_size=12),
+    st.sampled_from(
+        [
+            "nan",
+            "inf",
+            "1e999",
+            "-0",
+            "0x10",
+            "1_000",
+            "٣",
+            "True",
+            '"',
+            "\r",
+            "\x00",
+            "<NA>",
+            "1e99",
+        ]
+    ),
+    st.floats().map(str),
+)
+
+
+@given(
+    table=st.sampled_from(["patients", "measurements"]),
+    data=st.data(),
+    cells=st.lists(CELLS, min_size=1, max_size=3),
+)
+@QUIET
+def test_any_text_in_any_cell_is_read_or_refused(
+    table: str, data: st.DataObject, cells: list[str]
+) -> None:
+    patients, measurements = small_cohort_frames(2, (0, 4))
+    frame = (patients if table == "patients" else measurements).astype(object)
+    for cell in cells:
+        row = data.draw(st.integers(0, len(frame) - 1))
+        frame.iloc[row, data.draw(st.integers(0, frame.shape[1] - 1))] = cell
+    with tempfile.TemporaryDirectory() as folder:
+        if table == "patients":
+            write_cohort(Path(folder), patients=frame, measurements=measurements)
+        else:
+            write_cohort(Path(folder), patients=patients, measurements=frame)
+        result = outcome(Path(folder))
+    if isinstance(result, Cohort):  # nothing is dropped
+        assert len(result.patients) == len(patients)
+        assert len(result.measurements) == len(measurements)
+        exact = result.measurements["value"].notna()
+        bounds = result.measurements.loc[~exact, ["lower", "upper"]]
+        assert (result.measurements.loc[exact, "value"] > 0).all()
+        assert (bounds["lower"] < bounds["upper"]).all()
+
+
+FILES = st.one_of(
+    st.binary(max_size=60),
+    st.text(st.sampled_from('patient,week;\n\r"1 x\t'), max_size=60).map(str.encode),
+    st.binary(max_size=40).map(
+        lambda tail: b"patient,sex,age_years,bmi,infusions,withdrew_week\n" + tail
+    ),
+    st.binary(max_size=40).map(lambda tail: b"patient,week,marker,value,unit,lower,upper\n" + tail),
+    st.binary(max_size=40).map(lambda middle: b"PAR1" + middle + b"PAR1"),
+    st.binary(max_size=40).map(lambda tail: b"PK\x03\x04" + tail),
+)
+
+
+@given(
+    content=FILES,
+    name=st.sampled_from(["patients", "measurements"]),
+    form=st.sampled_from(["csv", "parquet", "xlsx"]),
+)
+@example(content=b"PK\x03\x04", name="patients", form="xlsx")
+@example(content=b"patient\n1,2\n", name="measurements", form="csv")
+@settings(QUIET, max_examples=40)
+def test_any_bytes_are_read_or_refused(content: bytes, name: str, form: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        write_cohort(Path(folder))
+        (Path(folder) / f"{name}.csv").unlink()
+        (Path(folder) / f"{name}.{form}").write_bytes(content)
+        outcome(Path(folder))

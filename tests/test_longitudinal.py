@@ -1,0 +1,234 @@
+"""The PyMC model: structure, density and prior against routes that share no code."""
+
+import dataclasses
+
+import numpy as np
+import pymc as pm
+import pytest
+from conftest import simulate_cohort
+from pymc.testing import mock_sample
+from scipy import stats
+
+from mnbayes.cards import Card, load_card
+from mnbayes.models import effects as fx
+from mnbayes.models.likelihood import draw_prior, log_prior, pointwise_loglik
+from mnbayes.models.longitudinal import build_model, hyperparameters, model_data, structure_key
+from mnbayes.models.observations import Observations, observations
+from mnbayes.overrides import with_priors
+from mnbayes.problems import InputError
+
+
+def structured(card: Card, **changes: object) -> Card:
+    return card.model_copy(update={"structure": card.structure.model_copy(update=changes)})
+
+
+def censor(obs: Observations) -> Observations:
+    """Three censored values: between two limits, below one, above one."""
+    y, low, high = (a.copy() for a in (obs.log_value, obs.log_lower, obs.log_upper))
+    for patient, limits in enumerate([(0.0, 1.0), (-np.inf, 0.5), (0.2, np.inf)]):
+        y[patient, 1, 0] = np.nan
+        low[patient, 1, 0], high[patient, 1, 0] = limits
+    return dataclasses.replace(obs, log_value=y, log_lower=low, log_upper=high)
+
+
+@pytest.fixture(scope="module")
+def small() -> Observations:
+    return observations(load_card("proteinuria"), simulate_cohort(4))
+
+
+def test_names_and_dims(small: Observations) -> None:
+    model = build_model(load_card("proteinuria"), small)
+    names = {rv.name for rv in model.free_RVs}
+    assert names == {
+        "baseline_mean", "change_mean", "baseline_sd", "change_sd", "visit_sd", "residual_sd",
+        "correlation_unit", "visit_offset",
+    }  # fmt: skip
+    assert model.named_vars_to_dims["visit_offset"] == ("later_visit", "marker")
+    assert list(model.coords["later_visit"]) == [1.0, 4.0]
+    assert list(model.coords["marker"]) == ["urine_protein_24h"]
+
+
+def test_hyperparameters_are_labelled_model_data(small: Observations) -> None:
+    card = load_card("proteinuria")
+    model = build_model(card, small)
+    labels, values = hyperparameters(card)
+    assert list(model.coords["hyperparameter"]) == labels
+    where = labels.index("change_mean.sigma[urine_protein_24h]")
+    assert model["hyperparameters"].get_value()[where] == values[where] == 0.7
+
+
+@pytest.mark.parametrize(
+    ("changes", "extra"),
+    [
+        ({"residual": "student_t"}, {"residual_df", "residual_weight"}),
+        ({"serial": True}, {"serial_sd", "serial_weeks"}),
+        ({"covariate": "bmi"}, {"covariate_slope"}),
+    ],
+)
+def test_options_add_their_parameters(changes: dict[str, object], extra: set[str]) -> None:
+    card = structured(load_card("proteinuria"), **changes)
+    model = build_model(card, observations(card, simulate_cohort(4)))
+    assert extra <= {rv.name for rv in model.free_RVs}
+
+
+def test_censored_values_are_unknowns_of_their_kind(small: Observations) -> None:
+    model = build_model(load_card("proteinuria"), censor(small))
+    assert {"censored_between", "censored_below", "censored_above"} <= {
+        rv.name for rv in model.free_RVs
+    }
+
+
+def test_structure_through_mock_sample(small: Observations) -> None:
+    model = build_model(load_card("proteinuria"), small)
+    # The mock draws from the prior, and says that it leaves the likelihood out.
+    with pytest.warns(UserWarning, match="Potentials"):
+        draws = mock_sample(draws=5, model=model, random_seed=1)
+    sizes = dict(draws["posterior"].to_dataset().sizes)
+    assert (sizes["marker"], sizes["later_visit"], sizes["partial"]) == (1, 2, 1)
+
+
+def brute_log_density(card: Card, obs: Observations, point: dict[str, np.ndarray]) -> float:
+    """Log prior of every unknown plus the multivariate normal of every patient, from SciPy."""
+    card_arguments = {name: card.argument_values(name) for name in card.parameters}
+    total = 0.0
+    for name, arguments in card_arguments.items():
+        value = point["correlation_unit" if name == "correlation" else name]
+        if name == "correlation":
+            total += stats.beta(2.0, 2.0).logpdf(value).sum()
+        elif name.endswith("_sd"):
+            total += stats.halfnorm(0, arguments["sigma"]).logpdf(value).sum()
+        else:
+            total += stats.norm(arguments["mu"], arguments["sigma"]).logpdf(value).sum()
+    total += stats.norm.logpdf(point["visit_offset"]).sum()
+    sd = np.array([point["baseline_sd"][0], point["change_sd"][0]])
+    r = 2 * point["correlation_unit"][0] - 1
+    effect = np.outer(sd, sd) * np.array([[1, r], [r, 1]])
+    n_visits = len(obs.weeks)
+    design = np.column_stack([np.ones(n_visits), np.arange(n_visits) > 0])
+    mean = point["baseline_mean"][0] + np.concatenate(
+        [[0.0], point["change_mean"][0] + point["visit_sd"][0] * point["visit_offset"][:, 0]]
+    )
+    cov = design @ effect @ design.T + point["residual_sd"][0] ** 2 * np.eye(n_visits)
+    for y in obs.log_value[..., 0]:
+        total += stats.multivariate_normal(mean, cov).logpdf(y)
+    return float(total)
+
+
+def test_density_is_the_hierarchical_model_s(small: Observations) -> None:
+    card = load_card("proteinuria")
+    model = build_model(card, small)
+    rng = np.random.default_rng(3)
+    logp = model.compile_logp(jacobian=False, mode="FAST_COMPILE")
+    for _ in range(5):
+        point = {
+            "baseline_mean": rng.normal(size=1), "change_mean": rng.normal(size=1),
+            "baseline_sd": rng.uniform(0.2, 1, 1), "change_sd": rng.uniform(0.2, 1, 1),
+            "visit_sd": rng.uniform(0.2, 1, 1), "residual_sd": rng.uniform(0.2, 1, 1),
+            "correlation_unit": rng.uniform(0.2, 0.8, 1), "visit_offset": rng.normal(size=(2, 1)),
+        }  # fmt: skip
+        values = {
+            v.name: np.log(point[rv.name]) if v.name.endswith("_log__")
+            else np.log(point[rv.name] / (1 - point[rv.name])) if v.name.endswith("_logodds__")
+            else point[rv.name]
+            for rv, v in model.rvs_to_values.items()
+        }  # fmt: skip
+        assert logp(values) == pytest.approx(brute_log_density(card, small, point), rel=1e-9)
+
+
+def test_prior_draws_agree_with_pymc_s(small: Observations) -> None:
+    card = load_card("proteinuria")
+    with build_model(card, small), pytest.warns(UserWarning, match="Potentials"):
+        theirs = pm.sample_prior_predictive(
+            4000, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"}
+        )
+    ours = draw_prior(card, 2, 4000, np.random.default_rng(1))
+    for name, values in ours.items():
+        other = theirs["prior"][name].to_numpy().reshape(4000, -1)
+        for column in range(other.shape[1]):
+            test = stats.ks_2samp(values.reshape(4000, -1)[:, column], other[:, column])
+            assert test.pvalue > 1e-4, name
+
+
+def test_log_prior_sums_to_the_model_s(small: Observations) -> None:
+    card = load_card("proteinuria")
+    draws = draw_prior(card, 2, 3, np.random.default_rng(2))
+    ours = log_prior(card, draws)
+    for i in range(3):
+        point = {name: array[i] for name, array in draws.items()}
+        data_part = brute_log_density(card, small, point) - sum(
+            float(v[i].sum()) for v in ours.values()
+        )
+        data_part -= stats.norm.logpdf(point["visit_offset"]).sum()
+        # What is left is the likelihood alone: it must not depend on the priors' numbers.
+        other = with_priors(card, "sceptical", ["residual_sd.sigma=0.9", "baseline_mean.mu=0"])
+        again = brute_log_density(other, small, point) - sum(
+            float(v[i].sum()) for v in log_prior(other, draws).values()
+        )
+        assert again - stats.norm.logpdf(point["visit_offset"]).sum() == pytest.approx(data_part)
+
+
+def test_pointwise_loglik_of_exact_and_censored_values(small: Observations) -> None:
+    obs = censor(small)
+    draws = draw_prior(load_card("proteinuria"), 2, 1, np.random.default_rng(4))
+    p = fx.parameters_from_draws(draws)
+    level = np.full((1, 4, 3, 1), 0.3)
+    sd = p.residual_sd[0, 0]
+    out = pointwise_loglik(level, p, obs)[0].reshape(4, 3)
+    assert out[0, 0] == pytest.approx(stats.norm(0.3, sd).logpdf(obs.log_value[0, 0, 0]))
+    normal = stats.norm(0.3, sd)
+    assert out[0, 1] == pytest.approx(np.log(normal.cdf(1.0) - normal.cdf(0.0)))
+    assert out[1, 1] == pytest.approx(normal.logcdf(0.5))
+    assert out[2, 1] == pytest.approx(normal.logsf(0.2))
+
+
+def test_far_tail_of_a_censored_value_keeps_its_digits(small: Observations) -> None:
+    obs = censor(small)
+    draws = draw_prior(load_card("proteinuria"), 2, 1, np.random.default_rng(4))
+    p = dataclasses.replace(fx.parameters_from_draws(draws), residual_sd=np.array([[0.1]]))
+    level = np.full((1, 4, 3, 1), -1.5)
+    value = pointwise_loglik(level, p, obs)[0].reshape(4, 3)[2, 1]
+    assert value == pytest.approx(stats.norm(-1.5, 0.1).logsf(0.2), rel=1e-6)
+
+
+def test_key_ignores_numbers_and_patients_but_not_structure(small: Observations) -> None:
+    card = load_card("proteinuria")
+    key = structure_key(card, small)
+    assert structure_key(with_priors(card, "sceptical"), small) == key
+    more = observations(card, simulate_cohort(9, seed=3))
+    assert structure_key(card, more) == key
+    other = observations(card, simulate_cohort(4, weeks=(0, 1, 8)))
+    assert structure_key(card, other) != key
+    assert structure_key(structured(card, serial=True), small) != key
+
+
+def test_numbers_that_are_not_finite_never_reach_the_sampler(small: Observations) -> None:
+    card = load_card("proteinuria")
+    broken = dataclasses.replace(small, weeks=(0.0, np.inf, 4.0))
+    with pytest.raises(ValueError, match="cells"):
+        model_data(card, broken)
+
+
+def test_missing_marker_and_missing_follow_up_are_said() -> None:
+    with pytest.raises(InputError, match="albumin, which the model remission needs"):
+        observations(load_card("remission"), simulate_cohort(3))
+    with pytest.raises(InputError, match="one visit after baseline"):
+        observations(load_card("proteinuria"), simulate_cohort(3, weeks=(0.0,)))
+
+
+def test_covariate_is_centred_and_must_be_complete() -> None:
+    card = structured(load_card("proteinuria"), covariate="bmi")
+    cohort = simulate_cohort(4)
+    obs = observations(card, cohort)
+    np.testing.assert_allclose(obs.covariate, [-1.5, -0.5, 0.5, 1.5])
+    assert obs.covariate_mean == 26.5
+    holes = dataclasses.replace(cohort, patients=cohort.patients.assign(bmi=np.nan))
+    with pytest.raises(InputError, match="blank for S001"):
+        observations(card, holes)
+    with pytest.raises(InputError, match="one of age_years, bmi, infusions"):
+        observations(structured(card, covariate="height"), cohort)
+
+
+def test_rows_left_out_are_counted_and_named() -> None:
+    cohort = simulate_cohort(3, markers=("urine_protein_24h", "albumin"))
+    (sentence,) = observations(load_card("proteinuria"), cohort).left_out
+    assert "9 of albumin" in sentence

@@ -1,0 +1,456 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy import stats
+from trees import Hyper, default_hyper, make_tree
+
+from mnbayes.definitions import CATEGORIES, Definitions, load_definitions
+from mnbayes.probability_tables import (
+    POPULATION_COLUMNS,
+    PROBABILITY_COLUMNS,
+    population_shares,
+    population_table,
+    probabilities,
+    probability_table,
+)
+from mnbayes.remission import not_evaluable, response_draws
+
+DEFINITIONS = load_definitions(Path(__file__).parents[1] / "models" / "definitions.toml")
+PROTEIN = ("urine_protein_24h",)
+BOTH = ("urine_protein_24h", "albumin")
+VISITS = (0.0, 2.0, 12.0)
+FALL = np.log(0.85)
+#: Error of a share from 512 quasi-Monte Carlo points.
+QMC = 0.012
+
+
+def hyper(markers: tuple[str, ...] = PROTEIN, **changes: object) -> Hyper:
+    base = default_hyper(markers, len(VISITS) - 1)
+    shift = np.array([[0.3], [0.0]])  # the two visits differ
+    return replace(base, visit_change=base.visit_change + shift, **changes)  # type: ignore[arg-type]
+
+
+def tree_of(known: Hyper, markers: tuple[str, ...] = PROTEIN, **changes: object) -> xr.DataTree:
+    defaults = {"spread": 0.0, "prior_spread": 0.0, "draws": 1000, "patients": 2}
+    return make_tree(hyper=known, markers=markers, visits=VISITS, **(defaults | changes))
+
+
+def table_of(tree: xr.DataTree, definitions: Definitions = DEFINITIONS) -> pd.DataFrame:
+    return probabilities(tree, definitions, "m", 7)
+
+
+def cell(table: pd.DataFrame, quantity: str, week: float, category: str, patient: str = "") -> dict:
+    rows = table.query("quantity == @quantity and week == @week and category == @category")
+    rows = rows[rows["patient"] == patient] if patient else rows[rows["patient"].isna()]
+    assert len(rows) == 1
+    return dict(rows.iloc[0])
+
+
+def assert_close(row: dict, expected: float, extra: float = 0.0) -> None:
+    """Within four Monte Carlo standard errors, which must not be idle."""
+    assert 0 < row["mcse"] < 0.02
+    assert row["probability"] == pytest.approx(expected, abs=4 * row["mcse"] + extra)
+    # the prior has the same number of draws, and here the same hyperparameters
+    if row["quantity"] in ("next_patient", "population"):
+        assert row["prior_probability"] == pytest.approx(expected, abs=4 * row["mcse"] + extra)
+
+
+# --- one marker: closed forms -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("week", VISITS[1:])
+def test_one_marker_shares_are_a_normal_cdf(week: float) -> None:
+    known = hyper()
+    table = table_of(tree_of(known))
+    change = known.visit_change[VISITS.index(week) - 1, 0]
+    noise = np.hypot(known.change_sd[0], np.sqrt(2) * known.residual_sd[0])
+    measured = stats.norm.cdf((FALL - change) / noise)
+    assert_close(cell(table, "next_patient", week, "effective"), measured)
+    assert_close(cell(table, "next_patient", week, "none"), 1 - measured)
+    share = cell(table, "population", week, "effective")
+    true = stats.norm.cdf((FALL - change) / known.change_sd[0])
+    assert share["probability"] == pytest.approx(true, abs=QMC)
+    assert share["prior_probability"] == share["probability"]
+    assert share["mcse"] == pytest.approx(0, abs=1e-12)  # every draw has the same share
+
+
+def test_serial_correlation_widens_a_change_by_what_two_weeks_apart_differ() -> None:
+    known = hyper(serial_sd=np.array([0.6]), serial_weeks=5.0)
+    table = table_of(tree_of(known))
+    for week, change in zip(VISITS[1:], known.visit_change[:, 0], strict=True):
+        variance = known.change_sd[0] ** 2 + 2 * 0.36 * (1 - np.exp(-week / 5.0))
+        true = stats.norm.cdf((FALL - change) / np.sqrt(variance))
+        share = cell(table, "population", week, "effective")
+        assert share["probability"] == pytest.approx(true, abs=QMC)
+        sd = np.sqrt(variance + 2 * known.residual_sd[0] ** 2)
+        expected = stats.norm.cdf((FALL - change) / sd)
+        assert_close(cell(table, "next_patient", week, "effective"), expected)
+
+
+def test_student_noise_reaches_the_next_patient_and_not_the_share() -> None:
+    known = hyper(residual_df=3.0, residual_sd=np.array([0.6]))
+    table = table_of(tree_of(known))
+    rng = np.random.default_rng(1)
+    noise = 0.6 * rng.standard_t(3.0, (2, 400_000))
+    own = known.change_sd[0] * rng.standard_normal(400_000)
+    for week, change in zip(VISITS[1:], known.visit_change[:, 0], strict=True):
+        brute = np.mean(change + own + noise[1] - noise[0] <= FALL)
+        assert_close(cell(table, "next_patient", week, "effective"), brute, 0.003)
+        true = stats.norm.cdf((FALL - change) / known.change_sd[0])
+        share = cell(table, "population", week, "effective")
+        assert share["probability"] == pytest.approx(true, abs=QMC)
+
+
+def test_exceeds_counts_the_draws_whose_share_is_above_the_benchmark() -> None:
+    tree = tree_of(hyper(), spread=0.3, prior_spread=0.6)
+    table = table_of(tree)
+    for group, column in (("posterior", "probability"), ("prior", "prior_probability")):
+        # With one marker half of the patients respond when the typical change is a response.
+        change = tree[group]["visit_change"].isel(marker=0)
+        for week in VISITS[1:]:
+            row = cell(table, "exceeds", week, "effective")
+            counted = float((change.sel(later_visit=week) < FALL).mean())
+            assert row[column] == pytest.approx(counted, abs=0.005)
+            assert 0.05 < row[column] < 0.999
+    assert 0.002 < cell(table, "exceeds", 12.0, "effective")["mcse"] < 0.01
+
+
+def test_exceeds_uses_the_benchmark_of_the_definitions() -> None:
+    easier = DEFINITIONS.benchmark[1].model_copy(update={"share": 0.3})
+    assert easier.category == "effective"
+    tree = tree_of(hyper(), spread=0.3)
+    table = table_of(tree, DEFINITIONS.model_copy(update={"benchmark": (easier,)}))
+    posterior = tree["posterior"].to_dataset().isel(marker=0)
+    z = (FALL - posterior["visit_change"]) / posterior["change_sd"]
+    for week in VISITS[1:]:
+        counted = float((z.sel(later_visit=week) > stats.norm.ppf(0.3)).mean())
+        row = cell(table, "exceeds", week, "effective")
+        assert row["probability"] == pytest.approx(counted, abs=0.01)
+    assert set(table.query("quantity == 'exceeds'")["category"]) == {"effective"}
+
+
+def test_population_share_has_the_interval_of_its_draws() -> None:
+    tree = tree_of(hyper(), spread=0.2)
+    row = population_shares(tree, DEFINITIONS, "m", 1).query(
+        "week == 2 and category == 'effective'"
+    )
+    posterior = tree["posterior"].to_dataset().sel(later_visit=2.0).isel(marker=0)
+    share = stats.norm.cdf((FALL - posterior["visit_change"]) / posterior["change_sd"])
+    expected = {
+        "share_mean": share.mean(),
+        "share_median": np.median(share),
+        "share_lower": np.quantile(share, 0.025),
+        "share_upper": np.quantile(share, 0.975),
+    }
+    for column, value in expected.items():
+        assert row[column].item() == pytest.approx(value, abs=QMC)
+    assert row["share_mean_prior"].item() == pytest.approx(
+        cell(table_of(tree), "population", 2.0, "effective")["prior_probability"]
+    )
+
+
+# --- the patients of the trial ----------------------------------------------------------------
+
+
+def patients_tree(level_spread: float = 0.0, **changes: object) -> tuple[xr.DataTree, Hyper]:
+    # Patient 1: 4 g to 3.2 g and 1.9 g; patient 2: 2 g to 1.9 g and 1.5 g.
+    known = hyper()
+    levels = np.log([[[4.0], [3.2], [1.9]], [[2.0], [1.9], [1.5]]])
+    tree = tree_of(known, levels=levels, **changes)
+    if level_spread:
+        rng = np.random.default_rng(3)
+        level = tree["posterior"]["level"]
+        tree["posterior"]["level"] = level + level_spread * rng.standard_normal(level.shape)
+    return tree, known
+
+
+def test_latent_is_certain_where_the_level_is_known() -> None:
+    tree, _ = patients_tree()
+    table = table_of(tree)
+    expected = {("P1", 2.0): 1, ("P1", 12.0): 1, ("P2", 2.0): 0, ("P2", 12.0): 1}
+    for (patient, week), value in expected.items():
+        row = cell(table, "latent", week, "effective", patient)
+        assert row["probability"] == value
+        assert row["mcse"] == pytest.approx(1 / 4001)  # 4,000 draws do not prove certainty
+
+
+def test_latent_is_a_normal_cdf_where_levels_are_normal() -> None:
+    tree, _ = patients_tree(level_spread=0.1)
+    table = table_of(tree)
+    for patient, week, ratio in (("P1", 2.0, 3.2 / 4), ("P2", 2.0, 0.95), ("P2", 12.0, 0.75)):
+        expected = stats.norm.cdf((FALL - np.log(ratio)) / np.hypot(0.1, 0.1))
+        assert_close(cell(table, "latent", week, "effective", patient), expected)
+
+
+def test_repeat_compares_with_the_baseline_as_recorded() -> None:
+    measured = np.log([[[4.4], [3.0], [2.0]], [[1.8], [2.0], [1.4]]])
+    tree, known = patients_tree(measured=measured)
+    table = table_of(tree)
+    for patient, week, ratio in (("P1", 2.0, 3.2 / 4.4), ("P2", 2.0, 1.9 / 1.8)):
+        expected = stats.norm.cdf((FALL - np.log(ratio)) / known.residual_sd[0])
+        assert_close(cell(table, "repeat", week, "effective", patient), expected)
+
+
+def test_repeat_replicates_a_censored_baseline_and_the_prior_replicates_both() -> None:
+    tree, known = patients_tree(censored_below=((0, 0, 0),))
+    table = table_of(tree)
+    row = cell(table, "repeat", 2.0, "effective", "P1")
+    both = np.sqrt(2) * known.residual_sd[0]
+    assert_close(row, stats.norm.cdf((FALL - np.log(3.2 / 4)) / both))
+    prior = stats.norm.cdf((FALL - known.visit_change[0, 0]) / np.hypot(both, known.change_sd[0]))
+    assert row["prior_probability"] == pytest.approx(prior, abs=4 * row["mcse"])
+
+
+def observed(table: pd.DataFrame, patient: str, week: float) -> list[float]:
+    return [cell(table, "observed", week, c, patient)["probability"] for c in CATEGORIES]
+
+
+def test_observed_is_the_category_as_measured() -> None:
+    nan = np.nan
+    protein = np.array([[1.2, 0.29, 0.29], [6.0, 5.0, 3.0], [2.0, 0.2, 1.9], [3.0, 1.0, 1.0]])
+    albumin = np.array([[30, 36, 34], [25, 26, 30], [30, 36, 30], [30, 30, 30]], dtype=float)
+    tree = tree_of(
+        hyper(BOTH),
+        BOTH,
+        patients=4,
+        measured=np.log(np.stack([protein, albumin], axis=-1)),
+        # P3, week 2: protein censored at 0.2 g; P3, week 12: below 1.9 g, which leaves it open;
+        # P4, week 2: no albumin; P4, week 12: withdrawn.
+        censored_below=((2, 1, 0), (2, 2, 0)),
+        missing=((3, 1, 1), (3, 2, 0), (3, 2, 1)),
+    )
+    table = table_of(tree)
+    # complete, partial, remission, effective, none
+    assert observed(table, "P1", 2.0) == [1, 0, 1, 1, 0]
+    assert observed(table, "P1", 12.0) == [0, 1, 1, 1, 0]
+    assert observed(table, "P2", 2.0) == [0, 0, 0, 1, 0]
+    assert observed(table, "P2", 12.0) == [0, 1, 1, 1, 0]
+    assert observed(table, "P3", 2.0) == [1, 0, 1, 1, 0]
+    np.testing.assert_array_equal(observed(table, "P3", 12.0), [0, nan, nan, nan, nan])
+    np.testing.assert_array_equal(observed(table, "P4", 2.0), [0, 1, 1, 1, 0])
+    np.testing.assert_array_equal(observed(table, "P4", 12.0), [nan] * 5)
+    rows = table.query("quantity == 'observed'")
+    assert rows["prior_probability"].isna().all()
+    assert (rows.loc[rows["probability"].notna(), "mcse"] == 0).all()
+    # an unmeasured visit still has its model-based probabilities
+    latent = table.query("quantity == 'latent' and patient == 'P4'")
+    assert latent["probability"].notna().all()
+
+
+# --- two markers: brute force -----------------------------------------------------------------
+
+
+def brute_force(known: Hyper, later: int, noise: bool) -> dict[str, float]:
+    """Shares by a million patients, written out without the package's code."""
+    rng = np.random.default_rng(11)
+    effects = rng.multivariate_normal(np.zeros(4), known.effect_covariance, 1_000_000)
+    p0 = known.baseline_mean[0] + effects[:, 0]
+    p1 = p0 + known.visit_change[later, 0] + effects[:, 2]
+    a1 = known.baseline_mean[1] + effects[:, 1] + known.visit_change[later, 1] + effects[:, 3]
+    if noise:
+        e = rng.standard_normal((3, p0.size))
+        p0, p1 = p0 + known.residual_sd[0] * e[0], p1 + known.residual_sd[0] * e[1]
+        a1 = a1 + known.residual_sd[1] * e[2]
+    before, after, albumin = np.exp(p0), np.exp(p1), np.exp(a1)
+    complete = (after < 0.3) & (albumin >= 35)
+    partial = (after <= before / 2) & (after < 3.5) & ~complete
+    effective = (after <= 0.85 * before) | complete | partial
+    met = (complete, partial, complete | partial, effective, ~effective)
+    return {c: float(m.mean()) for c, m in zip(CATEGORIES, met, strict=True)}
+
+
+def two_markers() -> Hyper:
+    corr = np.array(
+        [
+            [1.0, -0.4, 0.3, -0.2],
+            [-0.4, 1.0, -0.1, 0.2],
+            [0.3, -0.1, 1.0, -0.6],
+            [-0.2, 0.2, -0.6, 1.0],
+        ]
+    )
+    known = hyper(BOTH, correlation=corr)
+    # low baselines and wide changes, so that every category has patients
+    return replace(
+        known,
+        baseline_mean=np.log([1.0, 30.0]),
+        change_sd=np.array([0.9, 0.15]),
+        visit_change=np.array([[-0.5, 0.05], [-1.0, 0.15]]),
+    )
+
+
+def test_two_markers_agree_with_brute_force() -> None:
+    known = two_markers()
+    table = table_of(tree_of(known, BOTH))
+    for later, week in enumerate(VISITS[1:]):
+        true, measured = (brute_force(known, later, noise) for noise in (False, True))
+        for category in CATEGORIES:
+            assert 0.02 < true[category] < 0.98
+            share = cell(table, "population", week, category)
+            assert share["probability"] == pytest.approx(true[category], abs=QMC)
+            assert_close(cell(table, "next_patient", week, category), measured[category], 0.002)
+
+
+def test_markers_are_found_by_name_among_others() -> None:
+    known = two_markers()
+    plain = tree_of(known, BOTH, draws=50)
+    # the same two markers in the other order, with a third between their effects
+    order = [1, 0]
+    swapped = replace(
+        known,
+        **{
+            name: np.insert(getattr(known, name)[..., order], 1, fill, axis=-1)
+            for name, fill in (
+                ("baseline_mean", 7.0),
+                ("baseline_sd", 0.3),
+                ("change_sd", 0.2),
+                ("residual_sd", 0.1),
+                ("visit_change", 0.1),
+            )
+        },
+    )
+    corr = np.eye(6)
+    places = [2, 0, 5, 3]  # protein and albumin baselines, then changes
+    corr[np.ix_(places, places)] = known.correlation
+    swapped = replace(swapped, correlation=corr)
+    joint = tree_of(swapped, ("albumin", "cd3", "urine_protein_24h"), draws=50)
+    one, other = (
+        population_shares(tree, DEFINITIONS, "m", 1)["share_mean"] for tree in (plain, joint)
+    )
+    np.testing.assert_allclose(one, other)
+
+
+def test_dims_are_found_by_name() -> None:
+    tree = tree_of(two_markers(), BOTH, spread=0.1, draws=50)
+    turned = xr.DataTree.from_dict(
+        {
+            name: node.to_dataset().map(lambda v: v.transpose(*reversed(v.dims)))
+            for name, node in tree.children.items()
+        }
+    )
+    pd.testing.assert_frame_equal(table_of(tree), table_of(turned))
+
+
+# --- the tables -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def both() -> pd.DataFrame:
+    return table_of(tree_of(two_markers(), BOTH, spread=0.2, prior_spread=0.5, patients=3))
+
+
+def test_columns_and_rows(both: pd.DataFrame) -> None:
+    assert ",".join(both.columns) == (
+        "model,quantity,patient,week,category,probability,mcse,prior_probability"
+    )
+    assert list(both["quantity"].unique()) == [
+        "observed",
+        "latent",
+        "repeat",
+        "next_patient",
+        "population",
+        "exceeds",
+    ]
+    counts = both["quantity"].value_counts()
+    assert counts["observed"] == counts["latent"] == counts["repeat"] == 3 * 2 * 5
+    assert counts["next_patient"] == counts["population"] == 2 * 5
+    assert counts["exceeds"] == 2 * 2
+    keys = ["model", "quantity", "patient", "week", "category"]
+    assert not both.duplicated(keys).any()
+    of_patients = both["quantity"].isin(["observed", "latent", "repeat"])
+    assert (both["patient"].notna() == of_patients).all()
+    assert set(both["model"]) == {"m"}
+
+
+def test_probabilities_are_coherent(both: pd.DataFrame) -> None:
+    assert both["probability"].between(0, 1).all()
+    assert (both["mcse"] >= 0).all()
+    wide = both.fillna({"patient": ""}).query("quantity != 'exceeds'")
+    for column in ("probability", "prior_probability"):
+        rows = wide.pivot_table(
+            index=["quantity", "patient", "week"], columns="category", values=column
+        )
+        np.testing.assert_allclose(rows["complete"] + rows["partial"], rows["remission"])
+        np.testing.assert_allclose(rows["effective"] + rows["none"], 1)
+        assert (rows["effective"] >= rows["remission"]).all()
+
+
+def test_both_tables_come_from_the_same_draws() -> None:
+    tree = tree_of(two_markers(), BOTH, spread=0.2)
+    draws = response_draws(tree, DEFINITIONS, 7)
+    table, shares = probability_table(draws, "m"), population_table(draws, "m")
+    assert tuple(shares.columns) == POPULATION_COLUMNS
+    assert len(shares) == 2 * 5
+    mean = table.query("quantity == 'population'")
+    np.testing.assert_allclose(shares["share_mean"], mean["probability"])
+    np.testing.assert_allclose(shares["share_mean_prior"], mean["prior_probability"])
+    assert (shares["share_lower"] <= shares["share_median"]).all()
+    assert (shares["share_median"] <= shares["share_upper"]).all()
+    pd.testing.assert_frame_equal(table, probabilities(tree, DEFINITIONS, "m", 7))
+    pd.testing.assert_frame_equal(shares, population_shares(tree, DEFINITIONS, "m", 7))
+
+
+def test_the_seed_moves_the_next_patient_only() -> None:
+    tree = tree_of(two_markers(), BOTH, draws=100)
+    one, other = (probabilities(tree, DEFINITIONS, "m", seed) for seed in (1, 2))
+    same = one["quantity"] != "next_patient"
+    pd.testing.assert_frame_equal(one[same], other[same])
+    assert not one[~same].equals(other[~same])
+
+
+def test_the_prior_may_have_another_number_of_draws() -> None:
+    tree = tree_of(hyper(), draws=100)
+    for group in ("prior", "prior_predictive"):
+        tree[group] = xr.DataTree(tree[group].to_dataset().isel(chain=[0], draw=slice(40)))
+    assert table_of(tree).query("quantity == 'repeat'")["prior_probability"].notna().sum() == 8
+
+
+def test_without_albumin_remission_is_blank_and_says_why() -> None:
+    tree = tree_of(hyper())
+    table = table_of(tree)
+    blank = table["category"].isin(["complete", "partial", "remission"])
+    columns = ["probability", "mcse", "prior_probability"]
+    assert table.loc[blank, columns].isna().all(axis=None)
+    assert table.loc[~blank, "probability"].notna().all()
+    shares = population_shares(tree, DEFINITIONS, "m", 1)
+    assert (shares["share_mean"].isna() == shares["category"].isin(list(CATEGORIES[:3]))).all()
+    reasons = not_evaluable(tree)
+    assert set(reasons) == {"complete", "partial", "remission"}
+    assert all("needs albumin" in reason for reason in reasons.values())
+    assert not_evaluable(tree_of(two_markers(), BOTH, draws=5)) == {}
+
+
+def test_without_urine_protein_the_tables_are_empty_and_say_why() -> None:
+    tree = tree_of(hyper(("albumin",)), ("albumin",), draws=5)
+    assert response_draws(tree, DEFINITIONS, 1) is None
+    table, shares = table_of(tree), population_shares(tree, DEFINITIONS, "m", 1)
+    assert table.empty
+    assert shares.empty
+    assert tuple(table.columns) == PROBABILITY_COLUMNS
+    assert tuple(shares.columns) == POPULATION_COLUMNS
+    assert set(not_evaluable(tree)) == set(CATEGORIES)
+    # and they join the tables of other models without a warning
+    full = table_of(tree_of(hyper(), draws=5))
+    assert len(pd.concat([table, full])) == len(full)
+    assert (pd.concat([table, full]).dtypes == full.dtypes).all()
+
+
+def test_without_benchmarks_nothing_exceeds() -> None:
+    bare = DEFINITIONS.model_copy(update={"benchmark": ()})
+    assert "exceeds" not in set(table_of(tree_of(hyper(), draws=20), bare)["quantity"])
+
+
+def test_the_definitions_decide() -> None:
+    stricter = DEFINITIONS.effective.model_copy(
+        update={"fall": DEFINITIONS.effective.fall.model_copy(update={"at_least": 0.4})}
+    )
+    known = hyper()
+    table = table_of(tree_of(known), DEFINITIONS.model_copy(update={"effective": stricter}))
+    true = stats.norm.cdf((np.log(0.6) - known.visit_change[0, 0]) / known.change_sd[0])
+    share = cell(table, "population", 2.0, "effective")
+    assert share["probability"] == pytest.approx(true, abs=QMC)
