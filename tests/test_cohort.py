@@ -186,6 +186,23 @@ def test_parquet(tmp_path: Path) -> None:
     np.testing.assert_array_equal(cohort.measurements["value"], measurements["value"])
 
 
+def test_parquet_cells_of_other_types_are_text_like_any_other(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    patients, _ = small_cohort_frames(1)
+    patients["age_years"] = [[1, 2]]
+    patients["bmi"] = [np.inf]
+    patients["infusions"] = [True]
+    patients["sex"] = [None]
+    write_cohort(tmp_path).joinpath("patients.csv").unlink()
+    patients.to_parquet(tmp_path / "patients.parquet")
+    problems = [p for p in problems_of(tmp_path) if p.file == "patients.parquet"]
+    assert [(p.column, p.found) for p in problems] == [
+        ("age_years", '"[1 2]"'),
+        ("bmi", '"inf"'),
+        ("infusions", '"True"'),
+    ]
+
+
 # ---------------------------------------------------------------- warnings
 
 

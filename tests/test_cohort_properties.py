@@ -15,7 +15,7 @@ from mnbayes.cohort import Cohort, load_cohort
 from mnbayes.markers import MARKERS
 from mnbayes.problems import InputError, Problem
 
-QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUIET = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # By canonical unit: a spelling and how many of it make one canonical unit, by hand.
 SPELLINGS = {

@@ -60,7 +60,7 @@ def test_hyperparameters_are_labelled_model_data(small: Observations) -> None:
 @pytest.mark.parametrize(
     ("changes", "extra"),
     [
-        ({"residual": "student_t"}, {"residual_df", "residual_weight"}),
+        ({"residual": "student_t"}, {"residual_df", "weight_offset"}),
         ({"serial": True}, {"serial_sd", "serial_weeks"}),
         ({"covariate": "bmi"}, {"covariate_slope"}),
     ],

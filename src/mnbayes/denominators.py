@@ -7,8 +7,6 @@ answer different questions, so both are given.
 
 from __future__ import annotations
 
-from typing import cast
-
 import pandas as pd
 
 #: Categories that count as some response; ``none`` would count a withdrawal as a success.
@@ -86,4 +84,4 @@ def response_counts(probabilities: pd.DataFrame, week: float) -> pd.DataFrame:
         for total in (evaluable, enrolled):
             cells += [responders / total, *exact_interval(responders, total)]
         table.append(cells)
-    return cast(pd.DataFrame, pd.DataFrame(table, columns=list(COLUMNS)))
+    return pd.DataFrame(table, columns=list(COLUMNS))

@@ -188,12 +188,15 @@ def _excel_lines(content: bytes) -> _Lines:
 
 def _cell(value: object) -> str:
     """Text of a typed cell: no value is blank, a whole number carries no point."""
-    if value is None or value != value:  # NaN and NaT are not equal to themselves
+    if value is None:
         return ""
-    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float):
+        if math.isnan(value):
+            return ""
+        if value.is_integer():
+            return str(int(value))
     text = str(value)
-    return "" if text == "<NA>" else text
+    return "" if text in ("<NA>", "NaT") else text
 
 
 def _table(file: str, content: bytes, lines: _Lines) -> tuple[Table | None, list[Problem]]:

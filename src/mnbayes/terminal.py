@@ -169,12 +169,16 @@ def _say_change(console: Console, result: Result) -> None:
         marker = MARKERS[str(row.marker)]
         console.print(
             f"{result.name}: {marker.label} at week {row.week:g} "
-            f"is {row.gmr_median:.0%} of baseline "
-            f"(95 % interval {row.gmr_lower:.0%} to {row.gmr_upper:.0%}; "
-            f"under the prior alone {row.gmr_lower_prior:.0%} to {row.gmr_upper_prior:.0%}). "
+            f"is {_percent(row.gmr_median)} of baseline "
+            f"(95 % interval {_percent(row.gmr_lower)} to {_percent(row.gmr_upper)}; under the "
+            f"prior alone {_percent(row.gmr_lower_prior)} to {_percent(row.gmr_upper_prior)}). "
             "A change under treatment: there was no control group.",
             highlight=False,
         )
+
+
+def _percent(ratio: object) -> str:
+    return f"{100 * float(str(ratio)):.0f} %"
 
 
 def _patient_table(result: Result) -> Table:

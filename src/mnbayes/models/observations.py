@@ -118,8 +118,8 @@ def observations(card: Card, cohort: Cohort) -> Observations:
     Raises
     ------
     InputError
-        If the cohort lacks a marker of the card, has no visit after baseline, or lacks the
-        card's covariate.
+        If the cohort lacks a marker of the card, has fewer than two patients or no visit
+        after baseline, or lacks the card's covariate.
     """
     rows = cohort.measurements[cohort.measurements["marker"].isin(card.markers)]
     present = set(rows["marker"])
@@ -134,6 +134,10 @@ def observations(card: Card, cohort: Cohort) -> Observations:
         for marker in card.markers
         if marker not in present
     ]
+    measured = rows["patient"].nunique()
+    if present and measured < 2:
+        expected = "at least two patients: one says nothing of the spread between patients"
+        problems.append(Problem("measurements.csv", None, "patient", f"{measured}", expected))
     weeks = tuple(sorted({0.0, *rows["week"].astype(float)}))
     if len(weeks) < 2:
         problems.append(

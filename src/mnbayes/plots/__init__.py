@@ -1,0 +1,27 @@
+"""Figures of a fit: matplotlib figures that share no state with pyplot.
+
+Importing this package imports matplotlib; nothing else in mnbayes imports it at the top.
+"""
+
+from mnbayes.plots.changes import gmr_by_visit, waterfall
+from mnbayes.plots.checks import predictive_check
+from mnbayes.plots.gallery import all_figures, png_bytes, save_figures
+from mnbayes.plots.parameters import prior_posterior
+from mnbayes.plots.ranks import ranks
+from mnbayes.plots.regression import regression_bound
+from mnbayes.plots.responses import response_probabilities
+from mnbayes.plots.trajectories import trajectories
+
+__all__ = [
+    "all_figures",
+    "gmr_by_visit",
+    "png_bytes",
+    "predictive_check",
+    "prior_posterior",
+    "ranks",
+    "regression_bound",
+    "response_probabilities",
+    "save_figures",
+    "trajectories",
+    "waterfall",
+]

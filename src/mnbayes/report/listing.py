@@ -1,0 +1,55 @@
+"""The measurements themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mnbayes.cohort import Cohort
+from mnbayes.markers import MARKERS
+from mnbayes.report.tables import Table, records
+from mnbayes.report.wording import BLANK
+
+
+def value_text(value: float, lower: float, upper: float) -> str:
+    """A measurement as text: a number, ``<0.1``, ``>40`` or a range."""
+    if not np.isnan(value):
+        return f"{value:.6g}"
+    low = "" if np.isnan(lower) or lower <= 0 else f"{lower:.6g}"
+    high = "" if np.isnan(upper) or np.isinf(upper) else f"{upper:.6g}"
+    if low and high:
+        return f"{low} to {high}"
+    return f"<{high}" if high else f">{low}" if low else BLANK
+
+
+def measurement_table(cohort: Cohort) -> Table:
+    """All measurements, patients and visits in rows, markers in columns."""
+    cells = {
+        (str(row["patient"]), float(row["week"]), str(row["marker"])): value_text(
+            row["value"], row["lower"], row["upper"]
+        )
+        for row in records(cohort.measurements)
+    }
+    visits = dict.fromkeys((patient, week) for patient, week, _ in cells)
+    rows = tuple(
+        (patient, f"{week:g}", *(cells.get((patient, week, m), BLANK) for m in cohort.markers))
+        for patient, week in visits
+    )
+    head = ("Patient", "Week", *(f"{MARKERS[m].label}, {MARKERS[m].unit}" for m in cohort.markers))
+    return Table(f"All {len(cells)} measurements in canonical units", head, rows)
+
+
+def patients_table(cohort: Cohort) -> Table:
+    """The patients as listed."""
+    columns = ("sex", "age_years", "bmi", "infusions", "withdrew_week")
+
+    def cell(value: object) -> str:
+        if isinstance(value, float):
+            return BLANK if np.isnan(value) else f"{value:g}"
+        return str(value)
+
+    rows = tuple(
+        (str(row["patient"]), *(cell(row[column]) for column in columns))
+        for row in records(cohort.patients)
+    )
+    head = ("Patient", "Sex", "Age, years", "BMI, kg/m²", "Infusions", "Withdrew in week")
+    return Table("Patients", head, rows, frozenset({0, 1}))

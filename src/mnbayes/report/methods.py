@@ -1,0 +1,180 @@
+"""Model, priors and computation as tables of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+
+import numpy as np
+
+from mnbayes.definitions import CATEGORIES
+from mnbayes.markers import MARKERS
+from mnbayes.report import wording
+from mnbayes.report.changes import prior_text
+from mnbayes.report.tables import Table, records
+from mnbayes.report.wording import CATEGORY_LABELS, PARAMETER_LABELS
+from mnbayes.results import Result
+from mnbayes.run import Run
+
+
+def marker_table(result: Result) -> Table:
+    """Units, and how many values are exact, censored and missing."""
+    data = result.fit.observations
+    rows = []
+    for k, marker in enumerate(data.markers):
+        seen, censored = data.observed[:, :, k], data.censored[:, :, k]
+        counts = (seen & ~censored, censored, ~seen)
+        label, unit = MARKERS[marker].label, MARKERS[marker].unit
+        rows.append((label, marker, unit, *(str(int(np.sum(count))) for count in counts)))
+    return Table(
+        "Measurements in the model",
+        ("Marker", "Name in the files", "Unit", "Exact", "Interval or detection limit", "Missing"),
+        tuple(rows),
+        frozenset({0, 1, 2}),
+    )
+
+
+def prior_table(result: Result) -> Table:
+    """Every prior of a model: formula, meaning on the natural scale, reason and source."""
+    card = result.fit.card
+    rows = []
+    for parameter in card.parameters:
+        symbol, what = PARAMETER_LABELS[parameter]
+        for marker, spec in card.prior[parameter].items():
+            rows.append(
+                (
+                    f"{parameter} ({symbol}: {what})",
+                    marker or "all",
+                    spec.formula,
+                    spec.explained,
+                    spec.why,
+                    spec.source,
+                )
+            )
+    head = ("Parameter", "Marker", "Prior", "Meaning", "Why", "Source")
+    return Table("Priors as they were used", head, tuple(rows), frozenset(range(6)), wide=True)
+
+
+def prior_predictive_tables(result: Result) -> tuple[Table, ...]:
+    """Every reported probability before any data, one table a visit, the last visit first.
+
+    The mean over patients where a quantity has one value each: under the prior all patients
+    are alike, unless the model has a covariate.
+    """
+    table = result.probabilities
+    if table.empty or result.withheld:
+        return ()
+    categories = [c for c in CATEGORIES if c not in result.not_evaluable]
+    means = table.groupby(["quantity", "week", "category"])["prior_probability"].mean()
+    head = ("Quantity", *(CATEGORY_LABELS[c].capitalize() for c in categories))
+    tables = []
+    for week in result.fit.observations.weeks[:0:-1]:
+        rows = tuple(
+            (
+                quantity,
+                *(
+                    prior_text(result, float(means.get((quantity, week, c), np.nan)))
+                    for c in categories
+                ),
+            )
+            for quantity in wording.QUANTITIES
+            if quantity != "observed"
+        )
+        caption = f"Probabilities under the prior alone, {wording.week_name(week)}"
+        tables.append(Table(caption, head, rows))
+    return tuple(tables)
+
+
+def computation_table(run: Run) -> Table:
+    """Settings and convergence of every fit, one column each."""
+    results = run.results
+
+    def row(label: str, cells: Iterator[str]) -> tuple[str, ...]:
+        return (label, *cells)
+
+    checks = [result.fit.diagnostics for result in results]
+    sampling = [result.fit.sampling for result in results]
+    rows = [
+        row("Passed the gate", ("yes" if c.converged else "NO" for c in checks)),
+        row("Seed", (str(s.seed) for s in sampling)),
+        row("Chains", (str(s.chains) for s in sampling)),
+        row("Draws per chain", (str(s.draws) for s in sampling)),
+        row("Tuning draws per chain", (str(s.tune) for s in sampling)),
+        row("Target acceptance", (f"{s.target_accept:g}" for s in sampling)),
+        row("Repeated with smaller steps", ("yes" if r.fit.retried else "no" for r in results)),
+        row("Largest R-hat (below 1.01)", (f"{c.worst_rhat:.4f}" for c in checks)),
+        row("Smallest bulk ESS (at least 400)", (f"{c.worst_ess_bulk:.0f}" for c in checks)),
+        row("Smallest tail ESS (at least 400)", (f"{c.worst_ess_tail:.0f}" for c in checks)),
+        row("Divergent transitions (none)", (str(c.divergences) for c in checks)),
+        row("Smallest E-BFMI (at least 0.3)", (f"{c.worst_bfmi:.2f}" for c in checks)),
+        row("Largest MCSE of a probability, points", (largest_error(r) for r in results)),
+        row(
+            "Seconds",
+            (
+                ", ".join(f"{stage} {value:.1f}" for stage, value in r.fit.seconds.items())
+                for r in results
+            ),
+        ),
+    ]
+    return Table(
+        "Sampling and convergence; what a fit must reach is in brackets",
+        ("", *(result.name for result in results)),
+        tuple(rows),
+    )
+
+
+def largest_error(result: Result) -> str:
+    """The largest Monte Carlo standard error of a model's probabilities, in points."""
+    if result.withheld:
+        return "withheld"
+    errors = result.probabilities["mcse"].dropna()
+    return wording.points(float(errors.max())) if len(errors) else wording.BLANK
+
+
+def parameter_table(result: Result) -> Table:
+    """R-hat, ESS and, unless withheld, mean and Monte Carlo error of every sampled quantity."""
+    columns = ["rhat", "ess_bulk", "ess_tail"]
+    head = ["Sampled quantity (log scale)", "R-hat", "Bulk ESS", "Tail ESS"]
+    formats = ["{:.4f}", "{:.0f}", "{:.0f}"]
+    if not result.withheld:
+        columns += ["mean", "sd", "mcse_mean"]
+        head += ["Mean", "SD", "MCSE of the mean"]
+        formats += ["{:.3f}", "{:.3f}", "{:.4f}"]
+    rows = tuple(
+        (
+            str(record["parameter"]),
+            *(text.format(record[name]) for name, text in zip(columns, formats, strict=True)),
+        )
+        for record in records(result.fit.parameters)
+    )
+    return Table(f"Convergence of every sampled quantity: {result.name}", tuple(head), rows)
+
+
+def provenance_table(run: Run) -> Table:
+    """Hashes, prior set and single settings."""
+    # Only the folder's name: its path tells about the machine, not about the data.
+    rows = [
+        ("Data folder", PurePath(run.cohort.source).name),
+        ("Data, SHA-256", run.cohort.sha256),
+    ]
+    rows += [(f"Card {r.name}, SHA-256", r.fit.card.sha256) for r in run.results]
+    rows += [
+        ("Definitions of response", f"{run.definitions.name}: {run.definitions.title}"),
+        ("Prior set", run.prior_set),
+        ("Single settings", "; ".join(run.settings) or "none"),
+    ]
+    return Table(
+        "What this report was made of", ("Item", "Value"), tuple(rows), frozenset({0, 1}), wide=True
+    )
+
+
+def software_table(run: Run) -> Table | None:
+    """Versions, and seconds of the stages that are not one model's, as far as they are known."""
+    rows = tuple(
+        (label, ", ".join(f"{name} {value}" for name, value in part.items()))
+        for label, key in (("Versions", "versions"), ("Seconds in all", "seconds"))
+        if isinstance(part := run.manifest.get(key), Mapping)
+    )
+    if not rows:
+        return None
+    return Table("Software and time", ("Item", "Value"), rows, frozenset({0, 1}), wide=True)

@@ -1,0 +1,109 @@
+"""Who was in the trial, who could be judged, and response over both denominators."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mnbayes.cohort import Cohort
+from mnbayes.denominators import response_counts
+from mnbayes.markers import MARKERS
+from mnbayes.report import wording
+from mnbayes.report.summary import response_model
+from mnbayes.report.tables import Table, records
+from mnbayes.resources import embedded_cohort
+from mnbayes.results import Result
+from mnbayes.run import Run
+
+
+def is_embedded(cohort: Cohort) -> bool:
+    """Whether these are the synthetic tables that mnbayes brings.
+
+    Only then do the preprint's published rates belong beside the counted ones.
+    """
+    tables = [embedded_cohort() / f"{name}.csv" for name in ("patients", "measurements")]
+    if not all(table.is_file() for table in tables):
+        return False
+    content = b"".join(table.read_bytes() for table in tables)
+    return cohort.synthetic and hashlib.sha256(content).hexdigest() == cohort.sha256
+
+
+def flow_sentences(cohort: Cohort) -> tuple[str, ...]:
+    """Enrolled, treated and withdrawn."""
+    patients = cohort.patients
+    infusions = Counter(
+        "an unknown number of" if np.isnan(count) else f"{count:g}"
+        for count in patients["infusions"]
+    )
+    treated = [f"{number} with {count} infusions" for count, number in sorted(infusions.items())]
+    gone = patients[patients["withdrew_week"].notna()]
+    left = [
+        f"{patient} (week {week:g})"
+        for patient, week in zip(gone["patient"], gone["withdrew_week"], strict=True)
+    ]
+    return (
+        f"Enrolled: {len(patients)} patients.",
+        f"Treated: {wording.listed(treated)}.",
+        f"Withdrawn: {wording.listed(left)}." if left else "Withdrawn: none.",
+    )
+
+
+def evaluable_table(run: Run) -> Table:
+    """Number of patients with a measurement, by marker of the models and visit."""
+    cohort = run.cohort
+    used = {m for result in run.results for m in result.fit.observations.markers}
+    markers = [name for name in MARKERS if name in used]
+    counts = cohort.measurements.groupby(["marker", "week"])["patient"].nunique()
+    rows = tuple(
+        (
+            MARKERS[marker].label,
+            *(str(int(counts.get((marker, week), 0))) for week in cohort.weeks),
+        )
+        for marker in markers
+    )
+    head = ("Marker", *(wording.week_name(week).capitalize() for week in cohort.weeks))
+    return Table(f"Patients measured, of {len(cohort.patients)} enrolled", head, rows)
+
+
+def _rates(counts: pd.DataFrame, caption: str) -> Table:
+    def cell(row: dict[str, Any], group: str) -> str:
+        interval = wording.percent_range(row[f"lower_{group}"], row[f"upper_{group}"], 1)
+        share = wording.percent(row[f"share_{group}"], 1)
+        return f"{row['responders']}/{row[group]} = {share} ({interval})"
+
+    rows = tuple(
+        (
+            wording.CATEGORY_LABELS[row["category"]],
+            cell(row, "evaluable"),
+            cell(row, "enrolled"),
+        )
+        for row in records(counts)
+    )
+    head = (
+        "Category, as measured",
+        "Of the evaluable (exact 95 % interval)",
+        "Of the enrolled: no measurement counts as no response (exact 95 % interval)",
+    )
+    return Table(caption, head, rows)
+
+
+def rate_tables(run: Run) -> tuple[Table, ...]:
+    """Response as counted, over both denominators; the last visit first.
+
+    Counting needs no model, so a withheld fit does not withhold it.
+    """
+    model: Result | None = response_model(list(run.results))
+    if model is None:
+        return ()
+    weeks = model.fit.observations.weeks[:0:-1]
+    return tuple(
+        _rates(
+            response_counts(model.probabilities, week),
+            f"Response as measured at {wording.week_name(week)}",
+        )
+        for week in weeks
+    )

@@ -1,0 +1,92 @@
+"""Pictures as data URIs, with a title, a place in the report and a text for those who hear it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mnbayes.markers import MARKERS
+
+RESULTS, CHECKS, REGRESSION, COMPUTATION = "results", "checks", "regression", "computation"
+
+#: Start of a picture's key: section, title, and what it shows for a reader who cannot see it.
+#: The numbers behind each are in a table of the same section.
+KNOWN: dict[str, tuple[str, str, str]] = {
+    "gmr_by_visit": (
+        RESULTS,
+        "Ratio to baseline by visit",
+        "Geometric mean ratio to baseline with 95 % interval at each visit, data beside prior "
+        "alone; the numbers are in the table of change by visit",
+    ),
+    "trajectories": (
+        RESULTS,
+        "Course of each patient",
+        "One panel for each patient: measured values over weeks, with the band of the true level",
+    ),
+    "waterfall": (
+        RESULTS,
+        "Change of each patient at the last visit",
+        "One bar for each patient, ordered by change from baseline; predicted visits are marked",
+    ),
+    "response_probabilities": (
+        RESULTS,
+        "Probability of response of each patient",
+        "Probabilities by patient and category; the numbers are in the tables of response",
+    ),
+    "prior_posterior": (
+        RESULTS,
+        "Prior against posterior",
+        "Density of each parameter before and after the data",
+    ),
+    "predictive_check": (
+        CHECKS,
+        "Measurements against replicated measurements",
+        "Measured values of each patient over the 95 % predictive interval; the counts are in "
+        "the table above",
+    ),
+    "regression_bound": (
+        REGRESSION,
+        "Regression to the mean against the estimated ratio",
+        "Ratio that regression to the mean alone would show, over the reliability of one "
+        "measurement, one line for each population mean; the numbers are in the table above",
+    ),
+    "ranks": (
+        COMPUTATION,
+        "Ranks of the draws by chain",
+        "Rank plots of the sampled quantities; even ranks mean that the chains agree",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One embedded picture."""
+
+    section: str
+    title: str
+    alt: str
+    uri: str
+
+
+def _place(key: str) -> tuple[str, str, str]:
+    # A key is a known one, or a known one followed by a marker's name.
+    for start, (section, title, alt) in KNOWN.items():
+        rest = key.removeprefix(start).strip("_")
+        if key == start:
+            return section, title, alt
+        if key.startswith(f"{start}_") and rest in MARKERS:
+            label = MARKERS[rest].label
+            return section, f"{title}: {label}", f"{alt}. Marker: {label}"
+    title = key.replace("_", " ").capitalize()
+    return RESULTS, title, title
+
+
+def embed(pictures: Mapping[str, bytes], model: str) -> tuple[Picture, ...]:
+    """Embed a model's PNG pictures, in the order they were given."""
+    found = []
+    for key, content in pictures.items():
+        section, title, alt = _place(key)
+        uri = f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
+        found.append(Picture(section, title, f"{alt}. Model: {model}.", uri))
+    return tuple(found)

@@ -1,0 +1,150 @@
+"""A run as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from mnbayes.report import methods, wording
+from mnbayes.report.changes import best_table, change_table, last_week
+from mnbayes.report.checks import coverage_table
+from mnbayes.report.dominance import RULE
+from mnbayes.report.listing import measurement_table, patients_table
+from mnbayes.report.participants import evaluable_table, flow_sentences, is_embedded, rate_tables
+from mnbayes.report.pictures import Picture, embed
+from mnbayes.report.regression import regression
+from mnbayes.report.responses import (
+    course_table,
+    evaluable,
+    group_table,
+    not_measured,
+    patient_table,
+)
+from mnbayes.report.summary import summarise_run
+from mnbayes.report.tables import Table, great, plain
+from mnbayes.results import Result
+from mnbayes.run import Run
+
+_TEMPLATES = Path(__file__).parent / "templates"
+SYNTHETIC_MARK = "SYNTHETIC COHORT – no real patient"
+UNCONVERGED_MARK = "UNCONVERGED FIT SHOWN – do not rely on these numbers"
+WITHHELD_MARK = "NUMBERS WITHHELD – a fit failed its checks"
+
+
+@dataclass(frozen=True)
+class ModelPart:
+    """What the report shows of one model; the tables are empty where it is withheld."""
+
+    slug: str
+    result: Result
+    doubtful: tuple[str, ...]
+    changes: tuple[Markup, ...] = ()
+    patients: tuple[Markup, ...] = ()
+    group: tuple[Markup, ...] = ()
+    more_responses: tuple[Table, ...] = ()
+    best: Table | None = None
+    coverage: Table | None = None
+    predicted: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+    def drawn(self, section: str) -> tuple[Picture, ...]:
+        """Pictures of a section."""
+        return tuple(picture for picture in self.pictures if picture.section == section)
+
+
+def _part(result: Result, position: int, pictures: Mapping[str, bytes]) -> ModelPart:
+    # The position keeps ids apart where two cards' names differ only in punctuation.
+    slug = f"{re.sub(r'[^a-z0-9]+', '-', result.name.lower()).strip('-')}-{position}"
+    if result.withheld:
+        return ModelPart(slug, result, result.fit.diagnostics.reasons)
+    week, data = last_week(result), result.fit.observations
+    able = evaluable(result)
+    first = [c for c in ("remission", "effective") if c in able]
+    others = [patient_table(result, c, week, slug) for c in able if c not in first]
+    groups = [group_table(result, w, slug) for w in data.weeks[:0:-1]] if able else []
+    courses = [course_table(result)] if able else []
+    return ModelPart(
+        slug,
+        result,
+        doubtful=result.fit.diagnostics.reasons,
+        changes=tuple(great(change_table(result, marker, slug)) for marker in data.markers),
+        patients=tuple(great(patient_table(result, c, week, slug)) for c in first),
+        group=tuple(great(table) for table in groups[:1]),
+        more_responses=(*map(plain, others), *courses, *map(plain, groups[1:])),
+        best=best_table(result),
+        coverage=coverage_table(result),
+        predicted=tuple(
+            f"{patient} ({why})" for patient, why in not_measured(result, week).items()
+        ),
+        pictures=embed(pictures, result.fit.card.title),
+    )
+
+
+def _marks(run: Run) -> tuple[str, ...]:
+    marks = [SYNTHETIC_MARK] if run.cohort.synthetic else []
+    if any(not r.withheld and not r.fit.diagnostics.converged for r in run.results):
+        marks.append(UNCONVERGED_MARK)
+    if any(result.withheld for result in run.results):
+        marks.append(WITHHELD_MARK)
+    return tuple(marks)
+
+
+def _unbroken(value: object) -> object:
+    # A number and its percent sign stay on one line.
+    return value.replace(" %", "\N{NO-BREAK SPACE}%") if isinstance(value, str) else value
+
+
+def render_report(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> str:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    run : Run
+    pictures : mapping
+        Model name to picture name to PNG bytes. Pictures of a withheld model are left out.
+
+    Returns
+    -------
+    str
+        One HTML page that needs nothing else: style sheet and pictures are inside, there is no
+        script. Whatever comes from the user's files is escaped.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_unbroken,
+    )
+    css = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
+    parts = [
+        _part(result, i, pictures.get(result.name, {})) for i, result in enumerate(run.results, 1)
+    ]
+    page = environment.get_template("report.html.j2").render(
+        run=run,
+        css=Markup(css),  # our own file, not the user's
+        marks=_marks(run),
+        parts=parts,
+        summary=summarise_run(run),
+        rule=RULE,
+        quantities=wording.QUANTITIES,
+        definitions=wording.definition_sentences(run.definitions),
+        category_labels=wording.CATEGORY_LABELS,
+        flow=flow_sentences(run.cohort),
+        evaluable=evaluable_table(run),
+        rates=rate_tables(run),
+        embedded=is_embedded(run.cohort),
+        regression=regression(run),
+        measurements=measurement_table(run.cohort),
+        patients=patients_table(run.cohort),
+        methods=methods,
+        wording=wording,
+        percent=wording.percent,
+    )
+    return str(page)

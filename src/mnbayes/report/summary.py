@@ -1,0 +1,206 @@
+"""The first page: what the trial says, in plain words, and how much of it is the prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mnbayes.markers import MARKERS
+from mnbayes.report import wording
+from mnbayes.report.changes import fall_errors, last_week, prior_text
+from mnbayes.report.dominance import interval_dominated, probability_dominated, ratio_dominated
+from mnbayes.report.responses import by_patient, evaluable, not_measured, rows_of, share_ends
+from mnbayes.report.tables import Table, records
+from mnbayes.report.wording import PROTEIN, percent, percent_range, probability
+from mnbayes.results import Result
+from mnbayes.run import Run
+
+#: A patient's response is called likely, or unlikely, from here on.
+LIKELY, UNLIKELY = 0.8, 0.2
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One answer beside the same answer under the prior alone."""
+
+    question: str
+    posterior: str
+    prior: str
+    dominated: bool
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Plain-language summary.
+
+    Attributes
+    ----------
+    change, patients, next_patient : tuple of str
+        Sentences; empty where no model that may be shown answers the question.
+    headlines : tuple of Headline
+    prior : str
+        The sentence that says which answers are prior-dominated, or that none is.
+    """
+
+    change: tuple[str, ...]
+    patients: tuple[str, ...]
+    next_patient: tuple[str, ...]
+    headlines: tuple[Headline, ...]
+    prior: str
+
+    @property
+    def table(self) -> Table:
+        """The headlines as a table."""
+        rows = tuple(
+            (h.question, h.posterior, h.prior, "yes" if h.dominated else "no")
+            for h in self.headlines
+        )
+        head = ("Question", "Given the data", "Prior alone", "Prior-dominated?")
+        return Table("The main answers, with and without the data", head, rows, frozenset({0, 3}))
+
+
+def shown(run: Run) -> list[Result]:
+    """Results whose numbers are not withheld."""
+    return [result for result in run.results if not result.withheld]
+
+
+def response_model(results: list[Result]) -> Result | None:
+    """The model that judges the most categories, the first of equals."""
+    able = [result for result in results if evaluable(result)]
+    return max(able, key=lambda result: len(evaluable(result)), default=None)
+
+
+def _change(result: Result, marker: str, headlines: list[Headline]) -> list[str]:
+    week = last_week(result)
+    table = result.estimates
+    row = records(table[(table["marker"] == marker) & (table["week"] == week)])[0]
+    now, before = (
+        tuple(float(row[f"gmr_{part}{suffix}"]) for part in ("median", "lower", "upper"))
+        for suffix in ("", "_prior")
+    )
+    texts = [f"{percent(m)} ({percent_range(low, high)})" for m, low, high in (now, before)]
+    label = MARKERS[marker].label
+    headlines.append(
+        Headline(
+            f"{label} at {wording.week_name(week)}, as a share of baseline (95 % interval)",
+            texts[0],
+            texts[1],
+            ratio_dominated(now[1], now[2], before[1], before[2]),
+        )
+    )
+    sentences = [wording.moved(marker, week, now[0], now[1], now[2])]
+    if marker == PROTEIN:
+        error = fall_errors(result, marker)[week]["p_fall"]
+        sentences.append(
+            "That is the geometric mean over patients of this kind. The probability that it fell "
+            f"at all is {probability(float(row['p_fall']), error)}; under the prior alone it is "
+            f"{prior_text(result, float(row['p_fall_prior']))}."
+        )
+    return sentences
+
+
+def _named(rows: dict[str, dict[str, Any]], result: Result, week: float) -> str:
+    predicted = not_measured(result, week)
+    names = []
+    for patient, row in rows.items():
+        note = f", predicted: {predicted[patient]}" if patient in predicted else ""
+        names.append(f"{patient} ({probability(row['probability'], row['mcse'])}{note})")
+    return wording.listed(names)
+
+
+def _patients(result: Result, category: str, headlines: list[Headline]) -> list[str]:
+    week = last_week(result)
+    rows = by_patient(result, "latent", week, category)
+    name = "Remission" if category == "remission" else "A response called effective"
+    at = wording.week_name(week)
+    groups: tuple[tuple[float, float, str], ...] = (
+        (LIKELY, np.inf, f"is likely ({percent(LIKELY)} or more)"),
+        (UNLIKELY, LIKELY, f"is uncertain ({percent(UNLIKELY)} to {percent(LIKELY)})"),
+        (-np.inf, UNLIKELY, f"is unlikely (below {percent(UNLIKELY)})"),
+    )
+    sentences = []
+    for lowest, below, verdict in groups:
+        chosen = {p: row for p, row in rows.items() if lowest <= row["probability"] < below}
+        if chosen:
+            sentences.append(f"{name} at {at} {verdict} for {_named(chosen, result, week)}.")
+    sentences.append(
+        "These are probabilities that the patient's true level meets the definition. They can "
+        "differ from the category as measured, because one 24-h collection is noisy."
+    )
+    for patient, row in rows.items():
+        if probability_dominated(row["probability"], row["prior_probability"]):
+            headlines.append(
+                Headline(
+                    f"Patient {patient}: {category} at {at} (true level)",
+                    probability(row["probability"], row["mcse"]),
+                    prior_text(result, row["prior_probability"]),
+                    True,
+                )
+            )
+    return sentences
+
+
+def _next_patient(result: Result, run: Run, headlines: list[Headline]) -> list[str]:
+    week = last_week(result)
+    at = wording.week_name(week)
+    parts: list[str] = []
+    for quantity in ("next_patient", "population", "exceeds"):
+        for row in rows_of(result, quantity, week):
+            category = row["category"]
+            if category not in ("remission", "effective") or category in result.not_evaluable:
+                continue
+            now = probability(row["probability"], row["mcse"])
+            before = prior_text(result, row["prior_probability"])
+            dominated = probability_dominated(row["probability"], row["prior_probability"])
+            if quantity == "next_patient":
+                question = f"Next patient: {category} at {at}, as measured"
+                called = "remission" if category == "remission" else "a response called effective"
+                parts.append(f"of {called} is {now} ({before} under the prior alone)")
+            elif quantity == "population":
+                question = f"Share of such patients: {category} at {at} (95 % interval)"
+                ends = share_ends(result, week, category)
+                now = f"{now} ({percent_range(ends[0], ends[1])})"
+                before = f"{before} ({percent_range(ends[2], ends[3])})"
+                dominated = interval_dominated(*ends)
+            else:
+                bar = percent(run.definitions.benchmarks[category])
+                question = f"That share exceeds the benchmark of {bar}: {category} at {at}"
+            headlines.append(Headline(question, now, before, dominated))
+    if not parts:
+        return []
+    return [f"For the next patient like these, at {at}: the probability {wording.listed(parts)}."]
+
+
+def summarise_run(run: Run) -> Summary:
+    """Sentences and headline answers of a run, from results that may be shown."""
+    results = shown(run)
+    headlines: list[Headline] = []
+    change: list[str] = []
+    main = next((r for r in results if PROTEIN in r.fit.observations.markers), None)
+    if main is not None:
+        change += _change(main, PROTEIN, headlines)
+    with_albumin = next((r for r in results if "albumin" in r.fit.observations.markers), None)
+    if with_albumin is not None:
+        change += _change(with_albumin, "albumin", headlines)
+    model = response_model(results)
+    patients: list[str] = []
+    following: list[str] = []
+    if model is not None:
+        category = "remission" if "remission" in evaluable(model) else "effective"
+        of_patients: list[Headline] = []
+        patients = _patients(model, category, of_patients)
+        following = _next_patient(model, run, headlines)
+        headlines += of_patients
+    dominated = [headline.question for headline in headlines if headline.dominated]
+    if not headlines:
+        verdict = ""
+    elif dominated:
+        verdict = (
+            f"Prior-dominated: {'; '.join(dominated)}. There the report says little more than "
+            "what was assumed before the trial."
+        )
+    else:
+        verdict = "None of the main answers is prior-dominated."
+    return Summary(tuple(change), tuple(patients), tuple(following), tuple(headlines), verdict)

@@ -1,0 +1,114 @@
+"""Two kinds of tables: small ones for the template's macro, main ones by great-tables.
+
+great-tables brings 8 kB of style sheet with every table, part of it for every table of the
+page; its markup is kept (header cells, spanners and stubs are linked for screen readers) and
+its style sheet is replaced by the report's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table of texts.
+
+    Attributes
+    ----------
+    caption : str
+    head : tuple of str
+    rows : tuple of tuple of str
+        Each as long as the head.
+    text : frozenset of int
+        Columns that hold words; the others hold numbers and are aligned to the right.
+    wide : bool
+        Whether cells hold sentences, which wrap.
+    """
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    text: frozenset[int] = frozenset({0})
+    wide: bool = False
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as dictionaries."""
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+@dataclass(frozen=True)
+class Spanned:
+    """A result table with headings over several columns.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Texts; the first column heads the rows. A column ``remark`` without a remark is not shown.
+    name : str
+        Prefix of the ids in the markup, so that two tables on a page do not collide.
+    caption : str
+    labels : mapping
+        Column to its heading.
+    spanners : mapping
+        Heading over several columns to these columns.
+    text : tuple of str
+        Columns that hold words, aligned to the left.
+    """
+
+    frame: pd.DataFrame
+    name: str
+    caption: str
+    labels: Mapping[str, str]
+    spanners: Mapping[str, Sequence[str]]
+    text: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns that are shown."""
+        empty = "remark" in self.frame and not self.frame["remark"].any()
+        return [str(c) for c in self.frame.columns if not (empty and c == "remark")]
+
+
+def plain(table: Spanned) -> Table:
+    """The same as a small table, every heading spelt out."""
+    over = {column: heading for heading, columns in table.spanners.items() for column in columns}
+    columns = table.columns
+    head = tuple(f"{over[c]}: {table.labels[c]}" if c in over else table.labels[c] for c in columns)
+    rows = tuple(tuple(str(row[c]) for c in columns) for row in records(table.frame))
+    words = frozenset(i for i, c in enumerate(columns) if i == 0 or c in table.text)
+    return Table(table.caption, head, rows, words)
+
+
+def great(table: Spanned) -> Markup:
+    """The table by great-tables, without a style sheet.
+
+    Returns
+    -------
+    Markup
+        One ``<table>``; every cell, heading and the caption are escaped.
+    """
+    from great_tables import GT  # heavy
+
+    first, *rest = table.columns
+    made = GT(table.frame[table.columns], rowname_col=first, id=table.name).tab_stubhead(
+        table.labels[first]
+    )
+    for number, (heading, columns) in enumerate(table.spanners.items()):
+        made = made.tab_spanner(heading, list(columns), id=f"{table.name}-over-{number}")
+    made = made.cols_label(**{column: table.labels[column] for column in rest})
+    words = [column for column in rest if column in table.text]
+    made = made.cols_align("right", columns=[c for c in rest if c not in words])
+    made = made.cols_align("left", columns=words) if words else made
+    html = re.sub(r"<style>.*?</style>", "", made.as_raw_html(), flags=re.DOTALL)
+    body = html[html.index("<thead") : html.rindex("</table>")]
+    return Markup('<table class="main"><caption><span>{}</span></caption>{}</table>').format(
+        escape(table.caption), Markup(body)
+    )

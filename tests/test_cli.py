@@ -1,0 +1,388 @@
+"""The commands as a user runs them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import xarray as xr
+from cohorts import small_cohort_frames, write_cohort
+from typer.testing import CliRunner
+
+from mnbayes.cli import app
+from mnbayes.outputs import MANIFEST
+from mnbayes.remission import CATEGORIES
+
+ROOT = Path(__file__).parents[1]
+runner = CliRunner()
+
+PROBABILITY_COLUMNS = "model quantity patient week category probability mcse prior_probability"
+GMR = "gmr_median gmr_lower gmr_upper p_fall p_fall_30 p_fall_50"
+ESTIMATE_COLUMNS = f"model marker week {GMR} " + " ".join(f"{c}_prior" for c in GMR.split())
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The main job on the embedded cohort, as `python scripts/fit.py --out DIR`."""
+    out = tmp_path_factory.mktemp("run") / "out"
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "fit.py", "--out", out],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=out.parent,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(out)
+    assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
+    (out.parent / "stdout.txt").write_text(done.stdout)
+    return out
+
+
+pytestmark = pytest.mark.xdist_group("remission")
+
+
+def test_files_of_a_run(finished: Path) -> None:
+    names = {p.relative_to(finished).as_posix() for p in finished.rglob("*") if p.is_file()}
+    assert names >= {
+        "report.html", "probabilities.csv", "population.csv", "estimates.csv", "diagnostics.csv",
+        "posterior/proteinuria.nc", "posterior/remission.nc", "run.json",
+        "plots/proteinuria_trajectories_urine_protein_24h.png",
+        "plots/remission_trajectories_albumin.png",
+    }  # fmt: skip
+
+
+def test_terminal_ends_with_a_table_a_clinician_can_read(finished: Path) -> None:
+    text = (finished.parent / "stdout.txt").read_text()
+    assert "SYNTHETIC cohort: no real patient." in text
+    assert "A change under treatment" in text
+    assert "next patient" in text
+    assert "(predicted:" in text
+
+
+def test_probabilities_csv(finished: Path) -> None:
+    table = pd.read_csv(finished / "probabilities.csv")
+    assert table.columns.tolist() == PROBABILITY_COLUMNS.split()
+    assert set(table["model"]) == {"proteinuria", "remission"}
+    assert set(table["quantity"]) == {
+        "observed", "latent", "repeat", "next_patient", "population", "exceeds",
+    }  # fmt: skip
+    assert set(table["category"]) == set(CATEGORIES)
+    assert set(table["week"]) == {1, 2, 4, 12}
+    per_patient = table["quantity"].isin(["observed", "latent", "repeat"])
+    assert (table["patient"].notna() == per_patient).all()
+    assert table["probability"].dropna().between(0, 1).all()
+    modelled = table[(table["quantity"] != "observed") & table["probability"].notna()]
+    assert (modelled["mcse"] > 0).all()
+    assert modelled["prior_probability"].between(0, 1).all()
+    # The withdrawn patient was not measured at week 12, but is predicted.
+    left = table[
+        (table["patient"] == "MN01") & (table["week"] == 12) & (table["model"] == "remission")
+    ]
+    assert left.loc[left["quantity"] == "observed", "probability"].isna().all()
+    assert left.loc[left["quantity"] == "latent", "probability"].notna().all()
+
+
+def test_estimates_csv(finished: Path) -> None:
+    table = pd.read_csv(finished / "estimates.csv")
+    assert table.columns.tolist() == ESTIMATE_COLUMNS.split()
+    assert len(table) == 4 + 8
+    assert (table["gmr_lower"] < table["gmr_median"]).all()
+    assert (table["p_fall_50"] <= table["p_fall_30"]).all()
+
+
+def test_run_json(finished: Path) -> None:
+    run = json.loads((finished / MANIFEST).read_text())
+    assert run["converged"] is True
+    assert run["synthetic"] is True
+    assert run["divergences"] == 0
+    assert run["worst_rhat"] < 1.01
+    assert run["worst_ess"] > 400
+    assert run["seed"] == 1
+    assert run["prior_set"] == "weak"
+    assert len(run["data"]["sha256"]) == 64
+    assert {len(model["card_sha256"]) for model in run["models"].values()} == {64}
+    assert {"python", "pymc", "nutpie", "mnbayes"} <= set(run["versions"])
+    assert run["models"]["remission"]["seconds"]["sample"] > 0
+
+
+def test_diagnostics_csv(finished: Path) -> None:
+    table = pd.read_csv(finished / "diagnostics.csv")
+    assert {"model", "parameter", "rhat", "ess_bulk", "ess_tail"} <= set(table.columns)
+    assert (table["rhat"] < 1.01).all()
+
+
+def test_posterior_file_has_names_not_numbers(finished: Path) -> None:
+    with xr.open_datatree(finished / "posterior" / "remission.nc", engine="h5netcdf") as tree:
+        assert tree["posterior"]["marker"].to_numpy().tolist() == ["urine_protein_24h", "albumin"]
+        assert {
+            "prior",
+            "prior_predictive",
+            "posterior_predictive",
+            "log_likelihood",
+            "log_prior",
+        } <= set(tree.children)
+
+
+def test_report_says_synthetic_and_needs_no_network(finished: Path) -> None:
+    text = (finished / "report.html").read_text(encoding="utf-8")
+    assert "SYNTHETIC" in text
+    for reference in ('src="http', "url(http", "<link", "<script src"):
+        assert reference not in text
+
+
+def test_no_report_and_new_priors(tmp_path: Path, proteinuria: object) -> None:
+    out = tmp_path / "out"
+    arguments = ["fit", "--model", "proteinuria", "--priors", "sceptical", "--set"]
+    arguments += ["change_sd.sigma=0.3", "--no-report", "--out", str(out), "--seed", "7"]
+    done = runner.invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "change_sd ~ Half-normal(0.3)" in done.stderr
+    assert not (out / "report.html").exists()
+    run = json.loads((out / MANIFEST).read_text())
+    assert (run["prior_set"], run["settings"], run["seed"]) == (
+        "sceptical",
+        ["change_sd.sigma=0.3"],
+        7,
+    )
+    assert run["models"]["proteinuria"]["priors"]["change_mean"] == {
+        "urine_protein_24h": "Normal(0, 0.2)"
+    }
+
+
+def test_a_fit_that_fails_the_gate_has_no_probability_and_status_1(
+    tmp_path: Path, proteinuria: object
+) -> None:
+    out = tmp_path / "out"
+    arguments = [
+        "fit",
+        "--model",
+        "proteinuria",
+        "--draws",
+        "20",
+        "--tune",
+        "200",
+        "--out",
+        str(out),
+    ]
+    done = runner.invoke(app, arguments)
+    assert done.exit_code == 1
+    assert "did not converge" in done.stdout
+    assert "withheld" in done.stdout
+    table = pd.read_csv(out / "probabilities.csv")
+    assert table.loc[table["quantity"] != "observed", "probability"].isna().all()
+    report = (out / "report.html").read_text(encoding="utf-8")
+    assert "effective sample size" in report
+    assert json.loads((out / MANIFEST).read_text())["converged"] is False
+    shown = runner.invoke(app, [*arguments, "--allow-unconverged"])
+    assert shown.exit_code == 1
+    assert (
+        pd.read_csv(out / "probabilities.csv")
+        .query("quantity == 'latent'")["probability"]
+        .notna()
+        .any()
+    )
+
+
+def bad_inputs() -> dict[str, tuple[Callable[[Path], None], str]]:
+    """What a user may hand over: how to make it in a good cohort's folder, what is said."""
+
+    def edit(row: int, column: str, value: object) -> Callable[[Path], None]:
+        def change(folder: Path) -> None:
+            table = pd.read_csv(folder / "measurements.csv", dtype=str, keep_default_na=False)
+            table.loc[row, column] = str(value)
+            table.to_csv(folder / "measurements.csv", index=False)
+
+        return change
+
+    def empty(folder: Path) -> None:
+        (folder / "measurements.csv").write_bytes(b"")
+
+    def drop_column(folder: Path) -> None:
+        table = pd.read_csv(folder / "measurements.csv", dtype=str)
+        table.drop(columns="unit").to_csv(folder / "measurements.csv", index=False)
+
+    def duplicate(folder: Path) -> None:
+        table = pd.read_csv(folder / "measurements.csv", dtype=str)
+        pd.concat([table, table.iloc[[0]]]).to_csv(folder / "measurements.csv", index=False)
+
+    def no_baseline(folder: Path) -> None:
+        table = pd.read_csv(folder / "measurements.csv", dtype=str)
+        gone = (table["patient"] == table["patient"].iloc[0]) & (table["week"].astype(float) == 0)
+        table[~gone].to_csv(folder / "measurements.csv", index=False)
+
+    def other_study(folder: Path) -> None:
+        lines = "".join(f"{i},2020-01-01,{i % 7},x\n" for i in range(1_000_000))
+        (folder / "measurements.csv").write_text("id,date,score,arm\n" + lines)
+
+    def gone(folder: Path) -> None:
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+
+    return {
+        "empty file": (empty, "measurements.csv"),
+        "missing column": (drop_column, "unit"),
+        "text in a number column": (edit(2, "value", "high"), "row 4, column value"),
+        "wrong unit": (edit(1, "unit", "mmol/L"), "row 3, column unit"),
+        "duplicate visit": (duplicate, "row 2"),
+        "no baseline": (no_baseline, "baseline"),
+        "negative value": (edit(0, "value", -3), "row 2, column value"),
+        "unknown marker": (edit(0, "marker", "albumen"), "albumin"),
+        "NaN": (edit(0, "value", "NaN"), "row 2, column value"),
+        "another study": (other_study, "a column named patient"),
+        "missing folder": (gone, "folder"),
+    }
+
+
+@pytest.mark.parametrize("case", bad_inputs())
+@pytest.mark.parametrize("command", ["check", "fit"])
+def test_bad_input_is_said_and_nothing_written(case: str, command: str, tmp_path: Path) -> None:
+    if case == "another study" and command == "fit":
+        pytest.skip("the same loader, and a slow file to make twice")
+    make, message = bad_inputs()[case]
+    patients, measurements = small_cohort_frames()
+    folder = write_cohort(tmp_path / "mine", patients, measurements)
+    make(folder)
+    out = tmp_path / "out"
+    arguments = (
+        ["check", str(folder)]
+        if command == "check"
+        else ["fit", "--data", str(folder), "--out", str(out)]
+    )
+    done = runner.invoke(app, arguments)
+    assert done.exit_code == 2, done.output
+    assert "Traceback" not in done.output
+    assert message in done.stderr
+    assert "expected" in done.stderr
+    assert not out.exists()
+
+
+def test_problems_of_data_model_and_priors_come_together(tmp_path: Path) -> None:
+    done = runner.invoke(
+        app,
+        [
+            "fit",
+            "--data",
+            str(tmp_path / "gone"),
+            "--model",
+            "protein",
+            "--priors",
+            "wild",
+            "--set",
+            "x=1",
+        ],
+    )
+    assert done.exit_code == 2
+    for part in ("gone", "'protein'", "'wild'", "NAME.ARG=VALUE"):
+        assert part in done.stderr
+
+
+def test_output_folder_with_other_files_is_refused_before_fitting(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    done = runner.invoke(app, ["fit", "--out", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "holds other files" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    "text", ["change_maen.sigma=0.3", "change_mean.sigma=-1", "change_mean.sigma=x"]
+)
+def test_misspelt_or_impossible_priors_are_refused(text: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = runner.invoke(app, ["fit", "--set", text, "--out", str(out)])
+    assert done.exit_code == 2
+    assert "--set" in done.stderr
+    assert not out.exists()
+
+
+def test_check_describes_a_good_cohort(tmp_path: Path) -> None:
+    patients, measurements = small_cohort_frames()
+    done = runner.invoke(
+        app, ["check", str(write_cohort(tmp_path / "mine", patients, measurements))]
+    )
+    assert done.exit_code == 0, done.output
+    assert "4 patients" in done.stdout
+    assert "no errors" in done.stdout
+    assert "SYNTHETIC" not in done.stdout
+
+
+def test_models_lists_priors_with_their_meaning() -> None:
+    done = runner.invoke(app, ["models"])
+    assert done.exit_code == 0
+    text = " ".join(done.stdout.split())
+    for part in (
+        "proteinuria",
+        "remission",
+        "change_mean",
+        "Normal(0, 0.7)",
+        "Why:",
+        "Source:",
+        "sceptical",
+    ):
+        assert part in text
+
+
+def test_killed_run_leaves_the_previous_results(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / MANIFEST).write_text('{"run": "previous"}')
+    command = [
+        sys.executable,
+        "-m",
+        "mnbayes.cli",
+        "fit",
+        "--model",
+        "proteinuria",
+        "--out",
+        str(out),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(3.0)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert (out / MANIFEST).read_text() == '{"run": "previous"}'
+
+
+def test_wheel_works_from_an_empty_folder(tmp_path: Path) -> None:
+    """The built wheel brings its cards and data; only the dependencies come from outside."""
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, check=True, cwd=ROOT, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    target, empty = tmp_path / "site", tmp_path / "empty"
+    empty.mkdir()
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-compile",
+        "--target",
+        target,
+        wheel,
+    ]
+    subprocess.run(pip, check=True, capture_output=True)
+    code = "import mnbayes.cli, sys; print(mnbayes.__file__, file=sys.stderr); mnbayes.cli.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "fit", "--model", "proteinuria"],
+        check=False,
+        cwd=empty,
+        env=os.environ | {"PYTHONPATH": str(target)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert str(target) in done.stderr
+    folder = empty / done.stdout.splitlines()[-1]
+    assert (folder / "report.html").is_file()
+    assert folder.parent == empty / "results"

@@ -1,0 +1,88 @@
+"""Counted response over both denominators; intervals against hand-computed and published ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mnbayes.denominators import COLUMNS, exact_interval, response_counts
+
+
+@pytest.mark.parametrize(
+    ("successes", "total", "lower", "upper"),
+    [
+        (5, 7, 29.0, 96.3),  # the trial's effective rate, withdrawn patient left out
+        (5, 8, 24.5, 91.5),  # and counted as no response
+    ],
+)
+def test_intervals_of_the_published_rates(
+    successes: int, total: int, lower: float, upper: float
+) -> None:
+    found = exact_interval(successes, total)
+    assert [round(100 * end, 1) for end in found] == [lower, upper]
+
+
+def test_none_and_all_have_closed_forms() -> None:
+    # P(no success in n) = (1 - p)^n = 0.025 at the upper end, and the mirror image
+    end = 1 - 0.025 ** (1 / 8)
+    assert exact_interval(0, 8) == pytest.approx((0, end))
+    assert exact_interval(8, 8) == pytest.approx((1 - end, 1))
+
+
+def test_one_of_one_at_another_confidence() -> None:
+    assert exact_interval(1, 1, 0.8) == pytest.approx((0.1, 1))
+
+
+@pytest.mark.parametrize(("successes", "total"), [(0, 0), (-1, 5), (6, 5)])
+def test_impossible_counts_are_refused(successes: int, total: int) -> None:
+    with pytest.raises(ValueError, match=f"found {successes}/{total}"):
+        exact_interval(successes, total)
+
+
+def _observed(values: dict[str, list[float]], week: float = 12.0) -> pd.DataFrame:
+    rows = [
+        {
+            "model": "m",
+            "quantity": quantity,
+            "patient": f"P{i}",
+            "week": week,
+            "category": category,
+            "probability": value,
+        }
+        for category, cells in values.items()
+        for i, value in enumerate(cells)
+        for quantity in ("observed", "latent")
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_counts_over_both_denominators() -> None:
+    nan = float("nan")
+    table = _observed(
+        {
+            "effective": [1, 1, 1, 1, 1, 0, 0, nan],
+            "none": [0, 0, 0, 0, 0, 1, 1, nan],
+            "complete": [nan] * 8,
+        }
+    )
+    counts = response_counts(table, 12.0)
+    assert tuple(counts.columns) == COLUMNS
+    # "none" would count the withdrawal as a success, and "complete" could not be judged
+    assert counts["category"].tolist() == ["effective"]
+    row = counts.iloc[0]
+    assert (row["responders"], row["evaluable"], row["enrolled"]) == (5, 7, 8)
+    assert row["share_evaluable"] == pytest.approx(5 / 7)
+    assert row["share_enrolled"] == pytest.approx(5 / 8)
+    ends = [f"{end}_{group}" for group in ("evaluable", "enrolled") for end in ("lower", "upper")]
+    assert [round(100 * row[end], 1) for end in ends] == [29.0, 96.3, 24.5, 91.5]
+
+
+def test_only_the_asked_visit_counts() -> None:
+    both = pd.concat([_observed({"effective": [1, 0]}, 4.0), _observed({"effective": [1, 1]})])
+    assert response_counts(both, 4.0)["responders"].tolist() == [1]
+    assert response_counts(both, 12.0)["responders"].tolist() == [2]
+
+
+def test_a_visit_where_nobody_was_judged_gives_no_row() -> None:
+    assert response_counts(_observed({"effective": [np.nan, np.nan]}), 12.0).empty

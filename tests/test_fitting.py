@@ -1,0 +1,302 @@
+"""Real fits: the gate, refits without compiling, options, and awkward shapes of data."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from conftest import simulate_cohort
+from scipy import stats
+
+from mnbayes.cards import Card, load_card
+from mnbayes.cohort import Cohort
+from mnbayes.definitions import Definitions
+from mnbayes.fitting import Fit, Sampling, fit
+from mnbayes.inference import compiling
+from mnbayes.models.effects import parameters_from_draws
+from mnbayes.overrides import with_priors
+from mnbayes.problems import InputError
+from mnbayes.results import summarise
+
+SHORT = Sampling(draws=500, tune=500)
+
+
+def structured(card: Card, **changes: object) -> Card:
+    return card.model_copy(update={"structure": card.structure.model_copy(update=changes)})
+
+
+def summary(fitted: Fit, name: str) -> tuple[float, float, float]:
+    """Mean, SD and Monte Carlo error of the mean of a parameter of the first marker."""
+    row = fitted.parameters.set_index("parameter").loc[f"{name}[urine_protein_24h]"]
+    return float(row["mean"]), float(row["sd"]), float(row["mcse_mean"])
+
+
+@pytest.mark.xdist_group("proteinuria")
+def test_groups_of_the_tree(proteinuria: Fit) -> None:
+    assert set(proteinuria.tree.children) == {
+        "posterior", "posterior_predictive", "prior", "prior_predictive", "log_likelihood",
+        "log_prior", "sample_stats", "observed_data", "constant_data",
+    }  # fmt: skip
+    posterior = proteinuria.tree["posterior"]
+    assert posterior["level"].dims == ("chain", "draw", "patient", "visit", "marker")
+    assert posterior["patient"].values.tolist() == [f"MN0{i}" for i in range(1, 9)]
+    assert posterior["visit"].values.tolist() == [0.0, 1.0, 2.0, 4.0, 12.0]
+    assert proteinuria.tree["log_likelihood"]["measurement"].sizes["observation"] == 39
+
+
+@pytest.mark.xdist_group("proteinuria")
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_embedded_cohort_passes_the_gate_under_ten_seeds(
+    seed: int, proteinuria_card: Card, cohort: Cohort
+) -> None:
+    fitted = fit(proteinuria_card, cohort, Sampling(seed=seed))
+    assert fitted.diagnostics.converged
+    assert not fitted.retried
+
+
+@pytest.mark.xdist_group("remission")
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_embedded_cohort_passes_the_gate_with_albumin(seed: int, cohort: Cohort) -> None:
+    fitted = fit(load_card("remission"), cohort, Sampling(seed=seed))
+    assert fitted.diagnostics.converged
+    assert fitted.diagnostics.divergences == 0
+
+
+@pytest.mark.xdist_group("proteinuria")
+def test_same_seed_same_draws(proteinuria: Fit, proteinuria_card: Card, cohort: Cohort) -> None:
+    again = fit(proteinuria_card, cohort, Sampling(seed=1))
+    for group in ("posterior", "prior_predictive"):
+        for name, array in proteinuria.tree[group].data_vars.items():
+            np.testing.assert_array_equal(array, again.tree[group][name])
+
+
+@pytest.mark.xdist_group("proteinuria")
+def test_new_numbers_compile_nothing(
+    proteinuria: Fit, proteinuria_card: Card, cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("compiled again")
+
+    monkeypatch.setattr(compiling, "build_model", refuse)
+    sceptic = fit(with_priors(proteinuria_card, "sceptical"), cohort, Sampling(seed=2))
+    before, after = (summary(f, "change_mean")[0] for f in (proteinuria, sceptic))
+    # A prior of SD 0.2 around no change must pull the estimate towards none.
+    assert before < after - 0.1 < 0
+    fewer = dataclasses.replace(
+        cohort, measurements=cohort.measurements[cohort.measurements["patient"] != "MN03"]
+    )
+    without = fit(proteinuria_card, fewer, Sampling(seed=3))
+    # Nothing is known of MN03 now: the level has the population's spread.
+    spread = without.tree["posterior"]["patient_baseline"].sel(patient="MN03").std()
+    known = proteinuria.tree["posterior"]["patient_baseline"].sel(patient="MN03").std()
+    assert spread > 2 * known
+
+
+@pytest.mark.xdist_group("proteinuria")
+def test_posterior_predictive_and_loglik_follow_the_levels(proteinuria: Fit) -> None:
+    tree = proteinuria.tree
+    sd = tree["posterior"]["residual_sd"]
+    noise = (tree["posterior_predictive"]["measurement"] - tree["posterior"]["level"]) / sd
+    assert stats.kstest(noise.to_numpy().ravel()[::50], "norm").pvalue > 1e-4
+    first = tree["log_likelihood"]["measurement"].isel(observation=0)
+    level = tree["posterior"]["level"].isel(patient=0, visit=0)
+    value = tree["observed_data"]["log_value"].isel(patient=0, visit=0)
+    expected = stats.norm(level, sd).logpdf(value)
+    np.testing.assert_allclose(first, expected[..., 0])
+
+
+@pytest.mark.xdist_group("proteinuria")
+def test_failed_gate_withholds_every_number(
+    proteinuria_card: Card, cohort: Cohort, definitions: Definitions
+) -> None:
+    # Far too few draws for an effective sample size of 400, whatever the retry does.
+    fitted = fit(proteinuria_card, cohort, Sampling(draws=20, tune=200))
+    assert fitted.retried
+    assert not fitted.diagnostics.converged
+    result = summarise(fitted, definitions)
+    assert any("effective sample size" in reason for reason in result.withheld)
+    modelled = result.probabilities[result.probabilities["quantity"] != "observed"]
+    assert modelled[["probability", "mcse", "prior_probability"]].isna().all(axis=None)
+    assert result.estimates.drop(columns=["model", "marker", "week"]).isna().all(axis=None)
+    observed = result.probabilities[result.probabilities["quantity"] == "observed"]
+    assert observed["probability"].notna().any()
+    shown = summarise(fitted, definitions, allow_unconverged=True)
+    assert shown.probabilities.query("quantity == 'latent'")["probability"].notna().any()
+
+
+@pytest.mark.xdist_group("proteinuria")
+def test_interrupt_leaves_no_truncated_fit(
+    proteinuria_card: Card, cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import nutpie
+
+    def interrupted(self: object, **_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(nutpie.sample.__globals__["_BackgroundSampler"], "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit(proteinuria_card, cohort, SHORT)
+
+
+def plain_reference(
+    card: Card, cohort: Cohort, residual: str, limit: float | None
+) -> dict[str, tuple[float, float, float]]:
+    """Posterior of the same model with explicit effects and PyMC's own likelihoods.
+
+    Shares no code with the collapsed likelihood; sampled with small steps.
+    """
+    import nutpie
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    rows = cohort.measurements
+    patients = list(cohort.patients["patient"])
+    weeks = sorted(rows["week"].unique())
+    i = np.array([patients.index(p) for p in rows["patient"]])
+    t = np.array([weeks.index(w) for w in rows["week"]])
+    y = np.log(rows["value"].to_numpy())
+    numbers = {n: card.argument_values(n) for n in card.parameters}
+    with pm.Model() as model:
+        mean = pm.Normal(
+            "baseline_mean", numbers["baseline_mean"]["mu"][0], numbers["baseline_mean"]["sigma"][0]
+        )
+        change = pm.Normal(
+            "change_mean", numbers["change_mean"]["mu"][0], numbers["change_mean"]["sigma"][0]
+        )
+        sd = {
+            n: pm.HalfNormal(n, numbers[n]["sigma"][0])
+            for n in ("baseline_sd", "change_sd", "visit_sd", "residual_sd")
+        }
+        unit = pm.Beta("unit", 2.0, 2.0)
+        rho = 2 * unit - 1
+        base = pm.Normal("base", mean, sd["baseline_sd"], shape=len(patients))
+        z = pm.Normal("z", shape=len(patients))
+        own = sd["change_sd"] * (rho * (base - mean) / sd["baseline_sd"] + pt.sqrt(1 - rho**2) * z)
+        visit = pm.Normal("visit", shape=len(weeks) - 1) * sd["visit_sd"]
+        shift = pt.concatenate([[0.0], change + visit])
+        mu = base[i] + shift[t] + own[i] * (t > 0)
+        if residual == "student_t":
+            df = pm.Gamma("residual_df", 2.0, 0.1)
+            pm.StudentT("y", nu=df, mu=mu, sigma=sd["residual_sd"], observed=y)
+        else:
+            assert limit is not None
+            below = y < limit
+            pm.Normal("y", mu[~below], sd["residual_sd"], observed=y[~below])
+            pm.Potential(
+                "below", pm.logcdf(pm.Normal.dist(mu[below], sd["residual_sd"]), limit).sum()
+            )
+    import arviz as az
+
+    tree = nutpie.sample(
+        nutpie.compile_pymc_model(model), draws=1500, tune=1500, chains=4, seed=1,
+        target_accept=0.995, progress_bar=False,
+    )  # fmt: skip
+    table = az.summary(tree, kind="all", ci_prob=0.95, ci_kind="eti", round_to="none")
+    return {n: (r["mean"], r["sd"], r["mcse_mean"]) for n, r in table.iterrows() if n in numbers}
+
+
+def assert_agree(fitted: Fit, reference: dict[str, tuple[float, float, float]]) -> None:
+    for name, (mean, sd, error) in reference.items():
+        if name == "residual_df":
+            continue
+        ours, our_sd, our_error = summary(fitted, name)
+        assert abs(ours - mean) < 4 * np.hypot(error, our_error), name
+        assert our_sd == pytest.approx(sd, rel=0.12), name  # SDs of half-normal tails are noisy
+
+
+def with_outlier() -> Cohort:
+    cohort = simulate_cohort(8, weeks=(0.0, 1.0, 2.0, 4.0), seed=11)
+    rows = cohort.measurements.copy()
+    rows.loc[5, "value"] *= 6.0
+    return dataclasses.replace(cohort, measurements=rows)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("student")
+def test_student_t_residuals_agree_with_explicit_effects(proteinuria_card: Card) -> None:
+    card = structured(proteinuria_card, residual="student_t")
+    fitted = fit(card, with_outlier(), Sampling(draws=1500, tune=1000))
+    assert fitted.diagnostics.converged
+    assert_agree(fitted, plain_reference(card, with_outlier(), "student_t", None))
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("censored")
+def test_censored_values_agree_with_the_interval_likelihood(proteinuria_card: Card) -> None:
+    cohort = simulate_cohort(8, weeks=(0.0, 1.0, 2.0, 4.0), seed=12, change=-1.0)
+    rows = cohort.measurements.copy()
+    limit = float(np.quantile(rows["value"], 0.2))
+    below = rows["value"] < limit
+    rows.loc[below, ["value", "lower", "upper"]] = [np.nan, 0.0, limit]
+    censored = dataclasses.replace(cohort, measurements=rows)
+    fitted = fit(proteinuria_card, censored, Sampling(draws=1500, tune=1000))
+    assert fitted.diagnostics.converged
+    assert_agree(fitted, plain_reference(proteinuria_card, cohort, "normal", np.log(limit)))
+
+
+@pytest.mark.xdist_group("shapes")
+def test_serial_correlation_and_covariate(proteinuria_card: Card) -> None:
+    card = structured(proteinuria_card, serial=True, covariate="bmi")
+    fitted = fit(card, simulate_cohort(10, weeks=(0.0, 1.0, 2.0, 4.0, 12.0)), Sampling())
+    assert fitted.diagnostics.converged
+    posterior = fitted.tree["posterior"]
+    assert {"serial_sd", "serial_weeks", "covariate_slope"} <= set(posterior.data_vars)
+    assert set(fitted.tree["log_prior"].data_vars) >= {"serial_weeks", "covariate_slope"}
+
+
+@pytest.mark.xdist_group("shapes")
+@pytest.mark.parametrize(
+    ("n_patients", "weeks"),
+    [(2, (0.0, 1.0, 4.0)), (8, (0.0, 6.0)), (8, (0.0, 3.0, 26.0)), (400, (0.0, 1.0, 4.0))],
+)
+def test_awkward_shapes(
+    n_patients: int, weeks: tuple[float, ...], proteinuria_card: Card, definitions: Definitions
+) -> None:
+    cohort = simulate_cohort(n_patients, weeks=weeks)
+    fitted = fit(proteinuria_card, cohort, Sampling())
+    assert fitted.diagnostics.converged
+    result = summarise(fitted, definitions)
+    assert set(result.estimates["week"]) == set(weeks[1:])
+    latent = result.probabilities.query("quantity == 'latent' and category == 'effective'")
+    assert latent["probability"].between(0, 1).all()
+    assert len(latent) == n_patients * (len(weeks) - 1)
+    if n_patients == 400:
+        # With that many patients the truth is found: a mean log change of -0.6.
+        row = result.estimates.iloc[0]
+        assert row["gmr_lower"] < np.exp(-0.6) < row["gmr_upper"]
+        assert row["gmr_upper"] / row["gmr_lower"] < 1.3
+
+
+def test_nothing_to_fit_is_said() -> None:
+    with pytest.raises(InputError, match="at least two patients"):
+        fit(load_card("proteinuria"), simulate_cohort(1))
+    with pytest.raises(InputError, match="at least one visit after baseline"):
+        fit(load_card("proteinuria"), simulate_cohort(3, weeks=(0.0,)))
+
+
+@pytest.mark.xdist_group("proteinuria")
+def test_prior_group_follows_the_card(proteinuria: Fit) -> None:
+    change = proteinuria.tree["prior"]["change_mean"].to_numpy().ravel()
+    assert stats.kstest(change, stats.norm(0, 0.7).cdf).pvalue > 1e-4
+    level = proteinuria.tree["prior"]["level"].isel(patient=0, visit=0).to_numpy().ravel()
+    spread = proteinuria.tree["prior"]["baseline_sd"].to_numpy().ravel()
+    # Var(level) = Var(mean) + E(sd^2), with E(sd^2) = sigma^2 of the half-normal.
+    assert level.var() == pytest.approx(0.75**2 + np.mean(spread**2), rel=0.1)
+
+
+def test_parameters_from_draws_defaults_to_no_options() -> None:
+    draws = {
+        n: np.ones((2, 1))
+        for n in (
+            "baseline_mean",
+            "change_mean",
+            "baseline_sd",
+            "change_sd",
+            "visit_sd",
+            "residual_sd",
+        )
+    }
+    draws |= {"correlation_unit": np.full((2, 1), 0.5), "visit_offset": np.zeros((2, 3, 1))}
+    p = parameters_from_draws(draws)
+    assert p.visit_change.shape == (2, 3, 1)
+    assert not p.serial_sd.any()
+    assert np.isinf(p.residual_df).all()

@@ -1,0 +1,454 @@
+"""Figures: what they say, where the lines are, and what they keep back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from trees import make_tree
+
+from mnbayes.cards import load_card
+from mnbayes.definitions import load_definitions
+from mnbayes.fitting import Fit, Sampling
+from mnbayes.inference.diagnostics import Diagnostics
+from mnbayes.models.observations import Observations
+from mnbayes.plots import (
+    all_figures,
+    gmr_by_visit,
+    png_bytes,
+    predictive_check,
+    prior_posterior,
+    ranks,
+    regression_bound,
+    response_probabilities,
+    save_figures,
+    style,
+    trajectories,
+    waterfall,
+)
+from mnbayes.plots.parameters import density, scalars
+from mnbayes.plots.ranks import band, correlation_time, rank_differences
+from mnbayes.plots.responses import segments
+from mnbayes.resources import models_folder
+from mnbayes.results import Result, summarise
+
+PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
+FINE = Diagnostics(0, 1.001, 2000.0, 1800.0, 0.9, ())
+BAD = replace(FINE, divergences=7, reasons=("7 divergent transitions",))
+DEFINITIONS = load_definitions(models_folder() / "definitions.toml")
+
+
+def result_of(tree, withdrew=(), diagnostics=FINE, **options) -> Result:
+    """A result of a tree, as if its model had been fitted."""
+    data = tree["observed_data"].to_dataset()
+    patients = tuple(str(p) for p in data["patient"].to_numpy())
+    weeks = np.full(len(patients), np.nan)
+    for patient, week in withdrew:
+        weeks[patient] = week
+    observations = Observations(
+        markers=tuple(str(m) for m in data["marker"].to_numpy()),
+        patients=patients,
+        weeks=tuple(float(w) for w in data["visit"].to_numpy()),
+        **{n: data[n].to_numpy() for n in ("log_value", "log_lower", "log_upper")},
+        covariate=np.zeros(len(patients)),
+        covariate_mean=0.0,
+        withdrew_week=weeks,
+        weights=False,
+        left_out=(),
+    )
+    card = load_card("proteinuria")
+    fit = Fit(card, observations, tree, diagnostics, pd.DataFrame(), Sampling(), False, {})
+    return summarise(fit, DEFINITIONS, **options)
+
+
+@pytest.fixture(scope="module")
+def both() -> Result:
+    """Protein and albumin; P2 withdrew, P3's last protein is below a limit."""
+    tree = make_tree(
+        draws=60,
+        missing=((1, 4, 0), (1, 4, 1)),
+        censored_below=((2, 4, 0),),
+    )
+    return result_of(tree, withdrew=((1, 8.0),))
+
+
+@pytest.fixture(scope="module")
+def protein() -> Result:
+    return result_of(make_tree(markers=(PROTEIN,), draws=60))
+
+
+@pytest.fixture(scope="module")
+def withheld() -> Result:
+    return result_of(make_tree(markers=(PROTEIN,), draws=60), diagnostics=BAD)
+
+
+def texts(figure: Figure) -> str:
+    """All that is written on a figure, line breaks as spaces."""
+    found = (" ".join(artist.get_text().split()) for artist in figure.findobj(Text))
+    return " | ".join(found)
+
+
+def labels(figure: Figure, which: str) -> set[str]:
+    return {getattr(ax, f"get_{which}label")() for ax in figure.axes} - {""}
+
+
+def horizontal_lines(ax) -> set[float]:
+    return {
+        round(float(line.get_ydata()[0]), 6)
+        for line in ax.lines
+        if list(line.get_xdata()) == [0, 1] and len(set(line.get_ydata())) == 1
+    }
+
+
+def draw_all(result: Result, synthetic: bool) -> dict[str, Figure]:
+    return all_figures(result, DEFINITIONS, synthetic)
+
+
+@pytest.fixture(scope="module")
+def figures(both: Result) -> dict[str, Figure]:
+    return draw_all(both, True)
+
+
+def test_all_figures_have_stable_names_in_reading_order(figures, protein):
+    assert list(figures) == [
+        "gmr_by_visit",
+        "trajectories_urine_protein_24h",
+        "trajectories_albumin",
+        "waterfall",
+        "response_probabilities",
+        "prior_posterior",
+        "predictive_check_urine_protein_24h",
+        "predictive_check_albumin",
+        "regression_bound",
+        "ranks",
+    ]
+    subsets = result_of(make_tree(markers=("cd4", "cd8"), draws=20, patients=2))
+    names = set(draw_all(subsets, False))
+    assert {"trajectories_cd4", "predictive_check_cd8", "waterfall"} <= names
+    assert not names & {"response_probabilities", "regression_bound"}
+
+
+def test_every_figure_says_that_the_cohort_is_synthetic_or_does_not(figures, protein):
+    for name, figure in figures.items():
+        assert "Synthetic cohort: no real patient." in texts(figure), name
+    for name, figure in draw_all(protein, False).items():
+        assert "Synthetic" not in texts(figure), name
+
+
+def test_no_figure_speaks_of_an_effect_or_prints_long_numbers(figures):
+    for name, figure in figures.items():
+        words = texts(figure)
+        assert not re.search(r"\beffects?\b", words, re.IGNORECASE), name
+        assert not re.search(r"\d\.\d{4,}", words), name
+
+
+def test_withheld_result_shows_only_what_helps_to_see_why(withheld):
+    figures = draw_all(withheld, False)
+    assert list(figures) == ["ranks"]
+    assert "NOT CONVERGED (7 divergent transitions)" in texts(figures["ranks"])
+
+
+def test_override_marks_every_figure():
+    tree = make_tree(markers=(PROTEIN,), draws=20, patients=3)
+    for name, figure in draw_all(
+        result_of(tree, diagnostics=BAD, allow_unconverged=True), False
+    ).items():
+        assert "NOT CONVERGED" in texts(figure), name
+
+
+def test_axes_carry_units(figures):
+    assert labels(figures["trajectories_urine_protein_24h"], "y") == {"g/24h"}
+    assert labels(figures["trajectories_albumin"], "y") == {"g/L"}
+    assert labels(figures["trajectories_albumin"], "x") == {"Weeks from baseline"}
+    assert labels(figures["waterfall"], "y") == {"Change from baseline, %"}
+    assert labels(figures["response_probabilities"], "x") == {"Probability, %"}
+    assert labels(figures["gmr_by_visit"], "y") == {"Ratio to baseline (no unit)"}
+    assert labels(figures["predictive_check_albumin"], "y") == {"g/L"}
+    assert labels(figures["prior_posterior"], "x") == {
+        *("g/24h", "g/L", "ratio (no unit)", "SD of log value", "correlation")
+    }
+
+
+def test_thresholds_lie_where_the_definitions_put_them(figures):
+    protein, albumin = (figures[f"trajectories_{m}"].axes for m in (PROTEIN, ALBUMIN))
+    assert all(horizontal_lines(ax) == {0.3, 3.5} for ax in protein)
+    assert all(horizontal_lines(ax) == {35.0} for ax in albumin)
+    assert "complete < 0.3" in texts(figures[f"trajectories_{PROTEIN}"])
+    assert "complete ≥ 35" in texts(figures[f"trajectories_{ALBUMIN}"])
+
+
+def test_moved_thresholds_move_the_lines(both):
+    below = DEFINITIONS.partial.urine_protein_24h.model_copy(update={"below": 2.0})
+    partial = DEFINITIONS.partial.model_copy(update={"urine_protein_24h": below})
+    moved = DEFINITIONS.model_copy(update={"partial": partial})
+    assert horizontal_lines(trajectories(both, PROTEIN, moved, False).axes[0]) == {0.3, 2.0}
+
+
+def test_trajectories_show_the_points_the_median_and_real_spacing(both):
+    ax = trajectories(both, PROTEIN, DEFINITIONS, False).axes[0]
+    points = next(line for line in ax.lines if line.get_marker() == "o")
+    value = both.fit.observations.log_value[0, :, 0]
+    np.testing.assert_allclose(points.get_ydata(), np.exp(value))
+    np.testing.assert_array_equal(points.get_xdata(), [0, 1, 2, 4, 12])
+    level = both.fit.tree["posterior"]["level"].sel(marker=PROTEIN, patient="P1")
+    median = next(line for line in ax.lines if line.get_linewidth() == 1.5)
+    np.testing.assert_allclose(median.get_ydata(), np.exp(level.median(("chain", "draw"))))
+    assert ax.get_yscale() == "log"
+    assert list(ax.get_xticks()) == [0, 1, 2, 4, 12]
+
+
+def test_prediction_and_withdrawal_are_marked_on_that_patient_alone(figures):
+    figure = figures[f"trajectories_{PROTEIN}"]
+    hatched = [any(c.get_hatch() for c in ax.collections) for ax in figure.axes]
+    assert hatched == [False, True, *[False] * 6]
+    assert figure.axes[1].get_title("right") == "withdrew, week 8"
+    assert [ax.get_title("right") for ax in figure.axes].count("") == 7
+    assert "predicted: visit not measured" in texts(figure)
+    diamond = next(line for line in figure.axes[1].lines if line.get_marker() == "D")
+    assert list(diamond.get_xdata()) == [12]
+
+
+def test_censored_value_is_an_arrow_from_its_limit(figures, both):
+    limit = np.exp(both.fit.observations.log_upper[2, 4, 0])
+    ax = figures[f"trajectories_{PROTEIN}"].axes[2]
+    arrow = next(line for line in ax.lines if line.get_marker() == "v")
+    bar = next(line for line in ax.lines if line.get_marker() == "_")
+    assert bar.get_ydata()[0] == pytest.approx(limit)
+    assert arrow.get_ydata()[0] < limit
+
+
+def test_gmr_medians_and_reference_line(figures, both):
+    for ax, marker in zip(figures["gmr_by_visit"].axes, (PROTEIN, ALBUMIN), strict=True):
+        drawn = next(line for line in ax.lines if line.get_marker() == "o")
+        rows = both.estimates[both.estimates["marker"] == marker]
+        np.testing.assert_allclose(drawn.get_ydata(), rows["gmr_median"])
+        prior = next(line for line in ax.lines if line.get_marker() == "s")
+        np.testing.assert_allclose(prior.get_ydata(), rows["gmr_median_prior"])
+        assert horizontal_lines(ax) == {1.0}
+
+
+def test_waterfall_runs_from_worst_to_best(both):
+    ax = waterfall(both, 12.0, DEFINITIONS, False).axes[0]
+    heights = [bar.get_height() for bar in ax.patches]
+    assert heights == sorted(heights, reverse=True)
+    table = both.patient_changes.query("marker == @PROTEIN and week == 12")
+    expected = table.set_index("patient")["ratio_median"].sort_values(ascending=False)
+    drawn = [label.get_text().split("\n")[0] for label in ax.get_xticklabels()]
+    assert drawn == expected.index.tolist()
+    np.testing.assert_allclose(heights, 100 * (expected - 1), rtol=0.02, atol=1)
+    hatched = [name for name, bar in zip(drawn, ax.patches, strict=True) if bar.get_hatch()]
+    assert hatched == ["P2"]
+    assert "P2\npredicted" in [label.get_text() for label in ax.get_xticklabels()]
+    assert {-50.0, -15.0, 0.0} <= horizontal_lines(ax)
+
+
+def test_waterfall_shows_measured_changes_beside_their_bars(protein):
+    ax = waterfall(protein, 12.0, DEFINITIONS, False).axes[0]
+    log_value = protein.fit.observations.log_value[:, :, 0]
+    measured = 100 * np.expm1(log_value[:, 4] - log_value[:, 0])
+    dots = next(line for line in ax.lines if line.get_marker() == "o")
+    names = [label.get_text() for label in ax.get_xticklabels()]
+    order = [protein.fit.observations.patients.index(name) for name in names]
+    np.testing.assert_allclose(dots.get_ydata(), measured[order])
+
+
+def test_segments_of_nested_categories_by_hand():
+    table = pd.DataFrame(
+        {
+            "patient": "P1",
+            "category": ["complete", "partial", "remission", "effective", "none"],
+            "probability": [0.1, 0.3, 0.4, 0.9, 0.1],
+            "mcse": [0.01, 0.02, 0.02, 0.01, 0.01],
+        }
+    )
+    parts = segments(table).set_index("segment")["probability"]
+    assert parts.to_dict() == pytest.approx(
+        {"complete": 0.1, "partial": 0.3, "effective": 0.5, "none": 0.1}
+    )
+    table.loc[:2, "probability"] = np.nan
+    parts = segments(table).set_index("segment")["probability"]
+    assert parts.to_dict() == pytest.approx({"effective": 0.9, "none": 0.1})
+
+
+def test_response_bars_add_to_100_and_mark_the_predicted_patient(both):
+    figure = response_probabilities(both, 12.0, False)
+    ax = figure.axes[0]
+    ends: dict[float, float] = {}
+    for bar in ax.patches:
+        row = round(bar.get_y(), 3)
+        ends[row] = max(ends.get(row, 0.0), bar.get_x() + bar.get_width())
+    assert len(ends) == 9  # eight patients and the next one
+    assert all(end == pytest.approx(100) for end in ends.values())
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names[1] == "P2 (predicted)"
+    assert names[-1] == "Next patient"
+    assert sum("predicted" in name for name in names) == 1
+    assert "not measured" in texts(figure)
+
+
+def test_model_without_albumin_does_not_claim_that_there_is_no_remission(protein):
+    words = texts(response_probabilities(protein, 12.0, False))
+    assert "effective (remission not judged)" in words
+    assert "needs albumin" in words
+    assert "partial remission" not in words
+    assert "effective, no remission" not in words
+
+
+def test_predictive_check_counts_what_is_outside(protein):
+    tree = protein.fit.tree.copy(deep=True)
+    tree["observed_data"]["log_value"][0, 1, 0] = np.log(1e4)
+    value = tree["observed_data"]["log_value"].to_numpy()[..., 0]
+    repeat = tree["posterior_predictive"]["measurement"].to_numpy()[..., 0]
+    low, high = np.quantile(repeat, (0.025, 0.975), axis=(0, 1))
+    hits = int(((value >= low) & (value <= high)).sum())
+    figure = predictive_check(result_of(tree), PROTEIN, False)
+    assert f"{hits} of 40 exact values ({100 * hits / 40:.0f} %)" in texts(figure)
+    crosses = next(line for line in figure.axes[0].lines if line.get_marker() == "X")
+    assert 1e4 in np.round(crosses.get_ydata())
+
+
+def test_missing_and_censored_values_are_not_counted_as_covered(both):
+    assert "of 38 exact values" in texts(predictive_check(both, PROTEIN, False))
+
+
+def test_density_integrates_to_one_and_respects_its_bounds():
+    draws = np.abs(np.random.default_rng(1).standard_normal(20_000))
+    grid, height = density(draws, 0.0, 6.0, bounded=(True, False))
+    step = grid[1] - grid[0]
+    assert height.sum() * step == pytest.approx(1.0, abs=1e-6)
+    assert height[0] == pytest.approx(np.sqrt(2 / np.pi), rel=0.06)  # half-normal at 0
+    uniform = np.random.default_rng(2).uniform(-1, 1, 20_000)
+    _, flat = density(uniform, -1.0, 1.0, bounded=(True, True))
+    np.testing.assert_allclose(flat[[0, -1]], 0.5, rtol=0.15)
+
+
+def test_prior_posterior_has_a_panel_for_each_parameter(figures, both):
+    items = scalars(both)
+    assert len(figures["prior_posterior"].axes) == len(items) == 2 * 6 + 6
+    assert {item.kind for item in items} == {"level", "ratio", "sd", "correlation"}
+    styles = {line.get_linestyle() for line in figures["prior_posterior"].axes[0].lines}
+    assert {"-", "--"} <= styles
+
+
+def test_rank_difference_by_hand():
+    # Chain 1 holds the lower half: at rank 0.5 all of it and none of chain 2 are below.
+    at, difference = rank_differences(np.array([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]))
+    middle = np.searchsorted(at, 0.5)
+    np.testing.assert_allclose(difference[:, middle], [0.5, -0.5])
+    np.testing.assert_allclose(difference[:, -1], 0.0)
+
+
+def test_ranks_are_divided_by_the_true_number_of_draws():
+    # Ties at the top share a rank below the number of draws; dividing by the highest rank seen
+    # would put them at 1 and hide them.
+    _, difference = rank_differences(np.array([[1.0, 9.0, 9.0, 9.0], [2.0, 9.0, 9.0, 9.0]]))
+    at = np.linspace(0, 1, difference.shape[1])
+    highest_rank = (3 + 8) / 2 / 8
+    before, after = at < highest_rank, at >= highest_rank
+    np.testing.assert_allclose(difference[0, before], (at[before] >= 1 / 8) / 4 - at[before])
+    np.testing.assert_allclose(difference[0, after], 1 - at[after])
+
+
+def test_correlation_time_of_independent_and_of_autoregressive_chains():
+    rng = np.random.default_rng(3)
+    noise = rng.standard_normal((4, 4000))
+    assert correlation_time(noise) == pytest.approx(1.0, abs=0.25)
+    slow = noise.copy()
+    for step in range(1, slow.shape[1]):
+        slow[:, step] += 0.8 * slow[:, step - 1]
+    assert correlation_time(slow) == pytest.approx((1 + 0.8) / (1 - 0.8), rel=0.25)
+    shifted = noise + np.array([[0.0], [0.0], [0.0], [5.0]])
+    assert correlation_time(shifted) == pytest.approx(1.0, abs=0.25)
+
+
+def test_band_holds_well_mixed_chains_and_not_a_shifted_one():
+    rng = np.random.default_rng(4)
+    width = band(4, 500, 1.0)
+    inside = [
+        np.abs(rank_differences(rng.standard_normal((4, 500)))[1]).max() <= width
+        for _ in range(200)
+    ]
+    assert 0.93 <= np.mean(inside) <= 1.0
+    shifted = rng.standard_normal((4, 500)) + np.array([[0.0], [0.0], [0.0], [0.7]])
+    assert np.abs(rank_differences(shifted)[1]).max() > width
+    assert band(4, 2000, 4.0) == pytest.approx(width)
+
+
+def test_regression_bound_draws_the_table_and_the_ratio_seen(protein):
+    figure = regression_bound(protein, False)
+    ax = figure.axes[0]
+    last = protein.estimates.iloc[-1]
+    assert any(lines == pytest.approx(last["gmr_median"]) for lines in horizontal_lines(ax))
+    curve = next(line for line in ax.lines if line.get_marker() == "o")
+    first = protein.regression.query("population_geometric_mean == 1")
+    np.testing.assert_allclose(curve.get_ydata(), first["gmr_regression"])
+    assert "population mean 3.5 g/24h" in texts(figure)
+    with pytest.raises(ValueError, match="no 24-h protein"):
+        regression_bound(replace(protein, regression=pd.DataFrame()), False)
+
+
+def test_many_patients_are_cut_and_the_caption_says_so():
+    result = result_of(make_tree(markers=(PROTEIN,), patients=45, draws=10))
+    figure = trajectories(result, PROTEIN, DEFINITIONS, False)
+    assert len(figure.axes) == style.PANELS
+    assert "The first 24 of 45 patients are shown." in texts(figure)
+    bars = response_probabilities(result, 12.0, False)
+    assert "The first 40 of 45 patients are shown." in texts(bars)
+    assert len(waterfall(result, 12.0, DEFINITIONS, False).axes[0].patches) == 45
+
+
+def test_one_patient_with_one_later_visit_can_be_drawn():
+    result = result_of(make_tree(markers=(PROTEIN,), patients=1, visits=(0.0, 12.0), draws=25))
+    for name, figure in draw_all(result, True).items():
+        assert png_bytes(figure).startswith(b"\x89PNG"), name
+
+
+def test_files_are_small_named_after_model_and_figure_and_repeatable(figures, both, tmp_path):
+    paths = save_figures(figures, tmp_path / "plots", "remission")
+    assert sorted(p.name for p in (tmp_path / "plots").iterdir()) == sorted(
+        f"remission_{name}.png" for name in figures
+    )
+    assert all(path.stat().st_size < 200_000 for path in paths.values())
+    again = png_bytes(gmr_by_visit(both, True))
+    assert again == paths["gmr_by_visit"].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.2, 20.0, [0.3, 1, 3, 10]),
+        (0.001, 2000.0, [0.001, 0.01, 0.1, 1, 10, 100, 1000]),
+        (21.0, 46.0, [25, 30, 35, 40, 45]),
+        (0.2, 5.0, [0.2, 0.5, 1, 2, 5]),
+    ],
+)
+def test_log_axis_has_few_round_ticks(low, high, expected):
+    assert style.log_ticks(low, high) == expected
+
+
+def test_crowded_visits_keep_their_ticks_and_lose_labels():
+    ax = style.new_figure(4, 3).subplots()
+    style.week_axis(ax, [0, 0.5, 26, 52])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "", "26", "52"]
+    assert list(ax.get_xticks()) == [0, 0.5, 26, 52]
+
+
+def test_panels_do_not_overlap_and_lie_inside_the_figure(figures):
+    for name in (f"trajectories_{PROTEIN}", "prior_posterior", "ranks", "gmr_by_visit"):
+        boxes = [ax.get_position() for ax in figures[name].axes]
+        assert all(b.x0 > 0 and b.y0 > 0 and b.x1 < 1 and b.y1 < 1 for b in boxes), name
+        for i, one in enumerate(boxes):
+            assert not any(one.overlaps(other) for other in boxes[i + 1 :]), name
+
+
+def test_no_figure_is_registered_with_pyplot(protein):
+    import matplotlib.pyplot as plt
+
+    before = plt.get_fignums()
+    ranks(protein, False), prior_posterior(protein, False)
+    assert plt.get_fignums() == before

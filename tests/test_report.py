@@ -1,0 +1,551 @@
+"""The report: complete, self-contained, safe, and silent about what it must not show."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from trees import make_tree
+
+from mnbayes.cards import Card, Structure, load_card
+from mnbayes.cohort import Cohort, load_cohort
+from mnbayes.definitions import Definitions, load_definitions
+from mnbayes.fitting import Fit, Sampling
+from mnbayes.inference.diagnostics import Diagnostics
+from mnbayes.models.observations import observations
+from mnbayes.problems import Problem
+from mnbayes.report import render_report
+from mnbayes.report.changes import fall_errors
+from mnbayes.report.checks import coverage_table
+from mnbayes.report.dominance import (
+    RULE,
+    interval_dominated,
+    probability_dominated,
+    ratio_dominated,
+)
+from mnbayes.report.listing import measurement_table, value_text
+from mnbayes.report.pictures import embed
+from mnbayes.report.responses import not_measured
+from mnbayes.report.summary import summarise_run
+from mnbayes.report.wording import QUANTITIES, listed, moved, percent, points
+from mnbayes.resources import embedded_cohort, models_folder
+from mnbayes.results import Result, summarise
+from mnbayes.run import Run
+
+PNG = b"\x89PNG\r\n\x1a\n not really"
+GOOD = Diagnostics(0, 1.001, 900.0, 800.0, 0.9, ())
+BAD = Diagnostics(3, 1.2, 90.0, 80.0, 0.9, ("3 divergent transitions", "R-hat 1.200 is too big"))
+
+
+def _renamed(tree: xr.DataTree, patients: tuple[str, ...]) -> xr.DataTree:
+    named = {}
+    for path, node in tree.children.items():
+        data = node.to_dataset()
+        named[path] = data.assign_coords(patient=list(patients)) if "patient" in data.dims else data
+    return xr.DataTree.from_dict(named)
+
+
+def _fit(name: str | Card, cohort: Cohort, diagnostics: Diagnostics = GOOD) -> Fit:
+    card = load_card(name) if isinstance(name, str) else name
+    data = observations(card, cohort)
+    missing = tuple(tuple(int(i) for i in at) for at in np.argwhere(~data.observed))
+    tree = make_tree(
+        markers=card.markers,
+        visits=data.weeks,
+        patients=len(data.patients),
+        measured=np.nan_to_num(data.log_value),
+        missing=missing,
+        draws=100,
+    )
+    parameters = pd.DataFrame(
+        {
+            "parameter": ["change_mean[urine_protein_24h]"],
+            "mean": [-0.70123],
+            "sd": [0.2],
+            "mcse_mean": [0.004],
+            "rhat": [1.001],
+            "ess_bulk": [900.0],
+            "ess_tail": [800.0],
+        }
+    )
+    tree = _renamed(tree, data.patients)
+    return Fit(
+        card, data, tree, diagnostics, parameters, Sampling(draws=100), False, {"sample": 1.0}
+    )
+
+
+@pytest.fixture(scope="module")
+def definitions() -> Definitions:
+    return load_definitions(models_folder() / "definitions.toml")
+
+
+@pytest.fixture(scope="module")
+def cohort() -> Cohort:
+    return load_cohort(embedded_cohort())
+
+
+@pytest.fixture(scope="module")
+def results(cohort: Cohort, definitions: Definitions) -> tuple[Result, ...]:
+    fits = [_fit(name, cohort) for name in ("proteinuria", "remission")]
+    return tuple(summarise(fit, definitions) for fit in fits)
+
+
+def _run(cohort: Cohort, definitions: Definitions, *results: Result, **changes: object) -> Run:
+    manifest = {"started": "2026-01-02T03:04:05+00:00", "versions": {"pymc": "6.4.0"}}
+    run = Run(cohort, definitions, results, "weak", ("change_mean.sigma=0.5",), manifest)
+    return replace(run, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def run(cohort: Cohort, definitions: Definitions, results: tuple[Result, ...]) -> Run:
+    return _run(cohort, definitions, *results)
+
+
+@pytest.fixture(scope="module")
+def page(run: Run) -> str:
+    pictures = {"gmr_by_visit": PNG, "predictive_check_albumin": PNG, "regression_bound": PNG}
+    return render_report(run, {"proteinuria": pictures, "remission": pictures})
+
+
+class _Parsed(HTMLParser):
+    """Tags with their attributes, and the text a reader sees."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.pieces: list[str] = []
+        self.hidden = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.hidden = tag == "style"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.hidden = False
+
+    def handle_data(self, data: str) -> None:
+        if not self.hidden:
+            self.pieces.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.pieces).replace("\N{NO-BREAK SPACE}", " "))
+
+    def values(self, attribute: str) -> list[str]:
+        return [str(attrs[attribute]) for _, attrs in self.tags if attribute in attrs]
+
+
+def _text(html: str) -> str:
+    return _Parsed(html).text
+
+
+def test_needs_nothing_from_outside(page: str) -> None:
+    parsed = _Parsed(page)
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in parsed.tags}
+    assert all(source.startswith("data:image/png;base64,") for source in parsed.values("src"))
+    for tag, attributes in parsed.tags:
+        target = attributes.get("href")
+        if target is not None:
+            assert tag == "a"
+            assert target.startswith(("#", "https://doi.org/"))
+    styles = "".join(re.findall(r"<style>(.*?)</style>", page, flags=re.DOTALL))
+    assert "color" in styles
+    assert not re.search(r"@import|url\(|https?:", styles)
+
+
+def test_ids_are_unique_and_links_and_cells_find_them(page: str) -> None:
+    parsed = _Parsed(page)
+    ids = parsed.values("id")
+    assert len(ids) == len(set(ids))
+    targets = {href[1:] for href in parsed.values("href") if href.startswith("#")}
+    assert len(targets) >= 10
+    assert targets <= set(ids)
+    assert {name for cell in parsed.values("headers") for name in cell.split()} <= set(ids)
+
+
+def test_sections_are_numbered_without_a_gap(page: str) -> None:
+    numbers = [int(n) for n in re.findall(r"<h2>(\d+)\. ", page)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) == 10
+
+
+def test_pictures_have_a_text_and_their_section(page: str) -> None:
+    parsed = _Parsed(page)
+    alts = [str(attrs.get("alt")) for tag, attrs in parsed.tags if tag == "img"]
+    # Two models with three each; the bound on regression to the mean is shown for one.
+    assert len(alts) == 5
+    assert all(len(alt) > 40 for alt in alts)
+    checks = page[page.index('<section id="checks">') : page.index('<section id="regression">')]
+    assert checks.count("<img") == 2
+    assert "Marker: Serum albumin" in checks
+
+
+def test_an_unknown_picture_is_shown_with_its_name() -> None:
+    (picture,) = embed({"something_new": PNG}, "a model")
+    assert (picture.section, picture.title) == ("results", "Something new")
+
+
+def test_quantities_are_explained_and_shown(page: str) -> None:
+    text = _text(page)
+    for name, sentence in QUANTITIES.items():
+        assert name in text
+        assert sentence in text
+    for name in ("latent (true level)", "repeat (measurement)", "next_patient", "exceeds"):
+        assert name in page[page.index('<section id="results">') :]
+
+
+def test_every_prior_is_listed(page: str, results: tuple[Result, ...]) -> None:
+    section = _text(page[page.index('<section id="priors">') : page.index('id="computation"')])
+    count = 0
+    for result in results:
+        for parameter in result.fit.card.parameters:
+            for spec in result.fit.card.prior[parameter].values():
+                for words in (spec.formula, spec.explained, spec.why, spec.source):
+                    assert " ".join(words.split()) in section
+                count += 1
+    rows = page[page.index('<section id="priors">') : page.index('id="computation"')]
+    tables = re.findall(r"Priors as they were used.*?</table>", rows, flags=re.DOTALL)
+    assert sum(table.count("<tr>") - 1 for table in tables) == count
+
+
+def test_what_comes_from_files_is_escaped(
+    run: Run, cohort: Cohort, definitions: Definitions
+) -> None:
+    evil = '<script>alert("x")</script>'
+    names = {cohort.patient_ids[0]: evil}
+    renamed = replace(
+        cohort,
+        patients=cohort.patients.assign(patient=cohort.patients["patient"].replace(names)),
+        measurements=cohort.measurements.assign(
+            patient=cohort.measurements["patient"].replace(names)
+        ),
+        warnings=(Problem("<b>.csv", 2, "bmi", "<i>99</i>", "less", "warning"),),
+    )
+    fit = _fit("proteinuria", renamed)
+    card = fit.card.model_copy(update={"name": "<u>evil", "title": "<img src=x>"})
+    result = summarise(replace(fit, card=card), definitions)
+    html = render_report(
+        replace(run, cohort=renamed, results=(result,), prior_set="<hr>", settings=("<br>=1",)), {}
+    )
+    parsed = _Parsed(html)
+    assert not {"script", "b", "hr", "br", "img", "u"} & {tag for tag, _ in parsed.tags}
+    for words in (evil, "<i>99</i>", "<hr>", "<br>=1", "<u>evil", "<img src=x>"):
+        assert words in parsed.text
+
+
+def test_a_synthetic_cohort_says_so_everywhere(page: str) -> None:
+    assert "SYNTHETIC COHORT – no real patient. Only the published summary facts are real." in (
+        re.sub(r"\s+([.])", r"\1", _text(page))
+    )
+    assert page.count('<p class="tag">SYNTHETIC COHORT') == 10
+    assert 'class="mark"' in page
+    assert "<title>SYNTHETIC" in page
+
+
+def test_a_real_cohort_is_not_called_synthetic_nor_compared_with_the_preprint(run: Run) -> None:
+    html = render_report(
+        replace(run, cohort=replace(run.cohort, synthetic=False), results=run.results[:1]), {}
+    )
+    assert "synthetic" not in _text(html).lower()
+    assert 'class="mark"' not in html
+    assert "71 % effective" not in _text(html)
+
+
+def test_both_denominators(page: str) -> None:
+    text = _text(page)
+    assert "5/7 = 71.4 % (29.0 % to 96.3 %)" in text
+    assert "5/8 = 62.5 % (24.5 % to 91.5 %)" in text
+    assert "4/7 = 57.1 % (18.4 % to 90.1 %)" in text
+    assert "“71 % effective”" in text
+    assert "From the literature" in text
+    assert "Withdrawn: MN01 (week 8)." in text
+
+
+def test_other_synthetic_data_are_not_compared_with_the_preprint(run: Run) -> None:
+    html = render_report(
+        replace(run, cohort=replace(run.cohort, sha256="0" * 64), results=run.results[:1]), {}
+    )
+    assert "SYNTHETIC COHORT" in html
+    assert "71 % effective" not in _text(html)
+
+
+def test_the_withdrawn_patient_is_marked_predicted(page: str, results: tuple[Result, ...]) -> None:
+    assert not_measured(results[1], 12.0) == {"MN01": "withdrew in week 8"}
+    assert not_measured(results[1], 4.0) == {}
+    assert "MN01 (predicted: withdrew in week 8)" in _text(page)
+    assert "MN02 (predicted" not in _text(page)
+
+
+def test_change_is_never_called_an_effect(page: str) -> None:
+    assert re.findall(r"\beffects?\b", _text(page), flags=re.IGNORECASE) == []
+    assert "no control group" in _text(page).lower()
+
+
+def test_the_best_fall_comes_with_its_warning(page: str) -> None:
+    text = _text(page)
+    assert text.count("Biased upwards.") == text.count("Best fall over several visits") == 2
+
+
+def test_benchmarks_come_with_their_source(page: str, definitions: Definitions) -> None:
+    assert len(definitions.benchmark) == 2
+    for benchmark in definitions.benchmark:
+        assert f"{benchmark.why} Source: {benchmark.source}." in _text(page)
+
+
+def _withheld(cohort: Cohort, definitions: Definitions, name: str = "remission") -> Result:
+    return summarise(_fit(name, cohort, BAD), definitions)
+
+
+def test_a_withheld_run_shows_no_model_number(cohort: Cohort, definitions: Definitions) -> None:
+    run = _run(cohort, definitions, _withheld(cohort, definitions))
+    html = render_report(run, {"remission": {"gmr_by_visit": PNG, "ranks": PNG}})
+    text = _text(html)
+    assert "<img" not in html
+    assert "3 divergent transitions" in text
+    assert "NUMBERS WITHHELD" in text
+    assert "No model-based answer can be shown." in text
+    assert not re.search(r"\d\.\d\d \(\d\.\d\d to", text)  # a ratio with its interval
+    assert not re.search(r"[<>]\d+ %|−0\.701", text)
+    for label in (">Given the data<", ">P(fall)<", ">Best week<", "predictive interval</span>"):
+        assert label not in html
+    # Every percentage left is a definition, a rule or a count with its exact interval.
+    results = _text(html[html.index('<section id="results">') : html.index('id="listing"')])
+    shares = set(re.findall(r"\d+(?:\.\d+)? %", results))
+    assert shares == {"22 %", "50 %", "95 %"}
+    # What was measured stays.
+    assert "5/7 = 71.4 %" in text
+
+
+def test_a_withheld_model_does_not_silence_the_other(
+    cohort: Cohort, definitions: Definitions, results: tuple[Result, ...]
+) -> None:
+    run = _run(cohort, definitions, results[0], _withheld(cohort, definitions))
+    html = render_report(run, {"remission": {"gmr_by_visit": PNG}, "proteinuria": {"ranks": PNG}})
+    assert html.count("<img") == 1
+    assert "Withheld: remission." in _text(html)
+    assert "By week 12, 24-h urinary protein" in _text(html)
+    assert "By week 12, serum albumin" not in _text(html)
+
+
+def test_an_unconverged_fit_shown_by_override_marks_every_section(
+    cohort: Cohort, definitions: Definitions
+) -> None:
+    result = summarise(_fit("proteinuria", cohort, BAD), definitions, allow_unconverged=True)
+    html = render_report(_run(cohort, definitions, result, unconverged_shown=True), {})
+    assert len(re.findall(r'class="tag">[^<]*UNCONVERGED FIT SHOWN', html)) == 10
+    mark = html[html.index('class="mark"') :][:300]
+    assert "UNCONVERGED" in mark
+    assert "3 divergent transitions" in _text(html)
+    assert "By week 12, 24-h urinary protein" in _text(html)
+
+
+def test_a_converged_run_is_not_marked(page: str) -> None:
+    assert "UNCONVERGED" not in page
+    assert "WITHHELD" not in page
+
+
+def test_a_model_without_protein_reports_change_and_no_response(
+    cohort: Cohort, definitions: Definitions
+) -> None:
+    base = load_card("remission")
+    prior = {
+        parameter: {"": table[""]} if "" in table else {"albumin": table["albumin"]}
+        for parameter, table in base.prior.items()
+    }
+    card = Card(name="albumin", title="Albumin alone", markers=("albumin",), priors=prior)
+    result = summarise(_fit(card, cohort), definitions)
+    text = _text(render_report(_run(cohort, definitions, result), {}))
+    assert "By week 12, serum albumin" in text
+    assert "This model reports no probability of response: complete, partial, remission" in text
+    assert "By patient" not in text
+    assert "No model of this run has the markers that a category of response needs." in text
+    assert "Not shown: no model with 24-h urinary protein" in text
+
+
+def test_the_formulas_follow_the_structure(run: Run, page: str) -> None:
+    fit = run.results[0].fit
+    structure = Structure(residual="student_t", serial=True, covariate="infusions")
+    card = fit.card.model_copy(update={"structure": structure})
+    result = replace(run.results[0], fit=replace(fit, card=card))
+    html = render_report(replace(run, results=(result,)), {})
+    for words in (
+        "Student-t(",
+        "infusions less its mean",
+        "Cov(",
+        "residual_df",
+        "covariate_slope",
+    ):
+        assert words in _text(html).replace("( ", "(")
+        assert words not in _text(page).replace("( ", "(")
+
+
+# The rule for "prior-dominated".
+
+
+@pytest.mark.parametrize(
+    ("width", "dominated"), [(0.79, False), (0.8, False), (0.81, True), (1.2, True)]
+)
+def test_an_interval_is_dominated_above_80_percent_of_the_priors_width(
+    width: float, dominated: bool
+) -> None:
+    assert interval_dominated(0.1, 0.1 + width, 0.0, 1.0) is dominated
+    # a ratio's interval is as wide as the ratio of its ends: log(a^0.81) = 0.81 log a
+    assert ratio_dominated(0.5, 0.5 * 16**width, 0.25, 4.0) is dominated
+
+
+@pytest.mark.parametrize(
+    ("probability", "dominated"),
+    [(0.40, True), (0.449, True), (0.45, False), (0.35, False), (0.351, True), (0.9, False)],
+)
+def test_a_probability_is_dominated_within_5_points(probability: float, dominated: bool) -> None:
+    assert probability_dominated(probability, 0.40) is dominated
+
+
+def test_withheld_numbers_are_never_dominated() -> None:
+    nan = float("nan")
+    assert not probability_dominated(nan, 0.4)
+    assert not interval_dominated(nan, nan, 0, 1)
+
+
+def _set(result: Result, posterior: float, prior: float, width: float) -> Result:
+    # Every probability, and every interval as a share of the prior's width.
+    shares = {"share_lower": 0.0, "share_upper": width} | {
+        "share_lower_prior": 0.0,
+        "share_upper_prior": 1.0,
+    }
+    ratios = {"gmr_lower": 0.5, "gmr_upper": 0.5 * 16**width} | {
+        "gmr_lower_prior": 0.25,
+        "gmr_upper_prior": 4.0,
+    }
+    return replace(
+        result,
+        probabilities=result.probabilities.assign(
+            probability=posterior, prior_probability=prior, mcse=0.001
+        ),
+        population=result.population.assign(**shares),
+        estimates=result.estimates.assign(**ratios),
+    )
+
+
+def test_the_prior_dominated_sentence_follows_the_rule(
+    cohort: Cohort, definitions: Definitions, results: tuple[Result, ...]
+) -> None:
+    moved_away = _run(cohort, definitions, _set(results[1], 0.9, 0.2, 0.3))
+    assert summarise_run(moved_away).prior == "None of the main answers is prior-dominated."
+    text = _text(render_report(moved_away, {}))
+    assert "None of the main answers is prior-dominated." in text
+    assert "Prior-dominated: " not in text
+    assert RULE in text
+
+    near = summarise_run(_run(cohort, definitions, _set(results[1], 0.23, 0.2, 0.3)))
+    assert near.prior.startswith("Prior-dominated: Next patient: remission at week 12")
+    assert "Share of such patients" not in near.prior
+    assert "24-h urinary protein" not in near.prior
+
+    wide = summarise_run(_run(cohort, definitions, _set(results[1], 0.9, 0.2, 0.9)))
+    assert wide.prior.startswith("Prior-dominated: 24-h urinary protein at week 12")
+    assert "Share of such patients: remission" in wide.prior
+    assert "Next patient" not in wide.prior
+
+
+def test_no_digit_is_finer_than_the_monte_carlo_error(
+    cohort: Cohort, definitions: Definitions, results: tuple[Result, ...]
+) -> None:
+    table = results[1].probabilities
+    coarse = table.assign(
+        probability=table["probability"].where(table["quantity"] == "observed", 0.6234),
+        mcse=0.03,
+        prior_probability=0.25,
+    )
+    html = render_report(_run(cohort, definitions, replace(results[1], probabilities=coarse)), {})
+    patients = html[html.index("<h4>Response</h4>") : html.index("Beyond the patients")]
+    shown = set(re.findall(r"(?<=>)[<>]?\d+.%(?=<)", patients.replace("&lt;", "<")))
+    assert {share.replace("\N{NO-BREAK SPACE}", " ") for share in shown} == {"60 %", "25 %"}
+
+
+# Small pieces, against hand-computed values.
+
+
+def test_errors_of_a_fall_match_independent_draws(results: tuple[Result, ...]) -> None:
+    result = results[0]
+    log_gmr = result.fit.tree["posterior"]["visit_change"].sel(later_visit=12.0).to_numpy().ravel()
+    errors = fall_errors(result, "urine_protein_24h")[12.0]
+    share = float(np.mean(log_gmr <= np.log(0.5)))
+    assert errors["p_fall_50"] == pytest.approx(np.sqrt(share * (1 - share) / 400), rel=0.25)
+    assert errors["log_gmr"] == pytest.approx(log_gmr.std() / 20, rel=0.25)
+
+
+def test_coverage_counts_measurements_inside_their_interval(results: tuple[Result, ...]) -> None:
+    fit = results[0].fit
+    draws = fit.tree["posterior_predictive"]["measurement"]
+    lower, upper = (draws.quantile(q, ("chain", "draw")).to_numpy() for q in (0.025, 0.975))
+    value = (lower + upper) / 2
+    value[0, 0] = upper[0, 0] + 1  # outside
+    censored_low, censored_high = np.full_like(value, np.nan), np.full_like(value, np.nan)
+    value[1, 0], censored_low[1, 0], censored_high[1, 0] = np.nan, -np.inf, lower[1, 0] - 1
+    value[1, 1], censored_low[1, 1], censored_high[1, 1] = np.nan, -np.inf, upper[1, 1]
+    value[2, 4] = np.nan  # missing
+    data = replace(
+        fit.observations, log_value=value, log_lower=censored_low, log_upper=censored_high
+    )
+    rows = {
+        row[0]: row[1]
+        for row in coverage_table(replace(results[0], fit=replace(fit, observations=data))).rows
+    }
+    assert [rows[p] for p in ("MN01", "MN02", "MN03", "MN04")] == [
+        "4 of 5",
+        "4 of 5",
+        "4 of 4",
+        "5 of 5",
+    ]
+    assert rows["All patients"] == "37 of 39 (95 %)"
+
+
+def test_measurements_are_listed_as_they_were_found(cohort: Cohort) -> None:
+    nan, inf = float("nan"), float("inf")
+    assert value_text(0.275, nan, nan) == "0.275"
+    assert value_text(nan, 0.0, 0.1) == "<0.1"
+    assert value_text(nan, 40.0, inf) == ">40"
+    assert value_text(nan, 1.0, 2.5) == "1 to 2.5"
+    table = measurement_table(cohort)
+    assert len(table.rows) == 39  # five visits of eight patients, one missed
+    listed_values = sum(cell != "–" for row in table.rows for cell in row[2:])
+    assert listed_values == len(cohort.measurements)
+
+
+def test_change_in_words() -> None:
+    assert moved("urine_protein_24h", 12.0, 0.55, 0.39, 0.80) == (
+        "By week 12, 24-h urinary protein fell to 55 % of baseline (95 % interval 39 % to 80 %)."
+    )
+    assert moved("albumin", 4.0, 1.05, 0.98, 1.13).startswith(
+        "By week 4, serum albumin rose to 105 % of baseline"
+    )
+    assert "do not rule out no change" in moved("albumin", 4.0, 1.05, 0.98, 1.13)
+    assert "do not rule out" not in moved("albumin", 4.0, 1.05, 1.01, 1.13)
+
+
+def test_numbers_in_words() -> None:
+    assert [percent(x) for x in (0.555, -0.13, -0.001, float("nan"))] == [
+        "56 %",
+        "−13 %",
+        "0 %",
+        "–",
+    ]
+    assert [points(x) for x in (0.0, 0.0004, 0.0123, float("nan"))] == ["exact", "<0.1", "1.2", "–"]
+    assert [listed(list("abc"[:n])) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_tables_scroll_in_their_own_box(page: str) -> None:
+    # each table and picture has a scrolling parent, so that a phone's page does not move sideways
+    parsed = _Parsed(page)
+    boxed = [tag for tag, _ in parsed.tags if tag in ("table", "img")]
+    pairs = pairwise(parsed.tags)
+    inside = [b for a, b in pairs if b[0] in ("table", "img") and a[1].get("class") == "scroll"]
+    assert len(boxed) == len(inside) > 20
