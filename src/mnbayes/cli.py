@@ -58,6 +58,10 @@ def fit(
         list[str] | None,
         typer.Option("--set", metavar="NAME.ARG=VALUE", help="Set one prior's number; repeatable."),
     ] = None,
+    definitions: Annotated[
+        Path | None,
+        typer.Option(help="Definitions of response, a .toml file (default: KDIGO-like)."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Output folder (default: a new one under results/).")
     ] = None,
@@ -91,7 +95,7 @@ def fit(
         cards = [attempt(load_card, name) for name in model or available_cards()]
         prior_set = attempt(overrides.load_prior_set, priors)
         changes = [attempt(overrides.parse_setting, text) for text in set_ or []]
-        definitions = load_definitions()
+        response = attempt(load_definitions, definitions)
     cards = overrides.apply_changes(cards, prior_set.changes, strict=False)
     cards = overrides.apply_changes(cards, changes, strict=True)
     say_warnings(cohort)
@@ -103,7 +107,7 @@ def fit(
     job = Job(
         cohort,
         tuple(cards),
-        definitions,
+        response,
         Sampling(chains=chains, draws=draws, tune=tune, seed=seed),
         prior_set.name,
         tuple(set_ or []),
