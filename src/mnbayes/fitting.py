@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,16 @@ from mnbayes.cards import Card
 from mnbayes.cohort import Cohort
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
 from mnbayes.models.observations import Observations, observations
+from mnbayes.numerics.groups import Floats
 
 #: Called with a stage (``compiling``, ``sampling``, ``retrying``, ``predicting``), the
 #: iterations done and the iterations in all (0 where a stage has no count).
 Progress = Callable[[str, int, int], None]
+#: The sampler's statistics that are kept: those that ArviZ reads, and no debugging ones.
+SAMPLE_STATS = (
+    *("diverging", "energy", "logp", "depth", "n_steps", "step_size", "mean_tree_accept"),
+    "maxdepth_reached",
+)
 
 
 @dataclass(frozen=True)
@@ -122,21 +128,53 @@ def fit(
     model = compiled_model(card, data)
     lap("compile")
     streams = np.random.SeedSequence(sampling.seed).spawn(3)
-    sampled, table, diagnostics = _attempt(model, sampling, streams[0], "sampling", progress)
-    retried = not diagnostics.converged
+
+    def attempt(how: Sampling, stream: np.random.SeedSequence, stage: str) -> _Attempt:
+        sampled = _sample(model, how, stream, stage, progress)
+        return _complete(card, data, sampled, how, stream)
+
+    tried = attempt(sampling, streams[0], "sampling")
+    retried = not tried.diagnostics.converged
     if retried:
-        sampling = Sampling(sampling.chains, sampling.draws, 2 * sampling.tune, 0.99, sampling.seed)
-        sampled, table, diagnostics = _attempt(model, sampling, streams[1], "retrying", progress)
+        sampling = replace(sampling, tune=2 * sampling.tune, target_accept=0.99)
+        tried = attempt(sampling, streams[1], "retrying")
     lap("sample")
     progress("predicting", 0, 0)
-    tree = build_tree(card, data, sampled, np.random.default_rng(streams[2]))
+    rng = np.random.default_rng(streams[2])
+    tree = build_tree(card, data, tried.draws, tried.sample_stats, rng)
     lap("predict")
-    return Fit(card, data, tree, diagnostics, table, sampling, retried, seconds)
+    return Fit(card, data, tree, tried.diagnostics, tried.table, sampling, retried, seconds)
 
 
-def _attempt(
+@dataclass(frozen=True)
+class _Attempt:
+    draws: dict[str, Floats]
+    sample_stats: xr.Dataset
+    table: pd.DataFrame
+    diagnostics: Diagnostics
+
+
+def _complete(
+    card: Card,
+    data: Observations,
+    sampled: xr.DataTree,
+    sampling: Sampling,
+    stream: np.random.SeedSequence,
+) -> _Attempt:
+    """Draw what the sampler integrated out, and judge the whole."""
+    from mnbayes.inference.trees import flatten, top_level
+    from mnbayes.models.fixed_effects import draw_fixed_effects
+
+    rng = np.random.default_rng(stream.spawn(1)[0])
+    draws = draw_fixed_effects(card, data, flatten(sampled["posterior"].to_dataset()), rng)
+    stats = sampled["sample_stats"].to_dataset()[list(SAMPLE_STATS)]
+    table = parameter_table(top_level(draws, data, sampling.chains))
+    return _Attempt(draws, stats, table, diagnose(table, stats))
+
+
+def _sample(
     model: Any, sampling: Sampling, stream: np.random.SeedSequence, stage: str, progress: Progress
-) -> tuple[xr.DataTree, pd.DataFrame, Diagnostics]:
+) -> xr.DataTree:
     import nutpie
 
     total = sampling.chains * (sampling.draws + sampling.tune)
@@ -156,10 +194,9 @@ def _attempt(
         blocking=False,
     )
     try:
-        sampled = sampler.wait()
+        sampled: xr.DataTree = sampler.wait()
     except BaseException:
         # nutpie's blocking call would hand back a truncated posterior on Ctrl-C.
         sampler.cancel()
         raise
-    table = parameter_table(sampled["posterior"].to_dataset())
-    return sampled, table, diagnose(table, sampled["sample_stats"].to_dataset())
+    return sampled

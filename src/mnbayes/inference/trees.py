@@ -60,6 +60,24 @@ def flatten(dataset: xr.Dataset) -> dict[str, Floats]:
     }
 
 
+def top_level(draws: Mapping[str, Floats], observations: Observations, chains: int) -> xr.Dataset:
+    """Draws of the top-level parameters with their names, for diagnostics.
+
+    Parameters
+    ----------
+    draws : mapping
+        The draw on the first axis, chain after chain.
+    """
+    dims = DIMS | {
+        "visit_offset": ("later_visit", "marker"),
+        "correlation_unit": ("partial",),
+        "residual_weight": ("cell",),
+        "censored_value": ("censored",),
+    }
+    known = {name: array for name, array in draws.items() if name in dims}
+    return _dataset(known, chains, _coords(observations), dims)
+
+
 def _dataset(
     values: Mapping[str, Floats],
     chains: int,
@@ -97,14 +115,20 @@ def _named(
 
 
 def build_tree(
-    card: Card, observations: Observations, sampled: xr.DataTree, rng: np.random.Generator
+    card: Card,
+    observations: Observations,
+    draws: Mapping[str, Floats],
+    sample_stats: xr.Dataset,
+    rng: np.random.Generator,
 ) -> xr.DataTree:
-    """Complete the sampler's draws to the DataTree of a fit.
+    """Complete draws of the top-level parameters to the DataTree of a fit.
 
     Parameters
     ----------
-    sampled : DataTree
-        The sampler's, with groups ``posterior`` and ``sample_stats``.
+    draws : mapping
+        From :func:`mnbayes.models.fixed_effects.draw_fixed_effects`.
+    sample_stats : Dataset
+        The sampler's, with dims ``chain`` and ``draw``.
     rng : Generator
 
     Returns
@@ -114,9 +138,10 @@ def build_tree(
         log_prior, sample_stats, observed_data, constant_data``; every value of a marker is a
         natural logarithm of its canonical unit.
     """
-    posterior = sampled["posterior"].to_dataset()
-    chains, n = posterior.sizes["chain"], posterior.sizes["chain"] * posterior.sizes["draw"]
-    draws = flatten(posterior)
+    chains, n = (
+        sample_stats.sizes["chain"],
+        sample_stats.sizes["chain"] * sample_stats.sizes["draw"],
+    )
     parameters = fx.parameters_from_draws(draws)
     deviations = fx.conditional_deviations(
         parameters, observations, rng, draws.get("residual_weight"), draws.get("censored_value")
@@ -156,7 +181,7 @@ def build_tree(
             chains, cell, {"measurement": ("observation",)},
         ).assign_coords(cell),
         "log_prior": _dataset(densities, chains, coords, density_dims),
-        "sample_stats": sampled["sample_stats"].to_dataset(),
+        "sample_stats": sample_stats,
         "observed_data": xr.Dataset(
             {
                 "log_value": (dims3, observations.log_value),

@@ -203,7 +203,7 @@ def conditional_deviations(
         noise_sd = parameters.residual_sd[:, marker]
         if weight is not None and weight.size:
             noise_sd = noise_sd / np.sqrt(weight[:, columns])
-        gain, serial_gain = _gain(parameters, weeks, visit, marker, noise_sd, has_serial)
+        gain, serial_gain = _gain(parameters, weeks, visit, marker, noise_sd)
         fake = simulated[:, patients][:, :, visit, marker]
         fake = fake + rng.standard_normal(fake.shape) * noise_sd[:, None]
         surprise = target[:, patients][:, :, visit, marker] - fake
@@ -232,13 +232,64 @@ def _patterns(
     return [(np.array(ids), *np.nonzero(observed[ids[0]]), slice(0, 0)) for ids in members.values()]
 
 
+def cell_design(visit: NDArray[np.int64], marker: NDArray[np.int64], n_marker: int) -> Floats:
+    """Which patient effects a cell holds, shape (cell, effect)."""
+    design = np.zeros((visit.size, 2 * n_marker))
+    design[np.arange(visit.size), marker] = 1.0
+    design[np.arange(visit.size), n_marker + marker] = visit > 0
+    return design
+
+
+def cell_covariance(
+    parameters: Parameters,
+    weeks: Floats,
+    visit: NDArray[np.int64],
+    marker: NDArray[np.int64],
+    noise_sd: Floats,
+) -> Floats:
+    """Covariance of a patient's measurements over patient effects, serial part and noise.
+
+    Parameters
+    ----------
+    visit, marker : arrays of int, shape (cell,)
+    noise_sd : array, shape (draw, cell)
+
+    Returns
+    -------
+    array, shape (draw, cell, cell)
+    """
+    loading = (
+        cell_design(visit, marker, parameters.residual_sd.shape[1]) @ parameters.effect_cholesky
+    )
+    cov = loading @ loading.transpose(0, 2, 1)
+    cov[:, np.arange(visit.size), np.arange(visit.size)] += noise_sd**2
+    if parameters.serial_sd.any():
+        cov += serial_covariance(parameters, weeks, visit, marker)[:, visit, marker]
+    return np.asarray(cov)
+
+
+def serial_covariance(
+    parameters: Parameters, weeks: Floats, visit: NDArray[np.int64], marker: NDArray[np.int64]
+) -> Floats:
+    """Covariance of the serial part at every visit and marker with that of the cells.
+
+    Returns
+    -------
+    array, shape (draw, visit, marker, cell)
+    """
+    n_marker = parameters.serial_sd.shape[1]
+    decay = np.exp(-np.abs(weeks[:, None] - weeks[visit]) / parameters.serial_weeks[:, None, None])
+    same = marker[None, :] == np.arange(n_marker)[:, None]
+    variance = parameters.serial_sd[:, marker] ** 2
+    return np.asarray(decay[:, :, None] * same * variance[:, None, None])
+
+
 def _gain(
     parameters: Parameters,
     weeks: Floats,
     visit: NDArray[np.int64],
     marker: NDArray[np.int64],
     noise_sd: Floats,
-    has_serial: bool,
 ) -> tuple[Floats, Floats]:
     """Regression of effects and serial parts on a pattern's cells.
 
@@ -246,30 +297,20 @@ def _gain(
     -------
     effects : array, shape (draw, effect, cell)
     serial : array, shape (draw, visit, marker, cell)
+        Without visits where the model has no serial part.
     """
-    n_marker = parameters.baseline_mean.shape[1]
-    design = np.zeros((visit.size, 2 * n_marker))
-    design[np.arange(visit.size), marker] = 1.0
-    design[np.arange(visit.size), n_marker + marker] = visit > 0
+    cov = cell_covariance(parameters, weeks, visit, marker, noise_sd)
     factor = parameters.effect_cholesky
-    cross = factor @ (factor.transpose(0, 2, 1) @ design.T)
-    cov = design @ cross
-    cov[:, np.arange(visit.size), np.arange(visit.size)] += noise_sd**2
-    serial_cross = np.zeros((parameters.n_draws, weeks.size, n_marker, 0))
-    if has_serial:
-        gap = np.abs(weeks[:, None] - weeks[visit])
-        decay = np.exp(-gap / parameters.serial_weeks[:, None, None])
-        same = marker[None, :] == np.arange(n_marker)[:, None]
-        variance = parameters.serial_sd[:, marker] ** 2
-        serial_cross = decay[:, :, None] * same * variance[:, None, None]
-        cov += decay[:, visit] * (marker[:, None] == marker) * variance[:, None]
-    # cov is symmetric, so solve(cov, cross') = (cross cov^-1)'.
-    gain = np.linalg.solve(cov, cross.transpose(0, 2, 1)).transpose(0, 2, 1)
-    if not has_serial:
-        return gain, serial_cross
-    flat = serial_cross.reshape(parameters.n_draws, -1, visit.size)
+    design = cell_design(visit, marker, parameters.residual_sd.shape[1])
+    cross = (design @ factor) @ factor.transpose(0, 2, 1)  # cell by effect
+    # cov is symmetric, so solve(cov, cross) is the transpose of the gain.
+    gain = np.linalg.solve(cov, cross).transpose(0, 2, 1)
+    if not parameters.serial_sd.any():
+        return gain, np.zeros((parameters.n_draws, 0, 0, visit.size))
+    serial = serial_covariance(parameters, weeks, visit, marker)
+    flat = serial.reshape(parameters.n_draws, -1, visit.size)
     serial_gain = np.linalg.solve(cov, flat.transpose(0, 2, 1)).transpose(0, 2, 1)
-    return gain, serial_gain.reshape(serial_cross.shape)
+    return gain, serial_gain.reshape(serial.shape)
 
 
 def measurements(level: Floats, parameters: Parameters, rng: np.random.Generator) -> Floats:

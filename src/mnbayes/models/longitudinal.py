@@ -6,9 +6,11 @@
     visit_change[t,k] = change_mean[k] + visit_sd[k] visit_offset[t,k]
     (baseline - baseline_mean, change) ~ MvNormal(0, diag(sd) C diag(sd)),  C ~ LKJ
 
-The patient effects are integrated out (:mod:`mnbayes.numerics.marginal`) and drawn exactly
-afterwards (:mod:`mnbayes.models.effects`). With eight patients that removes the funnel
-between the effects and their SDs, which is where explicit parametrisations diverge.
+The patient effects, and the means and visit deviations that have normal priors, are
+integrated out (:mod:`mnbayes.numerics.marginal`) and drawn exactly afterwards
+(:mod:`mnbayes.models.fixed_effects`, :mod:`mnbayes.models.effects`). With eight patients that
+removes the funnels between effects and their SDs, which is where explicit parametrisations
+diverge; what is left to the sampler are the SDs and correlations.
 
 Prior arguments, observations and censoring limits are model data: with new numbers the
 compiled model is reused.
@@ -25,7 +27,13 @@ from mnbayes.cards import Card
 from mnbayes.models.observations import Observations
 from mnbayes.numerics.groups import Floats
 
-_BOUND_KINDS = ("between", "below", "above")
+#: Parameters that are linear in the mean, in the order of the kernel.
+FIXED = ("baseline_mean", "change_mean", "covariate_slope")
+
+
+def integrated(card: Card, parameter: str) -> bool:
+    """Whether a parameter is integrated out: it is linear and its prior is normal."""
+    return parameter in FIXED and card.family(parameter) == "Normal"
 
 
 def hyperparameters(card: Card) -> tuple[list[str], Floats]:
@@ -153,6 +161,7 @@ def build_model(card: Card, observations: Observations) -> Any:
             return vector[position - count : position]
 
         parameter: dict[str, Any] = {}
+        fixed_sd: dict[str, Any] = {}
         for name in card.parameters:
             if name == "correlation":
                 alpha = take(len(coords["partial"]))
@@ -162,12 +171,13 @@ def build_model(card: Card, observations: Observations) -> Any:
             shared = card.argument_values(name)
             size = len(next(iter(shared.values())))
             arguments = {argument: take(size) for argument in shared}
-            if name in ("serial_weeks", "residual_df"):
+            if integrated(card, name):
+                parameter[name], fixed_sd[name] = arguments["mu"], arguments["sigma"]
+            elif name in ("serial_weeks", "residual_df"):
                 arguments = {argument: value[0] for argument, value in arguments.items()}
                 parameter[name] = getattr(pm, family)(name, **arguments)
             else:
                 parameter[name] = getattr(pm, family)(name, **arguments, dims="marker")
-        offset = pm.Normal("visit_offset", 0.0, 1.0, dims=("later_visit", "marker"))
         zeros = np.zeros(n_marker)
         weight: Any = np.zeros(0)
         if observations.weights:
@@ -175,9 +185,8 @@ def build_model(card: Card, observations: Observations) -> Any:
         loglik = MarginalLogLik()(
             parameter["baseline_mean"],
             parameter["change_mean"],
-            parameter["visit_sd"],
-            offset,
             parameter.get("covariate_slope", zeros),
+            parameter["visit_sd"],
             parameter["baseline_sd"],
             parameter["change_sd"],
             parameter["correlation"],
@@ -186,6 +195,7 @@ def build_model(card: Card, observations: Observations) -> Any:
             parameter.get("serial_weeks", np.array(1.0)),
             weight,
             _censored_values(pm, pt, observations, data),
+            pt.concatenate([fixed_sd.get(name, zeros) for name in FIXED]),
             pm.Data("cells", data["cells"]),
         )[0]
         pm.Potential("marginal_loglik", loglik)

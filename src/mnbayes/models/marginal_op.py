@@ -21,8 +21,8 @@ from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_defa
 from mnbayes.numerics import marginal
 from mnbayes.numerics.marginal import marginal_loglik_and_gradient
 
-#: Inputs with a gradient; the one after them is data.
-N_PARAMETERS = 13
+#: Inputs with a gradient; the two after them are data.
+N_PARAMETERS = 12
 
 # PyTensor keys its disk cache by this number: it must change when the kernel does.
 _KERNEL_VERSION = int(hashlib.sha256(inspect.getsource(marginal).encode()).hexdigest()[:8], base=16)
@@ -67,41 +67,12 @@ class MarginalLogLik(Op):  # type: ignore[misc]
 def _numba_marginal(op: MarginalLogLik, node: Apply, **kwargs: Any) -> Any:
     @numba_njit
     def marginal_loglik(
-        mean,
-        change,
-        visit_sd,
-        offset,
-        slope,
-        base_sd,
-        change_sd,
-        unit,
-        sd,
-        serial,
-        time,
-        weight,
-        aug,
-        packed,
-    ):
+        mean, change, slope, visit_sd, base_sd, change_sd, unit, sd, serial, time, *rest
+    ):  # fmt: skip
         out = marginal_loglik_and_gradient(
-            mean,
-            change,
-            visit_sd,
-            offset,
-            slope,
-            base_sd,
-            change_sd,
-            unit,
-            sd,
-            serial,
-            time.item(),
-            weight,
-            aug,
-            packed,
+            mean, change, slope, visit_sd, base_sd, change_sd, unit, sd, serial, time.item(), *rest
         )
         # PyTensor's scalars are arrays without dimensions.
-        return (
-            np.asarray(out[0]), out[1], out[2], out[3], out[4], out[5], out[6], out[7],
-            out[8], out[9], out[10], np.asarray(out[11]), out[12], out[13],
-        )  # fmt: skip
+        return (np.asarray(out[0]), *out[1:10], np.asarray(out[10]), *out[11:])
 
     return marginal_loglik, _KERNEL_VERSION

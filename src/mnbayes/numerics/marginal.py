@@ -1,25 +1,32 @@
-"""Log-likelihood of the Gaussian longitudinal model, patient effects integrated out.
+"""Log-likelihood of the Gaussian longitudinal model, patient and fixed effects integrated out.
 
-Patients who were measured at the same visits and markers (and share the
-covariate's value) form a *group*: they have the same mean vector ``m`` and the
-same covariance ``V``, so a group enters only through its size ``n``, its mean
-vector and its scatter matrix ``W``::
+Patients who were measured at the same visits and markers (and share the covariate's value)
+form a *group*: they have the same design ``X`` and the same covariance ``V`` of their cells,
+so a group enters only through its size ``n``, its mean vector ``ybar`` and its scatter matrix
+``W``. The cost of an evaluation therefore does not grow with the number of patients, only
+with the number of groups.
 
-    log p = -n/2 (c log 2 pi + log|V|) - 1/2 tr(V^-1 (W + n (ybar - m)(ybar - m)'))
+The fixed effects are ``offset + sd z`` with ``z ~ N(0, I)``: mean baseline, mean change and
+slope with the mean and SD of their normal priors, and the deviations of the visits with mean
+0 and SD ``visit_sd``. With ``U = X diag(sd)``, ``e = ybar - X offset``::
 
-The cost of an evaluation therefore does not grow with the number of patients,
-only with the number of groups.
+    P = I + sum n U' V^-1 U,    h = sum n U' V^-1 e
+    log p = sum [-n/2 (c log 2 pi + log|V|) - 1/2 tr(V^-1 (W + n e e'))]
+            - 1/2 log|P| + 1/2 h' P^-1 h
+
+(Lindley and Smith 1972, JRSS B 34:1). A parameter whose prior is not normal is sampled: it is
+the offset, and its SD here is 0.
+
+The gradient of a marginal log-likelihood is the posterior expectation of the joint one's
+(Fisher's identity). With ``zhat = P^-1 h``, ``C = P^-1``, ``r = e - U zhat`` and
+``S = W + n (r r' + U C U')``::
+
+    d / d offset = sum n X' V^-1 r,    d / d V = 1/2 (V^-1 S V^-1 - n V^-1)
 
 Two extensions keep the model Gaussian given some more unknowns, which the sampler draws:
 a Student-t residual is a normal one whose precision is multiplied by a gamma *weight*
 (Lange, Little and Taylor 1989, JASA 84:881), and a censored value is an unknown *augmented*
 value inside its interval, so that integrating it out gives the interval likelihood.
-
-The gradient is the standard one of a Gaussian likelihood
-(`Magnus and Neudecker, Matrix Differential Calculus`, ch. 15):
-with ``S = W + n e e'``, ``e = ybar - m``::
-
-    d log p / d m = n V^-1 e,    d log p / d V = 1/2 (V^-1 S V^-1 - n V^-1)
 
 The compiled function imports no PyTensor, so other engines can call it too.
 """
@@ -184,12 +191,30 @@ def _unpack(packed, part):
 
 
 @nb.njit(cache=True)
+def _scaled_design(visit, marker, covariate, fixed_sd, visit_sd, n_visit):
+    """Design of a group's cells times the fixed effects' SDs, shape (cell, fixed).
+
+    Fixed effects: mean baseline, mean change and slope of every marker, then the deviation of
+    every later visit, markers fastest.
+    """
+    n_marker = visit_sd.size
+    out = np.zeros((visit.size, (3 + n_visit) * n_marker))
+    for a in range(visit.size):
+        t, k = visit[a], marker[a]
+        out[a, k] = fixed_sd[k]
+        if t > 0:
+            out[a, n_marker + k] = fixed_sd[n_marker + k]
+            out[a, 2 * n_marker + k] = fixed_sd[2 * n_marker + k] * covariate
+            out[a, (2 + t) * n_marker + k] = visit_sd[k]
+    return out
+
+
+@nb.njit(cache=True)
 def marginal_loglik_and_gradient(
     baseline_mean,
     change_mean,
-    visit_sd,
-    visit_offset,
     slope,
+    visit_sd,
     baseline_sd,
     change_sd,
     unit,
@@ -198,20 +223,19 @@ def marginal_loglik_and_gradient(
     serial_weeks,
     weight,
     augmented,
+    fixed_sd,
     packed,
 ):
-    """Log-likelihood and its gradient, patient effects integrated out.
+    """Log-likelihood and its gradient, patient and fixed effects integrated out.
 
     Parameters
     ----------
-    baseline_mean, change_mean : array, shape (marker,)
-        Mean log baseline, mean change of the log value.
+    baseline_mean, change_mean, slope : array, shape (marker,)
+        Offsets of the mean log baseline, of the mean change of the log value and of its
+        change per unit of the covariate: the means of their normal priors, or their values
+        where they are sampled.
     visit_sd : array, shape (marker,)
-    visit_offset : array, shape (visit - 1, marker)
-        Standardised deviations of the later visits: the mean change at a visit is
-        ``change_mean + visit_sd * visit_offset``.
-    slope : array, shape (marker,)
-        Change per unit of the covariate.
+        SD of the visits' deviations from the mean change.
     baseline_sd, change_sd : array, shape (marker,)
         SDs of the patient effects.
     unit : array
@@ -225,14 +249,16 @@ def marginal_loglik_and_gradient(
         Residual precision multipliers; empty for normal residuals.
     augmented : array
         The censored values as they now stand, on the log scale.
+    fixed_sd : array, shape (3 * marker,)
+        SDs of the normal priors of mean baseline, mean change and slope; 0 where sampled.
     packed : array
         :meth:`mnbayes.numerics.groups.Groups.packed`.
 
     Returns
     -------
     tuple
-        The log-likelihood, then its gradient in each of the arguments but ``packed``. It is
-        -inf where the covariance is not positive definite.
+        The log-likelihood, then its gradient in each of the arguments before ``fixed_sd``.
+        It is -inf where a covariance is not positive definite.
     """
     group_size = _unpack(packed, 0)
     group_covariate = _unpack(packed, 1)
@@ -245,6 +271,8 @@ def marginal_loglik_and_gradient(
     weeks = _unpack(packed, 8)
 
     n_marker = baseline_mean.size
+    n_visit = weeks.size - 1
+    n_fixed = (3 + n_visit) * n_marker
     size = 2 * n_marker
     partial = 2.0 * unit - 1.0
     factor = correlation_cholesky(partial, size)
@@ -252,8 +280,9 @@ def marginal_loglik_and_gradient(
 
     loglik = 0.0
     d_baseline_mean = np.zeros(n_marker)
-    d_visit_change = np.zeros(visit_offset.shape)
+    d_change_mean = np.zeros(n_marker)
     d_slope = np.zeros(n_marker)
+    d_visit_sd = np.zeros(n_marker)
     d_effect_cov = np.zeros((size, size))
     d_residual_sd = np.zeros(n_marker)
     d_serial_sd = np.zeros(n_marker)
@@ -261,6 +290,11 @@ def marginal_loglik_and_gradient(
     d_weight = np.zeros(weight.size)
     d_augmented = np.zeros(augmented.size)
 
+    # First pass: the groups' inverse covariances, and the fixed effects given the data.
+    inverses = np.zeros(scatter.size)
+    errors = np.zeros(cell_mean.size)
+    precision = np.eye(n_fixed)
+    score = np.zeros(n_fixed)
     offset = 0
     for g in range(group_size.size):
         first, stop = group_start[g], group_start[g + 1]
@@ -276,43 +310,70 @@ def marginal_loglik_and_gradient(
         if np.isnan(logdet):
             loglik = -np.inf
             break
-        error = np.empty(m)
         for a in range(m):
             t, k = visit[a], marker[a]
             mean = baseline_mean[k]
             if t > 0:
-                mean += change_mean[k] + visit_sd[k] * visit_offset[t - 1, k]
-                mean += slope[k] * group_covariate[g]
+                mean += change_mean[k] + slope[k] * group_covariate[g]
             hidden = cell_augmented[first + a]
-            error[a] = (augmented[hidden] if hidden >= 0 else cell_mean[first + a]) - mean
-        half = np.zeros((m, m))  # V^-1 S
-        trace = 0.0
+            value = augmented[hidden] if hidden >= 0 else cell_mean[first + a]
+            errors[first + a] = value - mean
+        design = _scaled_design(visit, marker, group_covariate[g], fixed_sd, visit_sd, n_visit)
+        loglik -= 0.5 * n * (m * LOG_2PI + logdet)
         for a in range(m):
             for b in range(m):
-                total = 0.0
-                for c in range(m):
-                    total += inverse[a, c] * (scatter[offset + c * m + b] + n * error[c] * error[b])
-                half[a, b] = total
-            trace += half[a, a]
-        loglik -= 0.5 * (n * (m * LOG_2PI + logdet) + trace)
+                weighted = n * inverse[a, b]
+                inverses[offset + a * m + b] = inverse[a, b]
+                loglik -= 0.5 * inverse[a, b] * scatter[offset + a * m + b]
+                loglik -= 0.5 * weighted * errors[first + a] * errors[first + b]
+                for i in range(n_fixed):
+                    if design[a, i] == 0.0:
+                        continue
+                    score[i] += weighted * design[a, i] * errors[first + b]
+                    for j in range(n_fixed):
+                        precision[i, j] += weighted * design[a, i] * design[b, j]
+        offset += m * m
+    fixed_cov = np.zeros((n_fixed, n_fixed))
+    logdet = _inverse_and_logdet(precision, fixed_cov) if loglik > -np.inf else np.nan
+    if np.isnan(logdet):
+        loglik = -np.inf
+    fixed = fixed_cov @ score
+    loglik += 0.5 * (np.dot(score, fixed) - logdet) if loglik > -np.inf else 0.0
+
+    # Second pass: the gradient, by Fisher's identity.
+    offset = 0
+    for g in range(group_size.size):
+        if loglik == -np.inf:
+            break
+        first, stop = group_start[g], group_start[g + 1]
+        m = stop - first
+        n = group_size[g]
+        visit = cell_visit[first:stop]
+        marker = cell_marker[first:stop]
+        inverse = inverses[offset : offset + m * m].copy().reshape(m, m)
+        design = _scaled_design(visit, marker, group_covariate[g], fixed_sd, visit_sd, n_visit)
+        residual = errors[first:stop] - design @ fixed
+        spread = design @ fixed_cov  # U C
+        moment = n * (np.outer(residual, residual) + spread @ design.T)
+        moment += scatter[offset : offset + m * m].copy().reshape(m, m)
+        half = inverse @ moment
+        d_cov_all = 0.5 * (half @ inverse - n * inverse)
+        d_mean = n * (inverse @ residual)
+        d_spread = n * (inverse @ spread)
         for a in range(m):
             t, k = visit[a], marker[a]
-            d_mean = 0.0
-            for c in range(m):
-                d_mean += n * inverse[a, c] * error[c]
-            d_baseline_mean[k] += d_mean
+            d_baseline_mean[k] += d_mean[a]
             if t > 0:
-                d_visit_change[t - 1, k] += d_mean
-                d_slope[k] += d_mean * group_covariate[g]
+                d_change_mean[k] += d_mean[a]
+                d_slope[k] += d_mean[a] * group_covariate[g]
+                column = (2 + t) * n_marker + k
+                d_visit_sd[k] += fixed[column] * d_mean[a] - d_spread[a, column]
             hidden = cell_augmented[first + a]
             if hidden >= 0:
-                d_augmented[hidden] -= d_mean
+                d_augmented[hidden] -= d_mean[a]
             for b in range(m):
                 t2, k2 = visit[b], marker[b]
-                total = -n * inverse[a, b]
-                for c in range(m):
-                    total += half[a, c] * inverse[c, b]
-                d_cov = 0.5 * total
+                d_cov = d_cov_all[a, b]
                 d_effect_cov[k, k2] += d_cov
                 if t > 0:
                     d_effect_cov[n_marker + k, k2] += d_cov
@@ -349,21 +410,12 @@ def marginal_loglik_and_gradient(
         else:
             d_change_sd[i - n_marker] = d_sd
     d_unit = 2.0 * _partial_gradient(partial, size, d_factor)
-    d_change_mean = np.zeros(n_marker)
-    d_visit_sd = np.zeros(n_marker)
-    d_visit_offset = np.zeros(visit_offset.shape)
-    for t in range(visit_offset.shape[0]):
-        for k in range(n_marker):
-            d_change_mean[k] += d_visit_change[t, k]
-            d_visit_sd[k] += d_visit_change[t, k] * visit_offset[t, k]
-            d_visit_offset[t, k] = d_visit_change[t, k] * visit_sd[k]
     return (
         loglik,
         d_baseline_mean,
         d_change_mean,
-        d_visit_sd,
-        d_visit_offset,
         d_slope,
+        d_visit_sd,
         d_baseline_sd,
         d_change_sd,
         d_unit,

@@ -1,0 +1,132 @@
+"""Mean baseline, mean change, slope and visit deviations given the rest, drawn exactly.
+
+The sampler never sees them (:mod:`mnbayes.numerics.marginal`, whose notation this follows);
+given the SDs and correlations they are jointly normal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mnbayes.cards import Card
+from mnbayes.models.effects import (
+    Parameters,
+    cell_covariance,
+    cell_design,
+    parameters_from_draws,
+)
+from mnbayes.models.longitudinal import FIXED, integrated
+from mnbayes.models.observations import Observations
+from mnbayes.numerics.groups import Floats
+
+
+def draw_fixed_effects(
+    card: Card, observations: Observations, draws: Mapping[str, Floats], rng: np.random.Generator
+) -> dict[str, Floats]:
+    """Draw the integrated parameters: one exact draw for each draw of the others.
+
+    Parameters
+    ----------
+    card : Card
+    observations : Observations
+    draws : mapping
+        The sampler's draws by name, the draw on the first axis.
+    rng : Generator
+
+    Returns
+    -------
+    dict
+        ``draws`` with ``baseline_mean``, ``change_mean`` and ``covariate_slope`` (where the
+        model has it), shape (draw, marker), and ``visit_offset``, shape (draw, visit - 1,
+        marker).
+    """
+    visit_sd = draws["visit_sd"]
+    n_draws, n_marker = visit_sd.shape
+    n_visit = len(observations.weeks) - 1
+    offset, sd = _offsets_and_sds(card, draws, n_draws, n_marker)
+    all_sd = np.concatenate([sd, np.tile(visit_sd, (1, n_visit))], axis=1)
+
+    groups = observations.groups
+    known = _placeholder(draws, n_draws, n_visit, n_marker)
+    precision = np.broadcast_to(np.eye(all_sd.shape[1]), (n_draws, *[all_sd.shape[1]] * 2)).copy()
+    score = np.zeros(all_sd.shape)
+    for g, n in enumerate(groups.size):
+        cells = slice(groups.start[g], groups.start[g + 1])
+        visit, marker = groups.visit[cells], groups.marker[cells]
+        noise_sd = known.residual_sd[:, marker]
+        if "residual_weight" in draws:
+            noise_sd = noise_sd / np.sqrt(draws["residual_weight"][:, cells])
+        cov = cell_covariance(known, np.array(observations.weeks), visit, marker, noise_sd)
+        design = _design(visit, marker, float(groups.covariate[g]), n_marker, n_visit)
+        value = np.broadcast_to(groups.mean[cells], (n_draws, visit.size)).copy()
+        hidden = groups.augmented[cells] >= 0
+        if hidden.any():
+            value[:, hidden] = draws["censored_value"][:, groups.augmented[cells][hidden]]
+        error = value - offset @ design[:, : offset.shape[1]].T
+        scaled = design * all_sd[:, None]
+        weighted = n * np.linalg.solve(cov, scaled)
+        precision += scaled.transpose(0, 2, 1) @ weighted
+        score += np.einsum("ncp,nc->np", weighted, error)
+    mean = np.linalg.solve(precision, score[..., None])
+    # With precision = L L', solving L' z = noise gives z the covariance precision^-1.
+    upper = np.linalg.cholesky(precision).transpose(0, 2, 1)
+    noise = rng.standard_normal(score.shape)[..., None]
+    standard = (mean + np.linalg.solve(upper, noise))[..., 0]
+
+    values = offset + sd * standard[:, : offset.shape[1]]
+    out = dict(draws)
+    for position, name in enumerate(FIXED):
+        if name in card.parameters:
+            out[name] = values[:, position * n_marker : (position + 1) * n_marker]
+    out["visit_offset"] = standard[:, offset.shape[1] :].reshape(n_draws, n_visit, n_marker)
+    return out
+
+
+def _offsets_and_sds(
+    card: Card, draws: Mapping[str, Floats], n_draws: int, n_marker: int
+) -> tuple[Floats, Floats]:
+    """Prior means and SDs of the integrated parameters; values and 0 of the sampled ones."""
+    offset = np.zeros((n_draws, len(FIXED), n_marker))
+    sd = np.zeros_like(offset)
+    for position, name in enumerate(FIXED):
+        if name not in card.parameters:
+            continue
+        if integrated(card, name):
+            arguments = card.argument_values(name)
+            offset[:, position], sd[:, position] = arguments["mu"], arguments["sigma"]
+        else:
+            offset[:, position] = draws[name]
+    return offset.reshape(n_draws, -1), sd.reshape(n_draws, -1)
+
+
+def _placeholder(
+    draws: Mapping[str, Floats], n_draws: int, n_visit: int, n_marker: int
+) -> Parameters:
+    """Parameters whose covariance part is right; the means are not known yet."""
+    zeros = np.zeros((n_draws, n_marker))
+    unknown = {
+        "baseline_mean": zeros,
+        "change_mean": zeros,
+        "visit_offset": np.zeros((n_draws, n_visit, n_marker)),
+    }
+    return parameters_from_draws(dict(draws) | unknown)
+
+
+def _design(
+    visit: NDArray[np.int64],
+    marker: NDArray[np.int64],
+    covariate: float,
+    n_marker: int,
+    n_visit: int,
+) -> Floats:
+    """Design of a group's cells, shape (cell, fixed), in the kernel's order."""
+    level_and_change = cell_design(visit, marker, n_marker)
+    out = np.zeros((visit.size, (3 + n_visit) * n_marker))
+    out[:, : 2 * n_marker] = level_and_change
+    out[:, 2 * n_marker : 3 * n_marker] = covariate * level_and_change[:, n_marker:]
+    later = np.flatnonzero(visit > 0)
+    out[later, (2 + visit[later]) * n_marker + marker[later]] = 1.0
+    return out
