@@ -42,7 +42,6 @@ def test_names_and_dims(small: Observations) -> None:
     # The means and the visits' deviations have normal priors: they are integrated out.
     assert names == {"baseline_sd", "change_sd", "visit_sd", "residual_sd", "correlation_unit"}
     assert model.named_vars_to_dims["visit_sd"] == ("marker",)
-    assert list(model.coords["later_visit"]) == [1.0, 4.0]
     assert list(model.coords["marker"]) == ["urine_protein_24h"]
 
 
@@ -192,14 +191,17 @@ def test_far_tail_of_a_censored_value_keeps_its_digits(small: Observations) -> N
     assert value == pytest.approx(stats.norm(-1.5, 0.1).logsf(0.2), rel=1e-6)
 
 
-def test_key_ignores_numbers_and_patients_but_not_structure(small: Observations) -> None:
+def test_key_ignores_numbers_patients_and_visits_but_not_structure(small: Observations) -> None:
     card = load_card("proteinuria")
     key = structure_key(card, small)
     assert structure_key(with_priors(card, "sceptical"), small) == key
     more = observations(card, simulate_cohort(9, seed=3))
     assert structure_key(card, more) == key
-    other = observations(card, simulate_cohort(4, weeks=(0, 1, 8)))
-    assert structure_key(card, other) != key
+    other = observations(card, simulate_cohort(4, weeks=(0, 1, 8, 20)))
+    assert structure_key(card, other) == key
+    assert structure_key(heavy_tailed(card), small) != key
+    two = observations(load_card("remission"), simulate_cohort(4, markers=load_card("remission").markers))
+    assert structure_key(load_card("remission"), two) != key
     assert structure_key(structured(card, serial=True), small) != key
 
 

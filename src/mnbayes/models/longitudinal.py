@@ -109,10 +109,12 @@ def model_data(card: Card, observations: Observations) -> dict[str, Floats]:
 
 
 def structure_key(card: Card, observations: Observations) -> tuple[Any, ...]:
-    """What decides the compiled code; fits with equal keys share one compilation."""
+    """What decides the compiled code; fits with equal keys share one compilation.
+
+    Patients and visits are not in it: they enter as data of the kernel.
+    """
     return (
-        observations.markers,
-        observations.weeks,
+        len(observations.markers),
         card.structure.residual,
         card.structure.serial,
         bool(card.structure.covariate),
@@ -134,8 +136,8 @@ def build_model(card: Card, observations: Observations) -> Any:
     Returns
     -------
     pymc.Model
-        Dims ``marker`` and ``later_visit`` (weeks); model data ``hyperparameters`` and
-        ``cells``; the log-likelihood is the potential ``marginal_loglik``.
+        Dim ``marker``; model data ``hyperparameters`` and ``cells``; the log-likelihood is the
+        potential ``marginal_loglik``.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -147,7 +149,6 @@ def build_model(card: Card, observations: Observations) -> Any:
     data = model_data(card, observations)
     coords: dict[str, list[Any]] = {
         "marker": list(observations.markers),
-        "later_visit": list(observations.weeks[1:]),
         "hyperparameter": labels,
         "partial": list(range(n_marker * (2 * n_marker - 1))),
     }
