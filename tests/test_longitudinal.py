@@ -200,8 +200,9 @@ def test_key_ignores_numbers_patients_and_visits_but_not_structure(small: Observ
     other = observations(card, simulate_cohort(4, weeks=(0, 1, 8, 20)))
     assert structure_key(card, other) == key
     assert structure_key(heavy_tailed(card), small) != key
-    two = observations(load_card("remission"), simulate_cohort(4, markers=load_card("remission").markers))
-    assert structure_key(load_card("remission"), two) != key
+    joint = load_card("remission")
+    two = observations(joint, simulate_cohort(4, markers=joint.markers))
+    assert structure_key(joint, two) != key
     assert structure_key(structured(card, serial=True), small) != key
 
 

@@ -43,7 +43,7 @@ class Sampling:
     chains: int = 4
     draws: int = 1000
     tune: int = 1000
-    target_accept: float = 0.95
+    target_accept: float = 0.9
     seed: int = 1
 
 

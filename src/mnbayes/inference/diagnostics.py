@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -56,15 +57,31 @@ def parameter_table(posterior: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``parameter, mean, sd, mcse_mean, rhat, ess_bulk, ess_tail``.
+        Columns ``parameter, mean, sd, mcse_mean, rhat, ess_bulk, ess_tail``, by ArviZ's array
+        functions (the labelled ones take longer than a refit of the sampler).
     """
-    import arviz as az
+    from arviz_stats.base.array import array_stats
 
-    table: pd.DataFrame = az.summary(
-        posterior, kind="all", ci_prob=0.95, ci_kind="eti", round_to="none"
-    ).rename(columns={"r_hat": "rhat"})
-    columns = ["mean", "sd", "mcse_mean", "rhat", "ess_bulk", "ess_tail"]
-    return table[columns].rename_axis("parameter").reset_index()
+    names: list[str] = []
+    columns = []
+    for name, array in posterior.transpose("chain", "draw", ...).data_vars.items():
+        labels = [[str(value) for value in array[dim].to_numpy()] for dim in array.dims[2:]]
+        indices = [", ".join(index) for index in product(*labels)]
+        names += [f"{name}[{index}]" if index else str(name) for index in indices]
+        columns.append(array.to_numpy().reshape(*array.shape[:2], -1))
+    draws = np.concatenate(columns, axis=2)
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    return pd.DataFrame(
+        {
+            "parameter": names,
+            "mean": draws.mean(axis=(0, 1)),
+            "sd": draws.std(axis=(0, 1), ddof=1),
+            "mcse_mean": array_stats.mcse(draws, method="mean", **axes),
+            "rhat": array_stats.rhat(draws, method="rank", **axes),
+            "ess_bulk": array_stats.ess(draws, method="bulk", **axes),
+            "ess_tail": array_stats.ess(draws, method="tail", prob=(0.05, 0.95), **axes),
+        }
+    )
 
 
 def diagnose(table: pd.DataFrame, sample_stats: xr.Dataset) -> Diagnostics:
@@ -77,11 +94,11 @@ def diagnose(table: pd.DataFrame, sample_stats: xr.Dataset) -> Diagnostics:
     sample_stats : Dataset
         With ``diverging`` and ``energy``.
     """
-    import arviz as az
+    from arviz_stats.base.array import array_stats
 
     divergences = int(sample_stats["diverging"].sum())
-    bfmi = az.bfmi(xr.DataTree.from_dict({"sample_stats": sample_stats}))
-    worst_bfmi = float(min(np.min(v) for v in bfmi.data_vars.values()))
+    energy = sample_stats["energy"].transpose("chain", "draw").to_numpy()
+    worst_bfmi = float(np.min(array_stats.bfmi(energy)))
     rhat, bulk, tail = (
         float(table["rhat"].max(skipna=False)),
         float(table["ess_bulk"].min(skipna=False)),

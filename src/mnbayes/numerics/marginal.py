@@ -182,12 +182,25 @@ def _group_covariance(effect_cov, residual_sd, serial_sd, serial_weeks, weeks, w
 
 
 @nb.njit(cache=True)
-def _unpack(packed, part):
-    """Part number ``part`` of :meth:`mnbayes.numerics.groups.Groups.packed`."""
-    start = 9
-    for i in range(part):
-        start += int(packed[i])
-    return packed[start : start + int(packed[part])]
+def _part_starts(packed):
+    """Where the nine parts of :meth:`mnbayes.numerics.groups.Groups.packed` begin and end."""
+    starts = np.empty(10, dtype=np.int64)
+    starts[0] = 9
+    for i in range(9):
+        starts[i + 1] = starts[i] + int(packed[i])
+    return starts
+
+
+@nb.njit(cache=True)
+def _multiply(left, right):
+    """Matrix product; written out, since BLAS costs more than it saves at this size."""
+    out = np.zeros((left.shape[0], right.shape[1]))
+    for i in range(left.shape[0]):
+        for k in range(left.shape[1]):
+            if left[i, k] != 0.0:
+                for j in range(right.shape[1]):
+                    out[i, j] += left[i, k] * right[k, j]
+    return out
 
 
 @nb.njit(cache=True)
@@ -260,15 +273,16 @@ def marginal_loglik_and_gradient(
         The log-likelihood, then its gradient in each of the arguments before ``fixed_sd``.
         It is -inf where a covariance is not positive definite.
     """
-    group_size = _unpack(packed, 0)
-    group_covariate = _unpack(packed, 1)
-    group_start = _unpack(packed, 2).astype(np.int64)
-    cell_visit = _unpack(packed, 3).astype(np.int64)
-    cell_marker = _unpack(packed, 4).astype(np.int64)
-    cell_augmented = _unpack(packed, 5).astype(np.int64)
-    cell_mean = _unpack(packed, 6)
-    scatter = _unpack(packed, 7)
-    weeks = _unpack(packed, 8)
+    starts = _part_starts(packed)
+    group_size = packed[starts[0] : starts[1]]
+    group_covariate = packed[starts[1] : starts[2]]
+    group_start = packed[starts[2] : starts[3]].astype(np.int64)
+    cell_visit = packed[starts[3] : starts[4]].astype(np.int64)
+    cell_marker = packed[starts[4] : starts[5]].astype(np.int64)
+    cell_augmented = packed[starts[5] : starts[6]].astype(np.int64)
+    cell_mean = packed[starts[6] : starts[7]]
+    scatter = packed[starts[7] : starts[8]]
+    weeks = packed[starts[8] : starts[9]]
 
     n_marker = baseline_mean.size
     n_visit = weeks.size - 1
@@ -336,9 +350,13 @@ def marginal_loglik_and_gradient(
     fixed_cov = np.zeros((n_fixed, n_fixed))
     logdet = _inverse_and_logdet(precision, fixed_cov) if loglik > -np.inf else np.nan
     if np.isnan(logdet):
-        loglik = -np.inf
-    fixed = fixed_cov @ score
-    loglik += 0.5 * (np.dot(score, fixed) - logdet) if loglik > -np.inf else 0.0
+        loglik, logdet = -np.inf, 0.0
+    fixed = np.zeros(n_fixed)
+    for i in range(n_fixed):
+        for j in range(n_fixed):
+            fixed[i] += fixed_cov[i, j] * score[j]
+        loglik += 0.5 * score[i] * fixed[i]
+    loglik -= 0.5 * logdet
 
     # Second pass: the gradient, by Fisher's identity.
     offset = 0
@@ -350,16 +368,26 @@ def marginal_loglik_and_gradient(
         n = group_size[g]
         visit = cell_visit[first:stop]
         marker = cell_marker[first:stop]
-        inverse = inverses[offset : offset + m * m].copy().reshape(m, m)
         design = _scaled_design(visit, marker, group_covariate[g], fixed_sd, visit_sd, n_visit)
-        residual = errors[first:stop] - design @ fixed
-        spread = design @ fixed_cov  # U C
-        moment = n * (np.outer(residual, residual) + spread @ design.T)
-        moment += scatter[offset : offset + m * m].copy().reshape(m, m)
-        half = inverse @ moment
-        d_cov_all = 0.5 * (half @ inverse - n * inverse)
-        d_mean = n * (inverse @ residual)
-        d_spread = n * (inverse @ spread)
+        spread = _multiply(design, fixed_cov)  # U C
+        inverse = np.empty((m, m))
+        residual = errors[first:stop].copy()
+        for a in range(m):
+            for i in range(n_fixed):
+                residual[a] -= design[a, i] * fixed[i]
+            for b in range(m):
+                inverse[a, b] = inverses[offset + a * m + b]
+        moment = np.empty((m, m))
+        d_mean = np.zeros(m)
+        for a in range(m):
+            for b in range(m):
+                total = residual[a] * residual[b]
+                for i in range(n_fixed):
+                    total += spread[a, i] * design[b, i]
+                moment[a, b] = n * total + scatter[offset + a * m + b]
+                d_mean[a] += n * inverse[a, b] * residual[b]
+        d_cov_all = _multiply(_multiply(inverse, moment), inverse)
+        d_spread = _multiply(inverse, spread)
         for a in range(m):
             t, k = visit[a], marker[a]
             d_baseline_mean[k] += d_mean[a]
@@ -367,13 +395,13 @@ def marginal_loglik_and_gradient(
                 d_change_mean[k] += d_mean[a]
                 d_slope[k] += d_mean[a] * group_covariate[g]
                 column = (2 + t) * n_marker + k
-                d_visit_sd[k] += fixed[column] * d_mean[a] - d_spread[a, column]
+                d_visit_sd[k] += fixed[column] * d_mean[a] - n * d_spread[a, column]
             hidden = cell_augmented[first + a]
             if hidden >= 0:
                 d_augmented[hidden] -= d_mean[a]
             for b in range(m):
                 t2, k2 = visit[b], marker[b]
-                d_cov = d_cov_all[a, b]
+                d_cov = 0.5 * (d_cov_all[a, b] - n * inverse[a, b])
                 d_effect_cov[k, k2] += d_cov
                 if t > 0:
                     d_effect_cov[n_marker + k, k2] += d_cov

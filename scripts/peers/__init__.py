@@ -1,0 +1,1 @@
+"""Other programs that fit the proteinuria card's model, to compare with."""

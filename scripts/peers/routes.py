@@ -1,0 +1,212 @@
+"""What the comparisons share: the data and priors as the peers read them, and how to run R."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mnbayes.cards import Card
+from mnbayes.cohort import Cohort
+from mnbayes.fitting import Fit
+
+PEERS = Path(__file__).parent
+MARKER = "urine_protein_24h"
+CORES = 2
+
+#: Parameter of the card -> class, coef and group of brms.
+BRMS_NAMES: dict[str, tuple[str, str, str]] = {
+    "baseline_mean": ("b", "Intercept", ""),
+    "change_mean": ("b", "post", ""),
+    "baseline_sd": ("sd", "Intercept", "patient"),
+    "change_sd": ("sd", "post", "patient"),
+    "visit_sd": ("sd", "post", "week"),
+    "residual_sd": ("sigma", "", ""),
+    "correlation": ("cor", "", "patient"),
+}
+
+#: Prior family of the card -> Stan's. A scale has a lower bound of 0 in brms, which halves it.
+_STAN_PRIORS = {
+    "Normal": "normal({mu:.10g}, {sigma:.10g})",
+    "HalfNormal": "normal(0, {sigma:.10g})",
+    "LKJ": "lkj({eta:.10g})",
+}
+
+DEBIAN_PACKAGES = ("r-base-core", "r-cran-brms", "r-cran-rstanarm", "r-cran-bh", "libboost-dev")
+HOW_TO_GET_R = (
+    f"sudo apt-get install {' '.join(DEBIAN_PACKAGES)}; r-cran-bh brings no headers of its own, "
+    "so link the system's, or brms does not compile: "
+    "d=$(Rscript -e 'cat(system.file(package = \"BH\"))'); "
+    'sudo mkdir -p "$d/include" && sudo ln -s /usr/include/boost "$d/include/boost"'
+)
+
+
+def peer_data(cohort: Cohort) -> pd.DataFrame:
+    """Take the marker's exact values as the peers read them.
+
+    Parameters
+    ----------
+    cohort : Cohort
+
+    Returns
+    -------
+    DataFrame
+        Columns patient, week and log_y (natural log of g/24h), in the cohort's order.
+
+    Raises
+    ------
+    ValueError
+        If a value is censored: the peers' model has no interval likelihood.
+    """
+    rows = cohort.measurements[cohort.measurements["marker"] == MARKER]
+    if rows["value"].isna().any():
+        raise ValueError("the peers' model takes exact values only; the cohort has censored ones")
+    log_y = np.log(rows["value"].to_numpy(dtype=float))
+    return pd.DataFrame({"patient": rows["patient"], "week": rows["week"], "log_y": log_y})
+
+
+def data_hash(cohort: Cohort) -> str:
+    """SHA-256 of the rows the peers were fitted to.
+
+    Not the hash of the cohort's files: another marker's rows do not change this model.
+    """
+    lines = [
+        f"{row.patient},{row.week:g},{row.log_y:.10f}"
+        for row in peer_data(cohort).itertuples(index=False)
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def prior_numbers(card: Card) -> dict[str, dict[str, Any]]:
+    """Family and arguments of each prior in use; its texts do not change a posterior."""
+    out: dict[str, dict[str, Any]] = {}
+    for parameter in card.parameters:
+        (spec,) = card.prior[parameter].values()
+        out[parameter] = {"distribution": spec.distribution, **spec.arguments}
+    return out
+
+
+def priors_hash(card: Card) -> str:
+    """SHA-256 of :func:`prior_numbers` and of the card's structure."""
+    content = {
+        "priors": prior_numbers(card),
+        "structure": card.structure.model_dump(),
+        "markers": card.markers,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a text file, line ends apart."""
+    return hashlib.sha256(path.read_text(encoding="utf-8").encode()).hexdigest()
+
+
+def brms_priors(card: Card) -> list[dict[str, str]]:
+    """Write the card's priors as rows for ``set_prior``.
+
+    Raises
+    ------
+    ValueError
+        If the card's model or a prior's family has no counterpart in the R script.
+    """
+    unknown = [name for name in card.parameters if name not in BRMS_NAMES]
+    if unknown or card.markers != (MARKER,):
+        raise ValueError(f"the R script has no {', '.join(unknown) or 'such markers'}")
+    rows = []
+    for parameter, prior in prior_numbers(card).items():
+        family = prior.pop("distribution")
+        if family not in _STAN_PRIORS:
+            raise ValueError(f"no Stan counterpart of the {family} prior of {parameter}")
+        kind, coef, group = BRMS_NAMES[parameter]
+        text = _STAN_PRIORS[family].format(**prior)
+        rows.append({"prior": text, "class": kind, "coef": coef, "group": group})
+    return rows
+
+
+def write_inputs(folder: Path, card: Card, cohort: Cohort) -> tuple[Path, Path]:
+    """Write the data and the priors for the R scripts; return the two files."""
+    data, priors = folder / "data.csv", folder / "priors.json"
+    peer_data(cohort).to_csv(data, index=False)
+    priors.write_text(json.dumps(brms_priors(card)), encoding="utf-8")
+    return data, priors
+
+
+def missing_r(packages: Sequence[str]) -> str:
+    """Name what of R is not installed; empty if all is there."""
+    if shutil.which("Rscript") is None:
+        return "R"
+    names = ", ".join(f'"{name}"' for name in packages)
+    code = f'p <- c({names}); cat(p[!vapply(p, requireNamespace, NA, quietly = TRUE)], sep = ", ")'
+    answer = subprocess.run(
+        ["Rscript", "-e", code], check=True, capture_output=True, encoding="utf-8"
+    )
+    return answer.stdout.strip()
+
+
+def run_brms(
+    folder: Path,
+    card: Card,
+    cohort: Cohort,
+    *,
+    refits: int,
+    draws: int = 1000,
+    adapt_delta: float = 0.95,
+    changed: Card | None = None,
+) -> dict[str, Any]:
+    """Run ``brms_proteinuria.R`` and return what it wrote.
+
+    Parameters
+    ----------
+    folder : Path
+        For its files.
+    refits : int
+        Times to measure a refit without compiling.
+    draws : int
+        Per chain, 4 chains.
+    changed : Card, optional
+        A card with other prior numbers; one refit with them (brms compiles) is measured too.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If R fails; its messages go to the terminal.
+    """
+    data, priors = write_inputs(folder, card, cohort)
+    out = folder / "brms.json"
+    command: list[str | Path] = ["Rscript", PEERS / "brms_proteinuria.R", data, priors, out]
+    command += [str(refits), str(CORES), str(draws), str(adapt_delta)]
+    if changed is not None:
+        other = folder / "changed.json"
+        other.write_text(json.dumps(brms_priors(changed)), encoding="utf-8")
+        command.append(other)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    answer: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    return answer
+
+
+def estimates(fit: Fit) -> dict[str, dict[str, float]]:
+    """Mean, SD and their Monte Carlo errors of each top-level parameter of a one-marker fit.
+
+    The correlation is the one between a patient's baseline and change.
+    """
+    from arviz_stats.base.array import array_stats
+
+    posterior = fit.tree["posterior"].to_dataset().transpose("chain", "draw", ...)
+    out = {}
+    for name in BRMS_NAMES:
+        array = posterior[name].to_numpy()
+        draws = array[:, :, 0, 1] if name == "correlation" else array[:, :, 0]
+        function: Any = array_stats.mcse
+        errors = {
+            f"mcse_{what}": float(function(draws, chain_axis=0, draw_axis=1, method=what))
+            for what in ("mean", "sd")
+        }
+        out[name] = {"mean": float(draws.mean()), "sd": float(draws.std(ddof=1)), **errors}
+    return out
