@@ -304,6 +304,26 @@ def test_misspelt_or_impossible_priors_are_refused(text: str, tmp_path: Path) ->
     assert not out.exists()
 
 
+def test_priors_that_make_the_data_impossible_are_said(tmp_path: Path, proteinuria: object) -> None:
+    out = tmp_path / "out"
+    arguments = ["fit", "--model", "proteinuria", "--out", str(out)]
+    done = runner.invoke(app, [*arguments, "--set", "residual_sd.sigma=1e-290"])
+    assert done.exit_code in (1, 2)
+    assert "Traceback" not in done.output
+    if done.exit_code == 2:
+        assert "priors under which the measurements are possible" in done.stderr
+        assert not out.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    done = runner.invoke(app, ["fit", "--out", str(blocked / "out")])
+    assert done.exit_code == 2
+    assert "Traceback" not in done.output
+    assert str(blocked) in done.stderr
+
+
 def test_check_describes_a_good_cohort(tmp_path: Path) -> None:
     patients, measurements = small_cohort_frames()
     done = runner.invoke(

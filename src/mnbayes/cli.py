@@ -36,6 +36,10 @@ def _clear_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
             typer.echo(str(error), err=True)
             typer.echo("Nothing was written.", err=True)
             raise typer.Exit(BAD_INPUT) from None
+        except OSError as error:
+            # A full disk, a folder that may not be written: the system's own words, no traceback.
+            typer.echo(f"{error.filename or 'output'}: {error.strerror or error}", err=True)
+            raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
             typer.echo("Interrupted; nothing was written.", err=True)
             raise typer.Exit(INTERRUPTED) from None

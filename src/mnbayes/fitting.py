@@ -14,17 +14,14 @@ import xarray as xr
 from mnbayes.cards import Card
 from mnbayes.cohort import Cohort
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
+from mnbayes.inference.traces import Sampled, read_trace
 from mnbayes.models.observations import Observations, observations
 from mnbayes.numerics.groups import Floats
+from mnbayes.problems import InputError, Problem
 
 #: Called with a stage (``compiling``, ``sampling``, ``retrying``, ``predicting``), the
 #: iterations done and the iterations in all (0 where a stage has no count).
 Progress = Callable[[str, int, int], None]
-#: The sampler's statistics that are kept: those that ArviZ reads, and no debugging ones.
-SAMPLE_STATS = (
-    *("diverging", "energy", "logp", "depth", "n_steps", "step_size", "mean_tree_accept"),
-    "maxdepth_reached",
-)
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Sampling:
     chains: int = 4
     draws: int = 1000
     tune: int = 1000
-    target_accept: float = 0.9
+    target_accept: float = 0.95
     seed: int = 1
 
 
@@ -108,7 +105,7 @@ def fit(
     Raises
     ------
     InputError
-        If the cohort lacks what the card needs.
+        If the cohort lacks what the card needs, or the priors make the data impossible.
     """
     from mnbayes.inference.compiling import compiled_model
     from mnbayes.inference.trees import build_tree
@@ -157,24 +154,24 @@ class _Attempt:
 def _complete(
     card: Card,
     data: Observations,
-    sampled: xr.DataTree,
+    sampled: Sampled,
     sampling: Sampling,
     stream: np.random.SeedSequence,
 ) -> _Attempt:
     """Draw what the sampler integrated out, and judge the whole."""
-    from mnbayes.inference.trees import flatten, top_level
+    from mnbayes.inference.trees import top_level
     from mnbayes.models.fixed_effects import draw_fixed_effects
 
     rng = np.random.default_rng(stream.spawn(1)[0])
-    draws = draw_fixed_effects(card, data, flatten(sampled["posterior"].to_dataset()), rng)
-    stats = sampled["sample_stats"].to_dataset()[list(SAMPLE_STATS)]
+    draws = draw_fixed_effects(card, data, sampled.draws, rng)
+    stats = sampled.stats
     table = parameter_table(top_level(draws, data, sampling.chains))
     return _Attempt(draws, stats, table, diagnose(table, stats))
 
 
 def _sample(
     model: Any, sampling: Sampling, stream: np.random.SeedSequence, stage: str, progress: Progress
-) -> xr.DataTree:
+) -> Sampled:
     import nutpie
 
     total = sampling.chains * (sampling.draws + sampling.tune)
@@ -187,6 +184,7 @@ def _sample(
         seed=int(stream.generate_state(1)[0]),
         target_accept=sampling.target_accept,
         save_warmup=False,
+        return_raw_trace=True,
         progress_bar=False,
         progress_callback=lambda chains: progress(
             stage, sum(chain.finished_draws for chain in chains), total
@@ -194,9 +192,14 @@ def _sample(
         blocking=False,
     )
     try:
-        sampled: xr.DataTree = sampler.wait()
+        return read_trace(sampler.wait(), sampling.draws)
+    except RuntimeError as error:
+        # The density is zero or overflows wherever the chains try to start.
+        expected = "priors under which the measurements are possible"
+        raise InputError(
+            [Problem("priors", None, None, f"no place to start ({error})", expected)]
+        ) from error
     except BaseException:
         # nutpie's blocking call would hand back a truncated posterior on Ctrl-C.
         sampler.cancel()
         raise
-    return sampled

@@ -40,6 +40,10 @@ def check_replaceable(folder: Path) -> None:
             raise InputError(
                 [Problem("--out", None, None, f"{folder}, which holds other files", expected)]
             )
+    elif any(parent.exists() and not parent.is_dir() for parent in folder.parents):
+        raise InputError(
+            [Problem("--out", None, None, f"{folder}, which lies in a file", expected)]
+        )
     elif folder.exists() or folder.is_symlink():
         raise InputError([Problem("--out", None, None, f"{folder}, which is a file", expected)])
 

@@ -52,14 +52,6 @@ def _coords(observations: Observations) -> dict[str, object]:
     }
 
 
-def flatten(dataset: xr.Dataset) -> dict[str, Floats]:
-    """Variables with chain and draw stacked into the first axis."""
-    return {
-        str(name): array.to_numpy().reshape(-1, *array.shape[2:])
-        for name, array in dataset.transpose("chain", "draw", ...).data_vars.items()
-    }
-
-
 def top_level(draws: Mapping[str, Floats], observations: Observations, chains: int) -> xr.Dataset:
     """Draws of the top-level parameters with their names, for diagnostics.
 

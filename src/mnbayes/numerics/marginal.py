@@ -38,8 +38,11 @@ import numpy as np
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 
+# Division by zero gives inf or nan, which the sampler rejects; Python's check of it costs time.
+compiled = nb.njit(cache=True, error_model="numpy")
 
-@nb.njit(cache=True)
+
+@compiled
 def correlation_cholesky(partial, size):
     """Cholesky factor of a correlation matrix from its canonical partial correlations.
 
@@ -71,7 +74,7 @@ def correlation_cholesky(partial, size):
     return factor
 
 
-@nb.njit(cache=True)
+@compiled
 def _partial_gradient(partial, size, d_factor):
     """Chain ``d_factor`` (gradient in the Cholesky factor) back to the partial correlations."""
     gradient = np.zeros(partial.size)
@@ -92,7 +95,7 @@ def _partial_gradient(partial, size, d_factor):
     return gradient
 
 
-@nb.njit(cache=True)
+@compiled
 def _inverse_and_logdet(matrix, inverse):
     """Fill ``inverse`` of a symmetric positive definite matrix; return its log determinant.
 
@@ -134,7 +137,7 @@ def _inverse_and_logdet(matrix, inverse):
     return logdet
 
 
-@nb.njit(cache=True)
+@compiled
 def _effect_covariance(baseline_sd, change_sd, factor):
     """Covariance of the patient effects and its scaled Cholesky factor."""
     n_marker = baseline_sd.size
@@ -155,7 +158,7 @@ def _effect_covariance(baseline_sd, change_sd, factor):
     return cov, scaled
 
 
-@nb.njit(cache=True)
+@compiled
 def _group_covariance(effect_cov, residual_sd, serial_sd, serial_weeks, weeks, weight, first, t, k):
     """Covariance of a group's cells; ``t`` and ``k`` are their visits and markers."""
     m = t.size
@@ -181,7 +184,7 @@ def _group_covariance(effect_cov, residual_sd, serial_sd, serial_weeks, weeks, w
     return cov
 
 
-@nb.njit(cache=True)
+@compiled
 def _part_starts(packed):
     """Where the nine parts of :meth:`mnbayes.numerics.groups.Groups.packed` begin and end."""
     starts = np.empty(10, dtype=np.int64)
@@ -191,7 +194,7 @@ def _part_starts(packed):
     return starts
 
 
-@nb.njit(cache=True)
+@compiled
 def _multiply(left, right):
     """Matrix product; written out, since BLAS costs more than it saves at this size."""
     out = np.zeros((left.shape[0], right.shape[1]))
@@ -203,7 +206,7 @@ def _multiply(left, right):
     return out
 
 
-@nb.njit(cache=True)
+@compiled
 def _scaled_design(visit, marker, covariate, fixed_sd, visit_sd, n_visit):
     """Design of a group's cells times the fixed effects' SDs, shape (cell, fixed).
 
@@ -222,7 +225,7 @@ def _scaled_design(visit, marker, covariate, fixed_sd, visit_sd, n_visit):
     return out
 
 
-@nb.njit(cache=True)
+@compiled
 def marginal_loglik_and_gradient(
     baseline_mean,
     change_mean,
