@@ -236,8 +236,8 @@ def test_censored_values_agree_with_the_interval_likelihood(proteinuria_card: Ca
 @pytest.mark.xdist_group("shapes")
 def test_serial_correlation_and_covariate(proteinuria_card: Card) -> None:
     card = structured(proteinuria_card, serial=True, covariate="bmi")
-    how = Sampling(target_accept=0.98)
-    fitted = fit(card, simulate_cohort(5, weeks=(0.0, 1.0, 2.0, 4.0, 12.0)), how)
+    how = Sampling(draws=3000, target_accept=0.98)
+    fitted = fit(card, simulate_cohort(6, weeks=(0.0, 1.0, 2.0, 4.0, 12.0)), how)
     assert fitted.diagnostics.converged
     posterior = fitted.tree["posterior"]
     assert {"serial_sd", "serial_weeks", "covariate_slope"} <= set(posterior.data_vars)
