@@ -6,9 +6,10 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,13 @@ def work_all(job: Job, progress: ModelProgress) -> list[Worked]:
     listener.start()
     try:
         with ProcessPoolExecutor(workers, context, _receive_queue, (queue,)) as pool:
-            return list(pool.map(work, [job] * len(job.cards), job.cards))
+            running = [pool.submit(work, job, card) for card in job.cards]
+            wait(running, return_when=FIRST_COMPLETED)
+            # A core is free now: load what the report needs while the others finish.
+            import_module("mnbayes.report")
+            import_module("great_tables")
+
+            return [future.result() for future in running]
     finally:
         queue.put(None)
         listener.join(timeout=5)
