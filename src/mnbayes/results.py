@@ -12,9 +12,8 @@ from mnbayes.definitions import Definitions
 from mnbayes.fitting import Fit
 from mnbayes.probability_tables import population_table, probability_table
 from mnbayes.regression_to_mean import regression_table
-from mnbayes.remission import not_evaluable, response_draws
+from mnbayes.remission import PROTEIN, not_evaluable, response_draws
 
-PROTEIN = "urine_protein_24h"
 #: The trial's short term; the best reduction is taken over these visits where they exist.
 SHORT_TERM_WEEKS = 4.0
 

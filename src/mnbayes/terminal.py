@@ -17,7 +17,8 @@ from mnbayes.markers import MARKERS
 from mnbayes.montecarlo import round_to_mcse
 from mnbayes.overrides import Change, applies_to
 from mnbayes.pipeline import ModelProgress
-from mnbayes.results import PROTEIN, Result
+from mnbayes.remission import PROTEIN
+from mnbayes.results import Result
 from mnbayes.run import Run
 
 _STAGES = {

@@ -11,11 +11,6 @@ from mnbayes.models.observations import Observations
 _compiled: dict[tuple[Any, ...], Any] = {}
 
 
-def is_compiled(card: Card, observations: Observations) -> bool:
-    """Whether this process already holds compiled code for a model of this structure."""
-    return structure_key(card, observations) in _compiled
-
-
 def compiled_model(card: Card, observations: Observations) -> Any:
     """Nutpie's compiled model of a card on a cohort, with the present numbers in it.
 

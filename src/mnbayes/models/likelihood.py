@@ -42,7 +42,6 @@ def pointwise_loglik(level: Floats, parameters: Parameters, observations: Observ
             for bound in (observations.log_lower, observations.log_upper)
         ]
         low, high = ((limit - mean[:, hidden]) / sd[:, hidden] for limit in limits)
-        noise = stats.t(df) if np.isfinite(df).all() else stats.norm()
         # In the upper tail the survival function keeps the digits that the cdf loses.
         upper_tail = low > 0
         probability = np.where(

@@ -32,8 +32,6 @@ class Groups:
     scatter : array
         The groups' scatter matrices, flattened row by row, one after another.
     weeks : array, shape (visit,)
-    patient : array of int, shape (cell,)
-        The patient of the cell; meaningful only where every patient is a group.
     """
 
     size: Floats
@@ -45,7 +43,6 @@ class Groups:
     mean: Floats
     scatter: Floats
     weeks: Floats
-    patient: Integers
 
     def packed(self) -> Floats:
         """Everything the kernel reads as one vector: nine lengths, then the nine arrays.
@@ -103,7 +100,7 @@ def group_patients(
         key = (patient,) if one_each else (pattern.tobytes(), float(covariate[patient]))
         members.setdefault(key, []).append(patient)
     numbering = np.cumsum(censored.ravel()).reshape(censored.shape) - 1
-    cells, means, scatters, augmented, patients = [], [], [], [], []
+    cells, means, scatters, augmented = [], [], [], []
     for ids in members.values():
         visit, marker = np.nonzero(observed[ids[0]])
         values = log_value[ids][:, visit, marker]
@@ -115,7 +112,6 @@ def group_patients(
         means.append(mean)
         scatters.append((deviation.T @ deviation).ravel())
         augmented.append(np.where(hidden, numbering[ids[0], visit, marker], -1))
-        patients.append(np.full(visit.size, ids[0]))
     visit_marker = np.concatenate(cells, axis=1) if cells else np.zeros((2, 0), dtype=int)
     return Groups(
         size=np.array([len(ids) for ids in members.values()], dtype=float),
@@ -127,7 +123,6 @@ def group_patients(
         mean=_joined(means),
         scatter=_joined(scatters),
         weeks=np.asarray(weeks, dtype=float),
-        patient=_joined(patients).astype(np.int64),
     )
 
 

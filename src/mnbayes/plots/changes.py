@@ -9,7 +9,8 @@ from mnbayes.definitions import Definitions
 from mnbayes.markers import MARKERS
 from mnbayes.plots import style
 from mnbayes.plots.trajectories import Measured, measured
-from mnbayes.results import PROTEIN, Result
+from mnbayes.remission import PROTEIN
+from mnbayes.results import Result
 
 #: Most percent above baseline that the waterfall shows; intervals beyond are cut, and say so.
 HIGHEST = 150.0

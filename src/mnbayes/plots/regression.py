@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from mnbayes.markers import MARKERS
 from mnbayes.plots import style
-from mnbayes.results import PROTEIN, Result
+from mnbayes.remission import PROTEIN
+from mnbayes.results import Result
 
 LOOKS = (
     (style.BLUE, "o", "-"), (style.ORANGE, "s", "--"), (style.GREEN, "^", "-."),

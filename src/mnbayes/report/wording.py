@@ -9,8 +9,8 @@ import numpy as np
 from mnbayes.definitions import Category, Definitions
 from mnbayes.markers import MARKERS
 from mnbayes.montecarlo import round_to_mcse
+from mnbayes.remission import PROTEIN as PROTEIN  # the report's modules name it from here
 
-PROTEIN = "urine_protein_24h"
 BLANK = "–"
 
 #: The six quantities, in the order they are explained.
