@@ -38,7 +38,7 @@ def test_meaning_is_worked_out_from_the_numbers() -> None:
 
 
 def test_unknown_card_names_the_ones_that_exist() -> None:
-    with pytest.raises(InputError, match=r"one of proteinuria, remission"):
+    with pytest.raises(InputError, match=r"one of joint, lymphocytes, proteinuria, remission"):
         cards.load_card("protinuria")
 
 

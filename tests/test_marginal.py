@@ -51,7 +51,7 @@ def make_case(n_marker: int, kind: str) -> Case:
         weight,
         rng.normal(size=int(censored.sum())),
         # A sampled parameter has no prior SD here.
-        np.where(np.arange(3 * n_marker) == 1, 0.0, rng.gamma(2.0, size=3 * n_marker)),
+        np.where(np.arange(3 * n_marker + 1) == 1, 0.0, rng.gamma(2.0, size=3 * n_marker + 1)),
     ]
     return Case(parameters, y, covariate, groups.packed(), censored)
 
@@ -69,12 +69,13 @@ def direct_loglik(case: Case) -> float:
     cells = np.argwhere(np.isfinite(y))
     mu = np.zeros(len(cells))
     cov = np.zeros((len(cells),) * 2)
-    a_sd, d_sd, s_sd = fixed_sd.reshape(3, n_marker)
+    a_sd, d_sd, s_sd = fixed_sd[:-1].reshape(3, n_marker)
     for a, (i, t, k) in enumerate(cells):
         x = case.covariate[i]
         mu[a] = mean[k] + (t > 0) * (change[k] + slope[k] * x)
         for b, (i2, t2, k2) in enumerate(cells):
             both = t > 0 and t2 > 0
+            cov[a, b] += both * fixed_sd[-1] ** 2
             if k == k2:
                 cov[a, b] += a_sd[k] ** 2
                 cov[a, b] += both * (d_sd[k] ** 2 + s_sd[k] ** 2 * x * case.covariate[i2])

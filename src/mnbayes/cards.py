@@ -23,6 +23,8 @@ Kind = Literal["level", "change", "sd", "time", "shape", "correlation"]
 PARAMETERS: dict[str, tuple[Kind, priors.Role]] = {
     "baseline_mean": ("level", "location"),
     "change_mean": ("change", "location"),
+    "common_change": ("change", "location"),
+    "change_spread": ("sd", "scale"),
     "covariate_slope": ("change", "location"),
     "baseline_sd": ("sd", "scale"),
     "change_sd": ("sd", "scale"),
@@ -34,7 +36,7 @@ PARAMETERS: dict[str, tuple[Kind, priors.Role]] = {
     "correlation": ("correlation", "correlation"),
 }
 #: Parameters with one value for the whole model instead of one for each marker.
-SHARED = ("serial_weeks", "residual_df", "correlation")
+SHARED = ("common_change", "change_spread", "serial_weeks", "residual_df", "correlation")
 
 #: Fields of a prior's meaning: quantiles by the digits that name them.
 _QUANTILES = {"025": 0.025, "05": 0.05, "50": 0.5, "95": 0.95, "975": 0.975}
@@ -45,11 +47,26 @@ class _Strict(BaseModel):
 
 
 class Structure(_Strict):
-    """Parts of the longitudinal model that a card switches on."""
+    """Parts of the longitudinal model that a card switches on.
+
+    Attributes
+    ----------
+    residual : {"normal", "student_t"}
+    serial : bool
+        Whether a patient's deviations fade exponentially in time.
+    covariate : str
+        A number per patient, or nothing.
+    shrink : bool
+        Whether the markers' mean changes shrink to a common one.
+    correlation : {"all", "changes", "within"}
+        See :mod:`mnbayes.models.correlation`.
+    """
 
     residual: Literal["normal", "student_t"] = "normal"
     serial: bool = False
     covariate: str = ""
+    shrink: bool = False
+    correlation: Literal["all", "changes", "within"] = "all"
 
 
 class PriorSpec(_Strict):
@@ -123,6 +140,8 @@ class Card(_Strict):
     name, title : str
     markers : tuple of str
         Markers in the model, in the order of its ``marker`` dimension.
+    influence : bool
+        Whether a run refits the model without each patient.
     structure : Structure
     prior : dict
         Parameter name to marker name (or ``""`` for a shared parameter) to prior.
@@ -131,6 +150,7 @@ class Card(_Strict):
     name: str
     title: str
     markers: tuple[str, ...]
+    influence: bool = False
     structure: Structure = Structure()
     prior: dict[str, dict[str, PriorSpec]] = Field(alias="priors")
 
@@ -157,7 +177,16 @@ class Card(_Strict):
                 f"found {', '.join(self.markers) or 'none'}"
             )
         needed = needed_parameters(self.structure)
+        one = len(self.markers) == 1
         problems = [
+            f"{switch} needs more than one marker"
+            for switch, on in (
+                ("shrink", self.structure.shrink),
+                ('correlation = "changes"', self.structure.correlation == "changes"),
+            )
+            if one and on
+        ]
+        problems += [
             f"prior of unknown parameter {name!r}; there are {', '.join(PARAMETERS)}"
             for name in self.prior
             if name not in PARAMETERS
@@ -211,7 +240,7 @@ class Card(_Strict):
 
 def needed_parameters(structure: Structure) -> tuple[str, ...]:
     """Top-level parameters of a model with this structure."""
-    left_out = set()
+    left_out = {"change_mean"} if structure.shrink else {"common_change", "change_spread"}
     if not structure.covariate:
         left_out.add("covariate_slope")
     if not structure.serial:

@@ -18,6 +18,8 @@ from mnbayes.numerics.groups import Floats
 DIMS: dict[str, tuple[str, ...]] = {
     "baseline_mean": ("marker",),
     "change_mean": ("marker",),
+    "common_change": (),
+    "change_spread": (),
     "visit_change": ("later_visit", "marker"),
     "covariate_slope": ("marker",),
     "baseline_sd": ("marker",),
@@ -134,14 +136,14 @@ def build_tree(
         sample_stats.sizes["chain"],
         sample_stats.sizes["chain"] * sample_stats.sizes["draw"],
     )
-    parameters = fx.parameters_from_draws(draws)
+    parameters = fx.parameters_from_draws(draws, card.structure.correlation)
     deviations = fx.conditional_deviations(
         parameters, observations, rng, draws.get("residual_weight"), draws.get("censored_value")
     )
     named = _named(draws, parameters, deviations, observations)
 
     prior_draws = draw_prior(card, len(observations.weeks) - 1, n, rng)
-    prior_parameters = fx.parameters_from_draws(prior_draws)
+    prior_parameters = fx.parameters_from_draws(prior_draws, card.structure.correlation)
     weeks = np.array(observations.weeks)
     prior_deviations = fx.prior_deviations(prior_parameters, weeks, len(observations.patients), rng)
     prior_named = _named(prior_draws, prior_parameters, prior_deviations, observations)

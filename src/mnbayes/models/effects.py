@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mnbayes.models.correlation import Kind, all_partials
 from mnbayes.models.observations import Observations
 from mnbayes.numerics.groups import Floats
 
@@ -84,7 +85,7 @@ def cholesky_from_unit(unit: Floats, size: int) -> Floats:
     return factor
 
 
-def parameters_from_draws(draws: Mapping[str, Floats]) -> Parameters:
+def parameters_from_draws(draws: Mapping[str, Floats], correlation: Kind = "all") -> Parameters:
     """Arrange sampled or simulated top-level draws (first axis: draw).
 
     Parameters
@@ -92,9 +93,13 @@ def parameters_from_draws(draws: Mapping[str, Floats]) -> Parameters:
     draws : mapping
         By the names of the model's random variables, ``correlation_unit`` and
         ``visit_offset`` among them.
+    correlation : {"all", "changes", "within"}
+        Which correlations ``correlation_unit`` holds.
     """
     mean = draws["baseline_mean"]
     zeros = np.zeros_like(mean)
+    n_marker = mean.shape[1]
+    unit = all_partials(draws["correlation_unit"], correlation, n_marker)
     change = draws["change_mean"][:, None] + draws["visit_sd"][:, None] * draws["visit_offset"]
     return Parameters(
         baseline_mean=mean,
@@ -103,7 +108,7 @@ def parameters_from_draws(draws: Mapping[str, Floats]) -> Parameters:
         baseline_sd=draws["baseline_sd"],
         change_sd=draws["change_sd"],
         residual_sd=draws["residual_sd"],
-        cholesky=cholesky_from_unit(draws["correlation_unit"], 2 * mean.shape[1]),
+        cholesky=cholesky_from_unit(unit, 2 * n_marker),
         serial_sd=draws.get("serial_sd", zeros),
         serial_weeks=draws.get("serial_weeks", np.ones(mean.shape[0])),
         residual_df=draws.get("residual_df", np.full(mean.shape[0], np.inf)),

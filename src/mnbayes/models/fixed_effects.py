@@ -1,4 +1,4 @@
-"""Mean baseline, mean change, slope and visit deviations given the rest, drawn exactly.
+"""Mean baseline, mean and common change, slope and visit deviations given the rest, drawn exactly.
 
 The sampler never sees them (:mod:`mnbayes.numerics.marginal`, whose notation this follows);
 given the SDs and correlations they are jointly normal.
@@ -40,17 +40,17 @@ def draw_fixed_effects(
     -------
     dict
         ``draws`` with ``baseline_mean``, ``change_mean`` and ``covariate_slope`` (where the
-        model has it), shape (draw, marker), and ``visit_offset``, shape (draw, visit - 1,
-        marker).
+        model has it), shape (draw, marker), ``common_change`` (where the model has it), shape
+        (draw,), and ``visit_offset``, shape (draw, visit - 1, marker).
     """
     visit_sd = draws["visit_sd"]
     n_draws, n_marker = visit_sd.shape
     n_visit = len(observations.weeks) - 1
-    offset, sd = _offsets_and_sds(card, draws, n_draws, n_marker)
-    all_sd = np.concatenate([sd, np.tile(visit_sd, (1, n_visit))], axis=1)
+    offset, sd, common_sd = _offsets_and_sds(card, draws, n_draws, n_marker)
+    all_sd = np.concatenate([sd, np.tile(visit_sd, (1, n_visit)), common_sd], axis=1)
 
     groups = observations.groups
-    known = _placeholder(draws, n_draws, n_visit, n_marker)
+    known = _placeholder(card, draws, n_draws, n_visit, n_marker)
     precision = np.broadcast_to(np.eye(all_sd.shape[1]), (n_draws, *[all_sd.shape[1]] * 2)).copy()
     score = np.zeros(all_sd.shape)
     for g, n in enumerate(groups.size):
@@ -81,14 +81,26 @@ def draw_fixed_effects(
     for position, name in enumerate(FIXED):
         if name in card.parameters:
             out[name] = values[:, position * n_marker : (position + 1) * n_marker]
-    out["visit_offset"] = standard[:, offset.shape[1] :].reshape(n_draws, n_visit, n_marker)
+    if card.structure.shrink:
+        change = slice(n_marker, 2 * n_marker)
+        common = common_sd * standard[:, -1:]
+        out["change_mean"] = values[:, change] + common
+        out["common_change"] = offset[:, n_marker] + common[:, 0]
+    out["visit_offset"] = standard[:, offset.shape[1] : -1].reshape(n_draws, n_visit, n_marker)
     return out
 
 
 def _offsets_and_sds(
     card: Card, draws: Mapping[str, Floats], n_draws: int, n_marker: int
-) -> tuple[Floats, Floats]:
-    """Prior means and SDs of the integrated parameters; values and 0 of the sampled ones."""
+) -> tuple[Floats, Floats, Floats]:
+    """Prior means and SDs of the integrated parameters; values and 0 of the sampled ones.
+
+    Returns
+    -------
+    offset, sd : array, shape (draw, 3 * marker)
+    common_sd : array, shape (draw, 1)
+        Of the change that the markers share; 0 where they share none.
+    """
     offset = np.zeros((n_draws, len(FIXED), n_marker))
     sd = np.zeros_like(offset)
     for position, name in enumerate(FIXED):
@@ -99,11 +111,20 @@ def _offsets_and_sds(
             offset[:, position], sd[:, position] = arguments["mu"], arguments["sigma"]
         else:
             offset[:, position] = draws[name]
-    return offset.reshape(n_draws, -1), sd.reshape(n_draws, -1)
+    common_sd = np.zeros((n_draws, 1))
+    if card.structure.shrink:
+        position = FIXED.index("change_mean")
+        sd[:, position] = draws["change_spread"][:, None]
+        if integrated(card, "common_change"):
+            arguments = card.argument_values("common_change")
+            offset[:, position], common_sd[:] = arguments["mu"], arguments["sigma"]
+        else:
+            offset[:, position] = draws["common_change"][:, None]
+    return offset.reshape(n_draws, -1), sd.reshape(n_draws, -1), common_sd
 
 
 def _placeholder(
-    draws: Mapping[str, Floats], n_draws: int, n_visit: int, n_marker: int
+    card: Card, draws: Mapping[str, Floats], n_draws: int, n_visit: int, n_marker: int
 ) -> Parameters:
     """Parameters whose covariance part is right; the means are not known yet."""
     zeros = np.zeros((n_draws, n_marker))
@@ -112,7 +133,7 @@ def _placeholder(
         "change_mean": zeros,
         "visit_offset": np.zeros((n_draws, n_visit, n_marker)),
     }
-    return parameters_from_draws(dict(draws) | unknown)
+    return parameters_from_draws(dict(draws) | unknown, card.structure.correlation)
 
 
 def _design(
@@ -124,9 +145,10 @@ def _design(
 ) -> Floats:
     """Design of a group's cells, shape (cell, fixed), in the kernel's order."""
     level_and_change = cell_design(visit, marker, n_marker)
-    out = np.zeros((visit.size, (3 + n_visit) * n_marker))
+    out = np.zeros((visit.size, (3 + n_visit) * n_marker + 1))
     out[:, : 2 * n_marker] = level_and_change
     out[:, 2 * n_marker : 3 * n_marker] = covariate * level_and_change[:, n_marker:]
     later = np.flatnonzero(visit > 0)
     out[later, (2 + visit[later]) * n_marker + marker[later]] = 1.0
+    out[later, -1] = 1.0  # the change that the markers share
     return out

@@ -9,7 +9,9 @@ from scipy import stats
 
 from mnbayes import priors
 from mnbayes.cards import Card
+from mnbayes.models.correlation import partial_alpha
 from mnbayes.models.effects import Parameters
+from mnbayes.models.longitudinal import SCALAR
 from mnbayes.models.observations import Observations
 from mnbayes.numerics.groups import Floats
 
@@ -70,14 +72,18 @@ def log_prior(card: Card, draws: Mapping[str, Floats]) -> dict[str, Floats]:
         arguments = card.argument_values(name)
         if name == "correlation":
             unit = draws["correlation_unit"]
-            size = 2 * len(card.markers)
-            alpha = priors.partial_correlation_alpha(float(arguments["eta"][0]), size)
+            alpha = _partial_alpha(card)
             out[name] = np.asarray(stats.beta(alpha, alpha).logpdf(unit)).sum(axis=1)
             continue
         out[name] = priors.log_density(card.family(name), arguments, draws[name])
         if draws[name].ndim == 1:
             out[name] = out[name].reshape(draws[name].shape)
     return out
+
+
+def _partial_alpha(card: Card) -> Floats:
+    eta = float(card.argument_values("correlation")["eta"][0])
+    return partial_alpha(card.structure.correlation, len(card.markers), eta)
 
 
 def draw_prior(card: Card, n_visits: int, n: int, rng: np.random.Generator) -> dict[str, Floats]:
@@ -100,11 +106,14 @@ def draw_prior(card: Card, n_visits: int, n: int, rng: np.random.Generator) -> d
     for name in card.parameters:
         arguments = card.argument_values(name)
         if name == "correlation":
-            alpha = priors.partial_correlation_alpha(float(arguments["eta"][0]), 2 * n_marker)
+            alpha = _partial_alpha(card)
             out["correlation_unit"] = rng.beta(alpha, alpha, size=(n, alpha.size))
             continue
         size = next(iter(arguments.values())).size
         values = priors.draw(card.family(name), arguments, (n, size), rng)
-        out[name] = values[:, 0] if name in ("serial_weeks", "residual_df") else values
+        out[name] = values[:, 0] if name in SCALAR else values
+    if card.structure.shrink:
+        spread = out["change_spread"][:, None] * rng.standard_normal((n, n_marker))
+        out["change_mean"] = out["common_change"][:, None] + spread
     out["visit_offset"] = rng.standard_normal((n, n_visits, n_marker))
     return out

@@ -4,6 +4,7 @@
     level[i,t,k] = baseline[i,k] + 1(t > 0) (visit_change[t,k] + change[i,k] + x[i] slope[k])
                    + optionally a part whose correlation falls exponentially in time
     visit_change[t,k] = change_mean[k] + visit_sd[k] visit_offset[t,k]
+    optionally change_mean[k] ~ Normal(common_change, change_spread)
     (baseline - baseline_mean, change) ~ MvNormal(0, diag(sd) C diag(sd)),  C ~ LKJ
 
 The patient effects, and the means and visit deviations that have normal priors, are
@@ -22,18 +23,21 @@ from typing import Any
 
 import numpy as np
 
-from mnbayes import priors
 from mnbayes.cards import Card
+from mnbayes.models.correlation import free_partials, partial_alpha
 from mnbayes.models.observations import Observations
 from mnbayes.numerics.groups import Floats
 
-#: Parameters that are linear in the mean, in the order of the kernel.
+#: Parameters that are linear in the mean: one value for each marker, in the kernel's order.
 FIXED = ("baseline_mean", "change_mean", "covariate_slope")
+#: Parameters with one value for the model; the others have one for each marker.
+SCALAR = ("common_change", "change_spread", "serial_weeks", "residual_df")
 
 
 def integrated(card: Card, parameter: str) -> bool:
     """Whether a parameter is integrated out: it is linear and its prior is normal."""
-    return parameter in FIXED and card.family(parameter) == "Normal"
+    linear = (*FIXED, "common_change")
+    return parameter in linear and card.family(parameter) == "Normal"
 
 
 def hyperparameters(card: Card) -> tuple[list[str], Floats]:
@@ -52,7 +56,7 @@ def hyperparameters(card: Card) -> tuple[list[str], Floats]:
     for parameter in card.parameters:
         if parameter == "correlation":
             eta = float(card.argument_values(parameter)["eta"][0])
-            alpha = priors.partial_correlation_alpha(eta, 2 * len(card.markers))
+            alpha = partial_alpha(card.structure.correlation, len(card.markers), eta)
             labels += [f"correlation.alpha[{i}]" for i in range(alpha.size)]
             values.append(alpha)
             continue
@@ -118,6 +122,8 @@ def structure_key(card: Card, observations: Observations) -> tuple[Any, ...]:
         card.structure.residual,
         card.structure.serial,
         bool(card.structure.covariate),
+        card.structure.shrink,
+        card.structure.correlation,
         tuple(card.family(parameter) for parameter in card.parameters),
         observations.groups.visit.size if observations.weights else 0,
         tuple(censored_order(observations)),
@@ -145,12 +151,13 @@ def build_model(card: Card, observations: Observations) -> Any:
     from mnbayes.models.marginal_op import MarginalLogLik
 
     n_marker = len(observations.markers)
+    free = free_partials(card.structure.correlation, n_marker)
     labels, _ = hyperparameters(card)
     data = model_data(card, observations)
     coords: dict[str, list[Any]] = {
         "marker": list(observations.markers),
         "hyperparameter": labels,
-        "partial": list(range(n_marker * (2 * n_marker - 1))),
+        "partial": free.tolist(),
     }
     with pm.Model(coords=coords) as model:
         vector = pm.Data("hyperparameters", data["hyperparameters"], dims="hyperparameter")
@@ -167,19 +174,28 @@ def build_model(card: Card, observations: Observations) -> Any:
             if name == "correlation":
                 alpha = take(len(coords["partial"]))
                 parameter[name] = pm.Beta("correlation_unit", alpha, alpha, dims="partial")
+                uncorrelated = np.full(n_marker * (2 * n_marker - 1), 0.5)
+                if free.size < uncorrelated.size:
+                    among_all = pt.constant(uncorrelated)[free]
+                    parameter[name] = pt.set_subtensor(among_all, parameter[name])
                 continue
             family = card.family(name)
             shared = card.argument_values(name)
             size = len(next(iter(shared.values())))
             arguments = {argument: take(size) for argument in shared}
+            if name in SCALAR:
+                arguments = {argument: value[0] for argument, value in arguments.items()}
             if integrated(card, name):
                 parameter[name], fixed_sd[name] = arguments["mu"], arguments["sigma"]
-            elif name in ("serial_weeks", "residual_df"):
-                arguments = {argument: value[0] for argument, value in arguments.items()}
+            elif name in SCALAR:
                 parameter[name] = getattr(pm, family)(name, **arguments)
             else:
                 parameter[name] = getattr(pm, family)(name, **arguments, dims="marker")
         zeros = np.zeros(n_marker)
+        if card.structure.shrink:
+            parameter["change_mean"] = parameter["common_change"] * np.ones(n_marker)
+            fixed_sd["change_mean"] = parameter["change_spread"] * np.ones(n_marker)
+        common_sd = pt.atleast_1d(fixed_sd.get("common_change", 0.0))
         weight: Any = np.zeros(0)
         if observations.weights:
             weight = _weights(pm, pt, parameter["residual_df"], observations.groups.visit.size)
@@ -196,7 +212,7 @@ def build_model(card: Card, observations: Observations) -> Any:
             parameter.get("serial_weeks", np.array(1.0)),
             weight,
             _censored_values(pm, pt, observations, data),
-            pt.concatenate([fixed_sd.get(name, zeros) for name in FIXED]),
+            pt.concatenate([*(fixed_sd.get(name, zeros) for name in FIXED), common_sd]),
             pm.Data("cells", data["cells"]),
         )[0]
         pm.Potential("marginal_loglik", loglik)

@@ -21,8 +21,8 @@ from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_defa
 from mnbayes.numerics import marginal
 from mnbayes.numerics.marginal import marginal_loglik_and_gradient
 
-#: Inputs with a gradient; the two after them are data.
-N_PARAMETERS = 12
+#: Inputs with a gradient; the one after them is data.
+N_PARAMETERS = 13
 
 # PyTensor keys its disk cache by this number: it must change when the kernel does.
 _KERNEL_VERSION = int(hashlib.sha256(inspect.getsource(marginal).encode()).hexdigest()[:8], base=16)

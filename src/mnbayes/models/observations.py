@@ -35,6 +35,8 @@ class Observations:
         nan where not withdrawn.
     weights : bool
         Whether residuals are Student-t, so that every cell has a weight.
+    separate : bool
+        Whether a patient's markers are independent given the mean changes.
     left_out : tuple of str
         Sentences that count and name the rows this model does not use.
     """
@@ -50,6 +52,7 @@ class Observations:
     withdrew_week: Floats
     weights: bool
     left_out: tuple[str, ...]
+    separate: bool = False
 
     @property
     def censored(self) -> NDArray[np.bool_]:
@@ -70,6 +73,8 @@ class Observations:
             self.covariate,
             np.array(self.weeks),
             one_each=self.weights or bool(self.censored.any()),
+            # Weights are numbered patient by patient, so they keep a patient's markers together.
+            by_marker=self.separate and not self.weights,
         )
 
 
@@ -173,4 +178,5 @@ def observations(card: Card, cohort: Cohort) -> Observations:
         withdrew_week=cohort.patients["withdrew_week"].to_numpy(dtype=float, na_value=np.nan),
         weights=card.structure.residual == "student_t",
         left_out=_left_out(card, cohort),
+        separate=card.structure.correlation == "within",
     )

@@ -17,6 +17,9 @@ Integers = NDArray[np.int64]
 class Groups:
     """Patients with the same observed cells and covariate, as sufficient statistics.
 
+    Where a patient's markers are independent given the fixed effects, each marker is a group
+    of its own: the matrices stay as small as one marker's visits.
+
     Attributes
     ----------
     size, covariate : array, shape (group,)
@@ -29,8 +32,11 @@ class Groups:
         Position among the censored values, or -1 where the value is exact.
     mean : array, shape (cell,)
         Mean log value over the group's patients (0 where censored).
-    scatter : array
-        The groups' scatter matrices, flattened row by row, one after another.
+    rank : array of int, shape (group,)
+        Columns of each group's scatter root.
+    root : array
+        The groups' scatter roots ``Z``, shape (cell, rank) each, ``Z Z'`` the scatter matrix;
+        flattened row by row, one after another.
     weeks : array, shape (visit,)
     """
 
@@ -41,11 +47,12 @@ class Groups:
     marker: Integers
     augmented: Integers
     mean: Floats
-    scatter: Floats
+    rank: Integers
+    root: Floats
     weeks: Floats
 
     def packed(self) -> Floats:
-        """Everything the kernel reads as one vector: nine lengths, then the nine arrays.
+        """Everything the kernel reads as one vector: ten lengths, then the ten arrays.
 
         One vector because each model-data array costs about a quarter of a second of
         compilation.
@@ -58,7 +65,8 @@ class Groups:
             self.marker,
             self.augmented,
             self.mean,
-            self.scatter,
+            self.rank,
+            self.root,
             self.weeks,
         ]
         lengths = [np.array([part.size for part in parts])]
@@ -72,6 +80,7 @@ def group_patients(
     weeks: Floats,
     *,
     one_each: bool,
+    by_marker: bool = False,
 ) -> Groups:
     """Sort patients into groups.
 
@@ -86,6 +95,8 @@ def group_patients(
     one_each : bool
         Whether every patient must be a group of one, as is needed when residual weights
         or censored values make the patients differ.
+    by_marker : bool
+        Whether to separate a patient's markers, which must then be independent.
 
     Returns
     -------
@@ -94,15 +105,21 @@ def group_patients(
     """
     observed = np.isfinite(log_value) | censored
     members: dict[tuple[object, ...], list[int]] = {}
-    for patient, pattern in enumerate(observed):
-        if not pattern.any():
-            continue
-        key = (patient,) if one_each else (pattern.tobytes(), float(covariate[patient]))
-        members.setdefault(key, []).append(patient)
+    patterns: dict[tuple[object, ...], NDArray[np.bool_]] = {}
+    parts = list(np.eye(observed.shape[2], dtype=bool)) if by_marker else [True]
+    for patient, everything in enumerate(observed):
+        for part in parts:
+            pattern = everything & part
+            if not pattern.any():
+                continue
+            same = (patient,) if one_each else (float(covariate[patient]),)
+            key = (pattern.tobytes(), *same)
+            members.setdefault(key, []).append(patient)
+            patterns[key] = pattern
     numbering = np.cumsum(censored.ravel()).reshape(censored.shape) - 1
-    cells, means, scatters, augmented = [], [], [], []
-    for ids in members.values():
-        visit, marker = np.nonzero(observed[ids[0]])
+    cells, means, roots, augmented = [], [], [], []
+    for key, ids in members.items():
+        visit, marker = np.nonzero(patterns[key])
         values = log_value[ids][:, visit, marker]
         hidden = censored[ids[0], visit, marker]
         values = np.where(hidden, 0.0, values)
@@ -110,7 +127,7 @@ def group_patients(
         deviation = values - mean
         cells.append(np.stack([visit, marker]))
         means.append(mean)
-        scatters.append((deviation.T @ deviation).ravel())
+        roots.append(_scatter_root(deviation))
         augmented.append(np.where(hidden, numbering[ids[0], visit, marker], -1))
     visit_marker = np.concatenate(cells, axis=1) if cells else np.zeros((2, 0), dtype=int)
     return Groups(
@@ -121,9 +138,19 @@ def group_patients(
         marker=visit_marker[1].astype(np.int64),
         augmented=_joined(augmented).astype(np.int64),
         mean=_joined(means),
-        scatter=_joined(scatters),
+        rank=np.array([root.shape[1] for root in roots], dtype=np.int64),
+        root=_joined([root.ravel() for root in roots]),
         weeks=np.asarray(weeks, dtype=float),
     )
+
+
+def _scatter_root(deviation: Floats) -> Floats:
+    """Root of the scatter matrix with as few columns as it needs, shape (cell, rank)."""
+    n, m = deviation.shape
+    if n == 1:
+        return np.zeros((m, 0))
+    # R of a QR decomposition has R'R = D'D and at most m rows.
+    return deviation.T if n <= m else np.linalg.qr(deviation, mode="r").T
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> Floats:

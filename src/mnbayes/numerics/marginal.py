@@ -2,13 +2,14 @@
 
 Patients who were measured at the same visits and markers (and share the covariate's value)
 form a *group*: they have the same design ``X`` and the same covariance ``V`` of their cells,
-so a group enters only through its size ``n``, its mean vector ``ybar`` and its scatter matrix
-``W``. The cost of an evaluation therefore does not grow with the number of patients, only
-with the number of groups.
+so a group enters only through its size ``n``, its mean vector ``ybar`` and a root ``Z`` of its
+scatter matrix ``W = Z Z'``. The cost of an evaluation therefore does not grow with the number
+of patients, only with the number of groups.
 
 The fixed effects are ``offset + sd z`` with ``z ~ N(0, I)``: mean baseline, mean change and
-slope with the mean and SD of their normal priors, and the deviations of the visits with mean
-0 and SD ``visit_sd``. With ``U = X diag(sd)``, ``e = ybar - X offset``::
+slope with the mean and SD of their normal priors; the deviations of the visits with mean 0 and
+SD ``visit_sd``; and, where the markers' mean changes shrink to a common one, that common
+change, which every cell after baseline shares. With ``U = X diag(sd)``, ``e = ybar - X offset``::
 
     P = I + sum n U' V^-1 U,    h = sum n U' V^-1 e
     log p = sum [-n/2 (c log 2 pi + log|V|) - 1/2 tr(V^-1 (W + n e e'))]
@@ -18,17 +19,20 @@ slope with the mean and SD of their normal priors, and the deviations of the vis
 the offset, and its SD here is 0.
 
 The gradient of a marginal log-likelihood is the posterior expectation of the joint one's
-(Fisher's identity). With ``zhat = P^-1 h``, ``C = P^-1``, ``r = e - U zhat`` and
-``S = W + n (r r' + U C U')``::
+(Fisher's identity). With ``zhat = P^-1 h``, ``C = P^-1``, ``M = V^-1 U``, ``T = V^-1 Z`` and
+``q = V^-1 (e - U zhat)``::
 
-    d / d offset = sum n X' V^-1 r,    d / d V = 1/2 (V^-1 S V^-1 - n V^-1)
+    d / d offset = sum n X' q,    d / d sd = diag(zhat) sum n X' q - diag(sum n X' M C)
+    d / d V = 1/2 (T T' + n q q' + n M C M' - n V^-1)
 
 Two extensions keep the model Gaussian given some more unknowns, which the sampler draws:
 a Student-t residual is a normal one whose precision is multiplied by a gamma *weight*
 (Lange, Little and Taylor 1989, JASA 84:881), and a censored value is an unknown *augmented*
 value inside its interval, so that integrating it out gives the interval likelihood.
 
-The compiled function imports no PyTensor, so other engines can call it too.
+The compiled function imports no PyTensor, so other engines can call it too. Everything is in
+this one file because numba's disk cache looks at the file of the function it stores, not at
+the files of the functions that it calls.
 """
 
 from __future__ import annotations
@@ -37,9 +41,12 @@ import numba as nb
 import numpy as np
 
 LOG_2PI = float(np.log(2.0 * np.pi))
+#: A cell's design has at most this many entries: baseline, change, slope, visit, common change.
+SLOTS = 5
 
 # Division by zero gives inf or nan, which the sampler rejects; Python's check of it costs time.
-compiled = nb.njit(cache=True, error_model="numpy")
+# Sums may be reordered, so that they run in vector registers; nan keeps its meaning.
+compiled = nb.njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
 
 @compiled
@@ -96,6 +103,30 @@ def _partial_gradient(partial, size, d_factor):
 
 
 @compiled
+def _dot(left, right, n):
+    """Inner product of the first ``n`` entries."""
+    total = 0.0
+    for i in range(n):
+        total += left[i] * right[i]
+    return total
+
+
+@compiled
+def _product(left, right):
+    """Matrix product: by BLAS where the matrices are large enough to pay for the call."""
+    if left.shape[1] > 12:
+        return left @ right
+    out = np.zeros((left.shape[0], right.shape[1]))
+    for i in range(left.shape[0]):
+        row = out[i]
+        for k in range(left.shape[1]):
+            factor, other = left[i, k], right[k]
+            for j in range(row.size):
+                row[j] += factor * other[j]
+    return out
+
+
+@compiled
 def _inverse_and_logdet(matrix, inverse):
     """Fill ``inverse`` of a symmetric positive definite matrix; return its log determinant.
 
@@ -105,33 +136,25 @@ def _inverse_and_logdet(matrix, inverse):
     m = matrix.shape[0]
     factor = np.zeros((m, m))
     logdet = 0.0
-    for j in range(m):
-        pivot = matrix[j, j]
-        for k in range(j):
-            pivot -= factor[j, k] * factor[j, k]
+    for i in range(m):
+        row = factor[i]
+        for j in range(i):
+            row[j] = (matrix[i, j] - _dot(row, factor[j], j)) / factor[j, j]
+        pivot = matrix[i, i] - _dot(row, row, i)
         if not pivot > 0.0:
             return np.nan
-        root = np.sqrt(pivot)
-        factor[j, j] = root
-        logdet += 2.0 * np.log(root)
-        for i in range(j + 1, m):
-            total = matrix[i, j]
-            for k in range(j):
-                total -= factor[i, k] * factor[j, k]
-            factor[i, j] = total / root
-    # Invert the factor in place of a second array, then multiply: inverse = F^-T F^-1.
+        row[i] = np.sqrt(pivot)
+        logdet += 2.0 * np.log(row[i])
+    # Row j of ``columns`` is column j of the factor's inverse: all sums run along rows.
+    columns = np.zeros((m, m))
     for j in range(m):
-        factor[j, j] = 1.0 / factor[j, j]
+        column = columns[j]
+        column[j] = 1.0 / factor[j, j]
         for i in range(j + 1, m):
-            total = 0.0
-            for k in range(j, i):
-                total -= factor[i, k] * factor[k, j]
-            factor[i, j] = total / factor[i, i]
+            column[i] = -_dot(factor[i][j:], column[j:], i - j) / factor[i, i]
     for i in range(m):
         for j in range(i + 1):
-            total = 0.0
-            for k in range(i, m):
-                total += factor[k, i] * factor[k, j]
+            total = _dot(columns[i][i:], columns[j][i:], m - i)
             inverse[i, j] = total
             inverse[j, i] = total
     return logdet
@@ -186,43 +209,56 @@ def _group_covariance(effect_cov, residual_sd, serial_sd, serial_weeks, weeks, w
 
 @compiled
 def _part_starts(packed):
-    """Where the nine parts of :meth:`mnbayes.numerics.groups.Groups.packed` begin and end."""
-    starts = np.empty(10, dtype=np.int64)
-    starts[0] = 9
-    for i in range(9):
+    """Where the ten parts of :meth:`mnbayes.numerics.groups.Groups.packed` begin and end."""
+    starts = np.empty(11, dtype=np.int64)
+    starts[0] = 10
+    for i in range(10):
         starts[i + 1] = starts[i] + int(packed[i])
     return starts
 
 
 @compiled
-def _multiply(left, right):
-    """Matrix product; written out, since BLAS costs more than it saves at this size."""
-    out = np.zeros((left.shape[0], right.shape[1]))
-    for i in range(left.shape[0]):
-        for k in range(left.shape[1]):
-            if left[i, k] != 0.0:
-                for j in range(right.shape[1]):
-                    out[i, j] += left[i, k] * right[k, j]
+def _all_sds(fixed_sd, visit_sd, n_visit):
+    """SDs of all fixed effects: three for each marker, its visits' deviations, the common one."""
+    n_marker = visit_sd.size
+    out = np.empty((3 + n_visit) * n_marker + 1)
+    out[: 3 * n_marker] = fixed_sd[: 3 * n_marker]
+    for t in range(n_visit):
+        for k in range(n_marker):
+            out[(3 + t) * n_marker + k] = visit_sd[k]
+    out[-1] = fixed_sd[-1]
     return out
 
 
 @compiled
-def _scaled_design(visit, marker, covariate, fixed_sd, visit_sd, n_visit):
-    """Design of a group's cells times the fixed effects' SDs, shape (cell, fixed).
+def _active(sd):
+    """Number the fixed effects whose SD is not 0; -1 for the others, which drop out."""
+    position = np.full(sd.size, -1)
+    count = 0
+    for i in range(sd.size):
+        if sd[i] != 0.0:
+            position[i] = count
+            count += 1
+    return position, count
 
-    Fixed effects: mean baseline, mean change and slope of every marker, then the deviation of
-    every later visit, markers fastest.
-    """
-    n_marker = visit_sd.size
-    out = np.zeros((visit.size, (3 + n_visit) * n_marker))
-    for a in range(visit.size):
-        t, k = visit[a], marker[a]
-        out[a, k] = fixed_sd[k]
-        if t > 0:
-            out[a, n_marker + k] = fixed_sd[n_marker + k]
-            out[a, 2 * n_marker + k] = fixed_sd[2 * n_marker + k] * covariate
-            out[a, (2 + t) * n_marker + k] = visit_sd[k]
-    return out
+
+@compiled
+def _cell_slots(visit, marker, covariate, n_marker, n_visit, position, effect, value):
+    """Fill a cell's row of the design: which fixed effects, with which factor; return how many."""
+    effect[0], value[0] = marker, 1.0
+    n = 1
+    if visit > 0:
+        effect[1], value[1] = n_marker + marker, 1.0
+        effect[2], value[2] = 2 * n_marker + marker, covariate
+        effect[3], value[3] = (2 + visit) * n_marker + marker, 1.0
+        effect[4], value[4] = (3 + n_visit) * n_marker, 1.0
+        n = 5
+    kept = 0
+    for s in range(n):
+        if position[effect[s]] >= 0:
+            effect[kept], value[kept] = effect[s], value[s]
+            kept += 1
+    return kept
 
 
 @compiled
@@ -265,15 +301,16 @@ def marginal_loglik_and_gradient(
         Residual precision multipliers; empty for normal residuals.
     augmented : array
         The censored values as they now stand, on the log scale.
-    fixed_sd : array, shape (3 * marker,)
-        SDs of the normal priors of mean baseline, mean change and slope; 0 where sampled.
+    fixed_sd : array, shape (3 * marker + 1,)
+        SDs of the normal priors of mean baseline, mean change and slope, then of the common
+        change; 0 where sampled or not in the model.
     packed : array
         :meth:`mnbayes.numerics.groups.Groups.packed`.
 
     Returns
     -------
     tuple
-        The log-likelihood, then its gradient in each of the arguments before ``fixed_sd``.
+        The log-likelihood, then its gradient in each of the arguments before ``packed``.
         It is -inf where a covariance is not positive definite.
     """
     starts = _part_starts(packed)
@@ -284,22 +321,25 @@ def marginal_loglik_and_gradient(
     cell_marker = packed[starts[4] : starts[5]].astype(np.int64)
     cell_augmented = packed[starts[5] : starts[6]].astype(np.int64)
     cell_mean = packed[starts[6] : starts[7]]
-    scatter = packed[starts[7] : starts[8]]
-    weeks = packed[starts[8] : starts[9]]
+    group_rank = packed[starts[7] : starts[8]].astype(np.int64)
+    root = packed[starts[8] : starts[9]]
+    weeks = packed[starts[9] : starts[10]]
 
     n_marker = baseline_mean.size
     n_visit = weeks.size - 1
-    n_fixed = (3 + n_visit) * n_marker
+    n_cell = cell_mean.size
     size = 2 * n_marker
     partial = 2.0 * unit - 1.0
     factor = correlation_cholesky(partial, size)
     effect_cov, scaled = _effect_covariance(baseline_sd, change_sd, factor)
+    sd = _all_sds(fixed_sd, visit_sd, n_visit)
+    position, n_fixed = _active(sd)
 
     loglik = 0.0
     d_baseline_mean = np.zeros(n_marker)
     d_change_mean = np.zeros(n_marker)
     d_slope = np.zeros(n_marker)
-    d_visit_sd = np.zeros(n_marker)
+    d_sd = np.zeros(sd.size)
     d_effect_cov = np.zeros((size, size))
     d_residual_sd = np.zeros(n_marker)
     d_serial_sd = np.zeros(n_marker)
@@ -308,8 +348,17 @@ def marginal_loglik_and_gradient(
     d_augmented = np.zeros(augmented.size)
 
     # First pass: the groups' inverse covariances, and the fixed effects given the data.
-    inverses = np.zeros(scatter.size)
-    errors = np.zeros(cell_mean.size)
+    widest = 0
+    for g in range(group_size.size):
+        widest = max(widest, group_start[g + 1] - group_start[g])
+    inverses = np.zeros((n_cell, widest))
+    effect = np.zeros((n_cell, SLOTS), dtype=np.int64)
+    value = np.zeros((n_cell, SLOTS))
+    n_slot = np.zeros(n_cell, dtype=np.int64)
+    solved_design = np.zeros((n_cell, n_fixed))  # M
+    solved_error = np.zeros(n_cell)  # V^-1 e
+    solved_root = np.zeros(root.size)  # T
+    error = np.zeros(widest)
     precision = np.eye(n_fixed)
     score = np.zeros(n_fixed)
     offset = 0
@@ -322,42 +371,58 @@ def marginal_loglik_and_gradient(
         cov = _group_covariance(
             effect_cov, residual_sd, serial_sd, serial_weeks, weeks, weight, first, visit, marker
         )
-        inverse = np.zeros((m, m))
+        inverse = inverses[first:stop]
         logdet = _inverse_and_logdet(cov, inverse)
         if np.isnan(logdet):
             loglik = -np.inf
             break
         for a in range(m):
-            t, k = visit[a], marker[a]
+            t, k, c = visit[a], marker[a], first + a
             mean = baseline_mean[k]
             if t > 0:
                 mean += change_mean[k] + slope[k] * group_covariate[g]
-            hidden = cell_augmented[first + a]
-            value = augmented[hidden] if hidden >= 0 else cell_mean[first + a]
-            errors[first + a] = value - mean
-        design = _scaled_design(visit, marker, group_covariate[g], fixed_sd, visit_sd, n_visit)
+            hidden = cell_augmented[c]
+            error[a] = (augmented[hidden] if hidden >= 0 else cell_mean[c]) - mean
+            n_slot[c] = _cell_slots(
+                t, k, group_covariate[g], n_marker, n_visit, position, effect[c], value[c]
+            )
         loglik -= 0.5 * n * (m * LOG_2PI + logdet)
         for a in range(m):
+            total = 0.0
             for b in range(m):
-                weighted = n * inverse[a, b]
-                inverses[offset + a * m + b] = inverse[a, b]
-                loglik -= 0.5 * inverse[a, b] * scatter[offset + a * m + b]
-                loglik -= 0.5 * weighted * errors[first + a] * errors[first + b]
-                for i in range(n_fixed):
-                    if design[a, i] == 0.0:
-                        continue
-                    score[i] += weighted * design[a, i] * errors[first + b]
-                    for j in range(n_fixed):
-                        precision[i, j] += weighted * design[a, i] * design[b, j]
-        offset += m * m
+                total += inverse[a, b] * error[b]
+                for s in range(n_slot[first + b]):
+                    column = effect[first + b, s]
+                    scale = value[first + b, s] * sd[column]
+                    solved_design[first + a, position[column]] += inverse[a, b] * scale
+            solved_error[first + a] = total
+            loglik -= 0.5 * n * error[a] * total
+        rank = group_rank[g]
+        for a in range(m):
+            for b in range(m):
+                for r in range(rank):
+                    solved_root[offset + a * rank + r] += (
+                        inverse[a, b] * root[offset + b * rank + r]
+                    )
+            for r in range(rank):
+                cell = offset + a * rank + r
+                loglik -= 0.5 * root[cell] * solved_root[cell]
+        for c in range(first, stop):
+            for s in range(n_slot[c]):
+                i = position[effect[c, s]]
+                weighted = n * value[c, s] * sd[effect[c, s]]
+                score[i] += weighted * solved_error[c]
+                row, design_row = precision[i], solved_design[c]
+                for j in range(n_fixed):
+                    row[j] += weighted * design_row[j]
+        offset += m * rank
     fixed_cov = np.zeros((n_fixed, n_fixed))
     logdet = _inverse_and_logdet(precision, fixed_cov) if loglik > -np.inf else np.nan
     if np.isnan(logdet):
         loglik, logdet = -np.inf, 0.0
     fixed = np.zeros(n_fixed)
     for i in range(n_fixed):
-        for j in range(n_fixed):
-            fixed[i] += fixed_cov[i, j] * score[j]
+        fixed[i] = _dot(fixed_cov[i], score, n_fixed)
         loglik += 0.5 * score[i] * fixed[i]
     loglik -= 0.5 * logdet
 
@@ -369,42 +434,35 @@ def marginal_loglik_and_gradient(
         first, stop = group_start[g], group_start[g + 1]
         m = stop - first
         n = group_size[g]
-        visit = cell_visit[first:stop]
-        marker = cell_marker[first:stop]
-        design = _scaled_design(visit, marker, group_covariate[g], fixed_sd, visit_sd, n_visit)
-        spread = _multiply(design, fixed_cov)  # U C
-        inverse = np.empty((m, m))
-        residual = errors[first:stop].copy()
+        rank = group_rank[g]
+        design = solved_design[first:stop]  # M
+        spread = _product(design, fixed_cov)  # M C
+        moment = _product(spread, design.T.copy())  # M C M'
+        roots = solved_root[offset : offset + m * rank].reshape((m, rank))
         for a in range(m):
-            for i in range(n_fixed):
-                residual[a] -= design[a, i] * fixed[i]
-            for b in range(m):
-                inverse[a, b] = inverses[offset + a * m + b]
-        moment = np.empty((m, m))
-        d_mean = np.zeros(m)
-        for a in range(m):
-            for b in range(m):
-                total = residual[a] * residual[b]
-                for i in range(n_fixed):
-                    total += spread[a, i] * design[b, i]
-                moment[a, b] = n * total + scatter[offset + a * m + b]
-                d_mean[a] += n * inverse[a, b] * residual[b]
-        d_cov_all = _multiply(_multiply(inverse, moment), inverse)
-        d_spread = _multiply(inverse, spread)
-        for a in range(m):
-            t, k = visit[a], marker[a]
-            d_baseline_mean[k] += d_mean[a]
+            c = first + a
+            t, k = cell_visit[c], cell_marker[c]
+            solved_error[c] -= _dot(design[a], fixed, n_fixed)
+            d_mean = n * solved_error[c]
+            d_baseline_mean[k] += d_mean
             if t > 0:
-                d_change_mean[k] += d_mean[a]
-                d_slope[k] += d_mean[a] * group_covariate[g]
-                column = (2 + t) * n_marker + k
-                d_visit_sd[k] += fixed[column] * d_mean[a] - n * d_spread[a, column]
-            hidden = cell_augmented[first + a]
+                d_change_mean[k] += d_mean
+                d_slope[k] += d_mean * group_covariate[g]
+            for s in range(n_slot[c]):
+                i = position[effect[c, s]]
+                d_sd[effect[c, s]] += value[c, s] * (fixed[i] * d_mean - n * spread[a, i])
+            hidden = cell_augmented[c]
             if hidden >= 0:
-                d_augmented[hidden] -= d_mean[a]
-            for b in range(m):
-                t2, k2 = visit[b], marker[b]
-                d_cov = 0.5 * (d_cov_all[a, b] - n * inverse[a, b])
+                d_augmented[hidden] -= d_mean
+        for a in range(m):
+            t, k = cell_visit[first + a], cell_marker[first + a]
+            for b in range(a + 1):
+                t2, k2 = cell_visit[first + b], cell_marker[first + b]
+                total = solved_error[first + a] * solved_error[first + b]
+                total += moment[a, b] - inverses[first + a, b]
+                total = n * total + _dot(roots[a], roots[b], rank)
+                # Off the diagonal d / d V stands for two equal entries.
+                d_cov = 0.5 * total if a == b else total
                 d_effect_cov[k, k2] += d_cov
                 if t > 0:
                     d_effect_cov[n_marker + k, k2] += d_cov
@@ -422,24 +480,32 @@ def marginal_loglik_and_gradient(
                     d_residual_sd[k] += d_cov * 2.0 * residual_sd[k] / w
                     if weight.size > 0:
                         d_weight[first + a] -= d_cov * residual_sd[k] ** 2 / w**2
-        offset += m * m
+        offset += m * rank
+
+    d_visit_sd = np.zeros(n_marker)
+    for t in range(n_visit):
+        for k in range(n_marker):
+            d_visit_sd[k] += d_sd[(3 + t) * n_marker + k]
+    d_fixed_sd = np.empty(fixed_sd.size)
+    d_fixed_sd[: 3 * n_marker] = d_sd[: 3 * n_marker]
+    d_fixed_sd[-1] = d_sd[-1]
 
     d_baseline_sd = np.zeros(n_marker)
     d_change_sd = np.zeros(n_marker)
     d_factor = np.zeros((size, size))
     for i in range(size):
-        sd = baseline_sd[i] if i < n_marker else change_sd[i - n_marker]
-        d_sd = 0.0
+        own_sd = baseline_sd[i] if i < n_marker else change_sd[i - n_marker]
+        d_own = 0.0
         for j in range(i + 1):
             total = 0.0
             for k in range(size):
-                total += 2.0 * d_effect_cov[i, k] * scaled[k, j]
-            d_sd += total * factor[i, j]
-            d_factor[i, j] = total * sd
+                total += (d_effect_cov[i, k] + d_effect_cov[k, i]) * scaled[k, j]
+            d_own += total * factor[i, j]
+            d_factor[i, j] = total * own_sd
         if i < n_marker:
-            d_baseline_sd[i] = d_sd
+            d_baseline_sd[i] = d_own
         else:
-            d_change_sd[i - n_marker] = d_sd
+            d_change_sd[i - n_marker] = d_own
     d_unit = 2.0 * _partial_gradient(partial, size, d_factor)
     return (
         loglik,
@@ -455,4 +521,5 @@ def marginal_loglik_and_gradient(
         d_serial_weeks,
         d_weight,
         d_augmented,
+        d_fixed_sd,
     )

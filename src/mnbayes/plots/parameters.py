@@ -27,6 +27,8 @@ PER_MARKER: dict[str, tuple[str, str]] = {
     "serial_sd": ("slowly fading deviations", "sd"),
 }
 PER_MODEL: dict[str, tuple[str, str]] = {
+    "common_change": ("ratio that the markers share", "ratio"),
+    "change_spread": ("markers around the shared ratio", "sd"),
     "serial_weeks": ("time in which deviations fade, weeks", "positive"),
     "residual_df": ("degrees of freedom of the residual", "positive"),
 }
@@ -75,7 +77,7 @@ def _axis(kind: str, unit: str) -> str:
         "level": unit,
         "ratio": "ratio (no unit)",
         "sd": "SD of log value",
-        "positive": "",
+        "positive": "",  # its words end in the unit
         "correlation": "correlation",
     }[kind]
 
@@ -99,7 +101,7 @@ def _scalars(markers: tuple[str, ...], names: set[object]) -> Iterator[Scalar]:
                 yield Scalar(variable, {"marker": marker}, title, kind, axis)
     for variable, (words, kind) in PER_MODEL.items():
         if variable in names:
-            yield Scalar(variable, {}, words, kind, words.split(", ")[-1])
+            yield Scalar(variable, {}, words, kind, _axis(kind, "") or words.split(", ")[-1])
     if "correlation" in names:
         effects = [f"{marker} {part}" for part in ("baseline", "change") for marker in markers]
         for i, first in enumerate(effects):

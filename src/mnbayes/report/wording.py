@@ -35,6 +35,8 @@ CATEGORY_LABELS: dict[str, str] = {
 PARAMETER_LABELS: dict[str, tuple[str, str]] = {
     "baseline_mean": ("A", "mean of the log baseline"),
     "change_mean": ("D", "mean log change from baseline"),
+    "common_change": ("D₀", "log change that the markers' mean changes shrink to"),
+    "change_spread": ("ω", "spread of the markers' mean log changes around it"),
     "covariate_slope": ("g", "log change per unit of the covariate"),
     "baseline_sd": ("SD(a)", "spread of patients' log baselines"),
     "change_sd": ("SD(b)", "spread of patients' own log changes"),
@@ -110,12 +112,17 @@ def points(error: float) -> str:
     return "<0.1" if error < 0.0005 else f"{100 * error:.1f}"
 
 
+def in_text(marker: str) -> str:
+    """A marker's name within a sentence: "serum albumin", but "CD3+ lymphocytes"."""
+    label = MARKERS[marker].label
+    return label[0].lower() + label[1:] if label[1].islower() else label
+
+
 def moved(marker: str, week: float, median: float, lower: float, upper: float) -> str:
     """A change in words: "24-h urinary protein fell to 55 % of baseline (95 % interval …)"."""
     verb = "fell to" if median < 1 else "rose to"
-    label = MARKERS[marker].label
     text = (
-        f"By {week_name(week)}, {label if label[0].isdigit() else label[0].lower() + label[1:]} "
+        f"By {week_name(week)}, {in_text(marker)} "
         f"{verb} {percent(median)} of baseline (95 % interval {percent_range(lower, upper)})."
     )
     if lower <= 1 <= upper:
