@@ -19,7 +19,8 @@ with a, b and e normal. Beyond that:
 Each patient is given one of the eight courses that the abstract implies (``COURSES``), and is
 redrawn until the course holds. The four published extremes (46 % and 79 % short term, 17 % and
 76 % at week 12) are hit by construction: for those four patients b is solved for, not drawn.
-The urine, then the albumin, then the lymphocytes are redrawn until all of ``FACTS`` hold.
+The urine, then the albumin, then the lymphocytes are redrawn until all of ``FACTS`` hold. Fatigue
+and adverse events come from a stream of their own and know nothing of the measurements.
 
 Run ``python scripts/make_cohort.py`` for ``data/cohort``; another folder may be the one argument.
 The seed is fixed, so that a rerun writes the same bytes.
@@ -220,6 +221,34 @@ def draw_lymphocytes(rng: np.random.Generator, courses: list[Course], seen: Valu
         "nk_cell": subset(190, 0.56, [0.12, 0.22, 0.34, 0.45], 0.15, 0.20),
     }
     return {marker: np.where(gone, np.nan, np.round(value)) for marker, value in drawn.items()}
+
+
+def draw_events(
+    rng: np.random.Generator, patient_ids: list[str], courses: list[Course]
+) -> pd.DataFrame:
+    """Draw fatigue, which improves in everyone, and few mild adverse events.
+
+    The abstract publishes no more than "few adverse reactions" and "fatigue improved in all".
+    Fatigue has grade 1 or 2 at baseline and eases with a chance of 0.45 a visit; a patient is
+    redrawn until the last visit is better than the first. Two patients have fever or headache
+    of grade 1 at the visit of the second or third infusion, gone at the next.
+    """
+    rows: list[tuple[str, int, str, int]] = []
+    struck = rng.choice(len(courses), 2, replace=False).tolist()
+    reactions = dict(zip(struck, ("fever", "headache"), strict=True))
+    for i, (patient, course) in enumerate(zip(patient_ids, courses, strict=True)):
+        weeks = WEEKS[:WEEK_12] if course.late is None else WEEKS
+        while True:
+            eased = rng.random(len(weeks) - 1) < 0.45
+            grades = np.maximum(rng.integers(1, 3) - np.append(0, eased.cumsum()), 0)
+            if grades[-1] < grades[0]:
+                break
+        rows += [(patient, w, "fatigue", int(g)) for w, g in zip(weeks, grades, strict=True)]
+        if i in reactions:
+            visit = int(rng.integers(1, 3))
+            rows += [(patient, weeks[visit + k], reactions[i], 1 - k) for k in (0, 1)]
+    table = pd.DataFrame(rows, columns=["patient", "week", "term", "grade"])
+    return table.sort_values(["patient", "week", "term"])
 
 
 def draw_patients(rng: np.random.Generator, courses: list[Course]) -> pd.DataFrame:
@@ -489,8 +518,8 @@ four published extremes (46 % and 79 % short term, 17 % and 76 % at week 12) wer
 construction.
 
 Only those published summary facts are real. Everything else (each value, each patient's age, sex
-and BMI, the week of withdrawal, who responded, every correlation) is made up. Draw no conclusion
-about the treatment from it.
+and BMI, the week of withdrawal, who responded, each adverse event, every grade of fatigue, every
+correlation) is made up. Draw no conclusion about the treatment from it.
 """
 
 
@@ -546,7 +575,7 @@ def tidy(patient_ids: list[str], values: Values) -> pd.DataFrame:
 
 
 def main(out: Path) -> None:
-    """Write ``patients.csv``, ``measurements.csv`` and ``SYNTHETIC`` into a folder.
+    """Write ``patients.csv``, ``measurements.csv``, ``events.csv`` and ``SYNTHETIC``.
 
     Parameters
     ----------
@@ -557,11 +586,16 @@ def main(out: Path) -> None:
     courses = [COURSES[i] for i in rng.permutation(len(COURSES))]
     patients = draw_patients(rng, courses)
     values = make_values(rng, courses)
+    # A stream of its own: the tables above stay what they were before there were events.
+    (child,) = np.random.SeedSequence(SEED).spawn(1)
+    ids = patients["patient"].tolist()
+    events = draw_events(np.random.default_rng(child), ids, courses)
 
     out.mkdir(parents=True, exist_ok=True)
     patients.to_csv(out / "patients.csv", index=False, lineterminator="\n")
-    measurements = tidy(patients["patient"].tolist(), values)
+    measurements = tidy(ids, values)
     measurements.to_csv(out / "measurements.csv", index=False, lineterminator="\n")
+    events.to_csv(out / "events.csv", index=False, lineterminator="\n")
     (out / "SYNTHETIC").write_text(SYNTHETIC, encoding="utf-8", newline="\n")
 
 

@@ -64,8 +64,9 @@ def write_cohort(
     patients: pd.DataFrame | None = None,
     measurements: pd.DataFrame | None = None,
     synthetic: bool = False,
+    events: pd.DataFrame | None = None,
 ) -> Path:
-    """Write both tables as CSV into `folder` (made if need be) and return the folder."""
+    """Write the tables as CSV into `folder` (made if need be) and return the folder."""
     default_patients, default_measurements = small_cohort_frames()
     folder.mkdir(parents=True, exist_ok=True)
     (default_patients if patients is None else patients).to_csv(
@@ -74,6 +75,8 @@ def write_cohort(
     (default_measurements if measurements is None else measurements).to_csv(
         folder / "measurements.csv", index=False
     )
+    if events is not None:
+        events.to_csv(folder / "events.csv", index=False)
     if synthetic:
         (folder / "SYNTHETIC").write_text("made up for a test\n", encoding="utf-8")
     return folder

@@ -53,6 +53,7 @@ def test_files_of_a_run(finished: Path) -> None:
     names = {p.relative_to(finished).as_posix() for p in finished.rglob("*") if p.is_file()}
     assert names >= {
         "report.html", "probabilities.csv", "population.csv", "estimates.csv", "diagnostics.csv",
+        "safety.csv",
         "posterior/proteinuria.nc", "posterior/remission.nc", "run.json",
         "plots/proteinuria_trajectories_urine_protein_24h.png",
         "plots/remission_trajectories_albumin.png",
@@ -333,6 +334,7 @@ def test_check_describes_a_good_cohort(tmp_path: Path) -> None:
     assert "4 patients" in done.stdout
     assert "no errors" in done.stdout
     assert "SYNTHETIC" not in done.stdout
+    assert "No table of events" in done.stdout
 
 
 def test_models_lists_priors_with_their_meaning() -> None:

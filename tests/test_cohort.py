@@ -612,8 +612,11 @@ def test_cohort_is_frozen(tmp_path: Path) -> None:
 
 def test_worked_example_of_the_data_contract(tmp_path: Path) -> None:
     page = Path(__file__).parents[1] / "docs" / "data-contract.md"
-    patients, measurements = re.findall(r"```csv\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    tables = re.findall(r"```csv\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    patients, measurements, events = tables
+    (tmp_path / "events.csv").write_text(events)
     cohort = load_cohort(folder(tmp_path, patients, measurements))
     assert cohort.warnings == ()
     assert cohort.measurements["value"].tolist()[:2] == [5.2, 24.0]
     assert cohort.measurements["upper"].tolist()[2] == 0.15
+    assert cohort.events["grade"].tolist() == [2, 1, 1]

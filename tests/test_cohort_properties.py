@@ -107,7 +107,7 @@ CELLS = st.one_of(
 
 
 @given(
-    table=st.sampled_from(["patients", "measurements"]),
+    table=st.sampled_from(["patients", "measurements", "events"]),
     data=st.data(),
     cells=st.lists(CELLS, min_size=1, max_size=3),
 )
@@ -116,15 +116,16 @@ def test_any_text_in_any_cell_is_read_or_refused(
     table: str, data: st.DataObject, cells: list[str]
 ) -> None:
     patients, measurements = small_cohort_frames(2, (0, 4))
-    frame = (patients if table == "patients" else measurements).astype(object)
+    events = pd.DataFrame(
+        {"patient": ["P1", "P2"], "week": [0, 4], "term": ["fatigue", "fever"], "grade": [2, 1]}
+    )
+    frames = {"patients": patients, "measurements": measurements, "events": events}
+    frame = frames[table].astype(object)
     for cell in cells:
         row = data.draw(st.integers(0, len(frame) - 1))
         frame.iloc[row, data.draw(st.integers(0, frame.shape[1] - 1))] = cell
     with tempfile.TemporaryDirectory() as folder:
-        if table == "patients":
-            write_cohort(Path(folder), patients=frame, measurements=measurements)
-        else:
-            write_cohort(Path(folder), patients=patients, measurements=frame)
+        write_cohort(Path(folder), **{**frames, table: frame})
         result = outcome(Path(folder))
     if isinstance(result, Cohort):  # nothing is dropped
         assert len(result.patients) == len(patients)
@@ -133,6 +134,9 @@ def test_any_text_in_any_cell_is_read_or_refused(
         bounds = result.measurements.loc[~exact, ["lower", "upper"]]
         assert (result.measurements.loc[exact, "value"] > 0).all()
         assert (bounds["lower"] < bounds["upper"]).all()
+        assert result.events is not None
+        assert len(result.events) == len(events)
+        assert result.events["grade"].isin(range(6)).all()
 
 
 FILES = st.one_of(
@@ -149,7 +153,7 @@ FILES = st.one_of(
 
 @given(
     content=FILES,
-    name=st.sampled_from(["patients", "measurements"]),
+    name=st.sampled_from(["patients", "measurements", "events"]),
     form=st.sampled_from(["csv", "parquet", "xlsx"]),
 )
 @example(content=b"PK\x03\x04", name="patients", form="xlsx")
@@ -158,6 +162,6 @@ FILES = st.one_of(
 def test_any_bytes_are_read_or_refused(content: bytes, name: str, form: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_cohort(Path(folder))
-        (Path(folder) / f"{name}.csv").unlink()
+        (Path(folder) / f"{name}.csv").unlink(missing_ok=True)
         (Path(folder) / f"{name}.{form}").write_bytes(content)
         outcome(Path(folder))

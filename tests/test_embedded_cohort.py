@@ -11,6 +11,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from mnbayes.cohort import load_cohort
+from mnbayes.safety import ANY, safety_table
+
 ROOT = Path(__file__).parents[1]
 COHORT = ROOT / "data" / "cohort"
 
@@ -35,6 +38,11 @@ def patients():
 @pytest.fixture(scope="module")
 def measurements():
     return pd.read_csv(COHORT / "measurements.csv")
+
+
+@pytest.fixture(scope="module")
+def events():
+    return pd.read_csv(COHORT / "events.csv")
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +116,7 @@ def test_eight_patients_are_enrolled(patients, measurements):
 def test_columns_are_those_of_the_design():
     patients_header = (COHORT / "patients.csv").read_text().split("\n", 1)[0]
     measurements_header = (COHORT / "measurements.csv").read_text().split("\n", 1)[0]
+    assert (COHORT / "events.csv").read_text().startswith("patient,week,term,grade\n")
     assert patients_header == "patient,sex,age_years,bmi,infusions,withdrew_week"
     assert measurements_header == "patient,week,marker,value,unit,lower,upper"
 
@@ -285,6 +294,51 @@ def test_b_and_nk_cells_rose_by_the_last_visit(table, marker):
     assert_moved(table[marker][0], last, 1)
 
 
+# --- Fatigue and adverse events ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fatigue(events):
+    """Grade of fatigue, patients by weeks."""
+    return events[events["term"] == "fatigue"].pivot_table(
+        index="patient", columns="week", values="grade"
+    )
+
+
+def test_fatigue_was_present_at_baseline_in_all(patients, fatigue):
+    assert set(fatigue.index) == set(patients.index)
+    assert (fatigue[0] >= 1).all()
+
+
+def test_fatigue_improved_in_all(fatigue):
+    last = fatigue.ffill(axis="columns")[12]
+    assert len(last) == 8
+    assert (last < fatigue[0]).all()
+    assert (fatigue.le(fatigue[0], axis="index") | fatigue.isna()).all(axis=None)  # never worse
+
+
+def test_adverse_reactions_were_few_and_mild(events):
+    adverse = events[(events["term"] != "fatigue") & (events["grade"] > 0)]
+    assert 1 <= adverse["patient"].nunique() <= 2
+    assert (adverse["grade"] == 1).all()
+    assert (adverse["week"] > 0).all()
+
+
+def test_no_event_after_withdrawal(patients, events):
+    left = events["patient"].map(patients["withdrew_week"])
+    assert not (events["week"] >= left).any()
+
+
+def test_the_program_finds_both_facts_in_the_events():
+    table = safety_table(load_cohort(COHORT)).set_index(["kind", "term", "outcome"])
+    few = table.loc[("adverse", ANY, "grade 1 or higher")]
+    severe = table.loc[("adverse", ANY, "grade 3 or higher")]
+    improved = table.loc[("symptom", "fatigue", "improved")]
+    assert (few["patients"], few["total"]) == (2, 8)
+    assert (severe["patients"], severe["total"]) == (0, 8)
+    assert (improved["patients"], improved["total"]) == (8, 8)
+
+
 # --- Plausibility --------------------------------------------------------------------------------
 
 
@@ -333,5 +387,5 @@ def test_generation_is_reproducible_to_the_byte(tmp_path):
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     script.main(tmp_path / "cohort")
-    for name in ("patients.csv", "measurements.csv", "SYNTHETIC"):
+    for name in ("patients.csv", "measurements.csv", "events.csv", "SYNTHETIC"):
         assert (tmp_path / "cohort" / name).read_bytes() == (COHORT / name).read_bytes(), name

@@ -122,8 +122,11 @@ def test_all_figures_have_stable_names_in_reading_order(figures, protein):
         "waterfall",
         "response_probabilities",
         "prior_posterior",
+        "correlations",
         "predictive_check_urine_protein_24h",
         "predictive_check_albumin",
+        "withdrawal_strategies",
+        "tipping_curve",
         "regression_bound",
         "ranks",
     ]
@@ -379,15 +382,47 @@ def test_band_holds_well_mixed_chains_and_not_a_shifted_one():
     assert band(4, 2000, 4.0) == pytest.approx(width)
 
 
-def test_regression_bound_draws_the_table_and_the_ratio_seen(protein):
+def test_regression_bound_prints_every_cell_and_draws_where_it_explains_all(protein):
     figure = regression_bound(protein, False)
     ax = figure.axes[0]
-    last = protein.estimates.iloc[-1]
-    assert any(lines == pytest.approx(last["gmr_median"]) for lines in horizontal_lines(ax))
-    curve = next(line for line in ax.lines if line.get_marker() == "o")
-    first = protein.regression.query("population_geometric_mean == 1")
-    np.testing.assert_allclose(curve.get_ydata(), first["gmr_regression"])
-    assert "population mean 3.5 g/24h" in texts(figure)
+    table, last = protein.regression, protein.estimates.iloc[-1]
+    assert last["gmr_median"] < 1
+    cells = {t.get_position(): t for t in ax.texts if t.get_text()}
+    assert len(cells) == len(table)
+    centre = table["baseline_geometric_mean"].iloc[0]
+    solid, *dashed = ax.lines
+    for row in table.itertuples():
+        cell = cells[row.population_geometric_mean, row.reliability]
+        fall = round(100 * row.fall_regression)
+        assert cell.get_text() == (f"{fall}" if fall >= 0 else f"+{-fall}")
+        # What explains the whole fall is bold, and lies left of the line.
+        whole = row.gmr_regression <= last["gmr_median"]
+        assert (cell.get_fontweight() == "bold") == whole
+        line = np.interp(row.reliability, solid.get_ydata(), solid.get_xdata())
+        assert (row.population_geometric_mean < line) == whole
+    assert 0 < sum(t.get_fontweight() == "bold" for t in cells.values()) < len(cells)
+    for line, name in zip([solid, *dashed], ["median", "lower", "upper"], strict=True):
+        bound = np.exp(-(1 - line.get_ydata()) * (np.log(centre) - np.log(line.get_xdata())))
+        np.testing.assert_allclose(bound, last[f"gmr_{name}"])
+    assert "g/24h" in ax.get_xlabel()
+
+
+def test_regression_bound_has_no_line_where_nothing_fell(protein):
+    risen = protein.estimates.assign(gmr_median=1.1, gmr_lower=0.9, gmr_upper=1.3)
+    figure = regression_bound(replace(protein, estimates=risen), False)
+    assert len(figure.axes[0].lines) == 0
+    assert not any(t.get_fontweight() == "bold" for t in figure.axes[0].texts)
+    assert "there is none to explain" in texts(figure)
+
+
+def test_regression_bound_says_if_no_assumption_explains_the_fall(protein):
+    deep = protein.estimates.assign(gmr_median=0.02, gmr_lower=0.01, gmr_upper=0.03)
+    figure = regression_bound(replace(protein, estimates=deep), False)
+    assert "Under none of these assumptions" in texts(figure)
+    assert not any(t.get_fontweight() == "bold" for t in figure.axes[0].texts)
+
+
+def test_regression_bound_needs_its_table(protein):
     with pytest.raises(ValueError, match="no 24-h protein"):
         regression_bound(replace(protein, regression=pd.DataFrame()), False)
 

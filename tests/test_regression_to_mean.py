@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mnbayes.regression_to_mean import (
     COLUMNS,
     POPULATION_MEANS,
     RELIABILITIES,
+    explaining_mean,
     regression_bound,
     regression_table,
 )
@@ -47,6 +50,23 @@ def test_an_impossible_reliability_is_refused(reliability: float) -> None:
         regression_bound(1.0, reliability, 0.0)
 
 
+def test_the_mean_that_explains_a_fall_in_closed_form() -> None:
+    assert explaining_mean(np.log(8.0), 0.5, 0.5) == pytest.approx(2.0)
+    assert explaining_mean(np.log(8.0), 0.0, 0.5) == pytest.approx(4.0)
+    assert explaining_mean(np.log(8.0), 0.5, 1.0) == pytest.approx(8.0)  # nothing to explain
+    for reliability in (1.0, -0.1, np.nan):
+        with pytest.raises(ValueError, match="0 to below 1"):
+            explaining_mean(0.0, reliability, 0.5)
+
+
+@given(baseline=st.floats(0.1, 30), reliability=st.floats(0, 0.95), ratio=st.floats(0.05, 3))
+def test_the_bound_at_the_mean_that_explains_a_ratio_is_that_ratio(
+    baseline: float, reliability: float, ratio: float
+) -> None:
+    mean = explaining_mean(np.log(baseline), reliability, ratio)
+    assert regression_bound(np.log(baseline), reliability, np.log(mean)) == pytest.approx(ratio)
+
+
 def test_the_table_sweeps_both_assumptions() -> None:
     table = regression_table(np.log([2.0, 8.0, np.nan]), observed_gmr=0.5)
     assert tuple(table.columns) == COLUMNS
@@ -56,7 +76,7 @@ def test_the_table_sweeps_both_assumptions() -> None:
     np.testing.assert_allclose(row["gmr_regression"], 0.5)
     np.testing.assert_allclose(row["fall_regression"], 0.5)
     np.testing.assert_allclose(row["gmr_beyond"], 1.0)
-    rising = table.query("population_geometric_mean == 5")
+    rising = table.query("population_geometric_mean == 5.6")
     assert (rising["fall_regression"] < 0).all()
     # without an observed ratio there is nothing to divide
     assert regression_table([1.0])["gmr_beyond"].isna().all()

@@ -170,10 +170,15 @@ def test_ids_are_unique_and_links_and_cells_find_them(page: str) -> None:
     assert {name for cell in parsed.values("headers") for name in cell.split()} <= set(ids)
 
 
+def _sections(page: str) -> int:
+    """Number of sections after the summary."""
+    return page.count("<section id=") - 1
+
+
 def test_sections_are_numbered_without_a_gap(page: str) -> None:
     numbers = [int(n) for n in re.findall(r"<h2>(\d+)\. ", page)]
     assert numbers == list(range(1, len(numbers) + 1))
-    assert len(numbers) == 10
+    assert len(numbers) == _sections(page) >= 11
 
 
 def test_pictures_have_a_text_and_their_section(page: str) -> None:
@@ -244,7 +249,7 @@ def test_a_synthetic_cohort_says_so_everywhere(page: str) -> None:
     assert "SYNTHETIC COHORT – no real patient. Only the published summary facts are real." in (
         re.sub(r"\s+([.])", r"\1", _text(page))
     )
-    assert page.count('<p class="tag">SYNTHETIC COHORT') == 10
+    assert page.count('<p class="tag">SYNTHETIC COHORT') == _sections(page)
     assert 'class="mark"' in page
     assert "<title>SYNTHETIC" in page
 
@@ -293,6 +298,23 @@ def test_the_best_fall_comes_with_its_warning(page: str) -> None:
     assert text.count("Biased upwards.") == text.count("Best fall over several visits") == 2
 
 
+def test_events_are_counted_with_their_limits(page: str) -> None:
+    text = _text(page[page.index('<section id="safety">') :])
+    assert "No event of grade 3 or higher was seen in 8 patients; a true rate up to 31 %" in text
+    assert "Any term, grade 3 or higher 0 of 8 31.2 % 37.5 % 7.4 % 28.3 % 2.7 % 20.8 %" in text
+    assert "Prior alone (no patient) – – – 50.0 % 95.0 % 50.0 % 99.4 %" in text
+    assert "At the last record it had improved in 8 of 8" in text
+    assert "“few adverse reactions”" in text
+
+
+def test_no_table_of_events_is_not_called_no_event(run: Run) -> None:
+    html = render_report(replace(run, cohort=replace(run.cohort, events=None)), {})
+    text = _text(html[html.index('<section id="safety">') : html.index('<section id="listing">')])
+    assert "No events were recorded in the data" in text
+    assert "not the same as none having happened" in text
+    assert " of 8" not in text
+
+
 def test_benchmarks_come_with_their_source(page: str, definitions: Definitions) -> None:
     assert len(definitions.benchmark) == 2
     for benchmark in definitions.benchmark:
@@ -316,9 +338,11 @@ def test_a_withheld_run_shows_no_model_number(cohort: Cohort, definitions: Defin
     for label in (">Given the data<", ">P(fall)<", ">Best week<", "predictive interval</span>"):
         assert label not in html
     # Every percentage left is a definition, a rule or a count with its exact interval.
-    results = _text(html[html.index('<section id="results">') : html.index('id="listing"')])
+    results = html[html.index('<section id="results">') : html.index('id="listing"')]
+    # Events are counted too, and have no fit to withhold them.
+    results = _text(re.sub(r'<section id="safety">.*?</section>', "", results, flags=re.DOTALL))
     shares = set(re.findall(r"\d+(?:\.\d+)? %", results))
-    assert shares == {"22 %", "50 %", "95 %"}
+    assert shares == {"20 %", "22 %", "50 %", "80 %", "95 %"}
     # What was measured stays.
     assert "5/7 = 71.4 %" in text
 
@@ -339,7 +363,7 @@ def test_an_unconverged_fit_shown_by_override_marks_every_section(
 ) -> None:
     result = summarise(_fit("proteinuria", cohort, BAD), definitions, allow_unconverged=True)
     html = render_report(_run(cohort, definitions, result, unconverged_shown=True), {})
-    assert len(re.findall(r'class="tag">[^<]*UNCONVERGED FIT SHOWN', html)) == 10
+    assert len(re.findall(r'class="tag">[^<]*UNCONVERGED FIT SHOWN', html)) == _sections(html)
     mark = html[html.index('class="mark"') :][:300]
     assert "UNCONVERGED" in mark
     assert "3 divergent transitions" in _text(html)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mnbayes.cards import load_card as load_card
     from mnbayes.cohort import Cohort as Cohort
     from mnbayes.cohort import load_cohort as load_cohort
+    from mnbayes.comparison import Comparison as Comparison
+    from mnbayes.comparison import compare_runs as compare_runs
     from mnbayes.definitions import Definitions as Definitions
     from mnbayes.definitions import load_definitions as load_definitions
     from mnbayes.fitting import Fit as Fit
@@ -32,12 +34,17 @@ if TYPE_CHECKING:
     from mnbayes.resources import embedded_cohort as embedded_cohort
     from mnbayes.results import Result as Result
     from mnbayes.results import summarise as summarise
+    from mnbayes.withdrawal import (
+        register_withdrawal_strategy as register_withdrawal_strategy,
+    )
 
 _HOME = {
     "Card": "cards",
     "load_card": "cards",
     "Cohort": "cohort",
     "load_cohort": "cohort",
+    "Comparison": "comparison",
+    "compare_runs": "comparison",
     "Definitions": "definitions",
     "load_definitions": "definitions",
     "Fit": "fitting",
@@ -51,6 +58,7 @@ _HOME = {
     "embedded_cohort": "resources",
     "Result": "results",
     "summarise": "results",
+    "register_withdrawal_strategy": "withdrawal",
 }
 
 __all__ = list(_HOME)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from pathlib import Path
 from string import Template
 from typing import Any, Literal, Self
@@ -13,11 +12,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mnbayes import priors
+from mnbayes.beliefs import Kind, Quantity, did_you_mean
 from mnbayes.markers import MARKERS
 from mnbayes.problems import InputError, Problem
 from mnbayes.resources import models_folder
-
-Kind = Literal["level", "change", "sd", "time", "shape", "correlation"]
+from mnbayes.toml_files import read_toml, validation_problems
 
 #: Every parameter a card can set a prior of: what it measures and its family's role.
 PARAMETERS: dict[str, tuple[Kind, priors.Role]] = {
@@ -70,13 +69,18 @@ class Structure(_Strict):
 
 
 class PriorSpec(_Strict):
-    """One prior: a distribution with its arguments, its meaning, its reason and its source."""
+    """One prior: a distribution with its arguments, its meaning, its reason and its source.
+
+    ``belief`` is the clinical belief that the arguments were fitted to, empty where they were
+    given as numbers.
+    """
 
     distribution: str
     arguments: dict[str, float]
     meaning: str
     why: str
     source: str
+    belief: str = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -94,6 +98,7 @@ class PriorSpec(_Strict):
             raise ValueError(
                 f"unknown distribution {self.distribution!r}; "
                 f"there are {', '.join(priors.FAMILIES)}"
+                f"{did_you_mean(self.distribution, priors.FAMILIES)}"
             )
         if set(self.arguments) != set(family.arguments):
             raise ValueError(
@@ -110,8 +115,7 @@ class PriorSpec(_Strict):
     @property
     def formula(self) -> str:
         """The distribution as text, such as ``Normal(0, 0.7)``."""
-        numbers = {name: f"{value:.3g}" for name, value in self.arguments.items()}
-        return priors.FAMILIES[self.distribution].formula.format(**numbers)
+        return priors.formula(self.distribution, self.arguments)
 
     @property
     def explained(self) -> str:
@@ -129,7 +133,8 @@ class PriorSpec(_Strict):
             fields[f"q{key}"] = f"{value:.2g}"
             with np.errstate(over="ignore"):
                 fields[f"x{key}"] = f"{np.exp(value):.3g}"
-        return Template(self.meaning).safe_substitute(fields)
+        meaning = Template(self.meaning).safe_substitute(fields)
+        return f"{meaning}. Fitted to the belief: {self.belief}" if self.belief else meaning
 
 
 class Card(_Strict):
@@ -188,6 +193,7 @@ class Card(_Strict):
         ]
         problems += [
             f"prior of unknown parameter {name!r}; there are {', '.join(PARAMETERS)}"
+            f"{did_you_mean(name, PARAMETERS)}"
             for name in self.prior
             if name not in PARAMETERS
         ]
@@ -233,9 +239,21 @@ class Card(_Strict):
     @property
     def sha256(self) -> str:
         """Hash of everything the card says, overrides included."""
-        return hashlib.sha256(
-            json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()
-        ).hexdigest()
+        said = self.model_dump(mode="json")
+        for table in said["prior"].values():
+            for spec in table.values():
+                if not spec["belief"]:
+                    del spec["belief"]  # nothing was said
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def priors_sha256(self) -> str:
+        """Hash of the distributions of the model's priors alone: what can change a posterior."""
+        used = {
+            name: {marker: [s.distribution, s.arguments] for marker, s in self.prior[name].items()}
+            for name in self.parameters
+        }
+        return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()
 
 
 def needed_parameters(structure: Structure) -> tuple[str, ...]:
@@ -255,57 +273,58 @@ def prior_name(parameter: str, marker: str, markers: tuple[str, ...]) -> str:
     return parameter if not marker or len(markers) == 1 else f"{parameter}.{marker}"
 
 
+def quantity(parameter: str, marker: str) -> Quantity:
+    """What a belief about a parameter's prior is about."""
+    kind = PARAMETERS[parameter][0]
+    return Quantity(parameter, kind, MARKERS[marker].unit if kind == "level" else "")
+
+
 def available_cards(folder: Path | None = None) -> dict[str, Path]:
-    """Cards by name in a folder (default: the ones mnbayes brings)."""
-    place = models_folder() if folder is None else folder
-    return {
-        path.stem: path
-        for path in sorted(place.glob("*.toml"))
-        if "priors" in tomllib.loads(path.read_text(encoding="utf-8"))
-    }
+    """Cards by name in a folder (default: the ones mnbayes brings).
 
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file as a dictionary.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is not UTF-8 or is not TOML.
+    A file that cannot be read is among them, so that loading it says why.
     """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            [Problem(str(path), None, None, error.strerror or "unreadable", "a TOML file")]
-        ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(
-            [Problem(str(path), None, None, str(error), "valid TOML in UTF-8")]
-        ) from error
+    place = models_folder() if folder is None else folder
 
+    def is_card(path: Path) -> bool:
+        try:
+            return "priors" in read_toml(path)
+        except InputError:
+            return True
 
-def validation_problems(error: ValidationError, file: str) -> list[Problem]:
-    """Pydantic's errors as problems, the key path standing in for the column."""
-    return [
-        Problem(
-            file,
-            None,
-            ".".join(str(part) for part in item["loc"] if part != "") or None,
-            "" if isinstance(item["input"], dict) else repr(item["input"])[:80],
-            item["msg"].removeprefix("Value error, "),
-        )
-        for item in error.errors()
-    ]
+    return {path.stem: path for path in sorted(place.glob("*.toml")) if is_card(path)}
 
 
 def parse_card(data: dict[str, Any], file: str) -> Card:
-    """Validate a card's dictionary.
+    """Validate a card's dictionary, fitting the priors that are stated as beliefs.
 
     Raises
     ------
     InputError
         With every problem, each with the file and the key.
+    """
+    from mnbayes.card_beliefs import fit_beliefs
+
+    tables, problems, failed = fit_beliefs(data.get("priors"), file)
+    if "priors" in data:
+        data = data | {"priors": tables}
+    try:
+        card = Card.model_validate(data)
+    except ValidationError as error:
+        found = zip(error.errors(), validation_problems(error, file), strict=True)
+        problems += [problem for item, problem in found if item["loc"][1:3] not in failed]
+    if problems:
+        raise InputError(problems)
+    return card
+
+
+def restore_card(data: dict[str, Any], file: str) -> Card:
+    """Validate a card's ``model_dump``, whose beliefs have been fitted already.
+
+    Raises
+    ------
+    InputError
+        With every problem, each with the key.
     """
     try:
         return Card.model_validate(data)
@@ -339,7 +358,7 @@ def load_card(name: str | Path) -> Card:
                     None,
                     None,
                     repr(str(name)),
-                    f"one of {', '.join(cards)}, or a .toml file",
+                    f"one of {', '.join(cards)}, or a .toml file{did_you_mean(str(name), cards)}",
                 )
             ]
         )

@@ -1,4 +1,4 @@
-"""Rules that need more than one cell: intervals, units, duplicates, baseline, withdrawal.
+"""Rules that need more than one cell: intervals, units, duplicates, baseline, withdrawal, events.
 
 Every function takes whole columns and returns problems; none stops at the first, and none
 reports a cell again that `schema.check_cells` has already refused. Frames are indexed by the
@@ -123,8 +123,7 @@ def convert(
     pairs = text.loc[known, ["marker", "unit"]]
     multiply = np.full(len(text), np.nan)
     divide = np.ones(len(text))
-    refused: dict[str, list[NDArray[np.intp]]] = {}
-    messages: dict[str, str] = {}
+    refused: dict[tuple[str, str], list[NDArray[np.intp]]] = {}
     at = np.flatnonzero(known.to_numpy())
     # Each distinct (marker, unit) is looked up once, however many rows use it.
     grouped = pairs.groupby(["marker", "unit"], sort=False).indices
@@ -134,18 +133,17 @@ def convert(
         try:
             multiply[rows], divide[rows] = conversion(unit, marker)
         except UnitError as error:
-            refused.setdefault(marker, []).append(rows)
-            messages[marker] = str(error)
+            refused.setdefault((marker, str(error)), []).append(rows)
     canonical = numbers[AMOUNTS].mul(multiply, axis=0).div(divide, axis=0)
     problems: list[Problem] = []
-    for marker, parts in refused.items():
+    for (marker, message), parts in refused.items():
         rows = np.sort(np.concatenate(parts))
         problems += _flag(
             file,
             "unit",
             text.iloc[rows],
             lambda row: quoted(row["unit"]),
-            f"for {marker} {messages[marker]}",
+            f"for {marker} {message}",
         )
     return canonical, problems
 
@@ -164,7 +162,7 @@ def check_repeats(file: str, text: pd.DataFrame, numbers: pd.DataFrame) -> list[
 
 
 def check_listed(file: str, text: pd.DataFrame, patients: pd.Series[str]) -> list[Problem]:
-    """Measurements of patients that patients.csv does not list."""
+    """Rows of patients that the table of patients does not list."""
     unknown = text[(text["patient"] != "") & ~_among(text["patient"], patients)]
     names = patients.tolist() if len(patients) <= 1000 else []
 
@@ -229,9 +227,14 @@ def check_baseline(
 
 
 def check_withdrawal(
-    file: str, text: pd.DataFrame, week: pd.Series[float], withdrew: pd.Series[float]
+    file: str,
+    text: pd.DataFrame,
+    week: pd.Series[float],
+    withdrew: pd.Series[float],
+    expected: str = "no measurement after the week of withdrawal",
+    severity: Severity = "error",
 ) -> list[Problem]:
-    """Measurements after the week of withdrawal; `withdrew` is indexed by patient."""
+    """Rows after the week of withdrawal; `withdrew` is indexed by patient."""
     left = text["patient"].map(withdrew[~withdrew.index.duplicated()])
     rows = text[["patient"]].assign(week=week, left=left.astype("float64"))
     return _flag(
@@ -241,7 +244,23 @@ def check_withdrawal(
         lambda row: (
             f"week {row['week']:g} of {quoted(row['patient'])}, withdrawn in week {row['left']:g}"
         ),
-        "no measurement after the week of withdrawal",
+        expected,
+        severity=severity,
+    )
+
+
+def check_event_repeats(
+    file: str, text: pd.DataFrame, numbers: pd.DataFrame, term: pd.Series[str]
+) -> list[Problem]:
+    """Two rows of one patient, week and term, whose spellings are made one in `term`."""
+    keys = text[["patient"]].assign(week=numbers["week"], term=term)
+    keys = keys[(keys["patient"] != "") & (keys["term"] != "") & keys["week"].notna()]
+    return repeated(
+        file,
+        keys,
+        "term",
+        lambda row: f"{quoted(row['patient'])}, week {row['week']:g}, {quoted(row['term'])}",
+        "each patient, week and term in one row, with the highest grade",
     )
 
 

@@ -73,6 +73,12 @@ def fit(
     chains: Annotated[int, typer.Option(min=2)] = 4,
     draws: Annotated[int, typer.Option(min=10, help="Draws per chain.")] = 1000,
     tune: Annotated[int, typer.Option(min=50, help="Tuning draws per chain.")] = 1000,
+    influence: Annotated[
+        bool,
+        typer.Option(
+            help="Refit without each patient in turn the models whose card asks for it.",
+        ),
+    ] = True,
     no_report: Annotated[bool, typer.Option("--no-report", help="Leave report.html out.")] = False,
     allow_unconverged: Annotated[
         bool,
@@ -91,6 +97,7 @@ def fit(
     from mnbayes.problems import gathered
     from mnbayes.resources import embedded_cohort
     from mnbayes.terminal import progress_bars, say_settings, say_warnings, summary
+    from mnbayes.terminal_comparison import say_post_hoc
 
     folder = out if out is not None else new_folder(Path("results"), datetime.now())
     check_replaceable(folder)
@@ -116,10 +123,12 @@ def fit(
         prior_set.name,
         tuple(set_ or []),
         allow_unconverged,
+        influence,
     )
     with progress_bars() as progress:
         run = run_job(job, folder, progress, with_report=not no_report)
     summary(run)
+    say_post_hoc(run.manifest)
     typer.echo(str(folder))
     if not run.converged:
         raise typer.Exit(NOT_CONVERGED)
@@ -160,6 +169,75 @@ def models(
     for card in [load_card(each) for each in name or available_cards()]:
         describe_card(card)
     typer.echo(f"Prior sets: {', '.join(available_prior_sets())}")
+
+
+@app.command()
+@_clear_errors
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="Folder of a run, the earlier one as a rule.")],
+    run_b: Annotated[Path, typer.Argument(help="Folder of the run to compare with it.")],
+    all_: Annotated[bool, typer.Option("--all", help="List every number.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write every number to this .csv file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the main numbers into this .png file.")
+    ] = None,
+) -> None:
+    """Compare two runs: what was put in, what came out, and what is more than noise."""
+    from mnbayes.comparison import compare_runs
+    from mnbayes.comparison_files import check_names, write_numbers, write_plot
+    from mnbayes.terminal_comparison import show
+
+    check_names(out, plot)
+    comparison = compare_runs(run_a, run_b)
+    show(comparison, everything=all_)
+    if out is not None:
+        write_numbers(comparison, out)
+    if plot is not None:
+        write_plot(comparison, plot)
+
+
+@app.command()
+@_clear_errors
+def withdrawal(
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a finished run (default: the newest under results/)."),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Model of the run; repeatable (default: every one with 24-h protein)."),
+    ] = None,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(help="mar, composite, locf or delta; repeatable (default: every one)."),
+    ] = None,
+    delta: Annotated[
+        float,
+        typer.Option(min=0.01, help="Ratio of the strategy delta: times the predicted protein."),
+    ] = 2.0,
+    delta_max: Annotated[
+        float, typer.Option(min=1.01, help="Largest ratio of the tipping-point sweep.")
+    ] = 10.0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for tables and pictures (default: none).")
+    ] = None,
+) -> None:
+    """Re-read a run's draws under other assumptions on who withdrew; find the tipping point."""
+    from mnbayes import withdrawal_command as command
+    from mnbayes.withdrawal import delta_strategy, find_strategy, withdrawal_strategies
+
+    if out is not None:
+        command.check_folder(out)
+    names = strategy or [item.name for item in withdrawal_strategies()]
+    chosen = [delta_strategy(delta) if n == "delta" else find_strategy(n) for n in names]
+    folder = run if run is not None else command.newest_run()
+    stored, definitions, synthetic = command.from_run(folder, model or [], chosen, delta_max)
+    command.say(stored, synthetic)
+    if out is not None:
+        command.write(out, command.files(stored, definitions, synthetic))
+        typer.echo(str(out))
+    if any(item.table.empty for item in stored):
+        raise typer.Exit(NOT_CONVERGED)
 
 
 def main() -> None:

@@ -1,11 +1,12 @@
-"""Load a cohort: a folder of two tables becomes one validated `Cohort`.
+"""Load a cohort: a folder of two or three tables becomes one validated `Cohort`.
 
-All problems of both tables are collected and raised at once; nothing is dropped silently.
+All problems of all tables are collected and raised at once; nothing is dropped silently.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,11 +41,17 @@ class Cohort:
     source : str
         The folder, as it was given.
     sha256 : str
-        SHA-256 of the bytes of the patients' table followed by those of the measurements'.
+        SHA-256 of the bytes of the tables one after the other: patients, measurements and,
+        where there is one, events.
     synthetic : bool
         Whether the folder declares itself synthetic by a file named SYNTHETIC.
     warnings : tuple of Problem
         What is odd without being wrong.
+    events : DataFrame or None
+        Columns patient (str), week (float; 0 is the baseline), term (str, in the spelling of its
+        first row) and grade (float, a whole CTCAE grade from 0, absent, to 5). Sorted by patient
+        (in the order of `patients`), week and term. No rows: somebody wrote down that nothing
+        happened. None: the folder has no such table, and nothing is known.
     """
 
     patients: pd.DataFrame
@@ -53,6 +60,7 @@ class Cohort:
     sha256: str
     synthetic: bool
     warnings: tuple[Problem, ...] = ()
+    events: pd.DataFrame | None = None
 
     @property
     def patient_ids(self) -> tuple[str, ...]:
@@ -72,13 +80,13 @@ class Cohort:
 
 
 def load_cohort(path: str | Path) -> Cohort:
-    """Read and validate a folder of ``patients`` and ``measurements``.
+    """Read and validate a folder of ``patients``, ``measurements`` and perhaps ``events``.
 
     Parameters
     ----------
     path : str or Path
-        Folder with ``patients.csv`` and ``measurements.csv`` (or ``.parquet``, ``.xlsx``). The
-        tables are described in ``docs/data-contract.md``.
+        Folder with ``patients.csv``, ``measurements.csv`` and optionally ``events.csv`` (or
+        ``.parquet``, ``.xlsx``). The tables are described in ``docs/data-contract.md``.
 
     Returns
     -------
@@ -87,7 +95,7 @@ def load_cohort(path: str | Path) -> Cohort:
     Raises
     ------
     InputError
-        With all problems of both tables, and the warnings met on the way.
+        With all problems of all tables, and the warnings met on the way.
     """
     from mnbayes.tables import read_table
 
@@ -103,19 +111,29 @@ def load_cohort(path: str | Path) -> Cohort:
     problems += more
     measurement_frame, more = _measurements(measurements, patients, patient_frame)
     problems += more
+    events, more = read_table(folder, "events", optional=True)
+    problems += more
+    event_frame, more = _events(events, patient_frame)
+    problems += more
+    if events is None:
+        problems += _misnamed_events(folder)
     if (
         patients is None
         or measurements is None
         or any(problem.severity == "error" for problem in problems)
     ):
         raise InputError(problems)
+    known = patient_frame["patient"]
+    tables = [table for table in (patients, measurements, events) if table is not None]
+    terms = [] if events is None else sorted(set(event_frame["term"]))
     return Cohort(
         patients=patient_frame.reset_index(drop=True),
-        measurements=_sorted(measurement_frame, patient_frame["patient"]),
+        measurements=_sorted(measurement_frame, known, "marker", MARKERS),
         source=str(path),
-        sha256=hashlib.sha256(patients.content + measurements.content).hexdigest(),
+        sha256=hashlib.sha256(b"".join(table.content for table in tables)).hexdigest(),
         synthetic=(folder / SYNTHETIC_MARK).is_file(),
         warnings=tuple(problems),
+        events=None if events is None else _sorted(event_frame, known, "term", terms),
     )
 
 
@@ -179,10 +197,59 @@ def _measurements(
     return frame[[*COLUMNS["measurements"]]], problems
 
 
-def _sorted(measurements: pd.DataFrame, patients: pd.Series[str]) -> pd.DataFrame:
-    """Sort by patient as listed, week, and marker as in `MARKERS`."""
-    order = measurements.assign(
-        patient=measurements["patient"].map({name: i for i, name in enumerate(patients)}),
-        marker=measurements["marker"].map({name: i for i, name in enumerate(MARKERS)}),
-    ).sort_values(["patient", "week", "marker"])
-    return measurements.loc[order.index].reset_index(drop=True)
+def _events(table: Table | None, patient_frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
+    """Events with one spelling for each term, indexed by line; empty where a column is missing."""
+    import pandas as pd
+
+    from mnbayes import checks
+    from mnbayes.schema import COLUMNS, check_cells
+
+    if table is None:
+        return pd.DataFrame(), []
+    file, text = table.file, table.text
+    numbers, problems = check_cells(table, "events")
+    if not set(COLUMNS["events"]) <= set(text.columns):
+        return pd.DataFrame(), problems  # the missing columns are reported
+    # "Fever" and "fever " are one event; two spellings would count it twice.
+    spaced = text["term"].str.split().str.join(" ")
+    term = spaced.groupby(spaced.str.casefold()).transform("first").astype("str")
+    problems += checks.check_event_repeats(file, text, numbers, term)
+    if not patient_frame.empty:
+        withdrew = patient_frame.set_index("patient")["withdrew_week"]
+        problems += checks.check_listed(file, text, patient_frame["patient"])
+        problems += checks.check_withdrawal(
+            file,
+            text,
+            numbers["week"],
+            withdrew,
+            "an event up to the withdrawal; one seen in the follow-up counts all the same",
+            severity="warning",
+        )
+    frame = numbers.assign(patient=text["patient"], term=term, week=numbers["week"].abs())
+    return frame[[*COLUMNS["events"]]], problems
+
+
+def _misnamed_events(folder: Path) -> list[Problem]:
+    """Files that look like a table of events under a name that is not read (a warning)."""
+    from mnbayes.tables import FORMS
+
+    names = sorted(
+        entry.name
+        for entry in folder.iterdir()
+        if "event" in entry.stem.lower()
+        and entry.suffix.lower() in FORMS
+        and entry.name not in {f"events{form}" for form in FORMS}
+    )
+    expected = "events.csv, if this file holds events; it is not read"
+    return [Problem(name, None, None, "this name", expected, "warning") for name in names]
+
+
+def _sorted(
+    rows: pd.DataFrame, patients: Iterable[str], column: str, names: Iterable[str]
+) -> pd.DataFrame:
+    """Sort by patient as listed, week, and one more column in the order of its names."""
+    order = rows.assign(
+        patient=rows["patient"].map({name: i for i, name in enumerate(patients)}),
+        last=rows[column].map({name: i for i, name in enumerate(names)}),
+    ).sort_values(["patient", "week", "last"])
+    return rows.loc[order.index].reset_index(drop=True)

@@ -104,6 +104,19 @@ class Benchmark(_Strict):
     source: Text
 
 
+class Decision(_Strict):
+    """From which probability on a statement counts as a conclusion."""
+
+    probability: Share
+    why: Text
+    source: Text
+
+
+def _four_to_one() -> Decision:
+    why = "Four to one: enough to plan the next trial on, short of proof."
+    return Decision(probability=0.8, why=why, source="mnbayes convention")
+
+
 class Definitions(_Strict):
     """Definitions of response.
 
@@ -114,6 +127,9 @@ class Definitions(_Strict):
         Thresholds; ``remission`` and ``none`` follow from them.
     benchmark : tuple of Benchmark
         At most one for a category.
+    decision : Decision
+        Where the tipping point lies; 0.8 where a card does not say, so that cards and runs
+        written before it was asked for can still be read.
     """
 
     name: Text
@@ -122,6 +138,7 @@ class Definitions(_Strict):
     partial: Partial
     effective: Effective
     benchmark: tuple[Benchmark, ...] = Field(default=(), strict=False)
+    decision: Decision = Field(default_factory=_four_to_one)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

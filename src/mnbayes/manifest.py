@@ -75,6 +75,15 @@ def _model(result: Result) -> dict[str, Any]:
             for name, table in fit.card.prior.items()
             if name in fit.card.parameters
         },
+        # To the last digit, so that two runs can be compared.
+        "prior_arguments": {
+            name: {
+                marker or "model": {"distribution": spec.distribution, **spec.arguments}
+                for marker, spec in table.items()
+            }
+            for name, table in fit.card.prior.items()
+            if name in fit.card.parameters
+        },
         "chains": fit.sampling.chains,
         "draws": fit.sampling.draws,
         "tune": fit.sampling.tune,

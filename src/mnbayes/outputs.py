@@ -15,8 +15,17 @@ import pandas as pd
 
 from mnbayes.problems import InputError, Problem
 from mnbayes.run import Run
+from mnbayes.safety import safety_table
+from mnbayes.tipping import output_tables
 
 MANIFEST = "run.json"
+#: Tables of a result that are written where a model has any, and their files' names.
+TABLES = {
+    "subsets": "subsets",
+    "ranks": "subset_ranks",
+    "ratios": "cd4_cd8",
+    "correlations": "correlations",
+}
 
 
 def new_folder(parent: Path, started: datetime) -> Path:
@@ -117,6 +126,17 @@ def write_run(
             tables = [getattr(result, name) for result in run.results]
             pd.concat(tables, ignore_index=True).to_csv(place / f"{name}.csv", index=False)
         diagnostics_table(run).to_csv(place / "diagnostics.csv", index=False)
+        for name, file in TABLES.items():
+            filled = [t for r in run.results if not (t := getattr(r, name)).empty]
+            if filled:
+                pd.concat(filled, ignore_index=True).to_csv(place / f"{file}.csv", index=False)
+        influence = [r.influence for r in run.results if not r.influence.empty]
+        if influence:
+            pd.concat(influence, ignore_index=True).to_csv(place / "influence.csv", index=False)
+        if run.cohort.events is not None:
+            safety_table(run.cohort).to_csv(place / "safety.csv", index=False)
+        for name, table in output_tables((r.withdrawal, r.tipping) for r in run.results).items():
+            table.to_csv(place / f"{name}.csv", index=False)
         (place / "posterior").mkdir()
         for result in run.results:
             result.fit.tree.to_netcdf(place / "posterior" / f"{result.name}.nc", engine="h5netcdf")

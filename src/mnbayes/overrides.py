@@ -1,121 +1,80 @@
-"""Prior sets and single values that override a card's priors, weakest first: card, set, value."""
+"""What overrides a card's priors, weakest first: card, prior sets, prior files, single values."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mnbayes import priors
-from mnbayes.cards import SHARED, Card, parse_card, prior_name, read_toml
-from mnbayes.problems import InputError, Problem
-from mnbayes.resources import models_folder
+from mnbayes.beliefs import BeliefError, did_you_mean
+from mnbayes.card_beliefs import belief_problem
+from mnbayes.cards import PARAMETERS, SHARED, Card, prior_name, quantity, restore_card
+from mnbayes.elicitation import read_prior_belief
+from mnbayes.markers import MARKERS
+from mnbayes.prior_sets import Change, PriorSet, load_prior_set, load_prior_sets
+from mnbayes.problems import InputError, Problem, quoted
+
+__all__ = [
+    "Change",
+    "PriorSet",
+    "applies_to",
+    "apply_changes",
+    "load_prior_set",
+    "load_prior_sets",
+    "parse_setting",
+    "with_priors",
+]
 
 _TEXTS = ("meaning", "why", "source")
+_SETTING = "NAME.ARG=VALUE"
+_FORMS = f"{_SETTING} or 'NAME=P% between A and B on SCALE'"
 
-
-@dataclass(frozen=True)
-class Change:
-    """One entry of a prior set or of ``--set``.
-
-    Attributes
-    ----------
-    parameter, marker : str
-        What it overrides; ``marker`` is empty for a shared parameter, or where the entry
-        was written without one.
-    values : dict
-        Prior arguments, and perhaps ``distribution`` and texts.
-    origin : str
-        Where it was written, for messages.
-    """
-
-    parameter: str
-    marker: str
-    values: dict[str, Any]
-    origin: str
-
-
-@dataclass(frozen=True)
-class PriorSet:
-    """A named set of overrides."""
-
-    name: str
-    title: str
-    why: str
-    changes: tuple[Change, ...]
-
-
-def available_prior_sets() -> dict[str, Path]:
-    """Prior sets that mnbayes brings, by name."""
-    return {path.stem: path for path in sorted((models_folder() / "priors").glob("*.toml"))}
-
-
-def load_prior_set(name: str | Path) -> PriorSet:
-    """Load a prior set by name or by path of a TOML file.
-
-    Raises
-    ------
-    InputError
-        If it does not exist (the ones that exist are named) or has the wrong shape.
-    """
-    sets = available_prior_sets()
-    if str(name) in sets:
-        path = sets[str(name)]
-    elif Path(name).suffix == ".toml":
-        path = Path(name)
-    else:
-        expected = f"one of {', '.join(sets)}, or a .toml file"
-        raise InputError([Problem("models/priors/", None, None, repr(str(name)), expected)])
-    data = read_toml(path)
-    problems = [
-        Problem(path.name, None, key, "", "one of name, title, why, priors")
-        for key in data
-        if key not in ("name", "title", "why", "priors")
-    ]
-    changes: list[Change] = []
-    tables = data.get("priors", {})
-    if not isinstance(tables, dict):
-        problems.append(Problem(path.name, None, "priors", repr(tables)[:80], "a table"))
-        tables = {}
-    for parameter, table in tables.items():
-        nested = {"": table} if parameter in SHARED else table
-        if not isinstance(nested, dict) or not all(isinstance(v, dict) for v in nested.values()):
-            problems.append(
-                Problem(
-                    path.name, None, f"priors.{parameter}", repr(table)[:80], "a table per marker"
-                )
-            )
-            continue
-        changes += [Change(parameter, m, values, path.name) for m, values in nested.items()]
-    if problems:
-        raise InputError(problems)
-    return PriorSet(
-        name=str(data.get("name", path.stem)),
-        title=str(data.get("title", "")),
-        why=str(data.get("why", "")),
-        changes=tuple(changes),
-    )
+#: What a prior means once its centre was moved and nobody said what it means now: the card's own
+#: words may speak of a direction that it no longer has.
+_MOVED = {
+    "change_mean": "typical ratio to baseline between $x025 and $x975, around $x50",
+    "common_change": "the change that the markers share is a ratio between $x025 and $x975, "
+    "around $x50",
+    "covariate_slope": "ratio per unit of the covariate between $x025 and $x975, around $x50",
+}
 
 
 def parse_setting(text: str) -> Change:
-    """Parse ``NAME.ARG=VALUE``, such as ``change_mean.sigma=0.3`` or ``change_mean.albumin.mu=0``.
+    """Parse a single value: a number, a distribution's name or a belief.
+
+    Parameters
+    ----------
+    text : str
+        ``change_mean.sigma=0.3``, ``change_mean.albumin.mu=0``,
+        ``change_mean.distribution=StudentT``, or a belief as in
+        ``change_mean=90% between 0.3 and 1.1 on gmr``.
 
     Raises
     ------
     InputError
-        If the text does not have that form or the value is not a number.
+        If the text has none of these forms or the value is not a number.
     """
-    name, equals, value = text.partition("=")
-    parts = name.strip().split(".")
-    if not equals or len(parts) not in (2, 3) or not all(parts):
-        raise InputError([Problem("--set", None, None, repr(text), "NAME.ARG=VALUE")])
+    name, equals, value = (part.strip() for part in text.partition("="))
+    parts = name.split(".")
+    if not equals or not all(parts):
+        raise InputError([Problem("--set", None, None, quoted(text), _FORMS)])
+    if "%" in value:
+        if len(parts) > 2:
+            expected = f"a belief about {'.'.join(parts[:-1])}, which fits its numbers"
+            raise InputError([Problem("--set", None, quoted(name), quoted(value), expected)])
+        return Change(parts[0], parts[1] if len(parts) == 2 else "", {"belief": value}, "--set")
+    if len(parts) not in (2, 3):
+        raise InputError([Problem("--set", None, None, quoted(text), _FORMS)])
+    marker, argument = parts[1] if len(parts) == 3 else "", parts[-1]
+    if argument == "distribution":
+        return Change(parts[0], marker, {argument: value}, "--set")
     try:
         number = float(value)
     except ValueError:
-        raise InputError([Problem("--set", None, name, repr(value), "a number")]) from None
-    return Change(parts[0], parts[1] if len(parts) == 3 else "", {parts[-1]: number}, "--set")
+        expected = "a number, or a belief such as '90% between A and B'"
+        raise InputError([Problem("--set", None, quoted(name), quoted(value), expected)]) from None
+    return Change(parts[0], marker, {argument: number}, "--set")
 
 
 def _target(card: Card, change: Change) -> str | None:
@@ -147,12 +106,32 @@ def valid_names(card: Card) -> list[str]:
 
 
 def _unmatched(cards: Sequence[Card], change: Change) -> Problem:
-    names = sorted({name for card in cards for name in valid_names(card)})
-    written = ".".join(p for p in (change.parameter, change.marker, *change.values) if p)
-    near = difflib.get_close_matches(written, names, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    return Problem(
-        change.origin, None, written, "unknown prior", f"one of {', '.join(names)}{hint}"
+    """What is wrong with a change that has no place in any card."""
+    arguments = [key for key in change.values if key not in ("belief", "on", *_TEXTS)]
+    written = ".".join((*filter(None, (change.parameter, change.marker)), *arguments[:1]))
+    known = sorted({parameter for card in cards for parameter in card.prior})
+    if change.parameter not in known:
+        # The whole name, so that the hint can be copied.
+        names = sorted({name for card in cards for name in valid_names(card)})
+        hint = did_you_mean(written, names) or did_you_mean(change.parameter, known)
+        expected = f"one of {', '.join(known)}{hint}"
+        return Problem(change.origin, None, quoted(written), "unknown prior", expected)
+    markers = sorted({m for card in cards for m in card.prior.get(change.parameter, {}) if m})
+    if not markers:
+        expected = f"{change.parameter} by itself: it has one value for the whole model"
+        return Problem(change.origin, None, quoted(written), quoted(change.marker), expected)
+    found = quoted(change.marker) if change.marker else "no marker"
+    expected = f"{change.parameter}.MARKER with one of {', '.join(markers)}"
+    expected += did_you_mean(change.marker, markers)
+    return Problem(change.origin, None, quoted(written), found, expected)
+
+
+def _misnamed(change: Change) -> bool:
+    """Whether no card at all could have what a change of a prior set is for."""
+    if change.parameter not in PARAMETERS:
+        return True
+    return (change.parameter in SHARED) != (not change.marker) or (
+        bool(change.marker) and change.marker not in MARKERS
     )
 
 
@@ -166,96 +145,132 @@ def apply_changes(cards: Iterable[Card], changes: Iterable[Change], *, strict: b
         Later ones win.
     strict : bool
         Whether a change that fits none of the cards is an error. A single value given by
-        the user is strict; a prior set may also speak of cards that are not being fitted,
-        so there only a parameter name that no card knows is.
+        the user is strict; a prior set also speaks of cards that are not being fitted,
+        so there only a name that no card could have is.
 
     Raises
     ------
     InputError
         Every misspelt name (with the names that exist) and every impossible value.
     """
-    cards = list(cards)
+    cards, changes = list(cards), list(changes)
     data = [card.model_dump(by_alias=True) for card in cards]
     problems: list[Problem] = []
     for change in changes:
         targets = [_target(card, change) for card in cards]
-        known = any(change.parameter in card.prior for card in cards)
-        if all(t is None for t in targets) and (strict or not known):
+        if all(target is None for target in targets) and (strict or _misnamed(change)):
             problems.append(_unmatched(cards, change))
         for card, tables, target in zip(cards, data, targets, strict=True):
-            if target is None:
-                continue
-            entry = tables["priors"][change.parameter][target]
-            problems += _merge(entry, change, prior_name(change.parameter, target, card.markers))
+            if target is not None:
+                entry = tables["priors"][change.parameter][target]
+                problems += _merge(entry, change, target, card.markers)
     if problems:
-        raise InputError(problems)
-    return [parse_card(tables, card.name) for card, tables in zip(cards, data, strict=True)]
+        # Said once, although several cards have the same prior.
+        raise InputError(dict.fromkeys(problems))
+    origins = ", ".join(dict.fromkeys(change.origin for change in changes))
+    files = [f"{card.name} with {origins}" if origins else card.name for card in cards]
+    return [restore_card(tables, file) for tables, file in zip(data, files, strict=True)]
 
 
-def _merge(entry: dict[str, Any], change: Change, name: str) -> list[Problem]:
+def _merge(
+    entry: dict[str, Any], change: Change, marker: str, markers: tuple[str, ...]
+) -> list[Problem]:
     """Write a change into one prior of a dumped card; return what is wrong with it."""
-    numbers = {k: v for k, v in change.values.items() if k not in ("distribution", *_TEXTS)}
+    name = prior_name(change.parameter, marker, markers)
+    values = {k: v for k, v in change.values.items() if k not in ("distribution", *_TEXTS)}
     family = change.values.get("distribution", entry["distribution"])
     if not isinstance(family, str) or family not in priors.FAMILIES:
-        return [
-            Problem(
-                change.origin,
-                None,
-                f"{name}.distribution",
-                repr(family),
-                f"one of {', '.join(priors.FAMILIES)}",
-            )
-        ]
+        expected = (
+            f"one of {', '.join(priors.FAMILIES)}{did_you_mean(str(family), priors.FAMILIES)}"
+        )
+        where = f"{name}.distribution"
+        return [Problem(change.origin, None, where, quoted(repr(family)), expected)]
+    before = {"distribution": entry["distribution"], **entry["arguments"]}
     if family != entry["distribution"]:
         entry["arguments"] = {}  # arguments of another family mean nothing here
     entry["distribution"] = family
-    allowed = priors.FAMILIES[family].arguments
-    problems = []
-    for argument, value in numbers.items():
-        where = f"{name}.{argument}"
-        if argument not in allowed:
-            problems.append(
-                Problem(
-                    change.origin,
-                    None,
-                    where,
-                    "unknown argument",
-                    f"{family} takes {', '.join(allowed)}",
-                )
-            )
-        elif (
-            isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300
-        ):
-            found = repr(value)[:60]
-            problems.append(Problem(change.origin, None, where, found, "a finite number"))
-        elif argument in priors.FAMILIES[family].positive and not value > 0:
-            problems.append(Problem(change.origin, None, where, f"{value:g}", "a number above 0"))
+    if "belief" in values:
+        problems = _merge_belief(entry, change, values, name, marker)
+    else:
+        problems = _merge_numbers(entry, change, values, name)
+    for text in (key for key in _TEXTS if key in change.values):
+        if isinstance(change.values[text], str):
+            entry[text] = change.values[text]
         else:
-            entry["arguments"][argument] = float(value)
-    for text in _TEXTS:
-        if text in change.values:
-            entry[text] = str(change.values[text])
+            found = quoted(repr(change.values[text]))
+            expected = "a text in quotation marks"
+            problems.append(Problem(change.origin, None, f"{name}.{text}", found, expected))
     if "why" not in change.values:
         entry["why"] = f"Overridden by {change.origin}. The card's reason was: {entry['why']}"
+    after = {"distribution": entry["distribution"], **entry["arguments"]}
+    moved = "mu" in after and after.get("mu") != before.get("mu")
+    if moved and "meaning" not in change.values and change.parameter in _MOVED:
+        entry["meaning"] = _MOVED[change.parameter]
     return problems
 
 
-def with_priors(card: Card, prior_set: str | Path = "weak", settings: Iterable[str] = ()) -> Card:
-    """A card with a prior set and single values in place of its own priors.
+def _merge_belief(
+    entry: dict[str, Any], change: Change, values: Mapping[str, Any], name: str, marker: str
+) -> list[Problem]:
+    about = quantity(change.parameter, marker)
+    try:
+        fitted = read_prior_belief(values, about, entry["distribution"], entry["arguments"])
+    except BeliefError as error:
+        return [belief_problem(error, change.origin, (name,), values)]
+    entry["arguments"], entry["belief"] = dict(fitted.arguments), fitted.belief.text
+    return []
+
+
+def _merge_numbers(
+    entry: dict[str, Any], change: Change, values: Mapping[str, Any], name: str
+) -> list[Problem]:
+    family = entry["distribution"]
+    allowed, positive = priors.FAMILIES[family].arguments, priors.FAMILIES[family].positive
+    problems = []
+    for argument, value in values.items():
+        where = f"{name}.{argument}"
+        if argument not in allowed:
+            expected = f"{family} takes {', '.join(allowed)}"
+            expected += did_you_mean(argument, (*allowed, "belief", "distribution", *_TEXTS))
+            problem = Problem(change.origin, None, quoted(where), "unknown argument", expected)
+            problems.append(problem)
+        elif (
+            isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300
+        ):
+            found = quoted(repr(value))
+            problems.append(Problem(change.origin, None, where, found, "a finite number"))
+        elif argument in positive and not value > 0:
+            problems.append(Problem(change.origin, None, where, f"{value:g}", "a number above 0"))
+        else:
+            entry["arguments"][argument] = float(value)
+            entry["belief"] = ""  # no longer what was believed
+    return problems
+
+
+def with_priors(
+    card: Card,
+    prior_set: str | Path | Sequence[str | Path] = "weak",
+    settings: Iterable[str] = (),
+) -> Card:
+    """A card with prior sets and single values in place of its own priors.
 
     Parameters
     ----------
     card : Card
-    prior_set : str or Path
-        Name of a set that mnbayes brings, or the path of a TOML file.
+    prior_set : str, Path or sequence of them
+        Names of sets that mnbayes brings, or paths of TOML files. Files win over named sets, and
+        of two of a kind the later one wins.
     settings : iterable of str
-        ``NAME.ARG=VALUE``; they win over the set.
+        ``NAME.ARG=VALUE``, or ``NAME=BELIEF``; they win over the sets.
 
     Raises
     ------
     InputError
         If a name does not exist (the ones that do are listed) or a value is impossible.
     """
+    names = [prior_set] if isinstance(prior_set, str | Path) else list(prior_set)
     changes = [parse_setting(text) for text in settings]
-    cards = apply_changes([card], load_prior_set(prior_set).changes, strict=False)
+    cards = [card]
+    for loaded in load_prior_sets(names):
+        cards = apply_changes(cards, loaded.changes, strict=False)
     return apply_changes(cards, changes, strict=True)[0]

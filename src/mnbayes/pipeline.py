@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,10 +14,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from mnbayes.alone import alone
 from mnbayes.cards import Card
 from mnbayes.cohort import Cohort
 from mnbayes.definitions import Definitions
 from mnbayes.fitting import Sampling, fit
+from mnbayes.history import earlier_runs, record
+from mnbayes.influence import leave_one_out
 from mnbayes.manifest import manifest
 from mnbayes.models.observations import observations
 from mnbayes.outputs import write_run
@@ -44,6 +47,8 @@ class Job:
         The single values that were set, as written.
     allow_unconverged : bool
         Whether to show the numbers of fits that fail the gate.
+    influence : bool
+        Whether to refit without each patient the cards that ask for it.
     """
 
     cohort: Cohort
@@ -53,6 +58,7 @@ class Job:
     prior_set: str = "weak"
     settings: tuple[str, ...] = ()
     allow_unconverged: bool = False
+    influence: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,31 +92,71 @@ def work(job: Job, card: Card, progress: ModelProgress = _report) -> Worked:
         job.sampling,
         lambda stage, done, total: progress(card.name, stage, done, total),
     )
+    clock = time.perf_counter()
+    by_itself = None
+    if card.structure.shrink:
+        by_itself = alone(
+            card,
+            job.cohort,
+            job.sampling,
+            lambda done, total: progress(card.name, "one by one", done, total),
+        )
     started = time.perf_counter()
     progress(card.name, "summarising", 0, 0)
     result = summarise(
-        fitted, job.definitions, job.sampling.seed, allow_unconverged=job.allow_unconverged
+        fitted,
+        job.definitions,
+        job.sampling.seed,
+        allow_unconverged=job.allow_unconverged,
+        alone=by_itself,
     )
     summarised = time.perf_counter()
+    if job.influence:
+        influence = leave_one_out(
+            result,
+            job.cohort,
+            job.definitions,
+            lambda done, total: progress(card.name, "influence", done, total),
+        )
+        result = replace(result, influence=influence)
+    compared = time.perf_counter()
     progress(card.name, "drawing", 0, 0)
     figures = all_figures(result, job.definitions, job.cohort.synthetic)
     pictures = {name: png_bytes(figure) for name, figure in figures.items()}
     seconds = fitted.seconds | {
+        "alone": started - clock,
         "summarise": summarised - started,
-        "plot": time.perf_counter() - summarised,
+        "influence": compared - summarised,
+        "plot": time.perf_counter() - compared,
     }
     progress(card.name, "done", 0, 0)
     return Worked(replace(result, fit=replace(fitted, seconds=seconds)), pictures)
 
 
+def _work_batch(job: Job, cards: Sequence[Card]) -> list[Worked]:
+    return [work(job, card) for card in cards]
+
+
+def batches(cards: Sequence[Card]) -> list[list[Card]]:
+    """Cards by process: those that need the model of one marker share its compilation.
+
+    The larger models come first, since they take longest.
+    """
+    one = [card for card in cards if len(card.markers) == 1 or card.structure.shrink]
+    others = [[card] for card in cards if card not in one]
+    others.sort(key=lambda part: len(part[0].markers), reverse=True)
+    return [*others[:1], *([one] if one else []), *others[1:]]
+
+
 def work_all(job: Job, progress: ModelProgress) -> list[Worked]:
     """Work on every card of a job, side by side where there are cores for it.
 
-    Compilation holds Python's lock, so each model has a process of its own.
+    Compilation holds Python's lock, so models that share no compilation go to processes.
     """
     for card in job.cards:
         observations(card, job.cohort)  # bad input is reported before anything heavy starts
-    workers = min(len(job.cards), os.cpu_count() or 1)
+    parts = batches(job.cards)
+    workers = min(len(parts), os.cpu_count() or 1)
     if workers == 1:
         return [work(job, card, progress) for card in job.cards]
     context = get_context("spawn")
@@ -124,13 +170,14 @@ def work_all(job: Job, progress: ModelProgress) -> list[Worked]:
     listener.start()
     try:
         with ProcessPoolExecutor(workers, context, _receive_queue, (queue,)) as pool:
-            running = [pool.submit(work, job, card) for card in job.cards]
+            running = [pool.submit(_work_batch, job, part) for part in parts]
             wait(running, return_when=FIRST_COMPLETED)
             # A core is free now: load what the report needs while the others finish.
             import_module("mnbayes.report")
             import_module("great_tables")
 
-            return [future.result() for future in running]
+            done = {item.result.name: item for future in running for item in future.result()}
+            return [done[card.name] for card in job.cards]
     finally:
         queue.put(None)
         listener.join(timeout=5)
@@ -157,6 +204,7 @@ def run_job(job: Job, folder: Path, progress: ModelProgress, *, with_report: boo
         If the cohort lacks what a card needs, or ``folder`` holds something else than a run.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
+    history = earlier_runs(folder)
     worked = work_all(job, progress)
     fitted = time.perf_counter()
     results = tuple(item.result for item in worked)
@@ -167,6 +215,7 @@ def run_job(job: Job, folder: Path, progress: ModelProgress, *, with_report: boo
             job.cohort, job.definitions, results, job.prior_set, job.settings, started, seconds,
             unconverged_shown=job.allow_unconverged,
         )  # fmt: skip
+        described |= record(described, history)
         return Run(
             job.cohort, job.definitions, results, job.prior_set, job.settings, described,
             job.allow_unconverged,
@@ -175,10 +224,11 @@ def run_job(job: Job, folder: Path, progress: ModelProgress, *, with_report: boo
     run = describe({"models": fitted - clock})
     report = None
     if with_report:
+        from mnbayes.comparison import with_previous
         from mnbayes.report import render_report
 
         progress("report", "writing", 0, 0)
-        report = render_report(run, pictures)
+        report = render_report(with_previous(run, folder, history), pictures)
     run = describe({"models": fitted - clock, "report": time.perf_counter() - fitted})
     write_run(run, folder, pictures, report)
     progress("report", "done", 0, 0)

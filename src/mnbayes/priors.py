@@ -70,6 +70,12 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+def formula(family: str, arguments: Mapping[str, float]) -> str:
+    """A prior as text, such as ``Normal(0, 0.7)``."""
+    numbers = {name: f"{value:.3g}" for name, value in arguments.items()}
+    return FAMILIES[family].formula.format(**numbers)
+
+
 def frozen_distribution(family: str, arguments: Mapping[str, ArrayLike]) -> Any:
     """SciPy's distribution with the arguments of a card.
 
@@ -123,6 +129,13 @@ def quantile(family: str, arguments: Mapping[str, ArrayLike], probability: Array
     if _folds(family):
         p = (1.0 + p) / 2.0
     return np.asarray(frozen_distribution(family, arguments).ppf(p))
+
+
+def cdf(family: str, arguments: Mapping[str, ArrayLike], value: ArrayLike) -> Floats:
+    """Probability of a prior below ``value``; broadcasts."""
+    x = np.asarray(value, dtype=float)
+    below = np.asarray(frozen_distribution(family, arguments).cdf(x))
+    return np.maximum(2.0 * below - 1.0, 0.0) if _folds(family) else below
 
 
 def log_density(family: str, arguments: Mapping[str, ArrayLike], value: ArrayLike) -> Floats:

@@ -25,11 +25,12 @@ COLUMNS = (
     *("reliability", "population_geometric_mean", "baseline_geometric_mean"),
     *("gmr_regression", "fall_regression", "gmr_observed", "gmr_beyond"),
 )
-#: From a single urine collection that says little to one that hardly errs.
-RELIABILITIES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+#: From a measurement that says little of the next one to one that hardly errs.
+RELIABILITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 #: Geometric means of the population that patients may have been selected from, g/24h: from
 #: membranous nephropathy of any severity, much of it in remission, to nephrotic patients alone.
-POPULATION_MEANS = (1.0, 2.0, 3.5, 5.0)
+#: Evenly spaced on the log scale, as the bound is a function of the log mean.
+POPULATION_MEANS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6)
 
 
 def regression_bound(
@@ -61,6 +62,40 @@ def regression_bound(
         raise ValueError(f"reliability must be between 0 and 1; found {rho}")
     distance = np.asarray(mean_log_baseline, dtype=float) - np.asarray(log_population_mean, float)
     return np.asarray(np.exp(-(1 - rho) * distance))
+
+
+def explaining_mean(
+    mean_log_baseline: ArrayLike, reliability: ArrayLike, gmr: ArrayLike
+) -> FloatArray:
+    """Geometric mean of the population at which regression to the mean alone shows a ratio.
+
+    The bound solved for the population: ``exp(m + log(gmr) / (1 - rho))``. A fall (a ratio below
+    1) is wholly explained by this mean and by any lower one.
+
+    Parameters
+    ----------
+    mean_log_baseline : array_like
+        As in :func:`regression_bound`.
+    reliability : array_like
+        0 to below 1.
+    gmr : array_like
+        Geometric mean ratio to baseline, above 0; shapes broadcast.
+
+    Returns
+    -------
+    array
+        In the unit of the baselines.
+
+    Raises
+    ------
+    ValueError
+        If a reliability is not from 0 to below 1: a perfect measurement does not regress.
+    """
+    rho = np.asarray(reliability, dtype=float)
+    if not np.all((rho >= 0) & (rho < 1)):
+        raise ValueError(f"reliability must be from 0 to below 1; found {rho}")
+    log_ratio = np.log(np.asarray(gmr, dtype=float))
+    return np.asarray(np.exp(np.asarray(mean_log_baseline, dtype=float) + log_ratio / (1 - rho)))
 
 
 def regression_table(

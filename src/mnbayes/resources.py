@@ -18,3 +18,8 @@ def models_folder() -> Path:
 def embedded_cohort() -> Path:
     """Folder of the embedded synthetic cohort."""
     return _share() / "data" / "cohort"
+
+
+def reference_ranges_file() -> Path:
+    """Table of reference ranges of healthy people."""
+    return _share() / "data" / "reference_ranges.csv"

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
+from mnbayes.cd4_cd8 import cd4_cd8_table
 from mnbayes.change import best_reduction, estimates, patient_changes
+from mnbayes.correlations import correlation_table
 from mnbayes.definitions import Definitions
+from mnbayes.enrolled import LABELS, withdrawal_table
 from mnbayes.fitting import Fit
 from mnbayes.probability_tables import population_table, probability_table
 from mnbayes.regression_to_mean import regression_table
 from mnbayes.remission import PROTEIN, not_evaluable, response_draws
+from mnbayes.subsets import forest_table, rank_table, subset_estimates
+from mnbayes.tipping import Tipping, tipping
+from mnbayes.unseen import withdrawal_draws
 
 #: The trial's short term; the best reduction is taken over these visits where they exist.
 SHORT_TERM_WEEKS = 4.0
@@ -38,6 +44,21 @@ class Result:
         Category to the reason why this model cannot judge it.
     withheld : tuple of str
         Why the numbers are withheld; empty if they are not.
+    subsets, ranks, ratios : DataFrame
+        Of the lymphocyte subsets: changes before and after shrinkage, ranks of the changes, and
+        the CD4/CD8 ratio; see :mod:`mnbayes.subsets` and :mod:`mnbayes.cd4_cd8`. Empty where the
+        model has none of them.
+    correlations : DataFrame
+        Between the patients' changes of two markers; empty where the model leaves none free.
+    withdrawal : DataFrame
+        The enrolled patients at the last visit under each withdrawal strategy; empty where the
+        model has no 24-h protein.
+    tipping : Tipping or None
+        Where a worsening of the unseen overturns a conclusion; None where nobody withdrew, where
+        withheld or where the model has no 24-h protein.
+    influence : DataFrame
+        How every answer moves when one patient is left out; empty unless
+        :func:`mnbayes.influence.leave_one_out` was asked.
     """
 
     fit: Fit
@@ -49,6 +70,13 @@ class Result:
     regression: pd.DataFrame
     not_evaluable: dict[str, str]
     withheld: tuple[str, ...]
+    subsets: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ratios: pd.DataFrame = field(default_factory=pd.DataFrame)
+    correlations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    withdrawal: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tipping: Tipping | None = None
+    influence: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def name(self) -> str:
@@ -65,7 +93,12 @@ def _blank(table: pd.DataFrame, keep: tuple[str, ...]) -> pd.DataFrame:
 
 
 def summarise(
-    fit: Fit, definitions: Definitions, seed: int = 1, *, allow_unconverged: bool = False
+    fit: Fit,
+    definitions: Definitions,
+    seed: int = 1,
+    *,
+    allow_unconverged: bool = False,
+    alone: pd.DataFrame | None = None,
 ) -> Result:
     """Turn a fit into tables.
 
@@ -77,6 +110,9 @@ def summarise(
         Of the draws of new patients.
     allow_unconverged : bool
         Whether to show the numbers of a fit that failed the gate.
+    alone : DataFrame, optional
+        Changes of lymphocyte subsets from models of one marker each; see
+        :func:`mnbayes.subsets.forest_table`.
 
     Returns
     -------
@@ -99,6 +135,15 @@ def summarise(
         if np.isfinite(baseline).any():
             last = gmr.query("marker == @PROTEIN").iloc[-1]
             regression = regression_table(baseline, observed_gmr=float(last["gmr_median"]))
+    subsets = forest_table(subset_estimates(tree, name), alone)
+    ranks, ratios = rank_table(tree, name), cd4_cd8_table(tree, name)
+    correlations = correlation_table(tree, name)
+    withdrawal, tipped = pd.DataFrame(), None
+    if PROTEIN in fit.observations.markers:
+        left = fit.observations.withdrew_week
+        unseen, unseen_prior = (withdrawal_draws(tree, g, left) for g in ("posterior", "prior"))
+        withdrawal = withdrawal_table(unseen, unseen_prior, definitions, name)
+        tipped = tipping(unseen, unseen_prior, definitions, name)
     withheld = () if allow_unconverged else fit.diagnostics.reasons
     if withheld:
         modelled = probabilities["quantity"] != "observed"
@@ -108,6 +153,11 @@ def summarise(
         population = _blank(population, ("model", "week", "category"))
         gmr = _blank(gmr, ("model", "marker", "week"))
         changes, best = changes.iloc[:0], best.iloc[:0]
+        subsets = _blank(subsets, ("model", "marker", "week"))
+        ranks = _blank(ranks, ("model", "week", "by", "marker", "rank"))
+        ratios = _blank(ratios, ("model", "patient", "week", "measured"))
+        correlations = _blank(correlations, ("model", "marker", "other"))
+        withdrawal, tipped = _blank(withdrawal, LABELS), None
         if not regression.empty:
             regression = _blank(
                 regression,
@@ -116,4 +166,6 @@ def summarise(
     return Result(
         fit, probabilities, population, gmr, changes, best, regression,
         {str(k): v for k, v in not_evaluable(tree).items()}, tuple(withheld),
+        subsets, ranks, ratios, correlations,
+        withdrawal=withdrawal, tipping=tipped,
     )  # fmt: skip

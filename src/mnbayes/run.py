@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mnbayes.cohort import Cohort
 from mnbayes.definitions import Definitions
 from mnbayes.results import Result
+
+if TYPE_CHECKING:
+    from mnbayes.comparison import Comparison
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Run:
         What ``run.json`` holds.
     unconverged_shown : bool
         Whether the user asked to see numbers of fits that failed the gate.
+    previous : Comparison or None
+        From the previous run to this one; None where there is none that can be read.
     """
 
     cohort: Cohort
@@ -36,6 +41,7 @@ class Run:
     settings: tuple[str, ...]
     manifest: dict[str, Any]
     unconverged_shown: bool = False
+    previous: Comparison | None = None
 
     @property
     def converged(self) -> bool:

@@ -24,6 +24,7 @@ SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 _NUMBER = r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?"
 
 _A_NUMBER = "a number such as 3.5, with a decimal point and no unit"
+_A_GRADE = "a CTCAE grade: a whole number from 0 (absent) to 5 (death)"
 NUMBERS: dict[str, dict[str, str]] = {
     "patients": {
         "age_years": f"{_A_NUMBER}, or blank",
@@ -37,12 +38,14 @@ NUMBERS: dict[str, dict[str, str]] = {
         "lower": f"{_A_NUMBER}, or blank where open",
         "upper": f"{_A_NUMBER}, or blank where open",
     },
+    "events": {"week": _A_NUMBER, "grade": _A_GRADE},
 }
 """Number columns of each table, and what a cell must hold."""
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "patients": ("patient", "sex", "age_years", "bmi", "infusions", "withdrew_week"),
     "measurements": ("patient", "week", "marker", "value", "unit", "lower", "upper"),
+    "events": ("patient", "week", "term", "grade"),
 }
 
 
@@ -62,15 +65,17 @@ def _text_schema(table: str) -> pa.DataFrameSchema:
 
     rules = {"patient": check(lambda cells: cells.ne(""), "the name of a patient")}
     for column, expected in NUMBERS[table].items():
-        rules[column] = number(expected, blank=column != "week")
+        rules[column] = number(expected, blank=column not in ("week", "grade"))
     if table == "patients":
         rules["sex"] = check(
             lambda cells: cells.str.lower().isin([*SEXES, ""]), "female, male, F, M or blank"
         )
-    else:
+    elif table == "measurements":
         rules["marker"] = check(
             lambda cells: cells.isin(list(MARKERS)), f"one of {', '.join(MARKERS)}"
         )
+    else:
+        rules["term"] = check(lambda cells: cells.ne(""), "what happened, such as fever")
     return pa.DataFrameSchema(
         {column: pa.Column(None, rules.get(column)) for column in COLUMNS[table]}, strict=True
     )
@@ -84,6 +89,7 @@ def _number_schema(table: str) -> pa.DataFrameSchema:
         check = pa.Check(function, error=expected, n_failure_cases=LISTED)
         return pa.Column(float, check, nullable=True, coerce=True, required=False)
 
+    week = column(lambda x: x >= 0, "a week, 0 (baseline) or later")
     ranges = {
         "patients": {
             "age_years": column(lambda x: (x > 0) & (x <= 120), "years, above 0 and at most 120"),
@@ -92,10 +98,14 @@ def _number_schema(table: str) -> pa.DataFrameSchema:
             "withdrew_week": column(lambda x: x >= 0, "a week, 0 or later"),
         },
         "measurements": {
-            "week": column(lambda x: x >= 0, "a week, 0 (baseline) or later"),
+            "week": week,
             "value": column(lambda x: x > 0, "a value above 0"),
             "lower": column(lambda x: x >= 0, "a bound of 0 or more"),
             "upper": column(lambda x: x > 0, "a bound above 0"),
+        },
+        "events": {
+            "week": week,
+            "grade": column(lambda x: x.isin(range(6)), _A_GRADE),
         },
     }
     return pa.DataFrameSchema(ranges[table])
@@ -108,7 +118,7 @@ def check_cells(table: Table, kind: str) -> tuple[pd.DataFrame, list[Problem]]:
     ----------
     table : Table
         A table as text.
-    kind : {"patients", "measurements"}
+    kind : {"patients", "measurements", "events"}
         Which table it is.
 
     Returns

@@ -57,7 +57,9 @@ class _UnreadableError(ValueError):
         self.found, self.expected, self.row = found, expected, row
 
 
-def read_table(folder: Path, name: str) -> tuple[Table | None, list[Problem]]:
+def read_table(
+    folder: Path, name: str, *, optional: bool = False
+) -> tuple[Table | None, list[Problem]]:
     """Read ``<name>.csv`` (or ``.parquet``, ``.xlsx``) of a folder.
 
     Parameters
@@ -66,15 +68,19 @@ def read_table(folder: Path, name: str) -> tuple[Table | None, list[Problem]]:
         An existing folder.
     name : str
         Name of the table, without ending.
+    optional : bool
+        Whether the table may be absent, or hold a header and no rows.
 
     Returns
     -------
     Table or None
-        None where the file cannot be read as a table.
+        None where the file cannot be read as a table, or is absent and may be.
     list of Problem
         All problems met, among them rows with too few or too many cells.
     """
     present = [name + form for form in FORMS if (folder / (name + form)).is_file()]
+    if optional and not present:
+        return None, []
     if len(present) != 1:
         found = " and ".join(present) if present else "no such file"
         expected = f"one of {', '.join(name + form for form in FORMS)} in the folder"
@@ -85,7 +91,7 @@ def read_table(folder: Path, name: str) -> tuple[Table | None, list[Problem]]:
     try:
         content = (folder / file).read_bytes()
         lines = _lines(content, (folder / file).suffix)
-        return _table(file, content, lines)
+        return _table(file, content, lines, needs_rows=not optional)
     except OSError as error:
         return None, [Problem(file, None, None, error.strerror or "an error", "a readable file")]
     except _UnreadableError as error:
@@ -199,7 +205,9 @@ def _cell(value: object) -> str:
     return "" if text in ("<NA>", "NaT") else text
 
 
-def _table(file: str, content: bytes, lines: _Lines) -> tuple[Table | None, list[Problem]]:
+def _table(
+    file: str, content: bytes, lines: _Lines, *, needs_rows: bool
+) -> tuple[Table | None, list[Problem]]:
     """Divide the lines into a header and rows, and lay the rows out as columns."""
     import pandas as pd
 
@@ -226,7 +234,7 @@ def _table(file: str, content: bytes, lines: _Lines) -> tuple[Table | None, list
             flat += cells
         else:
             uneven.append((number, len(cells)))
-    if not numbers and not uneven:
+    if needs_rows and not numbers and not uneven:
         raise _UnreadableError("a header and no rows", "at least one row below the header")
     # Cells of a row of another length may have moved, by a decimal comma for one, so the row is
     # reported and not judged further. Even a blank cell too many is not harmless.

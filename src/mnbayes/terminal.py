@@ -27,6 +27,7 @@ _STAGES = {
     "retrying": "sampling again with smaller steps",
     "predicting": "drawing patients' levels",
     "summarising": "working out probabilities",
+    "influence": "refitting without each patient",
     "drawing": "drawing plots",
     "writing": "writing the report",
     "done": "done",
@@ -124,6 +125,14 @@ def describe_cohort(cohort: Cohort) -> None:
             str(part["patient"].nunique()),
         )
     console.print(table)
+    if cohort.events is None:
+        console.print("No table of events: none recorded is not the same as none happened.")
+    else:
+        console.print(
+            f"{len(cohort.events)} rows of events: {cohort.events['term'].nunique()} terms in "
+            f"{cohort.events['patient'].nunique()} patients.",
+            highlight=False,
+        )
 
 
 def describe_card(card: Card) -> None:
@@ -157,6 +166,7 @@ def summary(run: Run) -> None:
     shown_results = [result for result in run.results if not result.withheld]
     for result in shown_results:
         _say_change(console, result)
+        _say_failed_refits(console, result)
     judged = [result for result in shown_results if PROTEIN in result.fit.observations.markers]
     if judged:
         # The model that can judge most categories answers for the patients.
@@ -176,6 +186,16 @@ def _say_change(console: Console, result: Result) -> None:
             "A change under treatment: there was no control group.",
             highlight=False,
         )
+
+
+def _say_failed_refits(console: Console, result: Result) -> None:
+    table = result.influence
+    if table.empty:
+        return
+    for patient, rows in table.groupby("left_out", sort=False):
+        if rows["value_without"].isna().all():
+            text = f"{result.name}: the refit without {patient} {rows['reason'].iloc[0]}."
+            console.print(escape(text), highlight=False)
 
 
 def _percent(ratio: object) -> str:

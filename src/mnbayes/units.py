@@ -25,6 +25,11 @@ EXAMPLES: dict[str, str] = {
 }
 """Accepted spellings by canonical unit, for messages."""
 
+_COUNTS_NOT_PERCENT = (
+    "; not a percentage: the models are log models of counts. Give absolute counts: "
+    "cells/uL = percent × total lymphocytes (cells/uL) / 100"
+)
+
 
 class UnitError(ValueError):
     """A unit that does not convert to the marker's canonical unit."""
@@ -68,6 +73,7 @@ _GRAMMAR = re.compile(
     rf"(?:(?:/| per ) ?(?P<count>[1-9][0-9]{{0,2}})?[ -]?(?P<under>{_NAME})\^?(?P<cubed>3)?"
     rf"|[ .·*](?P<inverse>{_NAME})\^?-(?P<inverse_power>[13]))",
 )
+_PERCENT = re.compile(r"%|per ?cent|\bpct\b", re.IGNORECASE)
 _CUBIC_MILLIMETRE = re.compile(r"\b(?:cu ?mm|cmm)\b")
 
 
@@ -155,6 +161,8 @@ def conversion(unit: str, marker: str) -> Conversion:
 
     canonical = MARKERS[marker].unit
     message = f"a unit that converts to {canonical}: {EXAMPLES[canonical]}"
+    if canonical.startswith("cells/") and "/" not in unit and _PERCENT.search(_plain(unit[:40])):
+        message += _COUNTS_NOT_PERCENT
     try:
         ratio = (_quantity(unit, marker) / _canonical(marker)).to(_registry().dimensionless)
     except UnitError as error:

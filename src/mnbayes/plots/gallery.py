@@ -15,11 +15,15 @@ from PIL import Image
 from mnbayes.definitions import Definitions
 from mnbayes.plots.changes import gmr_by_visit, waterfall
 from mnbayes.plots.checks import predictive_check
+from mnbayes.plots.correlations import correlations
+from mnbayes.plots.influence import influence
 from mnbayes.plots.parameters import prior_posterior
 from mnbayes.plots.ranks import ranks
 from mnbayes.plots.regression import regression_bound
 from mnbayes.plots.responses import response_probabilities
+from mnbayes.plots.subsets import subset_forest, subset_ranks
 from mnbayes.plots.trajectories import trajectories
+from mnbayes.plots.withdrawal import tipping_curve, withdrawal_strategies
 from mnbayes.results import Result
 
 
@@ -38,7 +42,11 @@ def all_figures(result: Result, definitions: Definitions, synthetic: bool) -> di
     dict
         In order of reading: ``gmr_by_visit``, ``trajectories_<marker>`` for each marker,
         ``waterfall``, ``response_probabilities`` (where a response can be judged),
-        ``prior_posterior``, ``predictive_check_<marker>``, ``regression_bound`` (where the
+        ``prior_posterior``, ``subset_forest`` and ``subset_ranks`` (where the model has
+        lymphocyte subsets), ``correlations`` (where changes of two markers may correlate),
+        ``predictive_check_<marker>``, ``influence`` (where patients
+        were left out), ``withdrawal_strategies`` and ``tipping_curve`` (where the model has 24-h
+        protein and a patient withdrew), ``regression_bound`` (where the
         model has 24-h protein), ``ranks``. The waterfall and the probabilities are at the last
         visit. Of a withheld result only ``ranks``, which helps to see why.
     """
@@ -52,8 +60,22 @@ def all_figures(result: Result, definitions: Definitions, synthetic: bool) -> di
     if not result.probabilities.empty:
         figures["response_probabilities"] = response_probabilities(result, week, synthetic)
     figures["prior_posterior"] = prior_posterior(result, synthetic)
+    if not result.subsets.empty:
+        figures["subset_forest"] = subset_forest(result, synthetic)
+    if not result.ranks.empty:
+        figures["subset_ranks"] = subset_ranks(result, synthetic)
+    if not result.correlations.empty:
+        figures["correlations"] = correlations(result, synthetic)
     for marker in markers:
         figures[f"predictive_check_{marker}"] = predictive_check(result, marker, synthetic)
+    if not result.influence.empty:
+        figures["influence"] = influence(result, definitions, synthetic)
+    if result.tipping is not None:
+        reasons = result.fit.diagnostics.reasons
+        figures["withdrawal_strategies"] = withdrawal_strategies(
+            result.withdrawal, reasons, synthetic
+        )
+        figures["tipping_curve"] = tipping_curve(result.tipping, definitions, reasons, synthetic)
     if not result.regression.empty:
         figures["regression_bound"] = regression_bound(result, synthetic)
     figures["ranks"] = ranks(result, synthetic)

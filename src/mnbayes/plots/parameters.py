@@ -14,6 +14,8 @@ from mnbayes.plots import style
 from mnbayes.plots.style import FloatArray
 from mnbayes.results import Result
 
+#: With more parameters than this their densities give way to intervals, one row a marker.
+MOST_PANELS = 16
 #: Parameter to words and to how its scale is shown: ``level`` and ``ratio`` are exponentials
 #: on a log axis, ``sd`` and ``positive`` start at 0.
 PER_MARKER: dict[str, tuple[str, str]] = {
@@ -85,11 +87,16 @@ def _axis(kind: str, unit: str) -> str:
 def scalars(result: Result) -> list[Scalar]:
     """List the top-level parameters that a fit has, marker by marker, correlations last.
 
-    Of more than two markers only the correlations between two changes, and between a marker's
-    own baseline and change.
+    Correlations that the card holds at 0 are left out; of more than two markers also those of a
+    baseline with another marker.
     """
     posterior = result.fit.tree["posterior"].to_dataset()
-    return list(_scalars(result.fit.observations.markers, set(posterior.data_vars)))
+    items = _scalars(result.fit.observations.markers, set(posterior.data_vars))
+    return [item for item in items if item.variable != "correlation" or _free(result, item)]
+
+
+def _free(result: Result, item: Scalar) -> bool:
+    return bool(np.ptp(item.draws(result, "posterior")) > 0)
 
 
 def _scalars(markers: tuple[str, ...], names: set[object]) -> Iterator[Scalar]:
@@ -215,8 +222,14 @@ def prior_posterior(result: Result, synthetic: bool) -> Figure:
     Figure
         One panel each: prior dashed grey, posterior filled. Means are shown as levels in the
         marker's unit and as ratios, on log axes; standard deviations of log values as they are.
+        Of many parameters intervals instead; see
+        :func:`mnbayes.plots.parameter_rows.parameter_rows`.
     """
     items = scalars(result)
+    if len(items) > MOST_PANELS:
+        from mnbayes.plots.parameter_rows import parameter_rows
+
+        return parameter_rows(result, items, synthetic)
     grid = style.Grid(
         len(items), cell=(2.9, 0.78), gap=(0.25, 0.58), columns=3, left=0.15, right=0.2
     )

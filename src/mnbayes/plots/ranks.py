@@ -15,6 +15,8 @@ CHAINS: tuple[tuple[str, style.Dash], ...] = (
     (style.BLUE, "-"), (style.ORANGE, "--"), (style.GREEN, "-."), (style.PURPLE, ":"),
     (style.SKY, "-"), (style.VERMILLION, "--"), (style.BLACK, "-."), (style.GREY, ":"),
 )  # fmt: skip
+#: Of more parameters only the least well mixed are drawn.
+MOST_PANELS = 16
 #: Points at which the difference is evaluated.
 POINTS = 101
 
@@ -100,7 +102,8 @@ def ranks(result: Result, synthetic: bool) -> Figure:
     Returns
     -------
     Figure
-        One panel for each parameter, one line for each chain; the grey band holds all chains
+        One panel for each parameter, of many those whose chains agree least; one line for each
+        chain. The grey band holds all chains
         of a well-mixed parameter with probability about 95 %.
     """
     items = scalars(result)
@@ -112,6 +115,14 @@ def ranks(result: Result, synthetic: bool) -> Figure:
         differences.append(difference)
         as_ranks = stats.rankdata(draws, method="average").reshape(draws.shape)
         widths.append(band(draws.shape[0], draws.shape[1], correlation_time(as_ranks)))
+    worst = np.argsort(
+        [w / max(np.abs(d).max(), 1e-12) for d, w in zip(differences, widths, strict=True)]
+    )
+    kept = sorted(worst[:MOST_PANELS])
+    chosen = "" if len(kept) == len(items) else (
+        f"Drawn are the {len(kept)} of {len(items)} parameters whose chains agree least. "
+    )  # fmt: skip
+    items, differences, widths = ([part[i] for i in kept] for part in (items, differences, widths))
     highest = 1.1 * max(max(np.abs(d).max() for d in differences), max(widths))
     tick = float(f"{0.6 * highest:.1g}")
     grid = style.Grid(len(items), cell=(2.75, 0.85), gap=(0.2, 0.3), columns=3, left=0.65)
@@ -145,8 +156,8 @@ def ranks(result: Result, synthetic: bool) -> Figure:
     )
     foot = style.foot(
         figure, result, synthetic,
-        "A line that leaves the band: that chain drew too many low values (above 0) or high ones "
-        "(below 0). The band allows for autocorrelation. Ranks are among all chains' draws, "
+        f"{chosen}A line that leaves the band: that chain drew too many low values (above 0) or "
+        "high ones (below 0). The band allows for autocorrelation. Ranks are among all chains' draws, "
         "divided by their number.",
     )  # fmt: skip
     grid.place(figure, axes, head, foot)

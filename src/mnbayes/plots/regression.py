@@ -1,23 +1,26 @@
-"""How much of the change regression to the mean alone would show."""
+"""How much of the fall regression to the mean alone would show, over what nobody knows."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from mnbayes.markers import MARKERS
 from mnbayes.plots import style
+from mnbayes.regression_to_mean import explaining_mean
 from mnbayes.remission import PROTEIN
 from mnbayes.results import Result
 
-LOOKS = (
-    (style.BLUE, "o", "-"), (style.ORANGE, "s", "--"), (style.GREEN, "^", "-."),
-    (style.PURPLE, "D", ":"), (style.SKY, "v", "-"), (style.VERMILLION, "P", "--"),
-)  # fmt: skip
+#: Rises in orange, none in white, falls in blue; light enough for black figures.
+COLORS = LinearSegmentedColormap.from_list("fall", ["#F0B88A", "#FFFFFF", "#6FA8D6"])
 
 
 def regression_bound(result: Result, synthetic: bool) -> Figure:
-    """Draw the ratio to baseline that regression to the mean alone would show.
+    """Draw the fall that regression to the mean alone would show, as a heat map.
 
     Parameters
     ----------
@@ -29,8 +32,9 @@ def regression_bound(result: Result, synthetic: bool) -> Figure:
     Returns
     -------
     Figure
-        A line over reliability for each assumed population mean, and the model's ratio at the
-        last visit with its 95 % interval across.
+        One cell for each reliability and population mean, with its fall in percent; a line where
+        the fall equals the model's at the last visit, dashed for the ends of its 95 % interval.
+        Figures of cells that explain the whole fall are bold.
 
     Raises
     ------
@@ -41,51 +45,91 @@ def regression_bound(result: Result, synthetic: bool) -> Figure:
     if table.empty:
         raise ValueError("no regression-to-the-mean bound: the model has no 24-h protein baseline")
     last = result.estimates.loc[result.estimates["marker"] == PROTEIN].iloc[-1]
-    median, low, high = (float(last[f"gmr_{name}"]) for name in ("median", "lower", "upper"))
+    ratios = [float(last[f"gmr_{name}"]) for name in ("median", "lower", "upper")]
+    centre = float(table["baseline_geometric_mean"].iloc[0])
     unit, week = MARKERS[PROTEIN].unit, style.week_text(float(last["week"]))
 
-    figure = style.new_figure(7.6, 4.7)
+    # Narrow, so that a phone shows it whole with figures large enough to read.
+    figure = style.new_figure(4.7, 5.2)
     ax = figure.subplots()
     style.tidy(ax)
-    handles: list[style.Handle] = []
-    groups = table.groupby("population_geometric_mean")
-    for number, (mean, part) in enumerate(groups):
-        color, marker, dash = LOOKS[number % len(LOOKS)]
-        drawn = part.sort_values("reliability")
-        (entry,) = ax.plot(
-            drawn["reliability"], drawn["gmr_regression"], color=color, marker=marker,
-            linestyle=dash, markersize=5.5, linewidth=1.5, zorder=3,
-            label=f"population mean {mean:g} {unit}",
+    _cells(ax, table, ratios[0])
+    handles = []
+    if ratios[0] < 1:
+        lines: tuple[tuple[float, style.Dash, float], ...] = (
+            (ratios[0], "-", 2.2), (ratios[1], "--", 1.2), (ratios[2], "--", 1.2),
         )  # fmt: skip
-        handles.append(entry)
-    ax.axhline(1.0, color=style.GREY, linewidth=0.8, zorder=1)
-    if np.isfinite(median):
-        ax.axhspan(low, high, facecolor="#ECECEC", zorder=0)
-        ax.axhline(median, color=style.BLACK, linewidth=1.6, zorder=2)
-        ax.annotate(
-            f"seen under treatment,\nweek {week}:\n{median:.2f} ({low:.2f}–{high:.2f})",
-            (1, median), xycoords=("axes fraction", "data"), xytext=(5, 0),
-            textcoords="offset points", va="center", fontsize=style.SMALL,
-        )  # fmt: skip
-        handles.append(style.line(style.BLACK, "-", f"model's ratio at week {week}"))
-        handles.append(style.area("#ECECEC", label="its 95 % interval"))
-    limits = style.log_limits(table["gmr_regression"], [median, low, high, 1.0])
-    style.log_axis(ax, "y", *limits)
-    ax.set_xticks(sorted(table["reliability"].unique()))
-    ax.set_xlabel(
-        "Assumed reliability of one measurement (correlation with a later one)",
-        fontsize=style.TEXT,
-    )
-    ax.set_ylabel("Ratio to baseline (no unit)", fontsize=style.TEXT)
-    style.heading(
-        figure, "Regression to the mean alone: the ratio it would show without any change",
-        handles, 3,
-    )  # fmt: skip
-    centre = float(table["baseline_geometric_mean"].iloc[0])
+        rho = np.linspace(*ax.get_ylim(), 200)
+        for ratio, dash, width in lines:
+            mean = explaining_mean(np.log(centre), rho, ratio)
+            ax.plot(mean, rho, color=style.BLACK, linestyle=dash, linewidth=width, zorder=3)
+        between = f"{_percent(ratios[2]).removesuffix(' %')} to {_percent(ratios[1])}"
+        handles = [
+            style.line(style.BLACK, "-", f"fall under treatment: {_percent(ratios[0])}", 2.2),
+            style.line(style.BLACK, "--", f"its 95 % interval: {between}", 1.2),
+        ]
+    whole = f"the whole estimated fall at week {week}"
+    unknown = "Neither assumption can be checked without controls."
+    if ratios[0] >= 1:
+        meaning = f"The estimate at week {week} is no fall, so there is none to explain."
+    elif table["gmr_regression"].min() > ratios[0]:
+        meaning = f"Under none of these assumptions does it explain {whole}. {unknown}"
+    else:
+        meaning = (
+            "Left of the solid line, in bold, regression to the mean alone would explain "
+            f"{whole}. {unknown}"
+        )
+    ax.set_xlabel(f"Assumed geometric mean of the population ({unit})", fontsize=style.TEXT)
+    ax.set_ylabel("Assumed reliability of one measurement (no unit)", fontsize=style.TEXT)
+    style.heading(figure, "Fall (%) that regression to the mean alone would show", handles, 2)
     style.foot(
         figure, result, synthetic,
-        f"Geometric mean baseline {centre:.2f} {unit}. Where a curve lies at or below the black "
-        "line, regression to the mean alone could explain the whole fall. Neither the reliability "
-        "nor the population mean can be learned from a trial without controls. Log axis.",
+        f"Geometric mean baseline {centre:.2f} {unit}. +: a rise. Horizontal log axis. "
+        "Reliability: correlation of two measurements of a patient.",
+        meaning,
     )  # fmt: skip
     return figure
+
+
+def _percent(ratio: float) -> str:
+    """A fall as a percentage; a rise has a plus sign."""
+    fall = round(100 * (1 - ratio))
+    return f"{fall} %" if fall >= 0 else f"+{-fall} %"
+
+
+def _cells(ax: Axes, table: pd.DataFrame, seen: float) -> None:
+    """Colour and figure of every pair of assumptions."""
+    wide = table.pivot_table(
+        index="reliability", columns="population_geometric_mean", values="fall_regression"
+    )
+    rho, means = wide.index.to_numpy(dtype=float), wide.columns.to_numpy(dtype=float)
+    falls = wide.to_numpy(dtype=float)
+    most = max(float(np.abs(falls).max()), 0.05)
+    # One scale for falls and rises: equally strong colours are equally large.
+    norm = TwoSlopeNorm(0.0, -most, most)
+    ax.pcolormesh(
+        np.exp(_edges(np.log(means))), _edges(rho), falls,
+        cmap=COLORS, norm=norm, edgecolors=style.RULE, linewidth=0.6,
+    )  # fmt: skip
+    style.log_axis(ax, "x", *ax.get_xlim())
+    ax.set_xticks(means, [f"{mean:g}" for mean in means])
+    ax.set_yticks(rho, [f"{value:g}" for value in rho])
+    ax.tick_params(length=0)
+    for (i, j), found in np.ndenumerate(falls):
+        fall = float(found)
+        whole = seen < 1 and 1 - fall <= seen
+        text = ax.text(
+            float(means[j]), float(rho[i]), _percent(1 - fall).removesuffix(" %"),
+            ha="center", va="center", fontsize=style.TEXT + 0.5,
+            fontweight="bold" if whole else "normal", zorder=4,
+        )  # fmt: skip
+        # A line that runs through a figure stops short of it.
+        halo = COLORS(norm(fall))
+        text.set_path_effects([withStroke(linewidth=4, foreground=halo)])
+
+
+def _edges(centres: style.FloatArray) -> style.FloatArray:
+    """Edges of cells around their centres: halfway to the neighbours."""
+    middle = (centres[1:] + centres[:-1]) / 2
+    first, last = 2 * centres[0] - middle[0], 2 * centres[-1] - middle[-1]
+    return np.concatenate([[first], middle, [last]])

@@ -174,8 +174,14 @@ def foot(figure: Figure, result: Result, synthetic: bool, *sentences: str) -> fl
 
     Returns its height in inches.
     """
-    parts = [f"Model: {result.name}.", *filter(None, sentences)]
-    reasons = result.fit.diagnostics.reasons
+    return caption(figure, result.name, result.fit.diagnostics.reasons, synthetic, *sentences)
+
+
+def caption(
+    figure: Figure, model: str, reasons: Sequence[str], synthetic: bool, *sentences: str
+) -> float:
+    """As :func:`foot`, of a model by its name and by the reasons why it did not converge."""
+    parts = [f"Model: {model}.", *filter(None, sentences)]
     if reasons:
         parts.append(f"NOT CONVERGED ({'; '.join(reasons)}): do not rely on these numbers.")
     if synthetic:

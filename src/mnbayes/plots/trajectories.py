@@ -12,7 +12,11 @@ from mnbayes.definitions import Definitions
 from mnbayes.markers import MARKERS
 from mnbayes.plots import style
 from mnbayes.plots.style import FloatArray
+from mnbayes.reference_ranges import ReferenceRange, reference_ranges
 from mnbayes.results import Result
+
+#: Pale green, under the bands of the true level.
+REFERENCE = "#EAF5EF"
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,17 @@ def draw_interval(
         ax.plot(x, at, arrow if is_open else "_", color=color, markersize=5, zorder=4)
 
 
+def _draw_range(ax: Axes, healthy: ReferenceRange, labelled: bool) -> None:
+    ax.axhspan(healthy.lower, healthy.upper, facecolor=REFERENCE, zorder=0)
+    for at in (healthy.lower, healthy.upper):
+        ax.axhline(at, color=style.GREEN, linestyle="-.", linewidth=0.9, zorder=2)
+        if labelled:
+            ax.annotate(
+                f"{at:g}", (1, at), xycoords=("axes fraction", "data"), xytext=(3, 0),
+                textcoords="offset points", va="center", fontsize=style.SMALL, color="#00664B",
+            )  # fmt: skip
+
+
 def _stretches(seen: FloatArray) -> list[tuple[int, int, bool]]:
     # Runs of visits (first, last) joined by bands; True where one end of the stretch is predicted.
     stretches: list[tuple[int, int, bool]] = []
@@ -143,22 +158,22 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
     Figure
         One panel for each patient (the first 24): points as measured, median and 50 % and 95 %
         equal-tailed bands of the true level; hatched and dashed towards a visit that was not
-        measured, where the level is predicted.
+        measured, where the level is predicted. A marker with a reference range has it shaded.
     """
     data, text = measured(result, marker), MARKERS[marker]
     patients, cut = style.shown(result.fit.observations.patients, style.PANELS)
     level = style.draws_of(result, "posterior", "level", marker=marker)[:, : len(patients)]
     bands = np.exp(np.quantile(level, style.LEVELS, axis=0))
     lines = thresholds(marker, definitions)
+    healthy = reference_ranges().get(marker)
+    marks = [at for at, _ in lines] + ([healthy.lower, healthy.upper] if healthy else [])
     rows = slice(len(patients))
-    limits = style.log_limits(
-        bands, data.value[rows], data.lower[rows], data.upper[rows], [at for at, _ in lines]
-    )
+    limits = style.log_limits(bands, data.value[rows], data.lower[rows], data.upper[rows], marks)
     grid = style.Grid(
         len(patients),
         cell=style.cell(len(patients)),
         gap=(0.22, 0.32),
-        right=0.75 if lines else 0.15,
+        right=0.75 if lines else 0.45 if healthy else 0.15,
     )
     figure, axes = grid.figure()
     for row, (ax, patient) in enumerate(zip(axes, patients, strict=True)):
@@ -171,6 +186,8 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
                     label, (1, at), xycoords=("axes fraction", "data"), xytext=(3, 0),
                     textcoords="offset points", va="center", fontsize=style.SMALL, color="#A34700",
                 )  # fmt: skip
+        if healthy is not None:
+            _draw_range(ax, healthy, grid.is_right(row))
         _panel(ax, data, row, bands[:, row], limits)
         ax.set_title(patient, fontsize=style.TEXT, loc="left", pad=3)
         withdrew = data.withdrew[row]
@@ -201,11 +218,14 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
         handles.append(style.line(style.BLACK, ":", "withdrawal"))
     if lines:
         handles.append(style.line(style.VERMILLION, "--", f"threshold, {text.unit}"))
+    if healthy is not None:
+        handles.append(style.line(style.GREEN, "-.", "reference range (shaded)", 0.9))
     head = style.heading(figure, f"{text.label} of each patient, under treatment", handles)
     foot = style.foot(
         figure, result, synthetic, cut,
         "The level is modelled at the visits; straight lines join them. Log axis.",
         "Being beyond one threshold is not yet a remission: see the definitions." if lines else "",
+        f"Reference range: {healthy.text}; it is no target." if healthy else "",
     )  # fmt: skip
     grid.place(figure, axes, head, foot)
     return figure

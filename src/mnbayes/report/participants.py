@@ -25,7 +25,8 @@ def is_embedded(cohort: Cohort) -> bool:
 
     Only then do the preprint's published rates belong beside the counted ones.
     """
-    tables = [embedded_cohort() / f"{name}.csv" for name in ("patients", "measurements")]
+    names = ("patients", "measurements", "events")
+    tables = [embedded_cohort() / f"{name}.csv" for name in names]
     if not all(table.is_file() for table in tables):
         return False
     content = b"".join(table.read_bytes() for table in tables)

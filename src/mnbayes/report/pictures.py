@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from mnbayes.markers import MARKERS
 
 RESULTS, CHECKS, REGRESSION, COMPUTATION = "results", "checks", "regression", "computation"
+INFLUENCE = "influence"
+WITHDRAWAL = "withdrawal"
+SUBSETS, CORRELATIONS = "subsets", "correlations"
 
 #: Start of a picture's key: section, title, and what it shows for a reader who cannot see it.
 #: The numbers behind each are in a table of the same section.
@@ -45,11 +48,49 @@ KNOWN: dict[str, tuple[str, str, str]] = {
         "Measured values of each patient over the 95 % predictive interval; the counts are in "
         "the table above",
     ),
+    "subset_forest": (
+        SUBSETS,
+        "Lymphocyte subsets by visit",
+        "Ratio to baseline of each lymphocyte subset at each visit with 95 % interval, each subset "
+        "by itself beside all together; the numbers are in the table below",
+    ),
+    "subset_ranks": (
+        SUBSETS,
+        "Ranks of the lymphocyte subsets",
+        "Probability of each rank of each subset's change, and of its rise, at the last visit; "
+        "the probabilities of the first rank are in the table below",
+    ),
+    "correlations": (
+        CORRELATIONS,
+        "Correlations between changes",
+        "One row for each pair of markers: prior and posterior density of the correlation between "
+        "the patients' changes; the numbers are in the table below",
+    ),
+    "influence": (
+        INFLUENCE,
+        "Main answers without each patient",
+        "One panel for each answer, one row for each patient left out: the answer of the refit "
+        "against that of all patients; the numbers are in the table below",
+    ),
+    "withdrawal_strategies": (
+        WITHDRAWAL,
+        "The enrolled patients under each withdrawal strategy",
+        "Share of the enrolled in each category and their ratio to baseline, one row for each "
+        "strategy, data beside prior alone; the numbers are in the tables below",
+    ),
+    "tipping_curve": (
+        WITHDRAWAL,
+        "Tipping point",
+        "Probability that the share exceeds its benchmark, and the ratio to baseline, over how "
+        "much worse the unseen are than predicted; where each conclusion flips is in the list "
+        "above",
+    ),
     "regression_bound": (
         REGRESSION,
-        "Regression to the mean against the estimated ratio",
-        "Ratio that regression to the mean alone would show, over the reliability of one "
-        "measurement, one line for each population mean; the numbers are in the table above",
+        "Regression to the mean against the estimated fall",
+        "Heat map of the fall that regression to the mean alone would show, over the reliability "
+        "of one measurement and the population mean, with a line where it equals the estimated "
+        "fall; the numbers are in the table below",
     ),
     "ranks": (
         COMPUTATION,

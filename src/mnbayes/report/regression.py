@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from mnbayes.regression_to_mean import explaining_mean
 from mnbayes.report import wording
 from mnbayes.report.changes import last_week
 from mnbayes.report.summary import shown
 from mnbayes.report.tables import Table
 from mnbayes.run import Run
+
+#: Reliabilities for which the population mean that explains everything is said in words.
+SAID = (0.5, 0.7, 0.9)
+#: Geometric means below this, g/24h, are a healthy person's excretion: no population of patients.
+HEALTHY = 0.15
 
 
 @dataclass(frozen=True)
@@ -21,7 +29,7 @@ class Regression:
 
 
 def regression(run: Run) -> Regression | None:
-    """The regression-to-the-mean bound beside the estimated ratio at the last visit.
+    """The regression-to-the-mean bound beside the estimated fall at the last visit.
 
     Returns
     -------
@@ -34,26 +42,45 @@ def regression(run: Run) -> Regression | None:
     table = result.regression
     observed = float(table["gmr_observed"].iloc[0])
     baseline = float(table["baseline_geometric_mean"].iloc[0])
-    explained = table["gmr_regression"] <= observed
+    at = wording.week_name(last_week(result))
     means = sorted(set(table["population_geometric_mean"]))
     rows = []
     for reliability, group in table.groupby("reliability"):
         bound = group.set_index("population_geometric_mean")["gmr_regression"]
         cells = [
-            wording.ratio(float(bound[mean])) + (" – all of it" if bound[mean] <= observed else "")
+            wording.percent(1 - bound[mean])
+            + (" – all of it" if bound[mean] <= observed < 1 else "")
             for mean in means
         ]
         rows.append((f"{reliability:g}", *cells))
-    sentences = (
-        f"The baselines have a geometric mean of {baseline:.2f} g/24h. The estimated ratio at "
-        f"{wording.week_name(last_week(result))} is {wording.ratio(observed)}.",
-        f"Under {int(explained.sum())} of the {len(table)} pairs of assumptions, regression to "
-        "the mean alone gives a ratio as low as that, or lower, with no change in any patient "
-        "(marked “all of it”).",
+    sentences = [
+        f"The baselines have a geometric mean of {baseline:.2f} g/24h. "
+        + (
+            f"The estimated fall at {at} is {wording.percent(1 - observed)}."
+            if observed < 1
+            else f"The estimate at {at} is no fall, so there is none to explain."
+        )
+    ]
+    if observed < 1:
+        sentences.append(_needed(baseline, observed))
+    head = ("Reliability", *(f"{mean:g} g/24h" for mean in means))
+    caption = (
+        "Fall that regression to the mean alone would show (negative: a rise), by geometric mean "
+        "of the population"
     )
-    head = (
-        "Reliability of one measurement",
-        *(f"population mean {mean:g} g/24h" for mean in means),
+    return Regression(result.name, tuple(sentences), Table(caption, head, tuple(rows)))
+
+
+def _needed(baseline: float, observed: float) -> str:
+    """Which populations would explain the whole fall, in words."""
+    parts = []
+    for reliability in SAID:
+        mean = float(explaining_mean(np.log(baseline), reliability, observed))
+        needed = (
+            f"{mean:.2g} g/24h or less" if mean >= HEALTHY else "less than healthy people excrete"
+        )
+        parts.append(f"{needed} if the reliability is {reliability:g}")
+    return (
+        "For regression to the mean alone to show such a fall, the population from which the "
+        f"patients were picked would need a geometric mean of {wording.listed(parts)}."
     )
-    caption = "Ratio to baseline that regression to the mean alone would show"
-    return Regression(result.name, sentences, Table(caption, head, tuple(rows)))

@@ -13,7 +13,10 @@ from markupsafe import Markup
 from mnbayes.report import methods, wording
 from mnbayes.report.changes import best_table, change_table, last_week
 from mnbayes.report.checks import coverage_table
+from mnbayes.report.comparison import difference
+from mnbayes.report.correlations import together
 from mnbayes.report.dominance import RULE
+from mnbayes.report.influence import influences
 from mnbayes.report.listing import measurement_table, patients_table
 from mnbayes.report.participants import evaluable_table, flow_sentences, is_embedded, rate_tables
 from mnbayes.report.pictures import Picture, embed
@@ -25,8 +28,12 @@ from mnbayes.report.responses import (
     not_measured,
     patient_table,
 )
+from mnbayes.report.safety import safety
+from mnbayes.report.subset_tables import reference_sources, reference_table
+from mnbayes.report.subsets import OVERLAP, subsets
 from mnbayes.report.summary import summarise_run
 from mnbayes.report.tables import Table, great, plain
+from mnbayes.report.withdrawal import withdrawals
 from mnbayes.results import Result
 from mnbayes.run import Run
 
@@ -140,7 +147,16 @@ def render_report(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> str:
         evaluable=evaluable_table(run),
         rates=rate_tables(run),
         embedded=is_embedded(run.cohort),
+        subsets=subsets(run),
+        overlap=OVERLAP,
+        reference=reference_table(run),
+        sources=reference_sources(run),
+        together=together(run),
+        influences=influences(run),
+        withdrawals=withdrawals(run),
         regression=regression(run),
+        safety=safety(run.cohort),
+        previous=difference(run),
         measurements=measurement_table(run.cohort),
         patients=patients_table(run.cohort),
         methods=methods,

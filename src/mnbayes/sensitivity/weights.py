@@ -1,0 +1,160 @@
+"""Power scaling as array functions: what a density raised to another power does to draws.
+
+Kallioinen, Paananen, Bürkner and Vehtari (2024), Stat. Comput. 34:57,
+doi:10.1007/s11222-023-10366-5. The draws of one fit are weighted with the density to the power
+``alpha - 1``, the weights' tail is smoothed (PSIS; Vehtari et al. 2024, JMLR 25:72), and nothing
+is fitted again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+type FloatArray = NDArray[np.float64]
+
+#: Powers of the sensitivity's difference quotient.
+NEAR = (0.99, 1.01)
+#: Fewest draws whose tail can be smoothed.
+FEWEST = 100
+
+
+def _arviz() -> Any:
+    from arviz_stats.base.array import array_stats  # heavy: loads SciPy's statistics
+
+    return array_stats
+
+
+def _usable(log_density: FloatArray) -> bool:
+    """Whether there is a density to scale: enough draws, and not the same at all of them."""
+    return log_density.size >= FEWEST and bool(np.ptp(log_density) > 1e-12)
+
+
+def near_weights(log_density: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+    """Weights of the draws for the powers :data:`NEAR` of a density, by ArviZ.
+
+    Parameters
+    ----------
+    log_density : array, shape (chain, draw)
+        Log prior or log-likelihood at the draws, constants aside.
+
+    Returns
+    -------
+    tuple of array, shape (chain, draw), or None
+        None where the density is the same at all draws, or there are too few of them.
+    """
+    if not _usable(log_density):
+        return None
+    lower, upper = (
+        np.exp(_arviz().power_scale_lw(log_density, alpha=power, axis=(0, 1))) for power in NEAR
+    )
+    return lower, upper
+
+
+def sensitivity(
+    draws: FloatArray, weights: tuple[FloatArray, FloatArray] | None
+) -> tuple[float, float]:
+    """How much the distribution of a quantity moves when a density counts more or less.
+
+    The cumulative Jensen-Shannon distance between the draws and their weighted version, a
+    number between 0 and 1, over the difference of the powers' binary logarithms: the distance
+    for each doubling, by ArviZ.
+
+    Parameters
+    ----------
+    draws : array, shape (chain, draw)
+        Of a continuous quantity. Of an indicator the distance says little: it is relative to
+        the area under the distribution functions, so that a probability of 99.7 % that becomes
+        99.8 % would seem to move a lot.
+    weights : tuple of array or None
+        From :func:`near_weights`.
+
+    Returns
+    -------
+    value : float
+        0 where all draws are equal, or all weights; NaN of too few draws.
+    error : float
+        Its Monte Carlo standard error, from the spread between chains; NaN of one chain.
+    """
+    if draws.size < FEWEST:
+        return float("nan"), float("nan")
+    if weights is None or np.ptp(draws) == 0:
+        return 0.0, 0.0
+    whole = float(_arviz().power_scale_sense(draws, *weights, *NEAR))
+    if len(draws) == 1:
+        return whole, float("nan")
+    with np.errstate(divide="ignore", invalid="ignore"):  # a chain whose draws are all equal
+        parts = _arviz().power_scale_sense(draws[:, None], *(w[:, None] for w in weights), *NEAR)
+    return whole, float(np.nan_to_num(parts).std(ddof=1) / np.sqrt(len(draws)))
+
+
+def scaled_weights(log_density: FloatArray, power: float) -> tuple[FloatArray, float]:
+    """Weights that turn draws of a posterior into draws of the one with a scaled density.
+
+    Parameters
+    ----------
+    log_density : array, shape (chain, draw)
+    power : float
+        1 leaves all as it is, 2 counts the density twice.
+
+    Returns
+    -------
+    weights : array, shape (chain, draw)
+        They sum to 1; Pareto-smoothed.
+    khat : float
+        Pareto shape of the weights' tail. Above :func:`highest_khat` weighted estimates cannot
+        be relied on. -inf where there is nothing to weight, NaN of too few draws.
+    """
+    even = np.full(log_density.shape, 1.0 / log_density.size)
+    if log_density.size < FEWEST:
+        return even, float("nan")
+    if not _usable(log_density):
+        return even, float("-inf")
+    # psislw takes the log-likelihood that is to be left out, the negative of the log ratio.
+    log_weights, khat = _arviz().psislw((1.0 - power) * log_density, axis=(0, 1))
+    weights = np.exp(log_weights - log_weights.max())
+    return np.asarray(weights / weights.sum(), dtype=float), float(khat)
+
+
+def highest_khat(draws: int) -> float:
+    """Pareto shape up to which this many draws give a reliable estimate.
+
+    Vehtari et al. (2024), JMLR 25:72, section 3.2.4: ``min(1 - 1 / log10(draws), 0.7)``.
+    """
+    return min(1.0 - 1.0 / float(np.log10(draws)), 0.7)
+
+
+def weighted_mean(draws: FloatArray, weights: FloatArray, effective: float) -> tuple[float, float]:
+    """Weighted mean of draws and its Monte Carlo standard error.
+
+    Parameters
+    ----------
+    draws, weights : array, shape (chain, draw)
+        The weights sum to 1.
+    effective : float
+        Effective number of draws without weights: the error is widened by the root of the
+        number of draws over it.
+
+    Returns
+    -------
+    mean, error : float
+        Where all draws are 0 or all are 1 the error is that of one more draw.
+    """
+    values = np.asarray(draws, dtype=float)
+    mean = float((weights * values).sum())
+    ratio = values.size / effective
+    if np.ptp(values) == 0:
+        sure = mean in (0.0, 1.0)
+        return mean, 1.0 / (1.0 / (ratio * (weights**2).sum()) + 1.0) if sure else 0.0
+    return mean, float(np.sqrt(ratio * (weights**2 * (values - mean) ** 2).sum()))
+
+
+def weighted_median(draws: FloatArray, weights: FloatArray) -> float:
+    """Weighted median of draws, interpolated between neighbours."""
+    order = np.argsort(draws, axis=None)
+    cumulated = np.cumsum(weights.ravel()[order])
+    # A draw stands for the middle of its weight.
+    middle = cumulated - weights.ravel()[order] / 2
+    return float(np.interp(0.5, middle, draws.ravel()[order]))

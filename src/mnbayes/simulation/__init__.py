@@ -1,0 +1,1 @@
+"""Simulated cohorts, and what the models make of them."""

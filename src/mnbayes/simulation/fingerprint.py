@@ -1,0 +1,45 @@
+"""A hash of the code and cards that a stored simulation result depends on."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from mnbayes.cards import Card
+
+#: Where the numbers of a fit come from, relative to the package.
+FITTING_CODE = (
+    *("numerics/*.py", "models/*.py", "inference/*.py"),
+    *("fitting.py", "priors.py", "simulation/cohorts.py"),
+)
+
+
+def fingerprint(cards: Iterable[Card], code: Iterable[str] = FITTING_CODE) -> str:
+    """Hash cards and code; comments, docstrings and layout do not count.
+
+    Parameters
+    ----------
+    code : iterable of str
+        Glob patterns of source files, relative to the package.
+    """
+    digest = hashlib.sha256()
+    for card in cards:
+        digest.update(card.sha256.encode())
+    package = Path(__file__).parents[1]
+    paths = sorted({path for pattern in code for path in package.glob(pattern)})
+    for path in paths:
+        digest.update(path.relative_to(package).as_posix().encode())
+        digest.update(_meaning(path.read_text(encoding="utf-8")).encode())
+    return digest.hexdigest()
+
+
+def _meaning(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(
+            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        ) and (ast.get_docstring(node, clean=False) is not None):
+            node.body = node.body[1:]
+    return ast.dump(tree)

@@ -1,0 +1,319 @@
+"""Correlations between patients' changes: numbers by hand, prior beside posterior, plain words."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from test_plots import BAD, DEFINITIONS, result_of, texts
+from trees import make_tree
+
+from mnbayes.cards import load_card
+from mnbayes.cohort import Cohort
+from mnbayes.correlations import (
+    CORRELATION_COLUMNS,
+    FIXED,
+    correlation_table,
+    free_pairs,
+    pair_draws,
+    pairs,
+)
+from mnbayes.markers import MARKERS
+from mnbayes.models.effects import parameters_from_draws
+from mnbayes.models.likelihood import draw_prior
+from mnbayes.plots import correlations
+from mnbayes.report.correlations import (
+    correlation_spanned,
+    questions,
+    signed,
+    together,
+    verdict,
+)
+from mnbayes.results import Result
+from mnbayes.run import Run
+
+PROTEIN = "urine_protein_24h"
+JOINT = (PROTEIN, "albumin", "cd3", "cd4", "cd8", "b_cell", "nk_cell")
+
+
+def correlate(tree: xr.DataTree, group: str, first: str, second: str, draws: np.ndarray) -> None:
+    """Put known draws in the place of one correlation between changes, on both sides."""
+    data = tree[group]["correlation"].transpose("chain", "draw", "effect", "effect_other")
+    names = [str(name) for name in data["effect"].to_numpy()]
+    i, j = names.index(f"{first} change"), names.index(f"{second} change")
+    data.data[:, :, i, j] = data.data[:, :, j, i] = draws.reshape(data.shape[:2])
+
+
+def spread(mean: float, sd: float, count: int) -> np.ndarray:
+    """Normal quantiles in a shuffled order: the same mean and interval in every run."""
+    values = stats.norm(mean, sd).ppf((np.arange(count) + 0.5) / count)
+    return np.random.default_rng(5).permutation(values)
+
+
+def result_with(*given: tuple[str, str, float, float], markers: tuple[str, ...]) -> Result:
+    """A result whose pairs have these posterior means and SDs; the prior's are 0 and 0.2."""
+    tree = make_tree(markers=markers, draws=250, visits=(0.0, 12.0))
+    for first, second in pairs(markers):
+        correlate(tree, "prior", first, second, spread(0, 0.2, 1000))
+        correlate(tree, "posterior", first, second, spread(0, 0.2, 1000))
+    for first, second, mean, sd in given:
+        correlate(tree, "posterior", first, second, spread(mean, sd, 1000))
+    return result_of(tree)
+
+
+def run_of(cohort: Cohort, *results: Result) -> Run:
+    return Run(cohort, DEFINITIONS, results, "weak", (), {})
+
+
+@pytest.fixture(scope="module")
+def joint() -> Result:
+    """CD4 and CD8 clearly together, NK cells against protein; the rest is the prior."""
+    return result_with(("cd4", "cd8", 0.6, 0.1), (PROTEIN, "nk_cell", -0.4, 0.12), markers=JOINT)
+
+
+# Numbers
+
+
+@given(st.lists(st.sampled_from(list(MARKERS)), unique=True, min_size=1))
+def test_every_pair_once_and_protein_leads(markers: list[str]) -> None:
+    found = pairs(tuple(markers))
+    count = len(markers)
+    assert len({frozenset(pair) for pair in found}) == len(found) == count * (count - 1) // 2
+    with_protein = [PROTEIN in pair for pair in found]
+    assert with_protein == sorted(with_protein, reverse=True)
+    assert all(first == PROTEIN for first, second in found if PROTEIN in (first, second))
+
+
+def test_table_by_hand() -> None:
+    tree = make_tree(markers=("albumin", "cd4", PROTEIN), draws=25, chains=4)
+    draws = np.linspace(-0.3, 0.69, 100)  # 30 below 0, the 31st is 0
+    correlate(tree, "posterior", PROTEIN, "cd4", np.random.default_rng(1).permutation(draws))
+    correlate(tree, "prior", PROTEIN, "cd4", -draws)
+    table = correlation_table(tree, "m")
+    assert tuple(table.columns) == CORRELATION_COLUMNS
+    assert list(zip(table["marker"], table["other"], strict=True)) == [
+        (PROTEIN, "albumin"), (PROTEIN, "cd4"), ("albumin", "cd4"),
+    ]  # fmt: skip
+    row = table.iloc[1]
+    assert row["correlation_median"] == pytest.approx(0.195)
+    # Linear interpolation: the 2.5 % quantile lies 2.475 steps of 0.01 above the lowest.
+    assert row["correlation_lower"] == pytest.approx(-0.3 + 0.02475)
+    assert row["correlation_upper"] == pytest.approx(0.69 - 0.02475)
+    assert row["p_positive"] == pytest.approx(np.mean(draws > 0))
+    assert row["correlation_upper_prior"] == pytest.approx(0.3 - 0.02475)
+    assert row["p_positive_prior"] == pytest.approx(np.mean(-draws > 0))
+    # The other pairs keep the tree's own correlation, 0.2 in every draw.
+    assert table["correlation_median"].iloc[0] == pytest.approx(0.2)
+
+
+def test_error_of_the_sign_is_that_of_a_share() -> None:
+    tree = make_tree(markers=("cd4", "cd8"), draws=250)
+    correlate(tree, "posterior", "cd4", "cd8", spread(0.1, 0.2, 1000))
+    (row,) = correlation_table(tree, "m").to_dict("records")
+    share = stats.norm.cdf(0.5)
+    assert row["p_positive"] == pytest.approx(share, abs=0.001)
+    assert row["p_positive_mcse"] == pytest.approx(np.sqrt(share * (1 - share) / 1000), rel=0.25)
+    assert row["correlation_mcse"] == pytest.approx(0.2 / np.sqrt(1000), rel=0.25)
+
+
+def test_pairs_are_picked_by_name_whatever_the_order_of_effects() -> None:
+    tree = make_tree(markers=("cd3", "cd4", "cd8"), draws=5)
+    correlate(tree, "posterior", "cd3", "cd8", np.full(20, 0.7))
+    turned = xr.DataTree.from_dict(
+        {
+            "posterior": tree["posterior"]
+            .to_dataset()
+            .isel(effect=[5, 0, 3, 1, 4, 2], effect_other=[2, 5, 1, 0, 3, 4])
+        }
+    )
+    found = pair_draws(turned, "posterior", [("cd3", "cd8"), ("cd4", "cd3")])
+    assert found.shape == (4, 5, 2)
+    np.testing.assert_allclose(found, np.broadcast_to([0.7, 0.2], found.shape))
+
+
+def test_pairs_that_the_card_holds_at_zero_have_no_answer() -> None:
+    tree = make_tree(markers=("cd3", "cd4", "cd8"), draws=5, visits=(0.0, 1.0))
+    for group in ("prior", "posterior"):
+        correlate(tree, group, "cd3", "cd4", np.zeros(20))
+    assert free_pairs(tree) == [("cd3", "cd8"), ("cd4", "cd8")]
+    assert len(correlation_table(tree, "m")) == 2
+    for group in ("prior", "posterior"):
+        tree[group]["correlation"].data[...] = np.eye(6)
+    assert correlation_table(tree, "m").empty
+    with pytest.raises(ValueError, match="no correlation"):
+        correlations(result_of(tree), True)
+
+
+def test_one_marker_has_no_pair() -> None:
+    tree = make_tree(markers=(PROTEIN,), draws=5, visits=(0.0, 1.0))
+    assert correlation_table(tree, "m").empty
+    with pytest.raises(ValueError, match="no correlation"):
+        correlations(result_of(tree), True)
+
+
+# Words
+
+
+def test_sign_and_minus() -> None:
+    assert [signed(x) for x in (-0.254, 0.3, -0.001, np.nan)] == ["−0.25", "0.30", "0.00", "–"]
+
+
+def test_verdict_names_what_is_not_the_prior(joint: Result) -> None:
+    first, second = verdict(joint)
+    assert first.startswith("19 of 21 correlations are prior-dominated: with 8 patients")
+    assert "24-h urinary protein and NK lymphocytes (−0.40)" in second
+    assert "CD4+ lymphocytes and CD8+ lymphocytes (0.60)" in second
+
+
+def test_verdict_where_all_or_none_is_the_prior() -> None:
+    (all_of_it,) = verdict(result_with(markers=("cd3", "cd4", "cd8")))
+    assert all_of_it.startswith("All 3 correlations are prior-dominated")
+    (one,) = verdict(result_with(markers=("cd4", "cd8")))
+    assert one.startswith("The one correlation is prior-dominated")
+    (none,) = verdict(result_with(("cd4", "cd8", 0.5, 0.1), markers=("cd4", "cd8")))
+    assert (
+        none == "No correlation is prior-dominated: CD4+ lymphocytes and CD8+ lymphocytes (0.50)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("sd", "is_dominated"), [(0.2, True), (0.165, True), (0.155, False), (0.1, False)]
+)
+def test_the_prior_dominates_from_80_percent_of_its_width(sd: float, is_dominated: bool) -> None:
+    # Widths are proportional to the SDs: 0.8 of the prior's is an SD of 0.16.
+    result = result_with(("cd4", "cd8", 0.0, sd), markers=("cd4", "cd8"))
+    assert ("No correlation" not in verdict(result)[0]) is is_dominated
+    remarks = correlation_spanned(result, 1).frame["remark"]
+    assert remarks.tolist() == ["prior-dominated" if is_dominated else ""]
+
+
+def test_does_the_patient_whose_cells_rise_also_respond(joint: Result) -> None:
+    found = dict(questions(joint))
+    assert list(found) == [
+        "Does the patient whose serum albumin rises also respond?",
+        *(
+            f"Does the patient whose {name} lymphocytes rise also respond?"
+            for name in ("CD3+", "CD4+", "CD8+", "B", "NK")
+        ),
+    ]
+    answer = found["Does the patient whose NK lymphocytes rise also respond?"]
+    # P(correlation < 0) = Phi(0.4 / 0.12): a fall of protein is the response.
+    assert "a greater rise goes with a greater fall of 24-h urinary protein is >99 %" in answer
+    assert "(50 % under the prior alone)" in answer
+    assert "is −0.40 (−0.63 to −0.17); under the prior alone 0.00 (−0.39 to 0.39)" in answer
+    assert answer.endswith("The data speak for it.")
+    answer = found["Does the patient whose B lymphocytes rise also respond?"]
+    assert answer.endswith("Prior-dominated: the data do not answer this.")
+
+
+@pytest.mark.parametrize(
+    ("other", "mean", "told"),
+    [
+        ("b_cell", 0.4, "The data speak against it."),
+        ("b_cell", -0.1, "The interval includes 0: the data leave it open."),
+        ("albumin", -0.4, "The data speak for it."),
+        ("urine_protein_conc", 0.4, "The data speak for it."),
+        ("urine_protein_conc", -0.4, "The data speak against it."),
+    ],
+)
+def test_answers_read_the_sign(other: str, mean: float, told: str) -> None:
+    result = result_with((PROTEIN, other, mean, 0.12), markers=(PROTEIN, other))
+    ((question, answer),) = questions(result)
+    assert answer.endswith(told)
+    falls = other == "urine_protein_conc"
+    assert ("concentration falls also respond" in question) is falls
+    # Phi(0.4 / 0.12) = 0.9996, Phi(0.1 / 0.12) = 0.80: of the sign that goes with a response.
+    agrees = (mean > 0) == falls
+    share = "80 %" if mean == -0.1 else ">99 %" if agrees else "<1 %"
+    assert f"24-h urinary protein is {share} (50 % under the prior alone)" in answer
+
+
+def test_a_wide_interval_that_moved_says_little() -> None:
+    ((_, answer),) = questions(
+        result_with((PROTEIN, "b_cell", -0.2, 0.19), markers=(PROTEIN, "b_cell"))
+    )
+    assert answer.endswith("hardly narrower than the prior's: the data say little.")
+
+
+def test_without_protein_there_is_no_question() -> None:
+    assert questions(result_with(markers=("cd4", "cd8"))) == ()
+
+
+def test_the_model_with_most_pairs_comes_first_and_a_withheld_one_not_at_all(
+    cohort: Cohort, joint: Result
+) -> None:
+    two = result_with(markers=(PROTEIN, "albumin"))
+    withheld = result_of(make_tree(markers=JOINT, draws=20, visits=(0.0, 12.0)), diagnostics=BAD)
+    numbers = withheld.correlations.drop(columns=["model", "marker", "other"])
+    assert len(numbers) == 21
+    assert numbers.isna().all(axis=None)
+    found = together(run_of(cohort, two, joint, withheld))
+    assert [len(re.findall("<tbody|<tr", item.table)) for item in found] == [1 + 2 + 21, 1 + 2 + 1]
+    assert together(run_of(cohort, withheld)) == ()
+    ids = re.findall('id="([^"]+)"', "".join(item.table for item in found))
+    assert len(ids) == len(set(ids))
+
+
+# Figure
+
+
+def test_figure_has_prior_and_posterior_of_every_pair(joint: Result) -> None:
+    figure = correlations(joint, True)
+    (ax,) = figure.axes
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert len(names) == 21
+    assert names[:2] == ["protein – albumin", "protein – CD3+"]
+    assert names[-1] == "B cells – NK cells"
+    assert len(ax.collections) == 3 * 21  # posterior's area, and both intervals
+    drawn = texts(figure)
+    assert "With 24-h urinary protein" in drawn
+    assert "Between the other markers" in drawn
+    assert "P(above 0) (prior alone)" in drawn
+    assert ">99 % (50 %)" in drawn
+    assert "<1 % (50 %)" in drawn
+    assert "n = 8 patients" in drawn
+    assert ax.get_xlim() == (-1.0, 1.0)
+
+
+def test_rows_do_not_overlap(joint: Result) -> None:
+    figure = correlations(joint, False)
+    (ax,) = figure.axes
+    rows = np.array(ax.get_yticks())
+    areas = [c for c in ax.collections if len(c.get_paths()) and c.get_facecolor().size]
+    tops = sorted(
+        float(path.vertices[:, 1].min()) for c in areas for path in c.get_paths()
+        if len(path.vertices) > 100
+    )  # fmt: skip
+    assert len(tops) == 21
+    # The axis points down: a row's summit stays below the line of the row before it.
+    assert (np.array(tops[1:]) > rows[:-1]).all()
+
+
+@pytest.mark.parametrize("markers", [("cd4", "cd8"), (PROTEIN, "albumin"), ("cd3", "cd4", "cd8")])
+def test_figure_of_few_markers(markers: tuple[str, ...]) -> None:
+    figure = correlations(result_with(markers=markers), False)
+    assert len(figure.axes[0].get_yticks()) == len(markers) * (len(markers) - 1) // 2
+    assert "Between the other markers" not in texts(figure)
+
+
+@pytest.mark.parametrize("card_name", ["joint", "lymphocytes", "remission"])
+def test_the_cards_priors_have_the_spread_that_the_note_states(card_name: str) -> None:
+    card = load_card(card_name)
+    count, kind = len(card.markers), card.structure.correlation
+    drawn = draw_prior(card, 4, 4000, np.random.default_rng(1))
+    factor = parameters_from_draws(drawn, kind).cholesky
+    between = (factor @ factor.transpose(0, 2, 1))[:, count:, count:]
+    pairs_of = between[:, *np.tril_indices(count, -1)]
+    if kind == "within":
+        assert (np.abs(pairs_of) < FIXED).all()  # so that free_pairs leaves them out
+        return
+    # (r + 1) / 2 ~ Beta(a, a), a = eta - 1 + d / 2: the SD of r is 1 / sqrt(2 a + 1).
+    eta = card.prior["correlation"][""].arguments["eta"]
+    effects = count if kind == "changes" else 2 * count
+    expected = 1 / np.sqrt(2 * (eta - 1 + effects / 2) + 1)
+    np.testing.assert_allclose(pairs_of.std(axis=0), expected, rtol=0.05)

@@ -1,0 +1,547 @@
+"""Leaving one patient out: the refits, the differences, and what the report says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from conftest import simulate_cohort
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from scipy import stats
+from trees import make_tree
+
+from mnbayes import influence as module
+from mnbayes import pipeline
+from mnbayes.cards import Card, load_card
+from mnbayes.cohort import Cohort
+from mnbayes.definitions import Definitions, load_definitions
+from mnbayes.fitting import Fit, Sampling, fit
+from mnbayes.inference import compiling
+from mnbayes.inference.diagnostics import Diagnostics
+from mnbayes.influence import (
+    INFLUENCE_COLUMNS,
+    MOST_PATIENTS,
+    compare,
+    leave_one_out,
+    why_none,
+    without,
+)
+from mnbayes.models.observations import observations
+from mnbayes.outputs import write_run
+from mnbayes.pipeline import Job, work
+from mnbayes.plots import all_figures, gallery
+from mnbayes.plots import influence as influence_plot
+from mnbayes.problems import InputError, Problem
+from mnbayes.report import render_report
+from mnbayes.report.influence import influence_of
+from mnbayes.report.left_out import conclusion, flip, last_visit
+from mnbayes.results import Result, summarise
+from mnbayes.run import Run
+
+PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
+GOOD = Diagnostics(0, 1.001, 2000.0, 1800.0, 0.9, ())
+BAD = replace(GOOD, divergences=3, reasons=("3 divergent transitions",))
+DEFINITIONS = load_definitions()
+BENCHMARKS = DEFINITIONS.benchmarks
+
+FakeFit = Callable[..., Fit]
+
+
+def fake_fit(
+    card: Card, cohort: Cohort, sampling: Sampling | None = None, progress: object = None
+) -> Fit:
+    """A fit that nobody sampled: draws near the measurements, other ones for another seed."""
+    sampling = sampling or Sampling(draws=100)
+    data = observations(card, cohort)
+    missing = tuple(tuple(int(i) for i in at) for at in np.argwhere(~data.observed))
+    tree = make_tree(
+        markers=card.markers,
+        visits=data.weeks,
+        patients=len(data.patients),
+        measured=np.nan_to_num(data.log_value),
+        missing=missing,
+        draws=sampling.draws,
+        seed=sampling.seed % 2**31,
+    )
+    groups = {}
+    for name, node in tree.children.items():
+        group = node.to_dataset()
+        own = "patient" in group.dims
+        groups[name] = group.assign_coords(patient=list(data.patients)) if own else group
+    numbers = {"mean": 0.0, "sd": 1.0, "mcse_mean": 0.02, "rhat": 1.0}
+    numbers |= {"ess_bulk": 900.0, "ess_tail": 800.0}
+    parameters = pd.DataFrame({"parameter": ["change_mean"]} | {k: [v] for k, v in numbers.items()})
+    tree = xr.DataTree.from_dict(groups)
+    return Fit(card, data, tree, GOOD, parameters, sampling, False, {"sample": 1.0})
+
+
+@pytest.fixture
+def faked(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeFit], None]:
+    """Put another function in the place of the real fit."""
+
+    def use(function: FakeFit) -> None:
+        monkeypatch.setattr(module, "fit", function)
+
+    return use
+
+
+def result_of(name: str, cohort: Cohort) -> Result:
+    return summarise(fake_fit(load_card(name), cohort), DEFINITIONS)
+
+
+@pytest.fixture(scope="module")
+def small() -> Cohort:
+    return simulate_cohort(4, weeks=(0.0, 4.0, 12.0), markers=(PROTEIN, ALBUMIN))
+
+
+@pytest.fixture(scope="module")
+def jointly(small: Cohort) -> Result:
+    """Protein and albumin of four patients, each left out once."""
+    result = result_of("remission", small)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "fit", fake_fit)
+        return replace(result, influence=leave_one_out(result, small, DEFINITIONS))
+
+
+def test_who_is_left_out_is_out_of_every_table(small: Cohort) -> None:
+    events = pd.DataFrame({"patient": ["S002", "S003"], "week": [1.0, 2.0], "term": ["a", "b"]})
+    left = without(replace(small, events=events), "S002")
+    assert left.patient_ids == ("S001", "S003", "S004")
+    assert set(left.measurements["patient"]) == {"S001", "S003", "S004"}
+    assert left.events is not None
+    assert left.events["patient"].tolist() == ["S003"]
+    assert len(small.patient_ids) == 4
+    data = observations(load_card("proteinuria"), left)
+    assert data.patients == ("S001", "S003", "S004")
+
+
+def hand_made(**numbers: list[float]) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {
+            "kind": ["latent", "latent", "next_patient", "gmr"],
+            "patient": ["A", "B", "", ""],
+            "marker": ["", "", "", PROTEIN],
+            "week": [4.0, 4.0, 4.0, 12.0],
+            "category": ["effective", "effective", "effective", ""],
+            "prior": [0.4, 0.4, 0.4, 1.0],
+            "value": [0.9, 0.5, 0.6, 0.55],
+            "lower": [np.nan, np.nan, np.nan, 0.4],
+            "upper": [np.nan, np.nan, np.nan, 0.8],
+            "mcse": [0.003, 0.003, 0.003, 0.006],
+        }
+    )
+    return table.assign(**numbers)
+
+
+def test_difference_and_its_error_by_hand() -> None:
+    refit = hand_made(value=[0.0, 0.25, 0.75, 0.65], mcse=[0.0, 0.004, 0.004, 0.008]).iloc[1:]
+    table = compare(hand_made(), refit, "m", "A")
+    assert list(table.columns) == list(INFLUENCE_COLUMNS)
+    assert (table["left_out"] == "A").all()
+    # A's own answer is gone; the others keep their places.
+    assert table["patient"].tolist() == ["B", "", ""]
+    np.testing.assert_allclose(table["difference"], [-0.25, 0.15, 0.1])
+    np.testing.assert_allclose(table["mcse_difference"], [0.005, 0.005, 0.01])
+    assert (table["reason"] == "").all()
+
+
+def test_a_visit_of_the_left_out_patient_alone_is_blank_with_its_reason() -> None:
+    refit = hand_made().query("week == 4 and patient != 'A'")
+    table = compare(hand_made(), refit, "m", "A").set_index("kind")
+    assert table.loc["gmr", "reason"] == "nobody else was measured at week 12"
+    assert np.isnan(table.loc["gmr", "difference"])
+    assert table.loc["next_patient", "difference"] == 0.0
+    assert table.loc["next_patient", "reason"] == ""
+
+
+def test_a_refit_without_numbers_keeps_its_rows() -> None:
+    table = compare(hand_made(), "did not converge: why", "m", "A")
+    assert len(table) == 3
+    assert (table["reason"] == "did not converge: why").all()
+    assert table[["value_without", "difference", "mcse_difference"]].isna().all(axis=None)
+    assert table["value"].notna().all()
+
+
+def test_mean_of_normals_moves_as_the_closed_form_says(
+    faked: Callable[[FakeFit], None],
+) -> None:
+    """With a known SD s and prior N(0, 0.7²), the mean of n log ratios has a normal posterior."""
+    cohort = simulate_cohort(4, weeks=(0.0, 12.0))
+    logs = cohort.measurements.set_index("patient").pipe(
+        lambda rows: np.log(rows["value"]) * np.where(rows["week"] == 0, -1, 1)
+    )
+    log_ratio = logs.groupby("patient").sum()
+    s = 0.4
+
+    def posterior(patients: tuple[str, ...]) -> tuple[float, float]:
+        precision = len(patients) / s**2 + 1 / 0.7**2
+        return float(log_ratio[list(patients)].sum() / s**2 / precision), precision**-0.5
+
+    def conjugate(card: Card, cohort: Cohort, sampling: Sampling, *_: object) -> Fit:
+        fitted = fake_fit(card, cohort, sampling)
+        mean, sd = posterior(fitted.observations.patients)
+        draws = np.random.default_rng(sampling.seed).normal(mean, sd, (4, 400, 1, 1))
+        group = fitted.tree["posterior"].to_dataset()
+        changed = group.assign(visit_change=(("chain", "draw", "later_visit", "marker"), draws))
+        tree = fitted.tree.assign(posterior=xr.DataTree(changed))
+        return replace(fitted, tree=tree)
+
+    faked(conjugate)
+    card = load_card("proteinuria")
+    result = summarise(conjugate(card, cohort, Sampling(draws=400, seed=3)), DEFINITIONS)
+    table = leave_one_out(result, cohort, DEFINITIONS)
+    full_mean, full_sd = posterior(cohort.patient_ids)
+    for patient in cohort.patient_ids:
+        own = table[table["left_out"] == patient].set_index("kind")
+        mean, sd = posterior(tuple(p for p in cohort.patient_ids if p != patient))
+        gmr, p_fall = own.loc["gmr"], own.loc["p_fall"]
+        expected = np.exp(mean) - np.exp(full_mean)
+        assert gmr["difference"] == pytest.approx(expected, abs=4 * gmr["mcse_difference"])
+        # The error of a normal sample's median is 1.2533 times that of its mean.
+        error = 1.2533 * np.hypot(np.exp(mean) * sd, np.exp(full_mean) * full_sd) / 1600**0.5
+        assert gmr["mcse_difference"] == pytest.approx(error, rel=0.25)
+        assert gmr["upper_without"] == pytest.approx(np.exp(mean + 1.96 * sd), rel=0.03)
+        fell = stats.norm.cdf(-mean / sd)
+        assert p_fall["value_without"] == pytest.approx(fell, abs=4 * p_fall["mcse_without"])
+
+
+def test_refits_have_draws_of_their_own_and_are_repeatable(
+    small: Cohort, faked: Callable[[FakeFit], None]
+) -> None:
+    seen: list[Sampling] = []
+
+    def watched(card: Card, cohort: Cohort, sampling: Sampling, *_: object) -> Fit:
+        seen.append(sampling)
+        return fake_fit(card, cohort, sampling)
+
+    faked(watched)
+    result = result_of("proteinuria", small)
+    counts: list[tuple[int, int]] = []
+    first = leave_one_out(result, small, DEFINITIONS, lambda *count: counts.append(count))
+    assert counts == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+    own = result.fit.sampling
+    assert len({own.seed, *(how.seed for how in seen)}) == 5
+    assert {replace(how, seed=own.seed) for how in seen} == {own}
+    pd.testing.assert_frame_equal(first, leave_one_out(result, small, DEFINITIONS))
+
+
+def test_answers_of_all_patients_are_the_reported_ones(jointly: Result) -> None:
+    result, table = jointly, jointly.influence
+    assert set(table["kind"]) == {
+        *("latent", "next_patient", "population", "exceeds"),
+        *("gmr", "p_fall", "p_fall_30", "p_fall_50"),
+    }
+    asked = "week == 4 and category == 'remission' and quantity == 'next_patient'"
+    reported = result.probabilities.query(asked).iloc[0]
+    same = table.query(asked.replace("quantity", "kind"))
+    assert (same["value"] == reported["probability"]).all()
+    assert (same["prior"] == reported["prior_probability"]).all()
+    share = result.population.query("week == 4 and category == 'remission'").iloc[0]
+    ends = table.query("week == 4 and category == 'remission' and kind == 'population'")
+    assert (ends["lower"] == share["share_lower"]).all()
+    assert not (table["patient"] == table["left_out"]).any()
+
+
+def test_failed_gate_leaves_blanks_with_the_reason(
+    small: Cohort, faked: Callable[[FakeFit], None]
+) -> None:
+    def failing(card: Card, cohort: Cohort, sampling: Sampling, *_: object) -> Fit:
+        if "S003" not in cohort.patient_ids:
+            return replace(fake_fit(card, cohort, sampling), diagnostics=BAD)
+        if "S002" not in cohort.patient_ids:
+            raise InputError([Problem("priors", None, None, "no place to start", "other priors")])
+        return fake_fit(card, cohort, sampling)
+
+    faked(failing)
+    result = result_of("proteinuria", small)
+    result = replace(result, influence=leave_one_out(result, small, DEFINITIONS))
+    by_patient = result.influence.groupby("left_out")
+    reasons = {patient: set(rows["reason"]) for patient, rows in by_patient}
+    assert reasons == {
+        "S001": {""},
+        "S002": {"cannot be fitted: no place to start; expected other priors"},
+        "S003": {"did not converge: 3 divergent transitions"},
+        "S004": {""},
+    }
+    blank = {p: rows["value_without"].isna().all() for p, rows in by_patient}
+    assert blank == {"S001": False, "S002": True, "S003": True, "S004": False}
+    said = influence_of(result, BENCHMARKS)
+    assert any("S003 there is no answer (did not converge: 3 div" in s for s in said.sentences)
+    assert said.table is not None
+    rows = {row[0]: set(row[1:]) for row in said.table.rows}
+    assert rows["S003"] == {"–"}
+    assert "–" not in rows["S004"]
+    figure = influence_plot(result, DEFINITIONS, True)
+    written = [text.get_text() for text in figure.findobj(Text)]
+    assert written.count("no answer") == 2
+    assert any("S003 (did not converge: 3" in " ".join(text.split()) for text in written)
+
+
+def test_nobody_is_left_out_of_two_patients(faked: Callable[[FakeFit], None]) -> None:
+    def never(*_: object) -> Fit:
+        raise AssertionError("refitted")
+
+    faked(never)
+    pair = simulate_cohort(2)
+    result = result_of("proteinuria", pair)
+    assert leave_one_out(result, pair, DEFINITIONS).empty
+    said = influence_of(result, BENCHMARKS)
+    assert said.sentences[0].startswith("Not shown: only 2 patients were measured.")
+    assert said.table is None
+
+
+def test_why_there_is_no_influence() -> None:
+    eight = fake_fit(load_card("proteinuria"), simulate_cohort(8))
+    assert why_none(eight) == ""
+    unasked = replace(eight, card=eight.card.model_copy(update={"influence": False}))
+    assert "does not ask" in why_none(unasked)
+    many = fake_fit(load_card("proteinuria"), simulate_cohort(MOST_PATIENTS + 1))
+    assert f"{MOST_PATIENTS + 1} patients were measured" in why_none(many)
+    switched_off = summarise(eight, DEFINITIONS)
+    assert "--no-influence" in influence_of(switched_off, BENCHMARKS).sentences[0]
+
+
+def test_a_patient_without_measurements_is_named_and_not_left_out(
+    small: Cohort, faked: Callable[[FakeFit], None]
+) -> None:
+    faked(fake_fit)
+    rows = small.measurements
+    partly = replace(small, measurements=rows[rows["patient"] != "S004"])
+    result = result_of("proteinuria", partly)
+    table = leave_one_out(result, partly, DEFINITIONS)
+    assert set(table["left_out"]) == {"S001", "S002", "S003"}
+    # Predicted all the same, as in every other table.
+    assert "S004" in set(table["patient"])
+    said = influence_of(replace(result, influence=table), BENCHMARKS)
+    assert any(s.startswith("S004 was not measured") for s in said.sentences)
+
+
+@pytest.mark.xdist_group("proteinuria")
+def test_real_refits_compile_nothing_and_equal_a_fit_of_the_others(
+    proteinuria: Fit, cohort: Cohort, definitions: Definitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("compiled again")
+
+    monkeypatch.setattr(compiling, "build_model", refuse)
+    some = ("MN01", "MN03", "MN06")
+    monkeypatch.setattr(module, "measured_patients", lambda _: some)
+    table = leave_one_out(summarise(proteinuria, definitions), cohort, definitions)
+    assert tuple(table["left_out"].unique()) == some
+    assert (table["reason"] == "").all()
+    assert table[["value_without", "difference", "mcse_difference"]].notna().all(axis=None)
+    others = fit(proteinuria.card, without(cohort, "MN06"), Sampling(seed=5))
+    own = table.query("left_out == 'MN06' and week == 12").set_index(["kind", "category"])
+    other = summarise(others, definitions)
+    row = other.probabilities.query(
+        "quantity == 'next_patient' and week == 12 and category == 'effective'"
+    ).iloc[0]
+    now = own.loc[("next_patient", "effective")]
+    error = np.hypot(now["mcse_without"], row["mcse"])
+    assert now["value_without"] == pytest.approx(row["probability"], abs=4 * error)
+    ratio = own.loc[("gmr", "")]
+    median = other.estimates.iloc[-1]["gmr_median"]
+    assert ratio["value_without"] == pytest.approx(median, abs=4 * ratio["mcse_difference"])
+    # MN06 is the patient who did not respond: without, a response is likelier.
+    assert now["difference"] > 3 * now["mcse_difference"]
+
+
+def row_of(kind: str, value: float, now: float, **changes: object) -> dict[str, object]:
+    row: dict[str, object] = {
+        "kind": kind,
+        "category": "remission" if kind != "gmr" else "",
+        "value": value,
+        "value_without": now,
+        "mcse": 0.005,
+        "mcse_without": 0.005,
+        "lower": np.nan,
+        "upper": np.nan,
+        "lower_without": np.nan,
+        "upper_without": np.nan,
+    }
+    return row | changes
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (row_of("exceeds", 0.78, 0.86), "yes"),
+        (row_of("exceeds", 0.795, 0.86), "close"),
+        (row_of("exceeds", 0.5, 0.78), "no"),
+        (row_of("latent", 0.95, 0.05), "yes"),
+        (row_of("next_patient", 0.192, 0.25), "close"),
+        (row_of("next_patient", 0.192, 0.25, mcse=0.003), "yes"),
+        (row_of("population", 0.3, 0.2), "yes"),  # the benchmark is 22 %
+        (row_of("population", 0.3, 0.23), "no"),
+        (row_of("population", 0.3, 0.2, category="partial"), "no"),  # has no benchmark
+        (row_of("exceeds", 0.9, np.nan), "no"),
+        (row_of("gmr", 0.6, 0.7, lower=0.4, upper=0.9, lower_without=0.5, upper_without=1.1),
+         "yes"),
+        (row_of("gmr", 0.6, 0.7, lower=0.4, upper=0.99, lower_without=0.5, upper_without=1.1),
+         "close"),
+        (row_of("gmr", 0.6, 0.7, lower=0.4, upper=0.8, lower_without=0.5, upper_without=0.9),
+         "no"),
+    ],
+)  # fmt: skip
+def test_conclusions_that_flip(row: dict[str, object], expected: str) -> None:
+    assert flip(row, BENCHMARKS) == expected
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.05))
+def test_a_flip_is_the_same_both_ways(value: float, now: float, error: float) -> None:
+    row = row_of("latent", value, now, mcse=error, mcse_without=error)
+    back = row_of("latent", now, value, mcse=error, mcse_without=error)
+    assert flip(row, BENCHMARKS) == flip(back, BENCHMARKS)
+    same = conclusion(row, BENCHMARKS) == conclusion(row, BENCHMARKS, "_without")
+    assert (flip(row, BENCHMARKS) == "no") == same
+
+
+def two_patients_left_out(result: Result, **numbers: float) -> Result:
+    """Influence at the last visit that is none, but for the given kinds without S001."""
+    week = result.fit.observations.weeks[-1]
+    full = module.answer_table(
+        result.probabilities, result.population, result.estimates, result.fit.tree
+    )
+    full = full[full["week"] == week]
+    parts = []
+    for patient in ("S001", "S002"):
+        refit = full.copy()
+        for kind, value in numbers.items():
+            changed = (refit["kind"] == kind) & refit["category"].isin(["", "remission"])
+            if patient == "S001":
+                refit.loc[changed, "value"] = value
+        parts.append(compare(full, refit, "remission", patient))
+    return replace(result, influence=pd.concat(parts, ignore_index=True))
+
+
+def test_the_sentence_names_the_answer_and_the_patient(jointly: Result) -> None:
+    result = jointly
+    still = influence_of(two_patients_left_out(result), BENCHMARKS)
+    assert still.verdict.startswith("No conclusion changes, whoever is left out")
+    assert not still.flips
+    assert all("none moves by more than Monte Carlo error" in s for s in still.sentences)
+
+    table = two_patients_left_out(result).influence
+    own = table.query("kind == 'next_patient' and category == 'remission'")["value"].iloc[0]
+    assert 0.2 < own < 0.8
+    moved = influence_of(two_patients_left_out(result, next_patient=0.95), BENCHMARKS)
+    assert (
+        "the next patient's probability of remission (next_patient) moves most"
+        in (moved.sentences[0])
+    )
+    assert "to 95 % without S001" in moved.sentences[0]
+    assert "under the prior alone" in moved.sentences[0]
+    assert moved.verdict == "1 conclusion changes when a single patient is left out (S001)."
+    assert len(moved.flips) == 1
+    assert moved.flips[0].startswith("Without S001, the next patient's probability of remission")
+    assert moved.flips[0].endswith("uncertain, to 95 %, likely.")
+    assert moved.table is not None
+    at = moved.table.head.index("next_patient: remission")
+    cells = {row[0]: row[at] for row in moved.table.rows}
+    assert cells["S001"] == "95 % †"
+    assert "†" not in cells["S002"]
+
+
+def test_albumin_is_reported_as_a_rise(jointly: Result) -> None:
+    result = two_patients_left_out(jointly, p_fall=0.1)
+    table = last_visit(result).query("left_out == 'S001'").set_index(["kind", "marker"])
+    assert ("p_fall", ALBUMIN) not in table.index
+    raw = result.influence.query(
+        f"left_out == 'S001' and kind == 'p_fall' and marker == '{ALBUMIN}'"
+    ).iloc[0]
+    rise = table.loc[("p_rise", ALBUMIN)]
+    assert rise["value_without"] == pytest.approx(0.9)
+    assert rise["value"] == pytest.approx(1 - raw["value"])
+    assert rise["difference"] == pytest.approx(-raw["difference"])
+    assert table.loc[("p_fall", PROTEIN), "value_without"] == pytest.approx(0.1)
+
+
+def test_plot_shows_each_refit_beside_all_patients(
+    jointly: Result, small: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = jointly
+    for name in ("gmr_by_visit", "trajectories", "waterfall", "response_probabilities",
+                 "prior_posterior", "predictive_check", "regression_bound", "ranks"):  # fmt: skip
+        monkeypatch.setattr(gallery, name, lambda *_: None)  # they take seconds to draw
+    figure = influence_plot(result, DEFINITIONS, True)
+    titles = [ax.get_title(loc="left").split(":")[0] for ax in figure.axes]
+    assert titles == ["GMR", "GMR", "next_patient", "population", "exceeds"]
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names == list(small.patient_ids)
+    coming = figure.axes[2]
+    dots = next(line for line in coming.lines if line.get_marker() == "o")
+    asked = result.influence.query(
+        "kind == 'next_patient' and category == 'remission' and week == 12"
+    )
+    np.testing.assert_allclose(dots.get_xdata(), 100 * asked["value_without"])
+    upright = {float(line.get_xdata()[0]) for line in coming.lines if line is not dots}
+    assert upright == {100 * asked["value"].iloc[0], 100 * asked["prior"].iloc[0]}
+    assert 22.0 in {float(line.get_xdata()[0]) for line in figure.axes[3].lines}
+    assert "Synthetic cohort: no real patient." in figure.get_supxlabel()
+    monkeypatch.setattr(gallery, "influence", lambda *_: figure)
+    assert all_figures(result, DEFINITIONS, True)["influence"] is figure
+    nothing = replace(result, influence=pd.DataFrame())
+    assert "influence" not in all_figures(nothing, DEFINITIONS, True)
+
+
+def test_forty_names_are_legible(jointly: Result) -> None:
+    one = jointly.influence.query("left_out == 'S001'")
+    many = [one.assign(left_out=f"PATIENT-{i:03d}") for i in range(MOST_PATIENTS)]
+    figure = influence_plot(replace(jointly, influence=pd.concat(many)), DEFINITIONS, False)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    labels = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
+    assert len(labels) == MOST_PATIENTS
+    bottoms = [box.y0 for box in labels]
+    tops = [box.y1 for box in labels]
+    assert all(bottom > top for bottom, top in zip(bottoms[:-1], tops[1:], strict=True))
+    assert min(box.x0 for box in labels) > 0
+
+
+def test_a_run_refits_where_the_card_asks_and_writes_the_table(
+    small: Cohort, faked: Callable[[FakeFit], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    faked(fake_fit)
+    monkeypatch.setattr(pipeline, "fit", fake_fit)
+    monkeypatch.setattr("mnbayes.plots.all_figures", lambda *_: {})
+    card = load_card("proteinuria")
+    unasked = card.model_copy(update={"influence": False, "name": "unasked"})
+    job = Job(small, (card, unasked), DEFINITIONS, Sampling(draws=50))
+    stages: list[tuple[str, int, int]] = []
+    worked = work(job, card, lambda _, *stage: stages.append(stage))
+    assert [stage for stage in stages if stage[0] == "influence"] == [
+        ("influence", i, 4) for i in range(5)
+    ]
+    assert worked.result.fit.seconds["influence"] > 0
+    other = work(job, unasked, lambda *_: None)
+    assert other.result.influence.empty
+    off = work(replace(job, influence=False), card, lambda *_: None)
+    assert off.result.influence.empty
+
+    run = Run(small, DEFINITIONS, (worked.result, other.result), "weak", (), {})
+    write_run(run, tmp_path / "with", {}, None)
+    written = pd.read_csv(tmp_path / "with" / "influence.csv")
+    assert list(written.columns) == list(INFLUENCE_COLUMNS)
+    assert len(written) == len(worked.result.influence)
+    write_run(replace(run, results=(other.result,)), tmp_path / "without", {}, None)
+    assert not (tmp_path / "without" / "influence.csv").exists()
+
+
+def test_the_report_has_a_section(small: Cohort, jointly: Result) -> None:
+    page = render_report(Run(small, DEFINITIONS, (jointly,), "weak", (), {}), {})
+    section = page.split('<section id="influence">')[1].split("</section>")[0]
+    assert "next_patient: remission" in section
+    assert "S004" in section
+    held = replace(jointly, withheld=("3 divergent transitions",), influence=pd.DataFrame())
+    page = render_report(Run(small, DEFINITIONS, (held,), "weak", (), {}), {})
+    section = page.split('<section id="influence">')[1].split("</section>")[0]
+    assert "Withheld: remission" in section
+    assert "<td" not in section
