@@ -46,7 +46,7 @@ def fit_seconds(data: pd.DataFrame, change_sigma: float, seed: int) -> float:
         chains=4,
         inference_method="nutpie",
         random_seed=seed,
-        target_accept=0.95,
+        target_accept=0.9,
     )
     return time.perf_counter() - before
 

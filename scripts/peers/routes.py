@@ -157,7 +157,7 @@ def run_brms(
     *,
     refits: int,
     draws: int = 1000,
-    adapt_delta: float = 0.95,
+    adapt_delta: float = 0.9,
     changed: Card | None = None,
 ) -> dict[str, Any]:
     """Run ``brms_proteinuria.R`` and return what it wrote.

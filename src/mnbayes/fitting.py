@@ -39,8 +39,8 @@ class Sampling:
 
     chains: int = 4
     draws: int = 1000
-    tune: int = 1000
-    target_accept: float = 0.95
+    tune: int = 500
+    target_accept: float = 0.9
     seed: int = 1
 
 

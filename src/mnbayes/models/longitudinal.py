@@ -187,6 +187,9 @@ def build_model(card: Card, observations: Observations) -> Any:
                 arguments = {argument: value[0] for argument, value in arguments.items()}
             if integrated(card, name):
                 parameter[name], fixed_sd[name] = arguments["mu"], arguments["sigma"]
+            elif family == "HalfNormal":
+                dims = None if name in SCALAR else "marker"
+                parameter[name] = _half_normal(pm, pt, name, arguments["sigma"], dims)
             elif name in SCALAR:
                 parameter[name] = getattr(pm, family)(name, **arguments)
             else:
@@ -217,6 +220,17 @@ def build_model(card: Card, observations: Observations) -> Any:
         )[0]
         pm.Potential("marginal_loglik", loglik)
     return model
+
+
+def _half_normal(pm: Any, pt: Any, name: str, sigma: Any, dims: str | None) -> Any:
+    """A half-normal parameter as its quantile at the probability of a standard normal score.
+
+    The sampler then sees the prior as a standard normal. On the log scale, PyMC's choice, an SD
+    that the data do not keep away from 0 has a long tail there, which costs small steps.
+    """
+    score = pm.Normal(f"{name}_score", 0.0, 1.0, dims=dims)
+    upper_tail = 0.5 * pt.erfc(score / np.sqrt(2.0))
+    return pm.Deterministic(name, sigma * np.sqrt(2.0) * pt.erfcinv(upper_tail), dims=dims)
 
 
 def _weights(pm: Any, pt: Any, df: Any, cells: int) -> Any:

@@ -12,6 +12,7 @@ from mnbayes.plots.parameters import prior_posterior
 from mnbayes.plots.ranks import ranks
 from mnbayes.plots.regression import regression_bound
 from mnbayes.plots.responses import response_probabilities
+from mnbayes.plots.sensitivity import power_scaling, specification_curve
 from mnbayes.plots.subsets import subset_forest, subset_ranks
 from mnbayes.plots.trajectories import trajectories
 from mnbayes.plots.withdrawal import tipping_curve, withdrawal_strategies
@@ -22,11 +23,13 @@ __all__ = [
     "gmr_by_visit",
     "influence",
     "png_bytes",
+    "power_scaling",
     "predictive_check",
     "prior_posterior",
     "ranks",
     "regression_bound",
     "response_probabilities",
+    "specification_curve",
     "save_figures",
     "subset_forest",
     "subset_ranks",

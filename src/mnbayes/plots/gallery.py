@@ -21,6 +21,7 @@ from mnbayes.plots.parameters import prior_posterior
 from mnbayes.plots.ranks import ranks
 from mnbayes.plots.regression import regression_bound
 from mnbayes.plots.responses import response_probabilities
+from mnbayes.plots.sensitivity import power_scaling
 from mnbayes.plots.subsets import subset_forest, subset_ranks
 from mnbayes.plots.trajectories import trajectories
 from mnbayes.plots.withdrawal import tipping_curve, withdrawal_strategies
@@ -45,7 +46,7 @@ def all_figures(result: Result, definitions: Definitions, synthetic: bool) -> di
         ``prior_posterior``, ``subset_forest`` and ``subset_ranks`` (where the model has
         lymphocyte subsets), ``correlations`` (where changes of two markers may correlate),
         ``predictive_check_<marker>``, ``influence`` (where patients
-        were left out), ``withdrawal_strategies`` and ``tipping_curve`` (where the model has 24-h
+        were left out), ``power_scaling``, ``withdrawal_strategies`` and ``tipping_curve`` (where the model has 24-h
         protein and a patient withdrew), ``regression_bound`` (where the
         model has 24-h protein), ``ranks``. The waterfall and the probabilities are at the last
         visit. Of a withheld result only ``ranks``, which helps to see why.
@@ -70,6 +71,8 @@ def all_figures(result: Result, definitions: Definitions, synthetic: bool) -> di
         figures[f"predictive_check_{marker}"] = predictive_check(result, marker, synthetic)
     if not result.influence.empty:
         figures["influence"] = influence(result, definitions, synthetic)
+    if not result.power_scaling.empty:
+        figures["power_scaling"] = power_scaling(result, definitions, synthetic)
     if result.tipping is not None:
         reasons = result.fit.diagnostics.reasons
         figures["withdrawal_strategies"] = withdrawal_strategies(

@@ -156,9 +156,9 @@ def ranks(result: Result, synthetic: bool) -> Figure:
     )
     foot = style.foot(
         figure, result, synthetic,
-        f"{chosen}A line that leaves the band: that chain drew too many low values (above 0) or "
-        "high ones (below 0). The band allows for autocorrelation. Ranks are among all chains' draws, "
-        "divided by their number.",
+        f"{chosen}A line that leaves the band: that chain drew too many low values (above 0) "
+        "or high ones (below 0). The band allows for autocorrelation. Ranks are among all "
+        "chains' draws, divided by their number.",
     )  # fmt: skip
     grid.place(figure, axes, head, foot)
     return figure
