@@ -125,6 +125,7 @@ def test_all_figures_have_stable_names_in_reading_order(figures, protein):
         "correlations",
         "predictive_check_urine_protein_24h",
         "predictive_check_albumin",
+        "power_scaling",
         "withdrawal_strategies",
         "tipping_curve",
         "regression_bound",
@@ -487,3 +488,46 @@ def test_no_figure_is_registered_with_pyplot(protein):
     before = plt.get_fignums()
     ranks(protein, False), prior_posterior(protein, False)
     assert plt.get_fignums() == before
+
+
+LYMPHOCYTES = ("cd3", "cd4", "cd8", "b_cell", "nk_cell")
+
+
+@pytest.fixture(scope="module")
+def many() -> Result:
+    return result_of(make_tree(markers=(PROTEIN, ALBUMIN, *LYMPHOCYTES), draws=40, patients=4))
+
+
+def test_many_parameters_are_rows_of_intervals_not_panels(many: Result) -> None:
+    figure = all_figures(many, DEFINITIONS, True, repeated=True)["prior_posterior"]
+    assert len(figure.axes) <= 12
+    said = texts(figure)
+    assert "prior: median and 95 % interval" in said
+    assert "Synthetic cohort" in said
+    (change,) = [
+        ax for ax in figure.axes if ax.get_title(loc="left") == "typical ratio to baseline"
+    ]
+    assert [label.get_text() for label in change.get_yticklabels()] == [
+        *("protein", "albumin", "CD3+", "CD4+", "CD8+", "B cells", "NK cells")
+    ]
+    draws = many.fit.tree["posterior"]["change_mean"].sel(marker=PROTEIN).to_numpy()
+    expected = np.exp(np.quantile(draws, [0.025, 0.975]))
+    solid = next(c for c in change.collections if c.get_linewidth()[0] > 2)
+    np.testing.assert_allclose(solid.get_segments()[0][:, 0], expected)
+
+
+def test_baselines_of_different_units_do_not_share_a_panel(many: Result) -> None:
+    figure = all_figures(many, DEFINITIONS, True, repeated=True)["prior_posterior"]
+    levels = [ax for ax in figure.axes if ax.get_title(loc="left") == "typical baseline"]
+    assert {ax.get_xlabel() for ax in levels} == {"g/24h", "g/L", "cells/uL"}
+
+
+def test_a_model_whose_markers_others_have_shows_what_it_adds(many: Result) -> None:
+    names = list(all_figures(many, DEFINITIONS, True, repeated=True))
+    assert names == ["gmr_by_visit", "prior_posterior", "correlations", "ranks"]
+
+
+def test_ranks_of_many_parameters_show_the_least_well_mixed(many: Result) -> None:
+    figure = all_figures(many, DEFINITIONS, True, repeated=True)["ranks"]
+    assert len(figure.axes) == 18
+    assert "whose chains agree least" in texts(figure)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from mnbayes.resources import embedded_cohort as embedded_cohort
     from mnbayes.results import Result as Result
     from mnbayes.results import summarise as summarise
+    from mnbayes.sensitivity.multiverse import Multiverse as Multiverse
+    from mnbayes.sensitivity.multiverse import run_multiverse as run_multiverse
     from mnbayes.withdrawal import (
         register_withdrawal_strategy as register_withdrawal_strategy,
     )
@@ -58,6 +60,8 @@ _HOME = {
     "embedded_cohort": "resources",
     "Result": "results",
     "summarise": "results",
+    "Multiverse": "sensitivity.multiverse",
+    "run_multiverse": "sensitivity.multiverse",
     "register_withdrawal_strategy": "withdrawal",
 }
 

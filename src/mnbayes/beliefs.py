@@ -2,9 +2,9 @@
 
     P% between A and B          P% below A          P% above A
 
-each optionally followed by ``median M`` and by ``on SCALE``. A number is written with a point;
-on the scale ``fall`` it is a percentage and says so (``70%``), elsewhere it never is. Nothing is
-ever evaluated: a text is matched by one regular expression, or refused.
+each optionally followed by ``median M`` and by ``on SCALE`` (or ``SCALE`` alone). A number is
+written with a point; on the scale ``fall`` it is a percentage and says so (``70%``), elsewhere it
+never is. Nothing is ever evaluated: a text is matched by one regular expression, or refused.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BELIEF = re.compile(
     rf"(?:between\s+(?P<a>{_VALUE})\s+and\s+(?P<b>{_VALUE})"
     rf"|below\s+(?P<below>{_VALUE})|above\s+(?P<above>{_VALUE}))"
     rf"(?:\s*,?\s+median\s+(?P<median>{_VALUE}))?"
-    r"(?:\s*,?\s+on\s+(?P<on>\S+))?\s*",
+    r"(?:\s*,?\s+(?:on\s+)?(?P<on>\S+))?\s*",
     re.IGNORECASE,
 )
 

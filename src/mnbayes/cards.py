@@ -345,21 +345,13 @@ def load_card(name: str | Path) -> Card:
     InputError
         If there is no such card (the ones that exist are named) or it is not valid.
     """
+    brought = models_folder() / f"{name}.toml"
+    if str(name) == Path(name).name and brought.is_file():
+        data = read_toml(brought)
+        if "priors" in data:
+            return parse_card(data, brought.name)
+    if Path(name).suffix == ".toml":
+        return parse_card(read_toml(Path(name)), Path(name).name)
     cards = available_cards()
-    if str(name) in cards:
-        path = cards[str(name)]
-    elif Path(name).suffix == ".toml":
-        path = Path(name)
-    else:
-        raise InputError(
-            [
-                Problem(
-                    "models/",
-                    None,
-                    None,
-                    repr(str(name)),
-                    f"one of {', '.join(cards)}, or a .toml file{did_you_mean(str(name), cards)}",
-                )
-            ]
-        )
-    return parse_card(read_toml(path), path.name)
+    expected = f"one of {', '.join(cards)}, or a .toml file{did_you_mean(str(name), cards)}"
+    raise InputError([Problem("models/", None, None, repr(str(name)), expected)])

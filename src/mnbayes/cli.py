@@ -6,11 +6,30 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mnbayes.problems import InputError
+
+if TYPE_CHECKING:
+    from mnbayes.cards import Card
+
+_Priors = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Prior set by name, or .toml file; repeatable, files win over names (default: weak).",
+    ),
+]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME.ARG=VALUE",
+        help="Set a prior's number, or NAME='P% between A and B on SCALE'; repeatable, strongest.",
+    ),
+]
 
 BAD_INPUT = 2
 NOT_CONVERGED = 1
@@ -55,13 +74,13 @@ def fit(
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Model card, by name or .toml file; repeatable (default: every card)."),
+        typer.Option(
+            help="Model card, by name or .toml file; repeatable (default: every card whose "
+            "markers the cohort has)."
+        ),
     ] = None,
-    priors: Annotated[str, typer.Option(help="Prior set, by name or .toml file.")] = "weak",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME.ARG=VALUE", help="Set one prior's number; repeatable."),
-    ] = None,
+    priors: _Priors = None,
+    set_: _Set = None,
     definitions: Annotated[
         Path | None,
         typer.Option(help="Definitions of response, a .toml file (default: KDIGO-like)."),
@@ -72,7 +91,7 @@ def fit(
     seed: Annotated[int, typer.Option(min=0)] = 1,
     chains: Annotated[int, typer.Option(min=2)] = 4,
     draws: Annotated[int, typer.Option(min=10, help="Draws per chain.")] = 1000,
-    tune: Annotated[int, typer.Option(min=50, help="Tuning draws per chain.")] = 1000,
+    tune: Annotated[int, typer.Option(min=50, help="Tuning draws per chain.")] = 500,
     influence: Annotated[
         bool,
         typer.Option(
@@ -94,23 +113,26 @@ def fit(
     from mnbayes.cohort import load_cohort
     from mnbayes.definitions import load_definitions
     from mnbayes.outputs import check_replaceable, new_folder
+    from mnbayes.prior_sets import joined_name
     from mnbayes.problems import gathered
     from mnbayes.resources import embedded_cohort
-    from mnbayes.terminal import progress_bars, say_settings, say_warnings, summary
+    from mnbayes.terminal import fitting_cards, progress_bars, say_warnings, summary
     from mnbayes.terminal_comparison import say_post_hoc
+    from mnbayes.terminal_priors import say_priors
 
     folder = out if out is not None else new_folder(Path("results"), datetime.now())
     check_replaceable(folder)
     with gathered() as attempt:
         cohort = attempt(load_cohort, data if data is not None else embedded_cohort())
-        cards = [attempt(load_card, name) for name in model or available_cards()]
-        prior_set = attempt(overrides.load_prior_set, priors)
+        own = [attempt(load_card, name) for name in model or available_cards()]
+        prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
         changes = [attempt(overrides.parse_setting, text) for text in set_ or []]
         response = attempt(load_definitions, definitions)
-    cards = overrides.apply_changes(cards, prior_set.changes, strict=False)
-    cards = overrides.apply_changes(cards, changes, strict=True)
     say_warnings(cohort)
-    say_settings(cards, changes)
+    if not model:
+        own = fitting_cards(own, cohort)
+    cards = overrides.override(own, prior_sets, changes)
+    say_priors(own, cards, prior_sets, changes)
 
     from mnbayes.fitting import Sampling
     from mnbayes.pipeline import Job, run_job
@@ -120,10 +142,11 @@ def fit(
         tuple(cards),
         response,
         Sampling(chains=chains, draws=draws, tune=tune, seed=seed),
-        prior_set.name,
+        joined_name(prior_sets),
         tuple(set_ or []),
         allow_unconverged,
         influence,
+        prior_sets,
     )
     with progress_bars() as progress:
         run = run_job(job, folder, progress, with_report=not no_report)
@@ -160,15 +183,101 @@ def models(
     name: Annotated[
         list[str] | None, typer.Argument(help="Cards to list (default: every card).")
     ] = None,
+    priors: _Priors = None,
+    set_: _Set = None,
 ) -> None:
-    """List model cards with their priors, what each means and why."""
-    from mnbayes.cards import available_cards, load_card
-    from mnbayes.overrides import available_prior_sets
+    """List model cards with their priors as they would be used, what each means and why."""
     from mnbayes.terminal import describe_card
+    from mnbayes.terminal_priors import describe_prior_sets
 
-    for card in [load_card(each) for each in name or available_cards()]:
+    for card in _cards_with_priors(name, priors, set_):
         describe_card(card)
-    typer.echo(f"Prior sets: {', '.join(available_prior_sets())}")
+    describe_prior_sets()
+
+
+def _cards_with_priors(
+    names: list[str] | None, priors: list[str] | None, settings: list[str] | None
+) -> list[Card]:
+    """Cards with their priors overridden, what is overridden said on standard error."""
+    from mnbayes import overrides
+    from mnbayes.cards import available_cards, load_card
+    from mnbayes.problems import gathered
+    from mnbayes.terminal_priors import say_priors
+
+    with gathered() as attempt:
+        own = [attempt(load_card, each) for each in names or available_cards()]
+        prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
+        changes = [attempt(overrides.parse_setting, text) for text in settings or []]
+    cards = overrides.override(own, prior_sets, changes)
+    if priors or settings:
+        say_priors(own, cards, prior_sets, changes)
+    return cards
+
+
+@app.command()
+@_clear_errors
+def prior(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Model card, by name or .toml file; repeatable (default: every card)."),
+    ] = None,
+    priors: _Priors = None,
+    set_: _Set = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Cohort folder whose visits to use (default: weeks 0, 1, 2, 4, 12)."),
+    ] = None,
+    definitions: Annotated[
+        Path | None,
+        typer.Option(help="Definitions of response, a .toml file (default: KDIGO-like)."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the next patient's range into this .png file.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Draw from the priors alone, before any fit: typical and next patients, and what is absurd."""
+    from mnbayes import prior_commands as commands
+    from mnbayes.terminal_priors import show_predictive
+
+    commands.check_plot(plot)
+    cards = _cards_with_priors(model, priors, set_)
+    found = commands.predict(cards, data, definitions, seed)
+    for predictive in found:
+        show_predictive(predictive)
+    if plot is not None:
+        commands.write_predictive(found, plot)
+
+
+@app.command()
+@_clear_errors
+def elicit(
+    parameter: Annotated[
+        str, typer.Argument(help="Prior to state, such as change_mean or change_mean.albumin.")
+    ],
+    belief: Annotated[
+        str, typer.Argument(help="Such as '90% between 0.3 and 1.1 on gmr' or '95% below 0.5'.")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model card, by name or .toml file (default: remission if it has it)."),
+    ] = None,
+    priors: _Priors = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw density and consequences into this .png file.")
+    ] = None,
+) -> None:
+    """Turn a clinical belief into a prior, and show what follows from it before any data."""
+    from mnbayes import prior_commands as commands
+    from mnbayes.definitions import load_definitions
+    from mnbayes.elicitation_command import elicit_prior
+    from mnbayes.terminal_elicitation import show_elicitation
+
+    commands.check_plot(plot)
+    found = elicit_prior(parameter, belief, load_definitions(), model, priors or ["weak"])
+    show_elicitation(found)
+    if plot is not None:
+        commands.write_elicitation(found, plot)
 
 
 @app.command()
@@ -237,6 +346,82 @@ def withdrawal(
         command.write(out, command.files(stored, definitions, synthetic))
         typer.echo(str(out))
     if any(item.table.empty for item in stored):
+        raise typer.Exit(NOT_CONVERGED)
+
+
+@app.command()
+@_clear_errors
+def sensitivity(
+    data: Annotated[
+        Path | None, typer.Option(help="Cohort folder (default: the embedded synthetic cohort).")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Model card, by name or .toml file; repeatable (default: proteinuria)."),
+    ] = None,
+    priors: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Prior set by name, or .toml file; repeatable (default: every set, weak first). "
+            "The others are compared with the first.",
+        ),
+    ] = None,
+    residual: Annotated[
+        list[str] | None,
+        typer.Option(help="normal or student_t; repeatable (default: both)."),
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE,VALUE",
+            help="Values to try beside a threshold of the definitions, such as "
+            "effective.fall=0.10,0.25; repeatable.",
+        ),
+    ] = None,
+    definitions: Annotated[
+        Path | None,
+        typer.Option(help="Definitions of response, a .toml file (default: KDIGO-like)."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder (default: a new one, results/sensitivity/).")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Refit under every prior set and family of residuals; name each conclusion that flips."""
+    from mnbayes.cards import load_card
+    from mnbayes.cohort import load_cohort
+    from mnbayes.definitions import load_definitions
+    from mnbayes.fitting import Sampling
+    from mnbayes.outputs import check_replaceable, new_folder
+    from mnbayes.problems import gathered
+    from mnbayes.resources import embedded_cohort
+    from mnbayes.sensitivity import command
+    from mnbayes.sensitivity.multiverse import run_multiverse
+    from mnbayes.terminal import progress_bars, say_warnings
+
+    folder = out if out is not None else new_folder(Path("results/sensitivity"), datetime.now())
+    check_replaceable(folder, command.MANIFEST)
+    with gathered() as attempt:
+        cohort = attempt(load_cohort, data if data is not None else embedded_cohort())
+        cards = [attempt(load_card, name) for name in model or ["proteinuria"]]
+        response = attempt(load_definitions, definitions)
+    say_warnings(cohort)
+    with progress_bars() as progress:
+        found = run_multiverse(
+            cohort,
+            cards,
+            response,
+            prior_sets=priors or [],
+            residuals=residual or [],
+            thresholds=threshold or [],
+            sampling=Sampling(seed=seed),
+            progress=progress,
+        )
+    command.say(found)
+    command.write(found, folder)
+    typer.echo(str(folder))
+    if found.fits["reason"].any():
         raise typer.Exit(NOT_CONVERGED)
 
 

@@ -165,9 +165,10 @@ def _median(
     side, bound = ("below", belief.upper) if belief.lower is None else ("above", belief.lower)
     needs_more = (belief.share > 0.5) == (side == "below")
     if bound is None or belief.share == 0.5 or bound == median or (bound > median) != needs_more:
+        place = "above" if needs_more else "below"
         raise BeliefError(
-            f"a bound {'above' if needs_more else 'below'} the median {belief.shown(median)}, since "
-            f"half lies {side} that; or another 'median M'"
+            f"a bound {place} the median {belief.shown(median)}, since half lies {side} that; "
+            "or another 'median M'"
         )
     return belief.own(median)
 

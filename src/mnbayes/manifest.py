@@ -10,6 +10,7 @@ from typing import Any
 
 from mnbayes.cohort import Cohort
 from mnbayes.definitions import Definitions
+from mnbayes.prior_sets import PriorSet
 from mnbayes.results import Result
 
 _PACKAGES = ("pymc", "pytensor", "nutpie", "arviz", "numba", "numpy", "scipy", "pandas", "xarray")
@@ -32,6 +33,7 @@ def manifest(
     seconds: Mapping[str, float],
     *,
     unconverged_shown: bool = False,
+    prior_sets: Sequence[PriorSet] = (),
 ) -> dict[str, Any]:
     """Describe a run as plain values.
 
@@ -39,6 +41,8 @@ def manifest(
     ----------
     seconds : mapping
         Wall-clock seconds of the stages that are not one model's.
+    prior_sets : sequence of PriorSet
+        Behind the name ``prior_set``, the weakest first.
     """
     checks = [result.fit.diagnostics for result in results]
     return {
@@ -51,6 +55,7 @@ def manifest(
         "synthetic": cohort.synthetic,
         "seed": results[0].fit.sampling.seed,
         "prior_set": prior_set,
+        "prior_sets": [each.described for each in prior_sets],
         "settings": list(settings),
         "data": {
             "sha256": cohort.sha256,
@@ -68,6 +73,7 @@ def _model(result: Result) -> dict[str, Any]:
     fit = result.fit
     return {
         "card_sha256": fit.card.sha256,
+        "priors_sha256": fit.card.priors_sha256,
         "markers": list(fit.card.markers),
         "structure": fit.card.structure.model_dump(),
         "priors": {
@@ -83,6 +89,12 @@ def _model(result: Result) -> dict[str, Any]:
             }
             for name, table in fit.card.prior.items()
             if name in fit.card.parameters
+        },
+        "beliefs": {
+            name: stated
+            for name, table in fit.card.prior.items()
+            if name in fit.card.parameters
+            and (stated := {m or "model": s.belief for m, s in table.items() if s.belief})
         },
         "chains": fit.sampling.chains,
         "draws": fit.sampling.draws,

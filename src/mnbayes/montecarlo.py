@@ -82,6 +82,18 @@ def mcse(draws: NDArray[Any], driver: NDArray[Any] | None = None) -> FloatArray:
     return error
 
 
+def independent_error(value: float, draws: float) -> float:
+    """Monte Carlo standard error of a probability from independent draws.
+
+    ``1 / (draws + 1)`` where all draws agree; see :func:`mcse`.
+    """
+    if np.isnan(value):
+        return float("nan")
+    if value <= 0 or value >= 1:
+        return 1 / (draws + 1)
+    return float(np.sqrt(value * (1 - value) / draws))
+
+
 def normal_points(count: int, dims: int, seed: int) -> FloatArray:
     """Quasi-Monte Carlo points of a standard normal: scrambled Sobol points, transformed.
 

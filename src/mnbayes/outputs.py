@@ -25,6 +25,7 @@ TABLES = {
     "ranks": "subset_ranks",
     "ratios": "cd4_cd8",
     "correlations": "correlations",
+    "power_scaling": "power_scaling",
 }
 
 
@@ -35,17 +36,23 @@ def new_folder(parent: Path, started: datetime) -> Path:
     return next(path for path in candidates if not path.exists())
 
 
-def check_replaceable(folder: Path) -> None:
+def check_replaceable(folder: Path, manifest: str = MANIFEST) -> None:
     """Refuse a folder whose content is not a previous run's.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : str
+        Name of the file by which a folder of this kind is known.
 
     Raises
     ------
     InputError
-        If ``folder`` is a file, or holds something but no ``run.json``.
+        If ``folder`` is a file, or holds something but no such file.
     """
-    expected = f"a new folder, an empty one, or one that holds an earlier run's {MANIFEST}"
+    expected = f"a new folder, an empty one, or one that holds an earlier run's {manifest}"
     if folder.is_dir():
-        if any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        if any(folder.iterdir()) and not (folder / manifest).is_file():
             raise InputError(
                 [Problem("--out", None, None, f"{folder}, which holds other files", expected)]
             )
@@ -58,13 +65,13 @@ def check_replaceable(folder: Path) -> None:
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def whole_folder(folder: Path, manifest: str = MANIFEST) -> Iterator[Path]:
     """A temporary folder that takes the place of ``folder`` when the block succeeds.
 
     It lies beside ``folder``, so that the move is a rename. If the block fails or the process
     is killed, what ``folder`` held before is untouched.
     """
-    check_replaceable(folder)
+    check_replaceable(folder, manifest)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

@@ -22,6 +22,7 @@ __all__ = [
     "apply_changes",
     "load_prior_set",
     "load_prior_sets",
+    "override",
     "parse_setting",
     "with_priors",
 ]
@@ -200,13 +201,24 @@ def _merge(
             found = quoted(repr(change.values[text]))
             expected = "a text in quotation marks"
             problems.append(Problem(change.origin, None, f"{name}.{text}", found, expected))
-    if "why" not in change.values:
-        entry["why"] = f"Overridden by {change.origin}. The card's reason was: {entry['why']}"
+    _say_overridden(entry, change)
     after = {"distribution": entry["distribution"], **entry["arguments"]}
     moved = "mu" in after and after.get("mu") != before.get("mu")
     if moved and "meaning" not in change.values and change.parameter in _MOVED:
         entry["meaning"] = _MOVED[change.parameter]
     return problems
+
+
+def _say_overridden(entry: dict[str, Any], change: Change) -> None:
+    """Leave no reason or source beside numbers that they were not written for."""
+    if "why" not in change.values:
+        overridden, words = "Overridden by ", " The reason before was: "
+        reason = entry["why"]
+        if reason.startswith(overridden):
+            reason = reason.partition(words)[2]
+        entry["why"] = f"{overridden}{change.origin}, which gives no reason.{words}{reason}"
+    if "source" not in change.values:
+        entry["source"] = f"none given by {change.origin}"
 
 
 def _merge_belief(
@@ -247,6 +259,29 @@ def _merge_numbers(
     return problems
 
 
+def override(
+    cards: Iterable[Card], sets: Iterable[PriorSet], changes: Iterable[Change] = ()
+) -> list[Card]:
+    """Cards with prior sets, then single values in place of their own priors.
+
+    Parameters
+    ----------
+    cards : iterable of Card
+    sets : iterable of PriorSet
+        The weakest first, as :func:`load_prior_sets` gives them.
+    changes : iterable of Change
+        Single values, the strongest.
+
+    Raises
+    ------
+    InputError
+    """
+    cards = list(cards)
+    for each in sets:
+        cards = apply_changes(cards, each.changes, strict=False)
+    return apply_changes(cards, changes, strict=True)
+
+
 def with_priors(
     card: Card,
     prior_set: str | Path | Sequence[str | Path] = "weak",
@@ -270,7 +305,4 @@ def with_priors(
     """
     names = [prior_set] if isinstance(prior_set, str | Path) else list(prior_set)
     changes = [parse_setting(text) for text in settings]
-    cards = [card]
-    for loaded in load_prior_sets(names):
-        cards = apply_changes(cards, loaded.changes, strict=False)
-    return apply_changes(cards, changes, strict=True)[0]
+    return override([card], load_prior_sets(names), changes)[0]

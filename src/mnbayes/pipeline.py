@@ -24,6 +24,7 @@ from mnbayes.influence import leave_one_out
 from mnbayes.manifest import manifest
 from mnbayes.models.observations import observations
 from mnbayes.outputs import write_run
+from mnbayes.prior_sets import PriorSet
 from mnbayes.results import Result, summarise
 from mnbayes.run import Run
 
@@ -49,6 +50,8 @@ class Job:
         Whether to show the numbers of fits that fail the gate.
     influence : bool
         Whether to refit without each patient the cards that ask for it.
+    prior_sets : tuple of PriorSet
+        For the record: the cards have their priors already.
     """
 
     cohort: Cohort
@@ -59,6 +62,7 @@ class Job:
     settings: tuple[str, ...] = ()
     allow_unconverged: bool = False
     influence: bool = True
+    prior_sets: tuple[PriorSet, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,9 @@ def work(job: Job, card: Card, progress: ModelProgress = _report) -> Worked:
         result = replace(result, influence=influence)
     compared = time.perf_counter()
     progress(card.name, "drawing", 0, 0)
-    figures = all_figures(result, job.definitions, job.cohort.synthetic)
+    figures = all_figures(
+        result, job.definitions, job.cohort.synthetic, repeated=is_repeated(card, job.cards)
+    )
     pictures = {name: png_bytes(figure) for name, figure in figures.items()}
     seconds = fitted.seconds | {
         "alone": started - clock,
@@ -131,6 +137,12 @@ def work(job: Job, card: Card, progress: ModelProgress = _report) -> Worked:
     }
     progress(card.name, "done", 0, 0)
     return Worked(replace(result, fit=replace(fitted, seconds=seconds)), pictures)
+
+
+def is_repeated(card: Card, cards: Sequence[Card]) -> bool:
+    """Whether smaller models among ``cards`` have all markers of ``card`` between them."""
+    smaller = [other.markers for other in cards if len(other.markers) < len(card.markers)]
+    return set(card.markers) <= {marker for markers in smaller for marker in markers}
 
 
 def _work_batch(job: Job, cards: Sequence[Card]) -> list[Worked]:
@@ -213,7 +225,7 @@ def run_job(job: Job, folder: Path, progress: ModelProgress, *, with_report: boo
     def describe(seconds: dict[str, float]) -> Run:
         described = manifest(
             job.cohort, job.definitions, results, job.prior_set, job.settings, started, seconds,
-            unconverged_shown=job.allow_unconverged,
+            unconverged_shown=job.allow_unconverged, prior_sets=job.prior_sets,
         )  # fmt: skip
         described |= record(described, history)
         return Run(

@@ -72,6 +72,7 @@ def family_changes(before: Iterable[Card], after: Iterable[Card]) -> list[str]:
         if changed:
             sentences.append(
                 f"{new.name}: {', '.join(changed)}: another family is another model and compiles, "
-                "some 20 s where it was never compiled before (other numbers compile nothing)."
+                "some 20 s for one marker and a minute or more for seven, where it never was "
+                "compiled before. Other numbers compile nothing."
             )
     return sentences

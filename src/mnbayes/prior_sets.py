@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,11 @@ class PriorSet:
     source: str = ""
     sha256: str = ""
     brought: bool = False
+
+    @property
+    def first_sentence(self) -> str:
+        """The reasoning in one sentence."""
+        return re.split(r"(?<=[^.\s]\.)\s+(?=[A-Z])", self.why.strip(), maxsplit=1)[0]
 
     @property
     def described(self) -> dict[str, str]:

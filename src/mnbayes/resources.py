@@ -23,3 +23,8 @@ def embedded_cohort() -> Path:
 def reference_ranges_file() -> Path:
     """Table of reference ranges of healthy people."""
     return _share() / "data" / "reference_ranges.csv"
+
+
+def physiological_limits_file() -> Path:
+    """Table of limits beyond which no patient is found."""
+    return _share() / "data" / "physiological_limits.csv"

@@ -16,6 +16,7 @@ from mnbayes.fitting import Fit
 from mnbayes.probability_tables import population_table, probability_table
 from mnbayes.regression_to_mean import regression_table
 from mnbayes.remission import PROTEIN, not_evaluable, response_draws
+from mnbayes.sensitivity.power_scaling import POWER_COLUMNS, power_scaling
 from mnbayes.subsets import forest_table, rank_table, subset_estimates
 from mnbayes.tipping import Tipping, tipping
 from mnbayes.unseen import withdrawal_draws
@@ -59,6 +60,9 @@ class Result:
     influence : DataFrame
         How every answer moves when one patient is left out; empty unless
         :func:`mnbayes.influence.leave_one_out` was asked.
+    power_scaling : DataFrame
+        How the answers at the last visit move when the priors count more or less; see
+        :func:`mnbayes.sensitivity.power_scaling.power_scaling`. Empty where withheld.
     """
 
     fit: Fit
@@ -77,6 +81,7 @@ class Result:
     withdrawal: pd.DataFrame = field(default_factory=pd.DataFrame)
     tipping: Tipping | None = None
     influence: pd.DataFrame = field(default_factory=pd.DataFrame)
+    power_scaling: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def name(self) -> str:
@@ -145,6 +150,12 @@ def summarise(
         withdrawal = withdrawal_table(unseen, unseen_prior, definitions, name)
         tipped = tipping(unseen, unseen_prior, definitions, name)
     withheld = () if allow_unconverged else fit.diagnostics.reasons
+    scaled = pd.DataFrame(columns=list(POWER_COLUMNS))
+    if not withheld:
+        from mnbayes.influence import answer_table  # which imports this module
+
+        answers = answer_table(probabilities, population, gmr, tree)
+        scaled = power_scaling(fit, draws, answers)
     if withheld:
         modelled = probabilities["quantity"] != "observed"
         columns = ["probability", "mcse", "prior_probability"]
@@ -167,5 +178,5 @@ def summarise(
         fit, probabilities, population, gmr, changes, best, regression,
         {str(k): v for k, v in not_evaluable(tree).items()}, tuple(withheld),
         subsets, ranks, ratios, correlations,
-        withdrawal=withdrawal, tipping=tipped,
+        withdrawal=withdrawal, tipping=tipped, power_scaling=scaled,
     )  # fmt: skip

@@ -15,7 +15,6 @@ from mnbayes.cards import Card, prior_name
 from mnbayes.cohort import Cohort
 from mnbayes.markers import MARKERS
 from mnbayes.montecarlo import round_to_mcse
-from mnbayes.overrides import Change, applies_to
 from mnbayes.pipeline import ModelProgress
 from mnbayes.remission import PROTEIN
 from mnbayes.results import Result
@@ -27,6 +26,7 @@ _STAGES = {
     "retrying": "sampling again with smaller steps",
     "predicting": "drawing patients' levels",
     "summarising": "working out probabilities",
+    "one by one": "fitting each marker by itself",
     "influence": "refitting without each patient",
     "drawing": "drawing plots",
     "writing": "writing the report",
@@ -81,27 +81,6 @@ def say_warnings(cohort: Cohort) -> None:
         console.print(escape(str(problem)), highlight=False)
 
 
-def say_settings(cards: Sequence[Card], changes: Sequence[Change]) -> None:
-    """Print each overridden prior, and the models in which a value has no place."""
-    console = Console(stderr=True)
-    for change in changes:
-        used = applies_to(cards, change)
-        for card, marker in used:
-            spec = card.prior[change.parameter][marker]
-            name = prior_name(change.parameter, marker, card.markers)
-            console.print(
-                escape(f"{card.name}: {name} ~ {spec.formula}: {spec.explained}"), highlight=False
-            )
-        others = [card.name for card in cards if card not in [c for c, _ in used]]
-        if others:
-            written = ".".join(p for p in (change.parameter, change.marker) if p)
-            console.print(
-                f"{written} is not a prior of {', '.join(others)}: unchanged there "
-                "(a model of several markers wants NAME.MARKER.ARG).",
-                highlight=False,
-            )
-
-
 def describe_cohort(cohort: Cohort) -> None:
     """Print what a valid cohort holds."""
     console = _out()
@@ -150,6 +129,21 @@ def describe_card(card: Card) -> None:
     _out().print(table)
 
 
+def fitting_cards(cards: Sequence[Card], cohort: Cohort) -> list[Card]:
+    """The cards whose markers a cohort has, fewest markers first; say which are left out.
+
+    All of them where it has the markers of none: the fit then says what is missing.
+    """
+    present = set(cohort.measurements["marker"])
+    lacking = {card.name: [m for m in card.markers if m not in present] for card in cards}
+    able = [card for card in cards if not lacking[card.name]]
+    for name, missing in lacking.items():
+        if missing and able:
+            text = f"Model {name} is left out: the cohort has no {', '.join(missing)}."
+            _out().print(escape(text), highlight=False)
+    return sorted(able or cards, key=lambda card: (len(card.markers), card.name))
+
+
 def summary(run: Run) -> None:
     """Print what a clinician wants to know first, for the model that says most."""
     console = _out()
@@ -163,9 +157,14 @@ def summary(run: Run) -> None:
                 f"[bold]{result.name} did not converge ({reasons}): "
                 f"its probabilities are {shown}.[/bold]"
             )
-    shown_results = [result for result in run.results if not result.withheld]
+    # Where several models answer, the one with the fewest markers does, as in the report.
+    shown_results = sorted(
+        (result for result in run.results if not result.withheld),
+        key=lambda result: len(result.fit.observations.markers),
+    )
+    if shown_results:
+        console.print(_change_table(shown_results))
     for result in shown_results:
-        _say_change(console, result)
         _say_failed_refits(console, result)
     judged = [result for result in shown_results if PROTEIN in result.fit.observations.markers]
     if judged:
@@ -174,18 +173,29 @@ def summary(run: Run) -> None:
         console.print(_patient_table(best))
 
 
-def _say_change(console: Console, result: Result) -> None:
-    last = result.estimates.groupby("marker", sort=False).tail(1)
-    for row in last.itertuples():
-        marker = MARKERS[str(row.marker)]
-        console.print(
-            f"{result.name}: {marker.label} at week {row.week:g} "
-            f"is {_percent(row.gmr_median)} of baseline "
-            f"(95 % interval {_percent(row.gmr_lower)} to {_percent(row.gmr_upper)}; under the "
-            f"prior alone {_percent(row.gmr_lower_prior)} to {_percent(row.gmr_upper_prior)}). "
-            "A change under treatment: there was no control group.",
-            highlight=False,
-        )
+def _change_table(results: Sequence[Result]) -> Table:
+    """Ratio to baseline at the last visit: every marker once, from the first model that has it."""
+    table = Table(
+        title="Change under treatment at the last visit (no control group)",
+        caption="Geometric mean as a share of baseline, with its 95 % interval",
+    )
+    for column in ("marker", "week", "model", "of baseline", "under the prior alone"):
+        table.add_column(column, justify="left" if column in ("marker", "model") else "right")
+    rows: dict[str, tuple[str, ...]] = {}
+    for result in results:
+        last = result.estimates.groupby("marker", sort=False).tail(1)
+        for row in last.itertuples():
+            now = f"{_percent(row.gmr_median)} ({_between(row.gmr_lower, row.gmr_upper)})"
+            before = _between(row.gmr_lower_prior, row.gmr_upper_prior)
+            label = MARKERS[str(row.marker)].label
+            rows.setdefault(str(row.marker), (label, f"{row.week:g}", result.name, now, before))
+    for cells in rows.values():
+        table.add_row(*cells)
+    return table
+
+
+def _between(low: object, high: object) -> str:
+    return f"{_percent(low)[:-2]} to {_percent(high)}"
 
 
 def _say_failed_refits(console: Console, result: Result) -> None:

@@ -29,6 +29,8 @@ _WORDS = {
 }
 #: Most decades of a log axis: a prior may reach further, and its line then ends at the edge.
 _DECADES = 7.0
+#: Largest natural log of a level that is drawn.
+_EDGE = 60.0
 
 
 def _caption(figure: Figure, text: str) -> float:
@@ -113,12 +115,15 @@ def _interval_rows(
     ax: Axes, rows: Sequence[tuple[float, FloatArray, str, str]], limits: Limits, unit: str
 ) -> None:
     """Median, 50 % and 95 % interval of log values, one row each, with what no patient has."""
-    quantiles = [np.quantile(values, style.LEVELS) for _, values, _, _ in rows]
-    low = min(float(q[0]) for q in quantiles)
-    high = max(float(q[-1]) for q in quantiles)
+    # What cannot be drawn, or not even computed, ends at an edge far outside the limits.
+    with np.errstate(all="ignore"):
+        found = [np.quantile(values, style.LEVELS) for _, values, _, _ in rows]
+    quantiles = [np.clip(np.nan_to_num(ends, nan=_EDGE), -_EDGE, _EDGE) for ends in found]
     reach = _DECADES * np.log(10)
     middle = float(np.median([q[2] for q in quantiles]))
-    low, high = max(low, middle - reach / 2), min(high, middle + reach / 2)
+    low = max(min(float(q[0]) for q in quantiles), middle - reach / 2)
+    high = min(max(float(q[-1]) for q in quantiles), middle + reach / 2)
+    high = max(high, low + 0.1)
     for (place, _, color, marker), q in zip(rows, quantiles, strict=True):
         ends = np.exp(np.clip(q, low - 1, high + 1))
         ax.hlines(place, ends[0], ends[-1], color=color, linewidth=1.4)

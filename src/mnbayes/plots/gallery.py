@@ -28,7 +28,9 @@ from mnbayes.plots.withdrawal import tipping_curve, withdrawal_strategies
 from mnbayes.results import Result
 
 
-def all_figures(result: Result, definitions: Definitions, synthetic: bool) -> dict[str, Figure]:
+def all_figures(
+    result: Result, definitions: Definitions, synthetic: bool, *, repeated: bool = False
+) -> dict[str, Figure]:
     """Draw every figure that a result allows.
 
     Parameters
@@ -37,6 +39,9 @@ def all_figures(result: Result, definitions: Definitions, synthetic: bool) -> di
     definitions : Definitions
     synthetic : bool
         Whether every figure says that the cohort is synthetic.
+    repeated : bool
+        Whether smaller models of the same run have all of this one's markers. Their figures show
+        patients, responses and withdrawal; this one's show what it adds.
 
     Returns
     -------
@@ -46,8 +51,8 @@ def all_figures(result: Result, definitions: Definitions, synthetic: bool) -> di
         ``prior_posterior``, ``subset_forest`` and ``subset_ranks`` (where the model has
         lymphocyte subsets), ``correlations`` (where changes of two markers may correlate),
         ``predictive_check_<marker>``, ``influence`` (where patients
-        were left out), ``power_scaling``, ``withdrawal_strategies`` and ``tipping_curve`` (where the model has 24-h
-        protein and a patient withdrew), ``regression_bound`` (where the
+        were left out), ``power_scaling``, ``withdrawal_strategies`` and ``tipping_curve`` (where
+        the model has 24-h protein and a patient withdrew), ``regression_bound`` (where the
         model has 24-h protein), ``ranks``. The waterfall and the probabilities are at the last
         visit. Of a withheld result only ``ranks``, which helps to see why.
     """
@@ -55,6 +60,14 @@ def all_figures(result: Result, definitions: Definitions, synthetic: bool) -> di
         return {"ranks": ranks(result, synthetic)}
     markers, week = result.fit.observations.markers, result.fit.observations.weeks[-1]
     figures = {"gmr_by_visit": gmr_by_visit(result, synthetic)}
+    if repeated:
+        figures["prior_posterior"] = prior_posterior(result, synthetic)
+        if not result.correlations.empty:
+            figures["correlations"] = correlations(result, synthetic)
+        if not result.influence.empty:
+            figures["influence"] = influence(result, definitions, synthetic)
+        figures["ranks"] = ranks(result, synthetic)
+        return figures
     for marker in markers:
         figures[f"trajectories_{marker}"] = trajectories(result, marker, definitions, synthetic)
     figures["waterfall"] = waterfall(result, week, definitions, synthetic)

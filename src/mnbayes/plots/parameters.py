@@ -15,7 +15,7 @@ from mnbayes.plots.style import FloatArray
 from mnbayes.results import Result
 
 #: With more parameters than this their densities give way to intervals, one row a marker.
-MOST_PANELS = 16
+MOST_PANELS = 18
 #: Parameter to words and to how its scale is shown: ``level`` and ``ratio`` are exponentials
 #: on a log axis, ``sd`` and ``positive`` start at 0.
 PER_MARKER: dict[str, tuple[str, str]] = {
@@ -96,7 +96,7 @@ def scalars(result: Result) -> list[Scalar]:
 
 
 def _free(result: Result, item: Scalar) -> bool:
-    return bool(np.ptp(item.draws(result, "posterior")) > 0)
+    return bool(np.any(item.draws(result, "posterior") != 0))
 
 
 def _scalars(markers: tuple[str, ...], names: set[object]) -> Iterator[Scalar]:

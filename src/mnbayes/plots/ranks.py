@@ -16,7 +16,7 @@ CHAINS: tuple[tuple[str, style.Dash], ...] = (
     (style.SKY, "-"), (style.VERMILLION, "--"), (style.BLACK, "-."), (style.GREY, ":"),
 )  # fmt: skip
 #: Of more parameters only the least well mixed are drawn.
-MOST_PANELS = 16
+MOST_PANELS = 18
 #: Points at which the difference is evaluated.
 POINTS = 101
 

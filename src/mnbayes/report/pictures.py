@@ -10,6 +10,7 @@ from mnbayes.markers import MARKERS
 
 RESULTS, CHECKS, REGRESSION, COMPUTATION = "results", "checks", "regression", "computation"
 INFLUENCE = "influence"
+SENSITIVITY = "sensitivity"
 WITHDRAWAL = "withdrawal"
 SUBSETS, CORRELATIONS = "subsets", "correlations"
 
@@ -71,6 +72,12 @@ KNOWN: dict[str, tuple[str, str, str]] = {
         "Main answers without each patient",
         "One panel for each answer, one row for each patient left out: the answer of the refit "
         "against that of all patients; the numbers are in the table below",
+    ),
+    "power_scaling": (
+        SENSITIVITY,
+        "Main answers if the priors counted half or twice",
+        "Ratios to baseline, probabilities and shares: given the data, with the priors counting "
+        "half and twice, and under the prior alone; the numbers are in the table below",
     ),
     "withdrawal_strategies": (
         WITHDRAWAL,

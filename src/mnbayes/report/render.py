@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mnbayes.report import methods, wording
+from mnbayes.report import methods, prior_predictive, wording
 from mnbayes.report.changes import best_table, change_table, last_week
 from mnbayes.report.checks import coverage_table
 from mnbayes.report.comparison import difference
@@ -18,6 +18,7 @@ from mnbayes.report.correlations import together
 from mnbayes.report.dominance import RULE
 from mnbayes.report.influence import influences
 from mnbayes.report.listing import measurement_table, patients_table
+from mnbayes.report.overturn import overturns
 from mnbayes.report.participants import evaluable_table, flow_sentences, is_embedded, rate_tables
 from mnbayes.report.pictures import Picture, embed
 from mnbayes.report.regression import regression
@@ -29,13 +30,15 @@ from mnbayes.report.responses import (
     patient_table,
 )
 from mnbayes.report.safety import safety
+from mnbayes.report.sensitivity import multiverse_command, power_scalings
 from mnbayes.report.subset_tables import reference_sources, reference_table
-from mnbayes.report.subsets import OVERLAP, subsets
+from mnbayes.report.subsets import OVERLAP, subsets, what_moved
 from mnbayes.report.summary import summarise_run
 from mnbayes.report.tables import Table, great, plain
 from mnbayes.report.withdrawal import withdrawals
 from mnbayes.results import Result
 from mnbayes.run import Run
+from mnbayes.sensitivity.power_scaling import THRESHOLD
 
 _TEMPLATES = Path(__file__).parent / "templates"
 SYNTHETIC_MARK = "SYNTHETIC COHORT – no real patient"
@@ -139,6 +142,8 @@ def render_report(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> str:
         marks=_marks(run),
         parts=parts,
         summary=summarise_run(run),
+        moved=what_moved(run),
+        overturns=overturns(run),
         rule=RULE,
         quantities=wording.QUANTITIES,
         definitions=wording.definition_sentences(run.definitions),
@@ -153,6 +158,9 @@ def render_report(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> str:
         sources=reference_sources(run),
         together=together(run),
         influences=influences(run),
+        power_scalings=power_scalings(run),
+        multiverse_command=multiverse_command(run),
+        sensitivity_threshold=THRESHOLD,
         withdrawals=withdrawals(run),
         regression=regression(run),
         safety=safety(run.cohort),
@@ -160,6 +168,7 @@ def render_report(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> str:
         measurements=measurement_table(run.cohort),
         patients=patients_table(run.cohort),
         methods=methods,
+        before_data=prior_predictive,
         wording=wording,
         percent=wording.percent,
     )

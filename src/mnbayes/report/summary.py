@@ -62,13 +62,18 @@ class Summary:
 
 
 def shown(run: Run) -> list[Result]:
-    """Results whose numbers are not withheld."""
-    return [result for result in run.results if not result.withheld]
+    """Results whose numbers are not withheld, models of fewer markers first.
+
+    Where several models answer a question, the simplest one does.
+    """
+    results = [result for result in run.results if not result.withheld]
+    return sorted(results, key=lambda result: len(result.fit.observations.markers))
 
 
 def response_model(results: list[Result]) -> Result | None:
-    """The model that judges the most categories, the first of equals."""
+    """The model that judges the most categories; of equals the one with the fewest markers."""
     able = [result for result in results if evaluable(result)]
+    able.sort(key=lambda result: len(result.fit.observations.markers))
     return max(able, key=lambda result: len(evaluable(result)), default=None)
 
 

@@ -121,6 +121,28 @@ def _of_model(result: Result) -> Withdrawal:
     return Withdrawal(result.name, _who(result), tuple(said), tables)
 
 
+def what_the_unseen_overturn(result: Result) -> tuple[str, ...]:
+    """For the first page: the conclusions that the unseen could overturn, then those that stand.
+
+    Parameters
+    ----------
+    result : Result
+        With a tipping point.
+    """
+    if result.tipping is None:
+        return ()
+    points = records(result.tipping.points)
+    stands = [p for p in points if p["verdict"] in ("never", "beyond") and not p["unsure"]]
+    said = [str(p["sentence"]) for p in points if p not in stands]
+    if stands:
+        worst, unseen = f"{stands[0]['delta_max']:g}", stands[0]["unseen"]
+        claims = wording.listed([str(p["claim"]) for p in stands])
+        said.append(
+            f"With {unseen} up to {worst} times worse than predicted it still holds: {claims}."
+        )
+    return tuple(said)
+
+
 def withdrawals(run: Run) -> tuple[Withdrawal, ...]:
     """Withdrawal sensitivity of every model that may be shown and has 24-h protein.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from mnbayes.definitions import Category, Definitions
 from mnbayes.markers import MARKERS
+from mnbayes.montecarlo import independent_error as independent_error
 from mnbayes.montecarlo import round_to_mcse
 from mnbayes.remission import PROTEIN as PROTEIN  # the report's modules name it from here
 
@@ -89,18 +90,6 @@ def ratio_range(median: float, lower: float, upper: float) -> str:
 def probability(value: float, error: float) -> str:
     """A probability, no digit finer than its Monte Carlo standard error."""
     return round_to_mcse(value, error)
-
-
-def independent_error(value: float, draws: float) -> float:
-    """Monte Carlo standard error of a probability from independent draws.
-
-    ``1 / (draws + 1)`` where all draws agree; see :func:`mnbayes.montecarlo.mcse`.
-    """
-    if np.isnan(value):
-        return float("nan")
-    if value <= 0 or value >= 1:
-        return 1 / (draws + 1)
-    return float(np.sqrt(value * (1 - value) / draws))
 
 
 def points(error: float) -> str:

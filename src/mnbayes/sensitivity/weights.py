@@ -47,10 +47,16 @@ def near_weights(log_density: FloatArray) -> tuple[FloatArray, FloatArray] | Non
     """
     if not _usable(log_density):
         return None
-    lower, upper = (
-        np.exp(_arviz().power_scale_lw(log_density, alpha=power, axis=(0, 1))) for power in NEAR
-    )
+    lower, upper = (_near(log_density, power) for power in NEAR)
     return lower, upper
+
+
+def _near(log_density: FloatArray, power: float) -> FloatArray:
+    try:
+        log_weights = _arviz().power_scale_lw(log_density, alpha=power, axis=(0, 1))
+    except ValueError:  # the largest weights are all equal: there is no tail to smooth
+        log_weights = (power - 1.0) * log_density
+    return np.asarray(np.exp(log_weights), dtype=float)
 
 
 def sensitivity(
@@ -112,8 +118,11 @@ def scaled_weights(log_density: FloatArray, power: float) -> tuple[FloatArray, f
         return even, float("nan")
     if not _usable(log_density):
         return even, float("-inf")
-    # psislw takes the log-likelihood that is to be left out, the negative of the log ratio.
-    log_weights, khat = _arviz().psislw((1.0 - power) * log_density, axis=(0, 1))
+    try:
+        # psislw takes the log-likelihood that is to be left out, the negative of the log ratio.
+        log_weights, khat = _arviz().psislw((1.0 - power) * log_density, axis=(0, 1))
+    except ValueError:  # the largest weights are all equal: there is no tail to smooth
+        log_weights, khat = (power - 1.0) * log_density, float("-inf")
     weights = np.exp(log_weights - log_weights.max())
     return np.asarray(weights / weights.sum(), dtype=float), float(khat)
 
@@ -121,7 +130,7 @@ def scaled_weights(log_density: FloatArray, power: float) -> tuple[FloatArray, f
 def highest_khat(draws: int) -> float:
     """Pareto shape up to which this many draws give a reliable estimate.
 
-    Vehtari et al. (2024), JMLR 25:72, section 3.2.4: ``min(1 - 1 / log10(draws), 0.7)``.
+    Vehtari et al. (2024), JMLR 25:72: ``min(1 - 1 / log10(draws), 0.7)``.
     """
     return min(1.0 - 1.0 / float(np.log10(draws)), 0.7)
 

@@ -1,0 +1,33 @@
+"""What could overturn the answers: one patient, who was not seen, chance of selection."""
+
+from __future__ import annotations
+
+from mnbayes.report.influence import influence_of
+from mnbayes.report.regression import regression
+from mnbayes.report.summary import response_model, shown
+from mnbayes.report.withdrawal import what_the_unseen_overturn
+from mnbayes.run import Run
+
+
+def overturns(run: Run) -> tuple[tuple[str, str], ...]:
+    """What is threatened by what, for the first page.
+
+    Returns
+    -------
+    tuple of (str, str)
+        The threat in a few words, and what it would take or do. Only threats that a model that
+        may be shown can judge.
+    """
+    out: list[tuple[str, str]] = []
+    asked = [result for result in shown(run) if not result.influence.empty]
+    model = response_model(asked) or (asked[0] if asked else None)
+    if model is not None:
+        said = influence_of(model, run.definitions.benchmarks)
+        out.append(("One patient", " ".join((*said.sentences[:1], said.verdict))))
+    tipped = [result for result in shown(run) if result.tipping is not None]
+    model = response_model(tipped)
+    if model is not None:
+        out.append(("Who was not seen", " ".join(what_the_unseen_overturn(model))))
+    if (bound := regression(run)) is not None:
+        out.append(("Regression to the mean", bound.sentences[-1]))
+    return tuple(out)

@@ -1,0 +1,84 @@
+"""Which cards share a process, which repeat others, and markers fitted by themselves."""
+
+import pandas as pd
+import pytest
+from conftest import simulate_cohort
+
+from mnbayes.alone import alone, one_marker_card
+from mnbayes.cards import available_cards, load_card, parse_card
+from mnbayes.fitting import Sampling
+from mnbayes.models.longitudinal import structure_key
+from mnbayes.models.observations import observations
+from mnbayes.pipeline import batches, is_repeated
+from mnbayes.terminal import fitting_cards
+
+CARDS = {name: load_card(name) for name in available_cards()}
+
+
+def names(cards: list) -> list[str]:
+    return [card.name for card in cards]
+
+
+def test_every_card_is_worked_on_once_and_one_marker_models_share_a_process() -> None:
+    parts = batches(list(CARDS.values()))
+    assert sorted(name for part in parts for name in names(part)) == sorted(CARDS)
+    assert names(parts[0]) == ["joint"]
+    assert set(names(parts[1])) == {"proteinuria", "urine_protein_conc", "lymphocytes"}
+    assert names(parts[2]) == ["remission"]
+
+
+def test_cards_of_one_process_share_the_compilation_of_one_marker() -> None:
+    cohort = simulate_cohort(3, markers=("urine_protein_24h", "cd3"))
+    protein = CARDS["proteinuria"]
+    single = one_marker_card(CARDS["lymphocytes"], "cd3")
+    keys = {structure_key(card, observations(card, cohort)) for card in (protein, single)}
+    assert len(keys) == 1
+
+
+def test_only_the_joint_card_repeats_the_others() -> None:
+    every = list(CARDS.values())
+    assert [card.name for card in every if is_repeated(card, every)] == ["joint"]
+    assert not is_repeated(CARDS["joint"], [CARDS["joint"], CARDS["proteinuria"]])
+
+
+def test_one_marker_card_is_a_valid_card_with_its_own_prior_of_the_change() -> None:
+    single = one_marker_card(CARDS["lymphocytes"], "nk_cell")
+    again = parse_card(single.model_dump(mode="json", by_alias=True), "test")
+    assert again == single
+    assert "change_mean" in single.parameters
+    assert "common_change" not in single.parameters
+    assert single.prior["change_mean"]["nk_cell"].arguments == {"mu": 0.0, "sigma": 0.35}
+
+
+def test_cards_without_their_markers_are_left_out_by_name(capsys: pytest.CaptureFixture) -> None:
+    kept = fitting_cards(list(CARDS.values()), simulate_cohort(3))
+    assert names(kept) == ["proteinuria"]
+    said = " ".join(capsys.readouterr().out.split())
+    assert "remission is left out: the cohort has no albumin" in said
+    # With none that fits, all stay, so that the fit says what is missing.
+    every = fitting_cards([CARDS["joint"]], simulate_cohort(3))
+    assert names(every) == ["joint"]
+
+
+def test_default_order_is_from_few_markers_to_many() -> None:
+    cohort = simulate_cohort(3, markers=CARDS["joint"].markers)
+    assert names(fitting_cards(list(CARDS.values()), cohort)) == [
+        "proteinuria", "remission", "lymphocytes", "joint",
+    ]  # fmt: skip
+
+
+@pytest.mark.xdist_group("proteinuria")
+def test_markers_alone_are_fits_of_one_marker() -> None:
+    cohort = simulate_cohort(6, markers=("cd3", "cd4"))
+    table = CARDS["lymphocytes"].model_dump(mode="json", by_alias=True)
+    table["markers"] = ["cd3", "cd4"]
+    for name, priors in table["priors"].items():
+        table["priors"][name] = {k: v for k, v in priors.items() if k in ("cd3", "cd4", "")}
+    seen: list[tuple[int, int]] = []
+    out = alone(
+        parse_card(table, "two.toml"), cohort, Sampling(), lambda *counts: seen.append(counts)
+    )
+    assert seen == [(0, 2), (1, 2), (2, 2)]
+    assert isinstance(out, pd.DataFrame)
+    assert out["model"].unique().tolist() == ["lymphocytes_cd3", "lymphocytes_cd4"]
+    assert (out["gmr_lower"] < out["gmr_median"]).all()

@@ -1,0 +1,259 @@
+"""Draws from the prior alone: closed forms, and what is called implausible."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from cohorts import small_cohort_frames, write_cohort
+from scipy import stats
+from typer.testing import CliRunner
+
+from mnbayes.cards import Card, available_cards, load_card
+from mnbayes.cli import app
+from mnbayes.definitions import load_definitions
+from mnbayes.markers import MARKERS
+from mnbayes.overrides import with_priors
+from mnbayes.physiological_limits import COLUMNS, physiological_limits, read_limits
+from mnbayes.plots.elicitation import prior_ranges
+from mnbayes.prior_predictive import (
+    PriorDraws,
+    implausible,
+    level_table,
+    prior_draws,
+    prior_predictive,
+    ratio_table,
+    response_table,
+)
+from mnbayes.problems import InputError
+from mnbayes.resources import physiological_limits_file
+
+PROTEINURIA, REMISSION = load_card("proteinuria"), load_card("remission")
+DEFINITIONS = load_definitions()
+LIMITS = physiological_limits()
+#: All spreads but those of the typical patient gone, so that the next patient is a typical one.
+STILL = [f"{sd}.sigma=1e-9" for sd in ("baseline_sd", "change_sd", "visit_sd", "residual_sd")]
+
+
+def draws_of(typical: list[list[float]], patient: list[list[float]]) -> PriorDraws:
+    """Levels of 24-h protein (draw, visit) as draws of one marker at weeks 0 and 12."""
+    values = [np.log(np.array(levels, dtype=float))[:, :, None] for levels in (typical, patient)]
+    return PriorDraws(("urine_protein_24h",), (0.0, 12.0), values[0], values[1])
+
+
+def test_a_typical_patient_is_the_prior_s_median() -> None:
+    # exp(1.386) = 4.0; its 95 % interval exp(1.386 -+ 1.96 * 0.75).
+    row = prior_predictive(PROTEINURIA, DEFINITIONS, n=40_000).levels.iloc[0]
+    assert row["typical_median"] == pytest.approx(4.0, rel=0.02)
+    assert row["typical_lower"] == pytest.approx(np.exp(1.386 - 1.96 * 0.75), rel=0.03)
+    assert row["typical_upper"] == pytest.approx(np.exp(1.386 + 1.96 * 0.75), rel=0.03)
+    above = stats.norm.sf((np.log(30) - 1.386) / 0.75)
+    assert row["typical_above"] == pytest.approx(above, abs=4 * np.sqrt(above / 40_000))
+
+
+def test_without_spread_the_next_patient_is_typical() -> None:
+    draws = prior_draws(with_priors(PROTEINURIA, settings=STILL), n=500)
+    np.testing.assert_allclose(draws.patient, draws.typical, atol=1e-6)
+    change = draws.typical[:, 1:, 0] - draws.typical[:, :1, 0]
+    assert stats.kstest(change[:, 0], stats.norm(0, 0.7).cdf).pvalue > 1e-4
+    np.testing.assert_allclose(change, np.repeat(change[:, :1], 4, axis=1), atol=1e-6)
+
+
+def test_variances_of_the_next_patient_add_up() -> None:
+    # A half-normal(s) SD contributes s^2 on average; at baseline there is no change.
+    draws = prior_draws(PROTEINURIA, n=60_000)
+    variance = draws.patient.var(axis=0)[:, 0]
+    at_baseline = 0.75**2 + 0.51**2 + 0.3**2
+    assert variance[0] == pytest.approx(at_baseline, rel=0.05)
+    # Change and baseline of a patient are uncorrelated on average over LKJ.
+    assert variance[1:] == pytest.approx(at_baseline + 0.7**2 + 0.51**2 + 0.2**2, rel=0.05)
+
+
+def test_a_shift_of_a_prior_is_no_monte_carlo_error() -> None:
+    moved = with_priors(REMISSION, settings=["baseline_mean.albumin.mu=4.332"])
+    one, two = (prior_draws(card, n=200) for card in (REMISSION, moved))
+    np.testing.assert_allclose(two.patient[..., 1] - one.patient[..., 1], 1.0)
+    np.testing.assert_array_equal(two.patient[..., 0], one.patient[..., 0])
+
+
+def test_tables_by_hand() -> None:
+    draws = draws_of([[4, 2], [4, 4], [4, 1], [4, 8]], [[40, 20], [4, 2], [4, 1.9], [0.005, 40]])
+    levels = level_table(draws, LIMITS)
+    assert levels["typical_median"].tolist() == pytest.approx([4, np.sqrt(8)])
+    assert levels["patient_above"].tolist() == [0.25, 0.25]
+    assert levels["patient_below"].tolist() == [0.25, 0.0]
+    ratio = ratio_table(draws).iloc[0]
+    assert ratio["median"] == pytest.approx(np.sqrt(0.5))
+    assert (ratio["p_fall"], ratio["p_fall_50"]) == (0.5, 0.5)
+    # Without albumin only a fall of 15 % counts: 40 to 20, 4 to 2, 4 to 1.9.
+    chances = response_table(draws, DEFINITIONS).set_index("category")["probability"]
+    assert chances.to_dict() == {"effective": 0.75, "none": 0.25}
+
+
+def test_a_model_without_protein_has_no_response() -> None:
+    found = prior_predictive(load_card("lymphocytes"), DEFINITIONS, n=100)
+    assert found.responses.empty
+    assert set(found.levels["marker"]) == {"cd3", "cd4", "cd8", "b_cell", "nk_cell"}
+
+
+@pytest.mark.parametrize("name", available_cards())
+@pytest.mark.parametrize("prior_set", ["weak", "sceptical", "enthusiastic"])
+def test_shipped_priors_imply_nothing_absurd(name: str, prior_set: str) -> None:
+    found = prior_predictive(with_priors(load_card(name), prior_set), DEFINITIONS)
+    assert found.implausible == ()
+
+
+def test_prior_sets_imply_what_they_say() -> None:
+    def median(card: Card, marker: str) -> float:
+        table = prior_predictive(card, DEFINITIONS).ratios
+        return float(table.query("marker == @marker and week == 12")["median"].iloc[0])
+
+    enthusiastic = with_priors(REMISSION, "enthusiastic")
+    assert median(enthusiastic, "urine_protein_24h") == pytest.approx(0.447, abs=0.02)
+    assert median(enthusiastic, "albumin") == pytest.approx(1.21, abs=0.02)
+    sceptical = with_priors(REMISSION, "sceptical")
+    assert median(sceptical, "urine_protein_24h") == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        # A median patient at 300 g in 24 hours.
+        (
+            "baseline_mean.mu=5.7",
+            "a typical patient lies above 30 g/24h at baseline with probability 100 %",
+        ),
+        ("baseline_mean.mu=-6", "a typical patient lies below 0.01 g/24h at baseline"),
+        ("baseline_sd.sigma=3", "the next patient lies above 30 g/24h at baseline"),
+        ("change_mean.sigma=3", "a typical patient lies above 30 g/24h at a later visit"),
+        ("change_sd.sigma=4", "the next patient lies above 30 g/24h at a later visit"),
+    ],
+)
+def test_absurd_priors_are_named(setting: str, words: str) -> None:
+    found = prior_predictive(with_priors(PROTEINURIA, settings=[setting]), DEFINITIONS)
+    assert any(words in sentence for sentence in found.implausible)
+    assert all("Look at" in sentence for sentence in found.implausible)
+
+
+def test_thresholds_of_the_verdict() -> None:
+    def verdict(typical: int, patient: int) -> int:
+        levels = [[100.0, 4.0]] * typical + [[4.0, 4.0]] * (100 - typical)
+        measured = [[100.0, 4.0]] * patient + [[4.0, 4.0]] * (100 - patient)
+        return len(implausible(level_table(draws_of(levels, measured), LIMITS), LIMITS))
+
+    assert [verdict(5, 10), verdict(6, 0), verdict(0, 11), verdict(6, 11)] == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("family", ["StudentT", "Normal"])
+def test_priors_beyond_every_number_do_not_break_it(family: str) -> None:
+    wild = ["change_mean.distribution=StudentT", "change_mean.nu=0.01", "change_mean.mu=0"]
+    wild.append("change_mean.sigma=1e200")
+    settings = wild if family == "StudentT" else ["change_mean.mu=1e299"]
+    found = prior_predictive(with_priors(PROTEINURIA, settings=settings), DEFINITIONS)
+    assert found.implausible
+    prior_ranges([found])
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+def test_every_marker_has_limits_with_a_reason() -> None:
+    assert list(LIMITS) == list(MARKERS)
+    for name, limit in LIMITS.items():
+        assert limit.lower < MARKERS[name].plausible[1]
+        assert limit.upper > MARKERS[name].plausible[0]
+        assert len(limit.why) > 30
+        assert limit.source
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("marker", "albumen", "one of urine_protein_24h"),
+        ("marker", "cd4", "each marker once"),
+        ("unit", "mg/dL", "g/24h"),
+        ("lower", "low", "a number"),
+        ("upper", "0.001", "0 < lower < upper"),
+        ("upper", "inf", "0 < lower < upper"),
+        ("upper", "nan", "0 < lower < upper"),
+    ],
+)
+def test_bad_limits_are_refused(tmp_path: Path, column: str, value: str, message: str) -> None:
+    table = pd.read_csv(physiological_limits_file(), dtype=str)
+    row = 0 if column != "marker" or value != "cd4" else 3
+    table.loc[row, column] = value
+    table.to_csv(tmp_path / "limits.csv", index=False)
+    with pytest.raises(InputError) as error:
+        read_limits(tmp_path / "limits.csv")
+    assert message in str(error.value)
+    assert f"limits.csv, row {row + 2 if value != 'cd4' else 6}" in str(error.value)
+
+
+def test_limits_without_a_column_are_refused(tmp_path: Path) -> None:
+    table = pd.read_csv(physiological_limits_file(), dtype=str)
+    table.drop(columns="why").to_csv(tmp_path / "limits.csv", index=False)
+    with pytest.raises(InputError, match="no such column"):
+        read_limits(tmp_path / "limits.csv")
+    assert "why" in COLUMNS
+
+
+# --- commands ------------------------------------------------------------------------------------
+
+
+def test_prior_command(tmp_path: Path) -> None:
+    picture = tmp_path / "deep" / "prior.png"
+    arguments = ["prior", "--model", "remission", "--plot", str(picture)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    text = " ".join(done.output.split())
+    assert "the prior alone, no data" in text
+    assert "under the prior alone: complete remission" in text
+    assert "Nothing implausible" in text
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_prior_command_names_the_absurd_and_uses_a_cohort_s_visits(tmp_path: Path) -> None:
+    patients, measurements = small_cohort_frames(weeks=(0, 3, 26))
+    folder = write_cohort(tmp_path / "mine", patients, measurements)
+    arguments = ["prior", "--model", "proteinuria", "--data", str(folder)]
+    done = CliRunner().invoke(app, [*arguments, "--set", "baseline_mean=90% between 200 and 400"])
+    assert done.exit_code == 0, done.output
+    text = " ".join(done.output.split())
+    assert "week 26" in text
+    assert "IMPLAUSIBLE. 24-h urinary protein: a typical patient lies above 30 g/24h" in text
+    assert "baseline_mean ~ Normal(5.64" in text
+
+
+def test_commands_refuse_what_is_wrong(tmp_path: Path) -> None:
+    for arguments, message in (
+        (["prior", "--plot", "prior.pdf"], ".png"),
+        (["prior", "--model", "remision"], "did you mean remission?"),
+        (["prior", "--priors", "septical"], "did you mean sceptical?"),
+        (["prior", "--data", str(tmp_path / "gone")], "gone"),
+        (
+            ["prior", "--set", "change_mean=90% between 2 and 1", "--model", "proteinuria"],
+            "smaller",
+        ),
+        (["elicit", "change_mean", "often below 1"], "P% between A and B"),
+        (["elicit", "change_mean", "90% below 2", "--plot", "x"], ".png"),
+    ):
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 2, done.output
+        assert message in done.stderr
+        assert "Traceback" not in done.output
+
+
+def test_elicit_command(tmp_path: Path) -> None:
+    picture = tmp_path / "belief.png"
+    arguments = ["elicit", "change_mean", "90% between 0.3 and 1.1 on gmr", "--plot", str(picture)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "Normal(-0.554, 0.395)" in done.output
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_figure_names_the_absurd() -> None:
+    absurd = with_priors(PROTEINURIA, settings=["baseline_mean.mu=5.7"])
+    figure = prior_ranges([prior_predictive(card, DEFINITIONS) for card in (absurd, REMISSION)])
+    assert len(figure.axes) == 3
+    assert "IMPLAUSIBLE" in " ".join(figure.get_supxlabel().split())

@@ -1,0 +1,570 @@
+"""The multiverse: what is refitted, what flips, and what is written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import simulate_cohort
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from trees import default_hyper, make_tree
+from typer.testing import CliRunner
+
+from mnbayes.cards import Card, load_card
+from mnbayes.cli import app
+from mnbayes.cohort import Cohort
+from mnbayes.definitions import load_definitions
+from mnbayes.fitting import Fit, Sampling
+from mnbayes.inference.diagnostics import Diagnostics
+from mnbayes.models.observations import observations
+from mnbayes.plots.sensitivity import specification_curve
+from mnbayes.prior_sets import available_prior_sets
+from mnbayes.problems import InputError, Problem
+from mnbayes.report.sensitivity_words import covered, flip_sentences, range_of
+from mnbayes.sensitivity import command, multiverse, workers
+from mnbayes.sensitivity.decisions import base_of, concluded, conclusion, flip, flips
+from mnbayes.sensitivity.multiverse import KEYS, NUMBERS, Multiverse, run_multiverse
+from mnbayes.sensitivity.specifications import (
+    default_prior_sets,
+    fittings,
+    parse_thresholds,
+    thresholds,
+    variants,
+    with_residual,
+)
+
+PROTEIN = "urine_protein_24h"
+DEFINITIONS = load_definitions()
+GOOD = Diagnostics(0, 1.001, 2000.0, 1800.0, 0.9, ())
+BAD = replace(GOOD, divergences=3, reasons=("3 divergent transitions",))
+COHORT = simulate_cohort(n_patients=5)
+
+FakeFit = Callable[..., Fit]
+
+
+def fake_fit(card: Card, cohort: Cohort, sampling: Sampling, progress: object = None) -> Fit:
+    """A fit that nobody sampled: protein falls by half, under narrow priors of the change less."""
+    data = observations(card, cohort)
+    hyper = default_hyper(card.markers, len(data.weeks) - 1)
+    narrow = card.prior["change_mean"][PROTEIN].arguments["sigma"] < 0.5
+    change = hyper.visit_change * (0.1 if narrow else 1.0)
+    df = 5.0 if data.weights else None
+    tree = make_tree(
+        hyper=replace(hyper, visit_change=change, residual_df=df),
+        markers=card.markers,
+        visits=data.weeks,
+        patients=len(data.patients),
+        measured=data.log_value,
+        draws=100,
+        seed=sampling.seed,
+    )
+    numbers = {"mean": 0.0, "sd": 1.0, "mcse_mean": 0.02, "rhat": 1.0}
+    table = pd.DataFrame([{"parameter": "x"} | numbers | {"ess_bulk": 900.0, "ess_tail": 800.0}])
+    return Fit(card, data, tree, GOOD, table, sampling, False, {})
+
+
+def run(monkeypatch: pytest.MonkeyPatch, fit: FakeFit = fake_fit, **options: object) -> Multiverse:
+    monkeypatch.setattr(multiverse, "fit", fit)
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 1)
+    cards = [load_card("proteinuria")]
+    return run_multiverse(COHORT, cards, DEFINITIONS, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def found() -> Multiverse:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        options = {"prior_sets": ["weak", "sceptical"], "thresholds": ["effective.fall=0.4"]}
+        return run(monkeypatch, **options)
+
+
+def example(values: dict[tuple[str, str], float], error: float = 0.005) -> Multiverse:
+    """A multiverse of one probability: prior set and residuals to P(fall); NaN: no numbers."""
+    names = [{"model": "m", "prior_set": p, "residual": r} for p, r in values]
+    answer = {"kind": "p_fall", "patient": "", "marker": PROTEIN, "week": 12.0, "category": ""}
+    rows, fits = [], []
+    for name, value in zip(names, values.values(), strict=True):
+        reason = "did not converge: no" if np.isnan(value) else ""
+        numbers = {"prior": 0.5, "value": value, "lower": np.nan, "upper": np.nan}
+        rows.append(
+            name | answer | numbers | {"mcse": error, "benchmark": np.nan, "reason": reason}
+        )
+        fits.append(name | {"card_sha256": "0", "retried": False, "reason": reason, "seconds": 1.0})
+    return Multiverse(
+        COHORT, DEFINITIONS, Sampling(), ("model", "prior_set", "residual"), pd.DataFrame(rows),
+        pd.DataFrame(columns=["model", "prior_set", "residual", "kind", "marker", "prior", "value"]),
+        pd.DataFrame(fits), datetime(2026, 1, 1, tzinfo=UTC), 1.0,
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------ what is refitted
+
+
+def test_every_combination_is_fitted_own_choices_first() -> None:
+    card = load_card("proteinuria")
+    chosen = fittings([card], ["weak", "sceptical"], [])
+    assert [(each.prior_set, each.residual) for each in chosen] == [
+        ("weak", "normal"), ("sceptical", "normal"),
+        ("weak", "student_t"), ("sceptical", "student_t"),
+    ]  # fmt: skip
+    assert chosen[0].card == card
+    narrow = chosen[3].card
+    assert narrow.structure.residual == "student_t"
+    assert narrow.prior["change_mean"][PROTEIN].arguments["sigma"] == 0.2
+    heavy = with_residual(card, "student_t")
+    assert [each.residual for each in fittings([heavy], ["weak"], [])] == ["student_t", "normal"]
+
+
+def test_default_prior_sets_are_all_that_exist_the_cards_own_first() -> None:
+    names = default_prior_sets()
+    assert names[0] == "weak"
+    assert set(names) == set(available_prior_sets())
+
+
+@pytest.mark.parametrize(
+    ("prior_sets", "residuals", "said"),
+    [
+        (["weak", "nonsense"], [], "nonsense"),
+        (["weak", "weak"], [], "each one once"),
+        (["weak"], ["gaussian"], "one of normal, student_t"),
+        (["weak"], ["normal", "normal"], "each one once"),
+    ],
+)
+def test_wrong_names_are_refused(
+    prior_sets: Sequence[str], residuals: Sequence[str], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        fittings([load_card("proteinuria")], prior_sets, residuals)
+
+
+def test_every_number_of_the_definitions_can_be_varied() -> None:
+    assert set(thresholds(DEFINITIONS)) == {
+        "complete.urine_protein_24h", "complete.albumin",
+        "partial.fall", "partial.urine_protein_24h", "effective.fall",
+        "benchmark.remission", "benchmark.effective",
+    }  # fmt: skip
+    for name in thresholds(DEFINITIONS):
+        value = 30.0 if name == "complete.albumin" else 0.2
+        first, second = variants(DEFINITIONS, {name: [value]})
+        assert first.definitions == DEFINITIONS
+        assert second.definitions != DEFINITIONS
+        assert second.thresholds == {name: value}
+
+
+def test_the_present_thresholds_come_first_and_once() -> None:
+    grid = parse_thresholds(
+        ["effective.fall=0.10, 0.15", "effective.fall=0.25", "benchmark.effective=0.3"],
+        DEFINITIONS,
+    )
+    tried = [each.thresholds for each in variants(DEFINITIONS, grid)]
+    assert tried[0] == {"effective.fall": 0.15, "benchmark.effective": 0.5}
+    assert len(tried) == 6
+    assert tried[-1] == {"effective.fall": 0.25, "benchmark.effective": 0.3}
+    last = variants(DEFINITIONS, grid)[-1].definitions
+    assert (last.effective.fall.at_least, last.benchmarks["effective"]) == (0.25, 0.3)
+
+
+def test_wrong_thresholds_are_refused_all_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        parse_thresholds(["effectiv.fall=0.1", "effective.fall=x", "effective.fall"], DEFINITIONS)
+    text = str(caught.value)
+    assert "did you mean effective.fall?" in text
+    assert '"x"' in text or "'x'" in text
+    assert "NAME=VALUE,VALUE" in text
+    with pytest.raises(InputError, match="less than 1"):
+        variants(DEFINITIONS, {"effective.fall": [1.5]})
+    with pytest.raises(InputError, match="at most partial's"):
+        variants(DEFINITIONS, {"complete.urine_protein_24h": [4.0]})
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_thresholds_or_an_error_in_words(text: str) -> None:
+    try:
+        variants(DEFINITIONS, parse_thresholds([text], DEFINITIONS))
+    except InputError as error:
+        assert all(problem.expected for problem in error.problems)
+
+
+# ------------------------------------------------------------------ the refits
+
+
+def test_the_table_has_every_answer_under_every_specification(found: Multiverse) -> None:
+    assert found.axes == ("model", "prior_set", "residual", "effective.fall")
+    assert tuple(found.table.columns) == (*found.axes, *KEYS, *NUMBERS, "reason")
+    sizes = found.table.groupby(list(found.axes), sort=False).size()
+    assert len(sizes) == 8
+    assert sizes.nunique() == 1
+    assert not found.table.duplicated([*found.axes, *KEYS]).any()
+    judged = found.table[found.table["kind"] == "exceeds"]
+    assert set(judged["benchmark"]) == {0.5}
+    assert found.table.loc[found.table["kind"] == "gmr", "benchmark"].isna().all()
+    assert found.table["mcse"].notna().all()
+
+
+def test_definitions_read_the_same_draws_again(found: Multiverse) -> None:
+    # A stricter definition of the same draws: the ratios stay, the shares fall.
+    wide = found.table.pivot_table(
+        "value", [*KEYS, "prior_set", "residual"], "effective.fall", dropna=False
+    ).reset_index()
+    ratios = wide[wide["kind"] == "gmr"].dropna()
+    assert len(ratios)
+    np.testing.assert_array_equal(ratios[0.15], ratios[0.4])
+    shares = wide[(wide["kind"] == "population") & (wide["category"] == "effective")].dropna()
+    assert (shares[0.4] < shares[0.15]).all()
+
+
+def test_a_specification_has_the_numbers_of_that_run(found: Multiverse) -> None:
+    from mnbayes.probability_tables import probabilities
+
+    card = next(
+        each.card for each in fittings([load_card("proteinuria")], ["sceptical"], ["student_t"])
+    )
+    tree = fake_fit(card, COHORT, Sampling()).tree
+    alone = probabilities(tree, DEFINITIONS, "proteinuria", 1)
+    alone = alone[(alone["quantity"] == "next_patient") & (alone["category"] == "effective")]
+    rows = found.table.query(
+        "prior_set == 'sceptical' and residual == 'student_t' and `effective.fall` == 0.15 "
+        "and kind == 'next_patient' and category == 'effective'"
+    )
+    np.testing.assert_array_equal(rows["value"], alone["probability"])
+    np.testing.assert_array_equal(rows["prior"], alone["prior_probability"])
+
+
+def test_power_scaling_stands_beside_every_refit(found: Multiverse) -> None:
+    names = found.power_scaling[["prior_set", "residual"]].drop_duplicates()
+    assert len(names) == 4
+    assert not found.power_scaling.duplicated(
+        ["prior_set", "residual", "kind", "marker", "category"]
+    ).any()
+
+
+def test_a_fit_that_fails_the_gate_is_listed_with_blank_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(card: Card, cohort: Cohort, sampling: Sampling, progress: object = None) -> Fit:
+        if card.structure.residual == "student_t":
+            return replace(fake_fit(card, cohort, sampling), diagnostics=BAD, retried=True)
+        if card.prior["change_mean"][PROTEIN].arguments["sigma"] < 0.5:
+            raise InputError([Problem("priors", None, None, "no place to start", "other priors")])
+        return fake_fit(card, cohort, sampling)
+
+    got = run(monkeypatch, failing, prior_sets=["weak", "sceptical"])
+    reasons = got.fits.set_index(["prior_set", "residual"])["reason"]
+    assert reasons["weak", "normal"] == ""
+    assert reasons["sceptical", "normal"] == (
+        "cannot be fitted: no place to start; expected other priors"
+    )
+    assert reasons["weak", "student_t"] == "did not converge: 3 divergent transitions"
+    blank = got.table[got.table["reason"] != ""]
+    assert blank[list(NUMBERS)].isna().all(axis=None)
+    sizes = got.table.groupby(["prior_set", "residual"]).size()
+    assert sizes.nunique() == 1  # every answer is there, without a number
+    assert base_of(got, "proteinuria") == {
+        "model": "proteinuria", "prior_set": "weak", "residual": "normal"
+    }  # fmt: skip
+    assert len(got.power_scaling["prior_set"].unique()) == 1
+
+
+def test_when_nothing_can_be_fitted_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(card: Card, cohort: Cohort, sampling: Sampling, progress: object = None) -> Fit:
+        return replace(fake_fit(card, cohort, sampling), diagnostics=BAD)
+
+    got = run(monkeypatch, failing, prior_sets=["weak"], residuals=["normal"])
+    assert len(got.table) == 1
+    assert base_of(got, "proteinuria") is None
+    assert flips(got, "proteinuria").empty
+    assert specification_curve(got, "proteinuria") is None
+    command.say(got)
+    assert "No specification passed its checks" in " ".join(capsys.readouterr().out.split())
+    command.write(got, tmp_path / "out")
+    assert not (tmp_path / "out" / "specification_curve.png").exists()
+    assert json.loads((tmp_path / "out" / "sensitivity.json").read_text())["converged"] is False
+
+
+def test_fits_of_one_structure_share_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks: list[list[str]] = []
+
+    def side_by_side(function: object, parts: Sequence[object], news: object) -> list[object]:
+        tasks.extend([each.residual for each in part.fittings] for part in parts)  # type: ignore[attr-defined]
+        return [function(part, news) for part in parts]  # type: ignore[operator]
+
+    monkeypatch.setattr(multiverse, "side_by_side", side_by_side)
+    run(monkeypatch, prior_sets=["weak", "sceptical"])
+    assert tasks == [["student_t", "student_t"], ["normal", "normal"]]
+
+
+def _double(task: int, news: workers.News) -> int:
+    news("task", "done", task, 0)
+    return 2 * task
+
+
+def test_workers_keep_the_order_and_pass_on_the_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)
+    news: list[tuple[object, ...]] = []
+    assert workers.side_by_side(_double, [1, 2, 3], lambda *what: news.append(what)) == [2, 4, 6]
+    assert sorted(news) == [("task", "done", task, 0) for task in (1, 2, 3)]
+
+
+# ------------------------------------------------------------------ what flips
+
+
+def test_conclusions_and_their_lines() -> None:
+    values = (0.8, 0.799, 0.2, 0.199, float("nan"))
+    said = [conclusion(value, 0.8) for value in values]
+    assert said == ["likely", "uncertain", "uncertain", "unlikely", ""]
+    assert conclusion(0.85, 0.9) == "uncertain"
+    assert flip((0.9, 0.01), (0.7, 0.01), 0.8) == "yes"
+    assert flip((0.9, 0.01), (0.79, 0.01), 0.8) == "close"
+    assert flip((0.81, 0.01), (0.1, 0.001), 0.8) == "yes"  # beyond doubt at the other line
+    assert flip((0.9, 0.01), (0.85, 0.01), 0.8) == "no"
+    assert flip((0.9, 0.01), (float("nan"), float("nan")), 0.8) == "no"
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.05), st.floats(0.55, 0.95))
+def test_flips_are_symmetric_and_need_two_conclusions(
+    a: float, b: float, error: float, line: float
+) -> None:
+    found = flip((a, error), (b, error), line)
+    assert found == flip((b, error), (a, error), line)
+    assert (found == "no") == (conclusion(a, line) == conclusion(b, line))
+
+
+def test_a_flip_is_named_with_where_it_happens() -> None:
+    values = {
+        ("weak", "normal"): 0.95, ("weak", "student_t"): 0.93,
+        ("sceptical", "normal"): 0.60, ("sceptical", "student_t"): 0.65,
+    }  # fmt: skip
+    first, second = flip_sentences(example(values), "m")
+    assert first == (
+        "1 conclusion flips across 80 % or 20 % among 4 specifications, compared with prior set "
+        "weak, normal residuals."
+    )
+    assert second == (
+        "The probability that 24-h urinary protein fell is likely (95 %), but uncertain (60 % to "
+        "65 %) with prior set sceptical."
+    )
+
+
+def test_the_decision_line_is_the_definitions() -> None:
+    got = example({("weak", "normal"): 0.95, ("sceptical", "normal"): 0.85})
+    assert flip_sentences(got, "m")[0].startswith("No conclusion flips: under all 2 spec")
+    decision = DEFINITIONS.decision.model_copy(update={"probability": 0.9})
+    strict = replace(got, definitions=DEFINITIONS.model_copy(update={"decision": decision}))
+    first, second = flip_sentences(strict, "m")
+    assert "across 90 % or 10 %" in first
+    assert second.endswith("but uncertain (85 %) with prior set sceptical.")
+
+
+def test_what_monte_carlo_error_decides_is_not_called_a_flip() -> None:
+    got = example({("weak", "normal"): 0.81, ("sceptical", "normal"): 0.79}, error=0.01)
+    (only,) = flip_sentences(got, "m")
+    assert only.startswith("No conclusion flips")
+    assert only.endswith("1 seems to, so near the line that Monte Carlo error decides.")
+
+
+def test_failed_specifications_are_left_out_of_the_comparison() -> None:
+    values = {("weak", "normal"): float("nan"), ("sceptical", "normal"): 0.9}
+    got = example(values | {("weak", "student_t"): 0.3})
+    assert base_of(got, "m")["prior_set"] == "sceptical"  # type: ignore[index]
+    assert (
+        "among 2 specifications, compared with prior set sceptical" in flip_sentences(got, "m")[0]
+    )
+
+
+def test_a_rise_is_spoken_of_where_a_rise_is_reported() -> None:
+    got = example({("weak", "normal"): 0.05, ("sceptical", "normal"): 0.4})
+    got = replace(got, table=got.table.assign(marker="albumin"))
+    assert flip_sentences(got, "m")[1] == (
+        "The probability that serum albumin rose is likely (95 %), but uncertain (60 %) with "
+        "prior set sceptical."
+    )
+    row = {"kind": "p_rise", "marker": "albumin", "week": 12.0, "category": ""}
+    assert range_of(got, "m", row) == "60 % to 95 %"
+
+
+def test_only_what_is_reported_counts_as_a_conclusion(found: Multiverse) -> None:
+    rows = concluded(found.table)
+    assert set(rows["kind"]) == {"p_fall", "next_patient", "exceeds", "latent"}
+    assert set(rows["category"]) == {"", "effective"}
+    assert set(rows["week"]) == {4.0}
+    assert list(dict.fromkeys(rows["kind"])) == ["p_fall", "next_patient", "exceeds", "latent"]
+
+
+def test_the_narrow_priors_flip_what_they_should(found: Multiverse) -> None:
+    # By construction the next patient responds under the wide priors and hardly else.
+    moved = flips(found, "proteinuria")
+    coming = moved[moved["kind"] == "next_patient"]
+    assert set(coming["prior_set"]) == {"sceptical"}
+    assert {tuple(pair) for pair in coming[["prior_set", "residual"]].to_numpy()} == {
+        ("sceptical", "normal"), ("sceptical", "student_t")
+    }  # fmt: skip
+    assert (coming["value"] < coming["value_base"]).all()
+
+
+GRID = pd.DataFrame(
+    [(p, r, t) for p in "abc" for r in ("normal", "student_t") for t in (0.1, 0.2)],
+    columns=["prior_set", "residual", "t"],
+)
+
+
+@given(st.sets(st.integers(0, 11), min_size=1))
+def test_covering_words_name_exactly_the_chosen(places: set[int]) -> None:
+    words = {"normal residuals": "normal", "Student-t residuals": "student_t"}
+    named: set[int] = set()
+    for text in covered(GRID.iloc[sorted(places)], GRID):
+        rows = pd.Series(True, index=GRID.index)
+        for part in text.split(" & "):
+            if part in words:
+                rows &= GRID["residual"] == words[part]
+            elif part.startswith("prior set "):
+                rows &= GRID["prior_set"] == part.removeprefix("prior set ")
+            else:
+                rows &= GRID["t"] == float(part.removeprefix("t "))
+        named |= set(np.flatnonzero(rows))
+    assert named == places
+
+
+def test_covering_words_are_short() -> None:
+    assert covered(GRID[GRID["prior_set"] == "b"], GRID) == ["prior set b"]
+    corner = (GRID["prior_set"] == "b") & (GRID["t"] == 0.2)
+    assert covered(GRID[corner], GRID) == ["prior set b & t 0.2"]
+    one = GRID.iloc[:1]
+    assert covered(one, one) == ["prior set a, normal residuals, t 0.1"]
+
+
+# ------------------------------------------------------------------ what is written
+
+
+def texts(figure: Figure) -> list[str]:
+    FigureCanvasAgg(figure).draw()
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def test_specification_curve_shows_every_choice(found: Multiverse) -> None:
+    figure = specification_curve(found, "proteinuria")
+    assert figure is not None
+    said = texts(figure)
+    for label in ("priors: weak", "residuals: Student-t", "effective.fall 0.4"):
+        assert label in said
+    assert any("Synthetic cohort" in text for text in said)
+    assert "Probabilities at week 4 under 8 specifications" in said
+    above = figure.axes[0]
+    (points,) = [
+        line for line in above.lines if line.get_marker() == "o" and len(line.get_xdata()) == 8
+    ]
+    values = np.asarray(points.get_ydata(), dtype=float)
+    assert np.all(np.diff(values) >= 0)
+    # One dark dot for each specification and axis below.
+    below = figure.axes[3]
+    dark = sum(
+        len(np.asarray(line.get_xdata()))
+        for line in below.lines
+        if line.get_color() == "#000000" and line.get_marker() == "o"
+    )
+    assert dark == 8 * 3
+
+
+def test_a_model_without_responses_has_a_curve_of_its_changes() -> None:
+    got = example({("weak", "normal"): 0.05, ("sceptical", "normal"): 0.4})
+    got = replace(got, table=got.table.assign(marker="b_cell"))
+    figure = specification_curve(got, "m")
+    assert figure is not None
+    assert "P(rise):\nB lymphocytes" in texts(figure)
+
+
+def test_files_are_written_whole_and_replace_only_their_kind(
+    found: Multiverse, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    command.write(found, folder)
+    assert {path.name for path in folder.iterdir()} == {
+        "sensitivity.csv", "power_scaling.csv", "specification_curve.png", "sensitivity.json",
+    }  # fmt: skip
+    back = pd.read_csv(folder / "sensitivity.csv")
+    assert len(back) == len(found.table)
+    np.testing.assert_allclose(back["value"], found.table["value"])
+    described = json.loads((folder / "sensitivity.json").read_text(encoding="utf-8"))
+    assert described["decision"] == 0.8
+    assert described["axes"]["effective.fall"] == [0.15, 0.4]
+    assert {fit["card_sha256"] for fit in described["fits"]} == set(found.fits["card_sha256"])
+    assert described["flips"]["proteinuria"] == flip_sentences(found, "proteinuria")
+    assert described["synthetic"] is True
+    command.write(found, folder)  # its own kind is replaced
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    with pytest.raises(InputError, match=r"sensitivity\.json"):
+        command.write(found, tmp_path / "run")
+    assert (tmp_path / "run" / "run.json").read_text() == "{}"
+
+
+def test_the_terminal_says_what_flips(
+    found: Multiverse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command.say(found)
+    out = " ".join(re.sub("[┃│┏┓━┳┡┩╇└┘┴─]", " ", capsys.readouterr().out).split())
+    assert out.startswith("SYNTHETIC cohort")
+    assert "next_patient: effective" in out
+    for sentence in flip_sentences(found, "proteinuria"):
+        assert sentence in out
+    assert "there was no control group" in out
+
+
+def cli(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str]:
+    monkeypatch.setattr(multiverse, "fit", fake_fit)
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 1)
+    result = CliRunner().invoke(app, ["sensitivity", *arguments])
+    return result.exit_code, result.output
+
+
+def test_command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    options = ("--priors", "weak", "--priors", "sceptical", "--residual", "normal")
+    options += ("--threshold", "effective.fall=0.4", "--out", str(tmp_path / "out"))
+    code, output = cli(monkeypatch, *options)
+    assert code == 0, output
+    table = pd.read_csv(tmp_path / "out" / "sensitivity.csv")
+    assert set(table["residual"]) == {"normal"}
+    assert set(table["effective.fall"]) == {0.15, 0.4}
+
+
+def test_command_line_refuses_before_it_fits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wrong = ("--priors", "nonsense", "--threshold", "nothing=1", "--out", str(tmp_path / "out"))
+    code, output = cli(monkeypatch, *wrong)
+    assert code == 2
+    assert "nonsense" in output
+    assert "nothing" in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "out").exists()
+
+
+def test_command_line_says_by_its_status_that_a_fit_failed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def failing(card: Card, cohort: Cohort, sampling: Sampling, progress: object = None) -> Fit:
+        heavy = card.structure.residual == "student_t"
+        fitted = fake_fit(card, cohort, sampling)
+        return replace(fitted, diagnostics=BAD) if heavy else fitted
+
+    monkeypatch.setattr(multiverse, "fit", failing)
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 1)
+    arguments = ["sensitivity", "--priors", "weak", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    out = " ".join(result.output.split())
+    assert (
+        "proteinuria has no numbers with prior set weak and Student-t residuals: it did not "
+        "converge: 3 divergent transitions."
+    ) in out
