@@ -109,7 +109,10 @@ def test_run_json(finished: Path) -> None:
     assert run["seed"] == 1
     assert run["prior_set"] == "weak"
     assert len(run["data"]["sha256"]) == 64
-    assert {len(model["card_sha256"]) for model in run["models"].values()} == {64}
+    assert [(s["name"], len(s["sha256"])) for s in run["prior_sets"]] == [("weak", 64)]
+    for key in ("card_sha256", "priors_sha256"):
+        assert {len(model[key]) for model in run["models"].values()} == {64}
+    assert all(model["beliefs"] == {} for model in run["models"].values())
     assert {"python", "pymc", "nutpie", "mnbayes"} <= set(run["versions"])
     assert run["models"]["remission"]["seconds"]["sample"] > 0
 
@@ -155,6 +158,25 @@ def test_no_report_and_new_priors(tmp_path: Path, proteinuria: object) -> None:
     )
     assert run["models"]["proteinuria"]["priors"]["change_mean"] == {
         "urine_protein_24h": "Normal(0, 0.2)"
+    }
+
+
+def test_beliefs_and_files_over_sets(tmp_path: Path, proteinuria: object) -> None:
+    out, mine = tmp_path / "out", tmp_path / "mine.toml"
+    mine.write_text("[priors.visit_sd.urine_protein_24h]\nsigma = 0.25\n")
+    arguments = ["fit", "--model", "proteinuria", "--priors", str(mine), "--priors", "enthusiastic"]
+    arguments += ["--set", "change_sd=95% below 0.8", "--no-report", "--no-influence"]
+    done = runner.invoke(app, [*arguments, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.stderr.split())
+    assert "Prior set enthusiastic (A fall like the closest published ones). An enthusiast" in said
+    assert "visit_sd ~ Half-normal(0.25), the card has Half-normal(0.2)" in said
+    run = json.loads((out / MANIFEST).read_text())
+    assert run["prior_set"] == "enthusiastic + mine"
+    assert [each["name"] for each in run["prior_sets"]] == ["enthusiastic", "mine"]
+    assert run["models"]["proteinuria"]["beliefs"] == {
+        "change_mean": {"urine_protein_24h": "90% between 0.25 and 0.8 on gmr"},
+        "change_sd": {"urine_protein_24h": "95% below 0.8 on sd"},
     }
 
 

@@ -21,8 +21,9 @@ from mnbayes.definitions import load_definitions
 from mnbayes.fitting import Fit, Sampling
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.models.observations import Observations, observations
-from mnbayes.report.sensitivity import power_scaling_of
+from mnbayes.report.sensitivity import multiverse_command, power_scaling_of, power_scalings
 from mnbayes.results import Result, summarise
+from mnbayes.run import Run
 from mnbayes.sensitivity.marginal_likelihood import _completed, _parameters, marginal_loglik
 from mnbayes.sensitivity.power_scaling import (
     CONFLICT,
@@ -259,26 +260,25 @@ def fake_fit(
         visits=data.weeks,
         patients=5,
         measured=data.log_value,
-        draws=100,
         seed=seed,
-        **changes,
+        **({"draws": 100} | changes),
     )
     groups = {name: node.to_dataset() for name, node in tree.children.items()}
     rng = np.random.default_rng(seed)
     posterior = groups["posterior"]
-    size = posterior["correlation"].shape[-1]
+    size, count = posterior["correlation"].shape[-1], posterior.sizes["draw"]
     roots = np.linalg.cholesky(
-        np.eye(size) * 0.8 + 0.2 + 0.1 * np.eye(size) * rng.random((4, 100, 1, 1))
+        np.eye(size) * 0.8 + 0.2 + 0.1 * np.eye(size) * rng.random((4, count, 1, 1))
     )
     roots /= np.linalg.norm(roots, axis=-1, keepdims=True)
     matrix = roots @ np.swapaxes(roots, -1, -2)
     posterior = posterior.assign(correlation=(posterior["correlation"].dims, matrix))
     if card.structure.covariate:
-        slope = 0.2 * rng.standard_normal((4, 100, len(card.markers)))
+        slope = 0.2 * rng.standard_normal((4, count, len(card.markers)))
         posterior = posterior.assign(covariate_slope=(("chain", "draw", "marker"), slope))
     if card.structure.shrink:
         for name in ("common_change", "change_spread"):
-            values = np.exp(0.2 * rng.standard_normal((4, 100)))
+            values = np.exp(0.2 * rng.standard_normal((4, count)))
             posterior = posterior.assign({name: (("chain", "draw"), values)})
     groups["posterior"] = posterior
     for name in card.parameters:
@@ -360,6 +360,8 @@ def test_marginal_likelihood_is_the_density_of_all_measurements(
     fit = replace(fit, observations=replace(fit.observations, log_value=seen))
     found = marginal_loglik(fit, np.random.default_rng(1))
     assert found.shape == (4, 100)
+    thinned = marginal_loglik(fit, np.random.default_rng(1), 2)
+    np.testing.assert_allclose(thinned, found[:, ::2])
     for chain, draw in ((0, 0), (3, 57)):
         assert found[chain, draw] == pytest.approx(dense_loglik(fit, chain, draw), abs=1e-8)
 
@@ -392,7 +394,8 @@ def test_censored_values_are_drawn_inside_their_intervals() -> None:
     fit = fake_fit(load_card("proteinuria"))
     fit = replace(fit, observations=_censored(fit.observations))
     data = fit.observations
-    value, _ = _completed(fit, _parameters(fit), np.random.default_rng(1))
+    posterior = fit.tree["posterior"].to_dataset()
+    value, _ = _completed(posterior, data, _parameters(posterior), np.random.default_rng(1))
     hidden = value[:, data.censored[data.observed]]
     lower, upper = data.log_lower[data.censored], data.log_upper[data.censored]
     assert np.isfinite(hidden).all()
@@ -408,8 +411,9 @@ def test_weights_of_student_t_residuals_follow_the_distance() -> None:
     card = structured("proteinuria", residual="student_t")
     hyper = replace(default_hyper(card.markers, 2), residual_df=4.0)
     fit = fake_fit(card, hyper=hyper, spread=0.0, level_spread=0.0)
-    parameters = _parameters(fit)
-    value, sd = _completed(fit, parameters, np.random.default_rng(2))
+    posterior = fit.tree["posterior"].to_dataset()
+    parameters = _parameters(posterior)
+    value, sd = _completed(posterior, fit.observations, parameters, np.random.default_rng(2))
     weight = (parameters.residual_sd[:, fit.observations.observed.nonzero()[2]] / sd) ** 2
     level = fit.tree["posterior"]["level"].to_numpy().reshape(400, -1)
     distance = (value - level) / parameters.residual_sd
@@ -449,6 +453,12 @@ def test_every_reported_answer_is_scaled() -> None:
     change = result.estimates.set_index(["marker", "week"]).loc[(PROTEIN, 4.0)]
     first = table.iloc[0]
     assert (first["value"], first["prior"]) == (change["gmr_median"], change["gmr_median_prior"])
+
+
+def test_of_a_large_model_the_likelihood_has_half_of_the_draws() -> None:
+    fit = fake_fit(load_card("joint"), draws=101)
+    table = summarise(fit, DEFINITIONS).power_scaling
+    assert table["likelihood_sensitivity"].gt(0).all()
 
 
 def test_answers_with_half_the_prior_lie_opposite_to_those_with_twice() -> None:
@@ -538,3 +548,18 @@ def test_what_cannot_be_relied_on_is_left_out_and_said(result: Result) -> None:
     assert "Pareto shape 0.93" in said(changed)
     row = power_scaling_of(changed, DEFINITIONS.benchmarks, 0.8).table.rows[0]
     assert row[3] == "–"
+
+
+def test_the_report_names_the_command_of_the_multiverse(result: Result) -> None:
+    cohort = simulate_cohort(n_patients=5)
+    manifest = {"versions": {}, "seconds": {}, "models": {}}
+    run = Run(cohort, DEFINITIONS, (result,), "weak", (), manifest)
+    assert multiverse_command(run) == "mnbayes sensitivity --data simulated --model proteinuria"
+    spaced = replace(run, cohort=replace(cohort, source="my trial"))
+    assert "--data 'my trial' " in multiverse_command(spaced)
+    (own,) = power_scalings(run)
+    assert own is not None
+    assert len(own.table.rows) == len(result.power_scaling)
+    assert power_scalings(replace(run, results=(replace(result, withheld=("no",)),))) == (None,)
+    old = replace(result, power_scaling=pd.DataFrame())
+    assert power_scalings(replace(run, results=(old,))) == (None,)

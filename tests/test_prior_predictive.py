@@ -1,6 +1,9 @@
 """Draws from the prior alone: closed forms, and what is called implausible."""
 
+import hashlib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -25,8 +28,12 @@ from mnbayes.prior_predictive import (
     ratio_table,
     response_table,
 )
+from mnbayes.prior_sets import load_prior_set
 from mnbayes.problems import InputError
-from mnbayes.resources import physiological_limits_file
+from mnbayes.report.prior_predictive import consequences, limits_table, prior_sets
+from mnbayes.resources import models_folder, physiological_limits_file
+from mnbayes.results import Result
+from mnbayes.run import Run
 
 PROTEINURIA, REMISSION = load_card("proteinuria"), load_card("remission")
 DEFINITIONS = load_definitions()
@@ -257,3 +264,45 @@ def test_figure_names_the_absurd() -> None:
     figure = prior_ranges([prior_predictive(card, DEFINITIONS) for card in (absurd, REMISSION)])
     assert len(figure.axes) == 3
     assert "IMPLAUSIBLE" in " ".join(figure.get_supxlabel().split())
+
+
+# --- the report ----------------------------------------------------------------------------------
+
+
+def result_of(card: Card, *, withheld: bool = False) -> Result:
+    """As much of a result as the priors' section looks at."""
+    observed = SimpleNamespace(weeks=(0.0, 4.0, 26.0), markers=card.markers)
+    fit = SimpleNamespace(card=card, observations=observed, sampling=SimpleNamespace(seed=3))
+    reasons = ("R-hat",) if withheld else ()
+    return cast(Result, SimpleNamespace(fit=fit, withheld=reasons, name=card.name))
+
+
+def test_report_tells_what_the_priors_imply() -> None:
+    made = consequences(result_of(REMISSION), DEFINITIONS)
+    assert made.plausible
+    assert [row[1] for row in made.table.rows] == ["baseline", "week 26"] * 2
+    same = prior_predictive(REMISSION, DEFINITIONS, (0.0, 4.0, 26.0), seed=3).levels.iloc[0]
+    assert made.table.rows[0][2].startswith(f"{same['typical_median']:.3g} (")
+    assert made.table.rows[0][4:] == ("below 0.01: <1 %", "above 30: 2 %")
+    assert {len(row) for row in made.table.rows} == {len(made.table.head)}
+    absurd = with_priors(PROTEINURIA, settings=["baseline_mean.mu=5.7"])
+    told = consequences(result_of(absurd), DEFINITIONS)
+    assert not told.plausible
+    assert "a typical patient lies above 30 g/24h" in told.verdict[0]
+
+
+def test_report_keeps_probabilities_of_a_withheld_model() -> None:
+    made = consequences(result_of(PROTEINURIA, withheld=True), DEFINITIONS)
+    assert "%" not in " ".join(cell for row in made.table.rows for cell in row)
+    assert {len(row) for row in made.table.rows} == {len(made.table.head)}
+
+
+def test_report_names_the_sets_and_the_limits() -> None:
+    described = [load_prior_set(name).described for name in ("weak", "sceptical")]
+    run = SimpleNamespace(manifest={"prior_sets": described}, results=[result_of(REMISSION)])
+    assert [each["name"] for each in prior_sets(cast(Run, run))] == ["weak", "sceptical"]
+    assert prior_sets(cast(Run, SimpleNamespace(manifest={}))) == ()
+    rows = limits_table(cast(Run, run)).rows
+    assert [row[1] for row in rows] == ["0.01 to 30 g/24h", "5 to 60 g/L"]
+    digest = hashlib.sha256((models_folder() / "priors" / "weak.toml").read_bytes()).hexdigest()
+    assert described[0]["sha256"] == digest

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import optimize, stats
@@ -49,35 +48,40 @@ def _degrees(wanted: Wanted) -> float:
     return nu
 
 
-def _symmetric(wanted: Wanted, standard: Any) -> dict[str, float]:
-    """Location and scale of a symmetric distribution on the line; ``standard`` has scale 1."""
+def _symmetric(wanted: Wanted, nu: float | None = None) -> dict[str, float]:
+    """Location and scale of a normal on the line, or of a Student-t with ``nu``."""
     share, low, high, median = wanted.share, wanted.low, wanted.high, wanted.median
+    family = "Normal" if nu is None else "StudentT"
+    unit = {"mu": 0.0, "sigma": 1.0} | ({} if nu is None else {"nu": nu})
+
+    def z(probability: float) -> float:
+        return float(priors.quantile(family, unit, probability))
+
     if low is not None and high is not None and median is None:
-        half = float(standard.ppf((1 + share) / 2))
         # Halved before they are added or subtracted, so that neither overflows.
-        return {"mu": low / 2 + high / 2, "sigma": (high / 2 - low / 2) / half}
+        return {"mu": low / 2 + high / 2, "sigma": (high / 2 - low / 2) / z((1 + share) / 2)}
     if median is None:
         raise AssertionError("where one side is open there is a median")
     if low is not None and high is not None:
-        above, below = high - median, low - median
+        ends = np.array([low - median, high - median])
         centre = float(np.log(high - low))
 
         def excess(log_sigma: float) -> float:
-            sigma = np.exp(log_sigma)
-            return float(standard.cdf(above / sigma) - standard.cdf(below / sigma) - share)
+            below, above = priors.cdf(family, unit, ends / np.exp(log_sigma))
+            return float(above - below - share)
 
         return {"mu": median, "sigma": float(np.exp(_root(excess, centre - 30, centre + 30)))}
     distance = high - median if high is not None else median - (low or 0.0)
-    return {"mu": median, "sigma": distance / float(standard.ppf(share))}
+    return {"mu": median, "sigma": distance / z(share)}
 
 
 def _normal(wanted: Wanted) -> dict[str, float]:
-    return _symmetric(wanted, stats.norm())
+    return _symmetric(wanted)
 
 
 def _student(wanted: Wanted) -> dict[str, float]:
     nu = _degrees(wanted)
-    return {"nu": nu} | _symmetric(wanted, stats.t(nu))
+    return {"nu": nu} | _symmetric(wanted, nu)
 
 
 def _log_normal(wanted: Wanted) -> dict[str, float]:
@@ -87,7 +91,7 @@ def _log_normal(wanted: Wanted) -> dict[str, float]:
     low, high, median = log(wanted.low), log(wanted.high), log(wanted.median)
     if low is None and high is not None and median is None:
         raise BeliefError("a lower number above 0, or 'P% below B, median M'")
-    return _symmetric(Wanted(wanted.share, low, high, median, "LogNormal", {}), stats.norm())
+    return _symmetric(Wanted(wanted.share, low, high, median, "LogNormal", {}))
 
 
 def _one_scale(wanted: Wanted) -> dict[str, float]:

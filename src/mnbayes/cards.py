@@ -345,11 +345,11 @@ def load_card(name: str | Path) -> Card:
     InputError
         If there is no such card (the ones that exist are named) or it is not valid.
     """
-    brought = models_folder() / f"{name}.toml"
-    if str(name) == Path(name).name and brought.is_file():
-        data = read_toml(brought)
+    brought = {path.stem: path for path in models_folder().glob("*.toml")}
+    if str(name) in brought:
+        data = read_toml(brought[str(name)])
         if "priors" in data:
-            return parse_card(data, brought.name)
+            return parse_card(data, brought[str(name)].name)
     if Path(name).suffix == ".toml":
         return parse_card(read_toml(Path(name)), Path(name).name)
     cards = available_cards()

@@ -30,6 +30,8 @@ Count = Callable[[int, int], None]
 #: Most patients that are left out one by one: beyond, a single one moves little, and the
 #: refits take minutes.
 MOST_PATIENTS = 40
+#: Draws of a chain that a refit needs for the gate.
+ENOUGH = 750
 #: Fewest patients with measurements; without one of them, two are left, the least for a fit.
 FEWEST_PATIENTS = 3
 #: Spawn key of the refits' seeds; a fit spawns 0, 1 and 2 from its own.
@@ -210,7 +212,8 @@ def _refit(
     try:
         sampling = result.fit.sampling
         # Enough for the gate; the differences that matter are far above the Monte Carlo error.
-        fewer = replace(sampling, draws=3 * sampling.draws // 4, seed=seed)
+        draws = min(sampling.draws, max(ENOUGH, 3 * sampling.draws // 4))
+        fewer = replace(sampling, draws=draws, seed=seed)
         refit = fit(result.fit.card, cohort, fewer)
     except InputError as error:
         found = [f"{p.found}; expected {p.expected}" for p in error.problems]
@@ -225,7 +228,7 @@ def leave_one_out(
 ) -> pd.DataFrame:
     """Refit a model without each patient in turn and compare every answer.
 
-    The refits are exact (no importance weights) and three quarters as long as the full fit. They compile
+    The refits are exact (no importance weights) and somewhat shorter than the full fit. They compile
     nothing, except where a patient's absence changes the structure of the model: with
     Student-t residuals, and where the patient has values beyond a detection limit.
 

@@ -12,7 +12,7 @@ from mnbayes.card_beliefs import belief_problem
 from mnbayes.cards import PARAMETERS, SHARED, Card, prior_name, quantity, restore_card
 from mnbayes.elicitation import read_prior_belief
 from mnbayes.markers import MARKERS
-from mnbayes.prior_sets import Change, PriorSet, load_prior_set, load_prior_sets
+from mnbayes.prior_sets import Change, PriorSet, load_prior_set, load_prior_sets, parse_setting
 from mnbayes.problems import InputError, Problem, quoted
 
 __all__ = [
@@ -28,8 +28,6 @@ __all__ = [
 ]
 
 _TEXTS = ("meaning", "why", "source")
-_SETTING = "NAME.ARG=VALUE"
-_FORMS = f"{_SETTING} or 'NAME=P% between A and B on SCALE'"
 
 #: What a prior means once its centre was moved and nobody said what it means now: the card's own
 #: words may speak of a direction that it no longer has.
@@ -39,43 +37,6 @@ _MOVED = {
     "around $x50",
     "covariate_slope": "ratio per unit of the covariate between $x025 and $x975, around $x50",
 }
-
-
-def parse_setting(text: str) -> Change:
-    """Parse a single value: a number, a distribution's name or a belief.
-
-    Parameters
-    ----------
-    text : str
-        ``change_mean.sigma=0.3``, ``change_mean.albumin.mu=0``,
-        ``change_mean.distribution=StudentT``, or a belief as in
-        ``change_mean=90% between 0.3 and 1.1 on gmr``.
-
-    Raises
-    ------
-    InputError
-        If the text has none of these forms or the value is not a number.
-    """
-    name, equals, value = (part.strip() for part in text.partition("="))
-    parts = name.split(".")
-    if not equals or not all(parts):
-        raise InputError([Problem("--set", None, None, quoted(text), _FORMS)])
-    if "%" in value:
-        if len(parts) > 2:
-            expected = f"a belief about {'.'.join(parts[:-1])}, which fits its numbers"
-            raise InputError([Problem("--set", None, quoted(name), quoted(value), expected)])
-        return Change(parts[0], parts[1] if len(parts) == 2 else "", {"belief": value}, "--set")
-    if len(parts) not in (2, 3):
-        raise InputError([Problem("--set", None, None, quoted(text), _FORMS)])
-    marker, argument = parts[1] if len(parts) == 3 else "", parts[-1]
-    if argument == "distribution":
-        return Change(parts[0], marker, {argument: value}, "--set")
-    try:
-        number = float(value)
-    except ValueError:
-        expected = "a number, or a belief such as '90% between A and B'"
-        raise InputError([Problem("--set", None, quoted(name), quoted(value), expected)]) from None
-    return Change(parts[0], marker, {argument: number}, "--set")
 
 
 def _target(card: Card, change: Change) -> str | None:
@@ -155,6 +116,8 @@ def apply_changes(cards: Iterable[Card], changes: Iterable[Change], *, strict: b
         Every misspelt name (with the names that exist) and every impossible value.
     """
     cards, changes = list(cards), list(changes)
+    if not changes:
+        return cards
     data = [card.model_dump(by_alias=True) for card in cards]
     problems: list[Problem] = []
     for change in changes:
@@ -169,7 +132,7 @@ def apply_changes(cards: Iterable[Card], changes: Iterable[Change], *, strict: b
         # Said once, although several cards have the same prior.
         raise InputError(dict.fromkeys(problems))
     origins = ", ".join(dict.fromkeys(change.origin for change in changes))
-    files = [f"{card.name} with {origins}" if origins else card.name for card in cards]
+    files = [f"{card.name} with {origins}" for card in cards]
     return [restore_card(tables, file) for tables, file in zip(data, files, strict=True)]
 
 

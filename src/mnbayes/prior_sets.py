@@ -1,4 +1,4 @@
-"""Prior sets: files of priors that override some of a card's."""
+"""What a user writes to override a card's priors: prior sets (files) and single values."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from mnbayes.toml_files import read_toml
 
 _TEXTS = ("name", "title", "why", "source")
 _KEYS = (*_TEXTS, "priors")
+_SETTING = "NAME.ARG=VALUE"
+_FORMS = f"{_SETTING} or 'NAME=P% between A and B on SCALE'"
 
 
 @dataclass(frozen=True)
@@ -174,3 +176,40 @@ def load_prior_sets(names: Iterable[str | Path]) -> tuple[PriorSet, ...]:
 def joined_name(sets: Iterable[PriorSet]) -> str:
     """The sets of a run as one name, such as ``sceptical + mine``."""
     return " + ".join(each.name for each in sets)
+
+
+def parse_setting(text: str) -> Change:
+    """Parse a single value: a number, a distribution's name or a belief.
+
+    Parameters
+    ----------
+    text : str
+        ``change_mean.sigma=0.3``, ``change_mean.albumin.mu=0``,
+        ``change_mean.distribution=StudentT``, or a belief as in
+        ``change_mean=90% between 0.3 and 1.1 on gmr``.
+
+    Raises
+    ------
+    InputError
+        If the text has none of these forms or the value is not a number.
+    """
+    name, equals, value = (part.strip() for part in text.partition("="))
+    parts = name.split(".")
+    if not equals or not all(parts):
+        raise InputError([Problem("--set", None, None, quoted(text), _FORMS)])
+    if "%" in value:
+        if len(parts) > 2:
+            expected = f"a belief about {'.'.join(parts[:-1])}, which fits its numbers"
+            raise InputError([Problem("--set", None, quoted(name), quoted(value), expected)])
+        return Change(parts[0], parts[1] if len(parts) == 2 else "", {"belief": value}, "--set")
+    if len(parts) not in (2, 3):
+        raise InputError([Problem("--set", None, None, quoted(text), _FORMS)])
+    marker, argument = parts[1] if len(parts) == 3 else "", parts[-1]
+    if argument == "distribution":
+        return Change(parts[0], marker, {argument: value}, "--set")
+    try:
+        number = float(value)
+    except ValueError:
+        expected = "a number, or a belief such as '90% between A and B'"
+        raise InputError([Problem("--set", None, quoted(name), quoted(value), expected)]) from None
+    return Change(parts[0], marker, {argument: number}, "--set")

@@ -76,18 +76,14 @@ def formula(family: str, arguments: Mapping[str, float]) -> str:
     return FAMILIES[family].formula.format(**numbers)
 
 
-def frozen_distribution(family: str, arguments: Mapping[str, ArrayLike]) -> Any:
-    """SciPy's distribution with the arguments of a card.
+def _distribution(
+    family: str, arguments: Mapping[str, ArrayLike]
+) -> tuple[Any, tuple[Floats | float, ...]]:
+    """SciPy's distribution, and the arguments of a card in its own order.
 
-    The two half-families are returned as the *symmetric* distribution they fold;
-    :func:`quantile`, :func:`log_density` and :func:`draw` fold it.
-
-    Parameters
-    ----------
-    family : str
-        A key of :data:`FAMILIES` other than ``LKJ``.
-    arguments : mapping
-        Argument name to value.
+    Not frozen: freezing compiles code each time. The two half-families are returned as the
+    *symmetric* distribution they fold; :func:`quantile`, :func:`cdf`, :func:`log_density` and
+    :func:`draw` fold it.
 
     Raises
     ------
@@ -97,19 +93,19 @@ def frozen_distribution(family: str, arguments: Mapping[str, ArrayLike]) -> Any:
     value = {name: np.asarray(arguments[name], dtype=float) for name in FAMILIES[family].arguments}
     match family:
         case "Normal":
-            return stats.norm(value["mu"], value["sigma"])
+            return stats.norm, (value["mu"], value["sigma"])
         case "StudentT":
-            return stats.t(value["nu"], value["mu"], value["sigma"])
+            return stats.t, (value["nu"], value["mu"], value["sigma"])
         case "HalfNormal":
-            return stats.norm(0.0, value["sigma"])
+            return stats.norm, (0.0, value["sigma"])
         case "HalfStudentT":
-            return stats.t(value["nu"], 0.0, value["sigma"])
+            return stats.t, (value["nu"], 0.0, value["sigma"])
         case "Exponential":
-            return stats.expon(0.0, 1.0 / value["lam"])
+            return stats.expon, (0.0, 1.0 / value["lam"])
         case "Gamma":
-            return stats.gamma(value["alpha"], 0.0, 1.0 / value["beta"])
+            return stats.gamma, (value["alpha"], 0.0, 1.0 / value["beta"])
         case "LogNormal":
-            return stats.lognorm(value["sigma"], 0.0, np.exp(value["mu"]))
+            return stats.lognorm, (value["sigma"], 0.0, np.exp(value["mu"]))
     raise KeyError(family)
 
 
@@ -128,20 +124,25 @@ def quantile(family: str, arguments: Mapping[str, ArrayLike], probability: Array
     p = np.asarray(probability, dtype=float)
     if _folds(family):
         p = (1.0 + p) / 2.0
-    return np.asarray(frozen_distribution(family, arguments).ppf(p))
+    with np.errstate(all="ignore"):  # a quantile may lie beyond every number
+        distribution, values = _distribution(family, arguments)
+        return np.asarray(distribution.ppf(p, *values))
 
 
 def cdf(family: str, arguments: Mapping[str, ArrayLike], value: ArrayLike) -> Floats:
     """Probability of a prior below ``value``; broadcasts."""
     x = np.asarray(value, dtype=float)
-    below = np.asarray(frozen_distribution(family, arguments).cdf(x))
+    with np.errstate(all="ignore"):
+        distribution, values = _distribution(family, arguments)
+        below = np.asarray(distribution.cdf(x, *values))
     return np.maximum(2.0 * below - 1.0, 0.0) if _folds(family) else below
 
 
 def log_density(family: str, arguments: Mapping[str, ArrayLike], value: ArrayLike) -> Floats:
     """Log density of a prior at ``value``; broadcasts. Outside the support it is -inf."""
     x = np.asarray(value, dtype=float)
-    density = np.asarray(frozen_distribution(family, arguments).logpdf(x))
+    distribution, values = _distribution(family, arguments)
+    density = np.asarray(distribution.logpdf(x, *values))
     if _folds(family):
         density = np.where(x >= 0.0, density + np.log(2.0), -np.inf)
     return density
@@ -160,7 +161,8 @@ def draw(
     shape : tuple of int
         Shape of the result; the arguments broadcast against its last dimensions.
     """
-    sample = np.asarray(frozen_distribution(family, arguments).rvs(size=shape, random_state=rng))
+    distribution, values = _distribution(family, arguments)
+    sample = np.asarray(distribution.rvs(*values, size=shape, random_state=rng))
     return np.abs(sample) if _folds(family) else sample
 
 

@@ -41,7 +41,7 @@ def validation_problems(error: ValidationError, file: str) -> list[Problem]:
             file,
             None,
             ".".join(str(part) for part in item["loc"] if part != "") or None,
-            "" if isinstance(item["input"], dict) else repr(item["input"])[:80],
+            "otherwise" if isinstance(item["input"], dict) else repr(item["input"])[:80],
             item["msg"].removeprefix("Value error, "),
         )
         for item in error.errors()

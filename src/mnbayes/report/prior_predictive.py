@@ -41,7 +41,8 @@ class Consequences:
 def consequences(result: Result, definitions: Definitions) -> Consequences:
     """Draw from a model's priors alone, at its visits and with the seed of its fit.
 
-    Nothing here depends on the fit, so it is shown of a withheld model too.
+    Nothing here depends on the fit, and an absurd prior may be why one failed: of a withheld model
+    the levels are shown, without probabilities.
     """
     weeks, seed = result.fit.observations.weeks, result.fit.sampling.seed
     predictive = prior_predictive(result.fit.card, definitions, weeks, seed=seed)
@@ -50,12 +51,11 @@ def consequences(result: Result, definitions: Definitions) -> Consequences:
         f"typical patients and {wording.percent(PATIENT_BEYOND)} of next patients lie beyond what "
         "is found in patients."
     )
-    return Consequences(
-        _table(predictive), predictive.implausible or (fine,), not predictive.implausible
-    )
+    table = _table(predictive, shares=not result.withheld)
+    return Consequences(table, predictive.implausible or (fine,), not predictive.implausible)
 
 
-def _table(predictive: PriorPredictive) -> Table:
+def _table(predictive: PriorPredictive, *, shares: bool) -> Table:
     draws = len(predictive.draws.patient)
     limits = physiological_limits()
     last = predictive.draws.weeks[-1]
@@ -70,19 +70,19 @@ def _table(predictive: PriorPredictive) -> Table:
                 for who in ("typical", "patient")
             ),
         ]
-        for side, bound in (("below", limit.lower), ("above", limit.upper)):
+        for side, bound in (("below", limit.lower), ("above", limit.upper)) if shares else ():
             share = row[f"patient_{side}"]
             error = wording.independent_error(share, draws)
             cells.append(f"{side} {bound:g}: {wording.probability(share, error)}")
         rows.append(tuple(cells))
-    head = (
+    head: tuple[str, ...] = (
         "Marker",
         "Visit",
         "Typical (median) patient",
         "Next patient, as measured",
-        "Next patient, too low",
-        "Next patient, too high",
     )
+    if shares:
+        head = (*head, "Next patient, too low", "Next patient, too high")
     caption = "Levels under the prior alone: median (95 % interval)"
     return Table(caption, head, tuple(rows), frozenset({0, 1}))
 

@@ -11,6 +11,7 @@ be diagnosed where there are none.
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -23,29 +24,28 @@ type FloatArray = NDArray[np.float64]
 _LOG_2PI = float(np.log(2 * np.pi))
 
 
-def _draws(fit: Fit, name: str) -> FloatArray:
-    """Draws of a posterior variable, chains stacked on the first axis."""
-    data = fit.tree["posterior"].dataset[name].transpose("chain", "draw", ...)
+def _draws(posterior: xr.Dataset, name: str) -> FloatArray:
+    """Draws of a variable, chains stacked on the first axis."""
+    data = posterior[name].transpose("chain", "draw", ...)
     values = np.asarray(data.to_numpy(), dtype=float)
     return values.reshape(-1, *values.shape[2:])
 
 
-def _parameters(fit: Fit) -> Parameters:
-    """The draws as the model's arrays; what the card switches off is absent from the tree."""
-    present = set(fit.tree["posterior"].dataset.data_vars)
-    mean = _draws(fit, "baseline_mean")
+def _parameters(posterior: xr.Dataset) -> Parameters:
+    """The draws as the model's arrays; what the card switches off is absent."""
+    mean = _draws(posterior, "baseline_mean")
 
     def optional(name: str, missing: FloatArray) -> FloatArray:
-        return _draws(fit, name) if name in present else missing
+        return _draws(posterior, name) if name in posterior else missing
 
     return Parameters(
         baseline_mean=mean,
-        visit_change=_draws(fit, "visit_change"),
+        visit_change=_draws(posterior, "visit_change"),
         slope=optional("covariate_slope", np.zeros_like(mean)),
-        baseline_sd=_draws(fit, "baseline_sd"),
-        change_sd=_draws(fit, "change_sd"),
-        residual_sd=_draws(fit, "residual_sd"),
-        cholesky=np.linalg.cholesky(_draws(fit, "correlation")),
+        baseline_sd=_draws(posterior, "baseline_sd"),
+        change_sd=_draws(posterior, "change_sd"),
+        residual_sd=_draws(posterior, "residual_sd"),
+        cholesky=np.linalg.cholesky(_draws(posterior, "correlation")),
         serial_sd=optional("serial_sd", np.zeros_like(mean)),
         serial_weeks=optional("serial_weeks", np.ones(len(mean))),
         residual_df=optional("residual_df", np.full(len(mean), np.inf)),
@@ -53,7 +53,10 @@ def _parameters(fit: Fit) -> Parameters:
 
 
 def _completed(
-    fit: Fit, parameters: Parameters, rng: np.random.Generator
+    posterior: xr.Dataset,
+    data: Observations,
+    parameters: Parameters,
+    rng: np.random.Generator,
 ) -> tuple[FloatArray, FloatArray]:
     """Log values of every observed cell, and the SD of its normal residual.
 
@@ -64,9 +67,8 @@ def _completed(
     -------
     value, sd : array, shape (draw, observation)
     """
-    data = fit.observations
     patient, visit, marker = np.nonzero(data.observed)
-    level = _draws(fit, "level")[:, patient, visit, marker]
+    level = _draws(posterior, "level")[:, patient, visit, marker]
     sd = parameters.residual_sd[:, marker]
     df = np.broadcast_to(parameters.residual_df[:, None], sd.shape)
     student = data.weights
@@ -108,7 +110,7 @@ def _shared_design(
     return design
 
 
-def marginal_loglik(fit: Fit, rng: np.random.Generator) -> FloatArray:
+def marginal_loglik(fit: Fit, rng: np.random.Generator, every: int = 1) -> FloatArray:
     """Log-likelihood of the top-level parameters at each posterior draw.
 
     Patients' effects, serial parts, visit deviations and, where the markers' mean changes
@@ -121,24 +123,28 @@ def marginal_loglik(fit: Fit, rng: np.random.Generator) -> FloatArray:
     rng : Generator
         For the residual weights of a Student-t model and for censored values. The likelihood is
         that given these, each draw with its own.
+    every : int
+        Of so many draws of a chain one is used.
 
     Returns
     -------
-    array, shape (chain, draw)
-        Up to nothing: constants are included.
+    array, shape (chain, draw / every)
+        Constants are included.
     """
-    data, parameters = fit.observations, _parameters(fit)
+    posterior = fit.tree["posterior"].to_dataset().isel(draw=slice(None, None, every))
+    data, parameters = fit.observations, _parameters(posterior)
     shrink = fit.card.structure.shrink
     n_draws, n_visit = parameters.n_draws, len(data.weeks) - 1
-    change = _draws(fit, "common_change" if shrink else "change_mean")
+    change = _draws(posterior, "common_change" if shrink else "change_mean")
     change = np.broadcast_to(change.reshape(n_draws, -1), parameters.baseline_mean.shape)
-    spread = _draws(fit, "change_spread")[:, None] if shrink else np.zeros((n_draws, 1))
+    spread = _draws(posterior, "change_spread")[:, None] if shrink else np.zeros((n_draws, 1))
     shared_sd = np.concatenate(
-        [np.tile(_draws(fit, "visit_sd"), n_visit), np.tile(spread, len(data.markers))], axis=1
+        [np.tile(_draws(posterior, "visit_sd"), n_visit), np.tile(spread, len(data.markers))],
+        axis=1,
     )
     if not shrink:
         shared_sd = shared_sd[:, : n_visit * len(data.markers)]
-    value, noise_sd = _completed(fit, parameters, rng)
+    value, noise_sd = _completed(posterior, data, parameters, rng)
     columns = np.cumsum(data.observed.sum(axis=(1, 2)))
 
     size = shared_sd.shape[1]
@@ -161,13 +167,14 @@ def marginal_loglik(fit: Fit, rng: np.random.Generator) -> FloatArray:
         design = _shared_design(data, visit, marker)[:, :size] * shared_sd[:, None]
         solved = np.linalg.solve(cov, np.concatenate([error, design], axis=2))
         of_error, of_design = solved[..., : len(patients)], solved[..., len(patients) :]
-        total -= 0.5 * len(patients) * np.linalg.slogdet(cov)[1]
+        root = np.linalg.cholesky(cov)
+        total -= len(patients) * np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
         total -= 0.5 * np.einsum("dci,dci->d", error, of_error)
         precision += len(patients) * design.transpose(0, 2, 1) @ of_design
         score += np.einsum("dcp,dci->dp", design, of_error)
     gain = np.linalg.solve(precision, score[..., None])[..., 0]
     total += 0.5 * np.einsum("dp,dp->d", score, gain) - 0.5 * np.linalg.slogdet(precision)[1]
-    return total.reshape(fit.tree["posterior"].sizes["chain"], -1)
+    return total.reshape(posterior.sizes["chain"], -1)
 
 
 def _alike(data: Observations) -> list[list[int]]:

@@ -36,6 +36,8 @@ CONFLICT, STRONG_PRIOR, NONE = "prior-data conflict", "strong prior, weak data",
 KINDS = ("gmr", "p_fall", "next_patient", "population", "exceeds")
 #: The powers at which answers are worked out, by the ending of their columns.
 POWERS: Mapping[str, float] = {"half": 0.5, "double": 2.0}
+#: Visits by markers of a patient from which on the likelihood is worked out for half the draws.
+MANY_CELLS = 20
 #: Spawn key of the draws of weights and censored values; a fit spawns 0 to 2 from its seed.
 _STREAM = 4
 
@@ -169,7 +171,9 @@ def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) 
     by_prior = log_priors(fit)
     priors = np.sum(list(by_prior.values()), axis=0)
     seed = np.random.SeedSequence(fit.sampling.seed, spawn_key=(_STREAM,))
-    likelihood = marginal_loglik(fit, np.random.default_rng(seed))
+    # Large covariance matrices take a second; half of the draws say as much of the likelihood.
+    every = 2 if fit.observations.observed[0].size > MANY_CELLS else 1
+    likelihood = marginal_loglik(fit, np.random.default_rng(seed), every)
     scaled = {ending: scaled_weights(priors, power) for ending, power in POWERS.items()}
     near = {name: near_weights(each) for name, each in by_prior.items()}
     of_priors, of_data = near_weights(priors), near_weights(likelihood)
@@ -177,7 +181,7 @@ def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) 
     quantities = _behind(fit, draws, fit.observations.weeks[-1])
     rows = [{str(key): cell for key, cell in row.items()} for row in table.to_dict("records")]
     moved = {
-        what: _sensitivities(quantities[what], of_priors, of_data, near)
+        what: _sensitivities(quantities[what], of_priors, of_data, near, every)
         for what in dict.fromkeys((row["marker"], row["category"]) for row in rows)
     }
     cells = []
@@ -198,11 +202,13 @@ def _sensitivities(
     of_priors: Weights | None,
     of_data: Weights | None,
     near: Mapping[str, Weights | None],
+    every: int,
 ) -> dict[str, float | str]:
-    prior, data = sensitivity(behind, of_priors), sensitivity(behind, of_data)
+    prior = sensitivity(behind, of_priors)
+    data = sensitivity(behind[:, ::every], of_data)
     diagnosis = diagnose(prior[0], data[0])
     strongest = ""
-    if diagnosis != NONE:
+    if diagnosis in (CONFLICT, STRONG_PRIOR):
         alone = {name: sensitivity(behind, weights)[0] for name, weights in near.items()}
         strongest = max(alone, key=lambda name: alone[name])
     return {

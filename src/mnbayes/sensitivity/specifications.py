@@ -67,12 +67,16 @@ def with_residual(card: Card, residual: str) -> Card:
     InputError
         If there is no such family, or the card has no prior for what it adds.
     """
-    if residual not in FAMILIES:
-        expected = f"one of {', '.join(FAMILIES)}"
-        raise InputError([Problem("--residual", None, None, repr(residual), expected)])
+    _check_family(residual)
     data = card.model_dump(by_alias=True)
     data["structure"]["residual"] = residual
     return restore_card(data, card.name)
+
+
+def _check_family(residual: str) -> None:
+    if residual not in FAMILIES:
+        expected = f"one of {', '.join(FAMILIES)}"
+        raise InputError([Problem("--residual", None, None, repr(residual), expected)])
 
 
 def fittings(
@@ -101,6 +105,8 @@ def fittings(
     """
     with gathered() as attempt:
         called = [attempt(load_prior_set, name) for name in prior_sets]
+        for residual in residuals:
+            attempt(_check_family, residual)
     names = [each.name for each in called]
     given = {"--priors": names, "--residual": list(residuals), "--model": [c.name for c in cards]}
     problems = [

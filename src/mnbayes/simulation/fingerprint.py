@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from mnbayes.cards import Card
 
@@ -17,7 +19,7 @@ FITTING_CODE = (
 
 
 def fingerprint(cards: Iterable[Card], code: Iterable[str] = FITTING_CODE) -> str:
-    """Hash cards and code; comments, docstrings and layout do not count.
+    """Hash cards and code; comments, docstrings, reasons and layout do not count.
 
     Parameters
     ----------
@@ -26,13 +28,28 @@ def fingerprint(cards: Iterable[Card], code: Iterable[str] = FITTING_CODE) -> st
     """
     digest = hashlib.sha256()
     for card in cards:
-        digest.update(card.sha256.encode())
+        digest.update(json.dumps(_numbers(card), sort_keys=True).encode())
     package = Path(__file__).parents[1]
     paths = sorted({path for pattern in code for path in package.glob(pattern)})
     for path in paths:
         digest.update(path.relative_to(package).as_posix().encode())
         digest.update(_meaning(path.read_text(encoding="utf-8")).encode())
     return digest.hexdigest()
+
+
+def _numbers(card: Card) -> dict[str, Any]:
+    """What of a card decides a fit."""
+    return {
+        "markers": card.markers,
+        "structure": card.structure.model_dump(mode="json"),
+        "priors": {
+            name: {
+                marker: [spec.distribution, spec.arguments]
+                for marker, spec in card.prior[name].items()
+            }
+            for name in card.parameters
+        },
+    }
 
 
 def _meaning(source: str) -> str:
