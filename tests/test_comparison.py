@@ -26,7 +26,11 @@ from mnbayes import pipeline, report
 from mnbayes.cards import load_card
 from mnbayes.cli import app
 from mnbayes.cohort import Cohort, load_cohort
-from mnbayes.comparison import (
+from mnbayes.comparison.files import every_number
+from mnbayes.comparison.history import EarlierRun, History, earlier_runs, post_hoc_sentences, record
+from mnbayes.comparison.inputs import compare_priors, compare_settings
+from mnbayes.comparison.reported import COLUMNS, KEYS, estimate_errors, reported_numbers
+from mnbayes.comparison.runs import (
     BEYOND,
     Comparison,
     compare,
@@ -34,12 +38,10 @@ from mnbayes.comparison import (
     compare_runs,
     main_numbers,
 )
-from mnbayes.comparison_files import every_number
-from mnbayes.comparison_inputs import compare_priors, compare_settings
-from mnbayes.comparison_words import difference, label, units, value
+from mnbayes.comparison.stored_run import load_run, stored
+from mnbayes.comparison.words import difference, label, units, value
 from mnbayes.definitions import Definitions, load_definitions
 from mnbayes.fitting import Fit, Sampling
-from mnbayes.history import EarlierRun, History, earlier_runs, post_hoc_sentences, record
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.manifest import manifest
 from mnbayes.models.observations import observations
@@ -49,11 +51,9 @@ from mnbayes.pipeline import Job, Worked, run_job
 from mnbayes.plots.comparison import main_differences
 from mnbayes.problems import InputError
 from mnbayes.report.comparison import difference as report_difference
-from mnbayes.reported import COLUMNS, KEYS, estimate_errors, reported_numbers
 from mnbayes.resources import embedded_cohort
 from mnbayes.results import Result, summarise
 from mnbayes.run import Run
-from mnbayes.stored_run import load_run, stored
 
 GOOD = Diagnostics(0, 1.001, 900.0, 800.0, 0.9, ())
 BAD = Diagnostics(3, 1.2, 90.0, 80.0, 0.9, ("3 divergent transitions",))

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mnbayes import priors
-from mnbayes.beliefs import Belief, BeliefError, Quantity, parse_belief
 from mnbayes.definitions import load_definitions
-from mnbayes.elicitation import elicit, read_prior_belief
-from mnbayes.elicitation_command import elicit_prior
+from mnbayes.elicitation.beliefs import Belief, BeliefError, Quantity, parse_belief
+from mnbayes.elicitation.command import elicit_prior
+from mnbayes.elicitation.elicit import elicit, read_prior_belief
 from mnbayes.plots.elicitation import elicited_prior
 from mnbayes.problems import InputError
-from mnbayes.terminal_elicitation import density_rows, show_elicitation
+from mnbayes.terminal.elicitation import density_rows, show_elicitation
 
 RATIO = Quantity("change_mean", "change")
 LEVEL = Quantity("baseline_mean", "level", "g/24h")

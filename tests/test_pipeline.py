@@ -4,13 +4,13 @@ import pandas as pd
 import pytest
 from conftest import simulate_cohort
 
-from mnbayes.alone import alone, one_marker_card
 from mnbayes.cards import available_cards, load_card, parse_card
 from mnbayes.fitting import Sampling
+from mnbayes.lymphocytes.alone import alone, one_marker_card
 from mnbayes.models.longitudinal import structure_key
 from mnbayes.models.observations import observations
 from mnbayes.pipeline import batches, is_repeated
-from mnbayes.terminal import fitting_cards
+from mnbayes.terminal.run import fitting_cards
 
 CARDS = {name: load_card(name) for name in available_cards()}
 

@@ -24,7 +24,7 @@ from mnbayes.prior_sets import Change, load_prior_set
 from mnbayes.priors import FAMILIES
 from mnbayes.problems import InputError
 from mnbayes.resources import models_folder
-from mnbayes.terminal import describe_card
+from mnbayes.terminal.run import describe_card
 from mnbayes.toml_files import read_toml
 
 ALL = [cards.load_card(name) for name in cards.available_cards()]
@@ -532,7 +532,7 @@ def test_models_lists_sets_and_effective_priors() -> None:
 
 
 def test_another_family_says_that_it_compiles() -> None:
-    from mnbayes.prior_differences import differences, family_changes
+    from mnbayes.prior_review.differences import differences, family_changes
 
     (same,) = overrides.override([PROTEINURIA], overrides.load_prior_sets(["sceptical"]))
     assert family_changes([PROTEINURIA], [same]) == []

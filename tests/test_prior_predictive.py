@@ -17,9 +17,9 @@ from mnbayes.cli import app
 from mnbayes.definitions import load_definitions
 from mnbayes.markers import MARKERS
 from mnbayes.overrides import with_priors
-from mnbayes.physiological_limits import COLUMNS, physiological_limits, read_limits
 from mnbayes.plots.elicitation import prior_ranges
-from mnbayes.prior_predictive import (
+from mnbayes.prior_review.limits import COLUMNS, physiological_limits, read_limits
+from mnbayes.prior_review.predictive import (
     PriorDraws,
     implausible,
     level_table,

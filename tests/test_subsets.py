@@ -16,19 +16,29 @@ from hypothesis.extra.numpy import arrays
 from test_plots import BAD, DEFINITIONS, horizontal_lines, result_of, texts
 from trees import default_hyper, make_tree
 
-from mnbayes.cd4_cd8 import CD4_CD8_COLUMNS, cd4_cd8_table
 from mnbayes.change import estimates
 from mnbayes.cohort import Cohort, load_cohort
-from mnbayes.outputs import write_run
-from mnbayes.plots import all_figures, subset_forest, subset_ranks, trajectories
-from mnbayes.problems import InputError
-from mnbayes.reference_ranges import (
+from mnbayes.lymphocytes.cd4_cd8 import CD4_CD8_COLUMNS, cd4_cd8_table
+from mnbayes.lymphocytes.reference_ranges import (
     COLUMNS,
     ReferenceRange,
     placed,
     read_reference_ranges,
     reference_ranges,
 )
+from mnbayes.lymphocytes.subsets import (
+    SUBSET_COLUMNS,
+    SUBSETS,
+    common_change,
+    forest_table,
+    rank_indicators,
+    rank_table,
+    subset_estimates,
+    subset_markers,
+)
+from mnbayes.outputs import write_run
+from mnbayes.plots import all_figures, subset_forest, subset_ranks, trajectories
+from mnbayes.problems import InputError
 from mnbayes.report.subset_tables import (
     forest_spanned,
     rank_summary,
@@ -40,16 +50,6 @@ from mnbayes.report.subsets import OVERLAP, subset_model, subsets, what_moved
 from mnbayes.report.wording import in_text, moved
 from mnbayes.results import Result, summarise
 from mnbayes.run import Run
-from mnbayes.subsets import (
-    SUBSET_COLUMNS,
-    SUBSETS,
-    common_change,
-    forest_table,
-    rank_indicators,
-    rank_table,
-    subset_estimates,
-    subset_markers,
-)
 from mnbayes.units import UnitError, conversion
 
 FIVE = ("cd3", "cd4", "cd8", "b_cell", "nk_cell")

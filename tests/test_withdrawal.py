@@ -20,11 +20,9 @@ from trees import make_tree
 from typer.testing import CliRunner
 
 import mnbayes
-from mnbayes import withdrawal
 from mnbayes.cards import load_card
 from mnbayes.cli import app
 from mnbayes.definitions import Definitions, load_definitions
-from mnbayes.enrolled import COLUMNS, NUMBERS, enrolled, withdrawal_table
 from mnbayes.fitting import Fit, Sampling
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.models.observations import Observations
@@ -33,9 +31,11 @@ from mnbayes.problems import InputError
 from mnbayes.report.withdrawal import withdrawals
 from mnbayes.resources import models_folder
 from mnbayes.results import summarise
-from mnbayes.tipping import POINT_COLUMNS, crossing, tipping
-from mnbayes.tipping_words import times
-from mnbayes.unseen import Outcome, WithdrawalDraws, withdrawal_draws
+from mnbayes.withdrawal import strategies as withdrawal
+from mnbayes.withdrawal.enrolled import COLUMNS, NUMBERS, enrolled, withdrawal_table
+from mnbayes.withdrawal.tipping import POINT_COLUMNS, crossing, tipping
+from mnbayes.withdrawal.unseen import Outcome, WithdrawalDraws, withdrawal_draws
+from mnbayes.withdrawal.words import times
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
 DEFINITIONS = load_definitions(models_folder() / "definitions.toml")

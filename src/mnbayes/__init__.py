@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mnbayes.cards import load_card as load_card
     from mnbayes.cohort import Cohort as Cohort
     from mnbayes.cohort import load_cohort as load_cohort
-    from mnbayes.comparison import Comparison as Comparison
-    from mnbayes.comparison import compare_runs as compare_runs
+    from mnbayes.comparison.runs import Comparison as Comparison
+    from mnbayes.comparison.runs import compare_runs as compare_runs
     from mnbayes.definitions import Definitions as Definitions
     from mnbayes.definitions import load_definitions as load_definitions
     from mnbayes.fitting import Fit as Fit
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mnbayes.results import summarise as summarise
     from mnbayes.sensitivity.multiverse import Multiverse as Multiverse
     from mnbayes.sensitivity.multiverse import run_multiverse as run_multiverse
-    from mnbayes.withdrawal import (
+    from mnbayes.withdrawal.strategies import (
         register_withdrawal_strategy as register_withdrawal_strategy,
     )
 
@@ -45,8 +45,8 @@ _HOME = {
     "load_card": "cards",
     "Cohort": "cohort",
     "load_cohort": "cohort",
-    "Comparison": "comparison",
-    "compare_runs": "comparison",
+    "Comparison": "comparison.runs",
+    "compare_runs": "comparison.runs",
     "Definitions": "definitions",
     "load_definitions": "definitions",
     "Fit": "fitting",
@@ -62,7 +62,7 @@ _HOME = {
     "summarise": "results",
     "Multiverse": "sensitivity.multiverse",
     "run_multiverse": "sensitivity.multiverse",
-    "register_withdrawal_strategy": "withdrawal",
+    "register_withdrawal_strategy": "withdrawal.strategies",
 }
 
 __all__ = list(_HOME)

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mnbayes import priors
-from mnbayes.beliefs import Kind, Quantity, did_you_mean
+from mnbayes.elicitation.beliefs import Kind, Quantity, did_you_mean
 from mnbayes.markers import MARKERS
 from mnbayes.problems import InputError, Problem
 from mnbayes.resources import models_folder
@@ -303,7 +303,7 @@ def parse_card(data: dict[str, Any], file: str) -> Card:
     InputError
         With every problem, each with the file and the key.
     """
-    from mnbayes.card_beliefs import fit_beliefs
+    from mnbayes.elicitation.card_beliefs import fit_beliefs
 
     tables, problems, failed = fit_beliefs(data.get("priors"), file)
     if "priors" in data:

@@ -116,9 +116,9 @@ def fit(
     from mnbayes.prior_sets import joined_name
     from mnbayes.problems import gathered
     from mnbayes.resources import embedded_cohort
-    from mnbayes.terminal import fitting_cards, progress_bars, say_warnings, summary
-    from mnbayes.terminal_comparison import say_post_hoc
-    from mnbayes.terminal_priors import say_priors
+    from mnbayes.terminal.comparison import say_post_hoc
+    from mnbayes.terminal.priors import say_priors
+    from mnbayes.terminal.run import fitting_cards, progress_bars, say_warnings, summary
 
     folder = out if out is not None else new_folder(Path("results"), datetime.now())
     check_replaceable(folder)
@@ -166,7 +166,7 @@ def check(
 ) -> None:
     """Validate a cohort: every problem at once, with file, row, column, found and expected."""
     from mnbayes.cohort import load_cohort
-    from mnbayes.terminal import describe_cohort, say_warnings
+    from mnbayes.terminal.run import describe_cohort, say_warnings
 
     try:
         cohort = load_cohort(folder)
@@ -187,8 +187,8 @@ def models(
     set_: _Set = None,
 ) -> None:
     """List model cards with their priors as they would be used, what each means and why."""
-    from mnbayes.terminal import describe_card
-    from mnbayes.terminal_priors import describe_prior_sets
+    from mnbayes.terminal.priors import describe_prior_sets
+    from mnbayes.terminal.run import describe_card
 
     for card in _cards_with_priors(name, priors, set_):
         describe_card(card)
@@ -202,7 +202,7 @@ def _cards_with_priors(
     from mnbayes import overrides
     from mnbayes.cards import available_cards, load_card
     from mnbayes.problems import gathered
-    from mnbayes.terminal_priors import say_priors
+    from mnbayes.terminal.priors import say_priors
 
     with gathered() as attempt:
         own = [attempt(load_card, each) for each in names or available_cards()]
@@ -237,8 +237,8 @@ def prior(
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """Draw from the priors alone, before any fit: typical and next patients, and what is absurd."""
-    from mnbayes import prior_commands as commands
-    from mnbayes.terminal_priors import show_predictive
+    from mnbayes.prior_review import commands
+    from mnbayes.terminal.priors import show_predictive
 
     commands.check_plot(plot)
     cards = _cards_with_priors(model, priors, set_)
@@ -268,10 +268,10 @@ def elicit(
     ] = None,
 ) -> None:
     """Turn a clinical belief into a prior, and show what follows from it before any data."""
-    from mnbayes import prior_commands as commands
     from mnbayes.definitions import load_definitions
-    from mnbayes.elicitation_command import elicit_prior
-    from mnbayes.terminal_elicitation import show_elicitation
+    from mnbayes.elicitation.command import elicit_prior
+    from mnbayes.prior_review import commands
+    from mnbayes.terminal.elicitation import show_elicitation
 
     commands.check_plot(plot)
     found = elicit_prior(parameter, belief, load_definitions(), model, priors or ["weak"])
@@ -292,9 +292,9 @@ def compare(
     ] = None,
 ) -> None:
     """Compare two runs: what was put in, what came out, and what is more than noise."""
-    from mnbayes.comparison import compare_runs
-    from mnbayes.comparison_files import check_names, write_numbers, write_plot
-    from mnbayes.terminal_comparison import show
+    from mnbayes.comparison.files import check_names, write_numbers, write_plot
+    from mnbayes.comparison.runs import compare_runs
+    from mnbayes.terminal.comparison import show
 
     check_names(out, plot)
     comparison = compare_runs(run_a, run_b)
@@ -332,8 +332,12 @@ def withdrawal(
     ] = None,
 ) -> None:
     """Re-read a run's draws under other assumptions on who withdrew; find the tipping point."""
-    from mnbayes import withdrawal_command as command
-    from mnbayes.withdrawal import delta_strategy, find_strategy, withdrawal_strategies
+    from mnbayes.withdrawal import command
+    from mnbayes.withdrawal.strategies import (
+        delta_strategy,
+        find_strategy,
+        withdrawal_strategies,
+    )
 
     if out is not None:
         command.check_folder(out)
@@ -398,7 +402,7 @@ def sensitivity(
     from mnbayes.resources import embedded_cohort
     from mnbayes.sensitivity import command
     from mnbayes.sensitivity.multiverse import run_multiverse
-    from mnbayes.terminal import progress_bars, say_warnings
+    from mnbayes.terminal.run import progress_bars, say_warnings
 
     folder = out if out is not None else new_folder(Path("results/sensitivity"), datetime.now())
     check_replaceable(folder, command.MANIFEST)

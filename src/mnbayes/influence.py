@@ -16,12 +16,12 @@ import xarray as xr
 
 from mnbayes.change import estimates
 from mnbayes.cohort import Cohort
+from mnbayes.comparison.reported import estimate_errors
 from mnbayes.definitions import Definitions
 from mnbayes.fitting import Fit, fit
 from mnbayes.probability_tables import population_table, probability_table
 from mnbayes.problems import InputError
 from mnbayes.remission import response_draws
-from mnbayes.reported import estimate_errors
 from mnbayes.results import Result
 
 #: Called with the refits done and the refits in all.
@@ -228,7 +228,7 @@ def leave_one_out(
 ) -> pd.DataFrame:
     """Refit a model without each patient in turn and compare every answer.
 
-    The refits are exact (no importance weights) and somewhat shorter than the full fit. They compile
+    The refits are exact (no importance weights), and shorter than the full fit. They compile
     nothing, except where a patient's absence changes the structure of the model: with
     Student-t residuals, and where the patient has values beyond a detection limit.
 

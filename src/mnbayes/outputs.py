@@ -16,7 +16,7 @@ import pandas as pd
 from mnbayes.problems import InputError, Problem
 from mnbayes.run import Run
 from mnbayes.safety import safety_table
-from mnbayes.tipping import output_tables
+from mnbayes.withdrawal.tipping import output_tables
 
 MANIFEST = "run.json"
 #: Tables of a result that are written where a model has any, and their files' names.

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mnbayes import priors
-from mnbayes.beliefs import BeliefError, did_you_mean
-from mnbayes.card_beliefs import belief_problem
 from mnbayes.cards import PARAMETERS, SHARED, Card, prior_name, quantity, restore_card
-from mnbayes.elicitation import read_prior_belief
+from mnbayes.elicitation.beliefs import BeliefError, did_you_mean
+from mnbayes.elicitation.card_beliefs import belief_problem
+from mnbayes.elicitation.elicit import read_prior_belief
 from mnbayes.markers import MARKERS
 from mnbayes.prior_sets import Change, PriorSet, load_prior_set, load_prior_sets, parse_setting
 from mnbayes.problems import InputError, Problem, quoted

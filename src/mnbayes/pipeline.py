@@ -14,13 +14,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from mnbayes.alone import alone
 from mnbayes.cards import Card
 from mnbayes.cohort import Cohort
+from mnbayes.comparison.history import earlier_runs, record
 from mnbayes.definitions import Definitions
 from mnbayes.fitting import Sampling, fit
-from mnbayes.history import earlier_runs, record
 from mnbayes.influence import leave_one_out
+from mnbayes.lymphocytes.alone import alone
 from mnbayes.manifest import manifest
 from mnbayes.models.observations import observations
 from mnbayes.outputs import write_run
@@ -236,7 +236,7 @@ def run_job(job: Job, folder: Path, progress: ModelProgress, *, with_report: boo
     run = describe({"models": fitted - clock})
     report = None
     if with_report:
-        from mnbayes.comparison import with_previous
+        from mnbayes.comparison.runs import with_previous
         from mnbayes.report import render_report
 
         progress("report", "writing", 0, 0)

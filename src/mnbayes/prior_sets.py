@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mnbayes.beliefs import did_you_mean
 from mnbayes.cards import PARAMETERS, SHARED
+from mnbayes.elicitation.beliefs import did_you_mean
 from mnbayes.problems import InputError, Problem, gathered, quoted
 from mnbayes.resources import models_folder
 from mnbayes.toml_files import read_toml

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from mnbayes.cd4_cd8 import cd4_cd8_table
 from mnbayes.change import best_reduction, estimates, patient_changes
 from mnbayes.correlations import correlation_table
 from mnbayes.definitions import Definitions
-from mnbayes.enrolled import LABELS, withdrawal_table
 from mnbayes.fitting import Fit
+from mnbayes.lymphocytes.cd4_cd8 import cd4_cd8_table
+from mnbayes.lymphocytes.subsets import forest_table, rank_table, subset_estimates
 from mnbayes.probability_tables import population_table, probability_table
 from mnbayes.regression_to_mean import regression_table
 from mnbayes.remission import PROTEIN, not_evaluable, response_draws
 from mnbayes.sensitivity.power_scaling import POWER_COLUMNS, power_scaling
-from mnbayes.subsets import forest_table, rank_table, subset_estimates
-from mnbayes.tipping import Tipping, tipping
-from mnbayes.unseen import withdrawal_draws
+from mnbayes.withdrawal.enrolled import LABELS, withdrawal_table
+from mnbayes.withdrawal.tipping import Tipping, tipping
+from mnbayes.withdrawal.unseen import withdrawal_draws
 
 #: The trial's short term; the best reduction is taken over these visits where they exist.
 SHORT_TERM_WEEKS = 4.0
@@ -47,8 +47,8 @@ class Result:
         Why the numbers are withheld; empty if they are not.
     subsets, ranks, ratios : DataFrame
         Of the lymphocyte subsets: changes before and after shrinkage, ranks of the changes, and
-        the CD4/CD8 ratio; see :mod:`mnbayes.subsets` and :mod:`mnbayes.cd4_cd8`. Empty where the
-        model has none of them.
+        the CD4/CD8 ratio; see :mod:`mnbayes.lymphocytes`. Empty where the model has none of
+        them.
     correlations : DataFrame
         Between the patients' changes of two markers; empty where the model leaves none free.
     withdrawal : DataFrame
@@ -117,7 +117,7 @@ def summarise(
         Whether to show the numbers of a fit that failed the gate.
     alone : DataFrame, optional
         Changes of lymphocyte subsets from models of one marker each; see
-        :func:`mnbayes.subsets.forest_table`.
+        :func:`mnbayes.lymphocytes.subsets.forest_table`.
 
     Returns
     -------

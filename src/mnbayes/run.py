@@ -10,7 +10,7 @@ from mnbayes.definitions import Definitions
 from mnbayes.results import Result
 
 if TYPE_CHECKING:
-    from mnbayes.comparison import Comparison
+    from mnbayes.comparison.runs import Comparison
 
 
 @dataclass(frozen=True)

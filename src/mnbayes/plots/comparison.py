@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes import comparison_words as words
-from mnbayes.comparison import BEYOND, Comparison, largest, main_numbers
+from mnbayes.comparison import words
+from mnbayes.comparison.reported import KEYS
+from mnbayes.comparison.runs import BEYOND, Comparison, largest, main_numbers
 from mnbayes.plots import style
-from mnbayes.reported import KEYS
 
 #: Most rows of the panel of probabilities.
 ROWS = 30
@@ -79,7 +79,7 @@ def main_differences(comparison: Comparison) -> Figure:
         Above, ratios to baseline with 95 % intervals on a log axis; below, probabilities and
         shares with two Monte Carlo standard errors to either side. Run A is a square above, run
         B a circle below. Beside each row its difference; in bold with a star where that is
-        beyond :data:`mnbayes.comparison.BEYOND` Monte Carlo errors.
+        beyond :data:`mnbayes.comparison.runs.BEYOND` Monte Carlo errors.
     """
     main = main_numbers(comparison.given_data)
     ratios = _ends(comparison, main[main["scale"] == "log"])

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from mnbayes import priors
-from mnbayes.elicitation_command import Elicitation
+from mnbayes.elicitation.command import Elicitation
 from mnbayes.markers import MARKERS
-from mnbayes.physiological_limits import Limits, physiological_limits
 from mnbayes.plots import style
 from mnbayes.plots.parameters import SHORT
 from mnbayes.plots.style import FloatArray
-from mnbayes.prior_predictive import ALBUMIN, PROTEIN, PriorPredictive
+from mnbayes.prior_review.limits import Limits, physiological_limits
+from mnbayes.prior_review.predictive import ALBUMIN, PROTEIN, PriorPredictive
 
 #: How the two priors of a belief's figure look, and where a row of theirs lies.
 _LOOKS = {"without": (style.GREY, "s", -0.16), "with": (style.BLUE, "o", 0.16)}

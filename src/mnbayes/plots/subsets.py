@@ -8,12 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
+from mnbayes.lymphocytes.subsets import common_change
 from mnbayes.markers import MARKERS
 from mnbayes.montecarlo import round_to_mcse
 from mnbayes.plots import style
 from mnbayes.plots.parameters import SHORT
 from mnbayes.results import Result
-from mnbayes.subsets import common_change
 
 #: Narrowest segment of a bar that carries its percentage.
 LABELLED = 0.07

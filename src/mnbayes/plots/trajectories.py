@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.definitions import Definitions
+from mnbayes.lymphocytes.reference_ranges import ReferenceRange, reference_ranges
 from mnbayes.markers import MARKERS
 from mnbayes.plots import style
 from mnbayes.plots.style import FloatArray
-from mnbayes.reference_ranges import ReferenceRange, reference_ranges
 from mnbayes.results import Result
 
 #: Pale green, under the bands of the true level.

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.definitions import Definitions
-from mnbayes.enrolled import RESPONSES
 from mnbayes.montecarlo import round_to_mcse
 from mnbayes.plots import style
-from mnbayes.tipping import Tipping
-from mnbayes.tipping_words import times
+from mnbayes.withdrawal.enrolled import RESPONSES
+from mnbayes.withdrawal.tipping import Tipping
+from mnbayes.withdrawal.words import times
 
 #: Category to colour and line style.
 LOOKS: dict[str, tuple[str, style.Dash]] = {
@@ -206,7 +206,7 @@ def withdrawal_strategies(table: pd.DataFrame, reasons: Sequence[str], synthetic
     Parameters
     ----------
     table : DataFrame
-        From :func:`mnbayes.enrolled.withdrawal_table`, not empty or blank.
+        From :func:`mnbayes.withdrawal.enrolled.withdrawal_table`, not empty or blank.
     reasons : sequence of str
         Why the fit did not converge; empty if it did.
     synthetic : bool

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mnbayes import comparison_words as words
-from mnbayes.comparison import BEYOND, Comparison, largest, main_numbers
-from mnbayes.history import post_hoc_sentences, when
+from mnbayes.comparison import words
+from mnbayes.comparison.history import post_hoc_sentences, when
+from mnbayes.comparison.runs import BEYOND, Comparison, largest, main_numbers
+from mnbayes.comparison.stored_run import table_of
 from mnbayes.report.tables import Table, records
 from mnbayes.run import Run
-from mnbayes.stored_run import table_of
 
 #: Most numbers in the report's table.
 SHOWN = 12

@@ -8,8 +8,8 @@ from typing import Any
 
 from mnbayes.definitions import Definitions
 from mnbayes.markers import MARKERS
-from mnbayes.physiological_limits import physiological_limits
-from mnbayes.prior_predictive import (
+from mnbayes.prior_review.limits import physiological_limits
+from mnbayes.prior_review.predictive import (
     PATIENT_BEYOND,
     TYPICAL_BEYOND,
     PriorPredictive,

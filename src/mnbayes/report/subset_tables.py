@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.inference.diagnostics import MIN_ESS
+from mnbayes.lymphocytes.reference_ranges import placed, reference_ranges
+from mnbayes.lymphocytes.subsets import SUBSETS
 from mnbayes.markers import MARKERS
-from mnbayes.reference_ranges import placed, reference_ranges
 from mnbayes.report import wording
 from mnbayes.report.changes import prior_text
 from mnbayes.report.dominance import TAG, ratio_dominated
@@ -18,7 +19,6 @@ from mnbayes.report.tables import Spanned, Table, records
 from mnbayes.report.wording import probability
 from mnbayes.results import Result
 from mnbayes.run import Run
-from mnbayes.subsets import SUBSETS
 
 
 def _error(value: float, error: float) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from mnbayes.lymphocytes.subsets import common_change
 from mnbayes.report import wording
 from mnbayes.report.changes import prior_text
 from mnbayes.report.subset_tables import (
@@ -21,7 +22,6 @@ from mnbayes.report.tables import Table, great, records
 from mnbayes.report.wording import probability
 from mnbayes.results import Result
 from mnbayes.run import Run
-from mnbayes.subsets import common_change
 
 OVERLAP = (
     "CD4+ and CD8+ lymphocytes are parts of CD3+. The five are not a composition and not five "

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from mnbayes.enrolled import RESPONSES
 from mnbayes.remission import PROTEIN
 from mnbayes.report import wording
 from mnbayes.report.changes import last_week
@@ -15,6 +14,7 @@ from mnbayes.report.summary import response_model, shown
 from mnbayes.report.tables import Table, records
 from mnbayes.results import Result
 from mnbayes.run import Run
+from mnbayes.withdrawal.enrolled import RESPONSES
 
 
 @dataclass(frozen=True)

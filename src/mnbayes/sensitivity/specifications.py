@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from mnbayes.beliefs import did_you_mean
 from mnbayes.cards import Card, Structure, restore_card
 from mnbayes.definitions import Definitions
+from mnbayes.elicitation.beliefs import did_you_mean
 from mnbayes.overrides import with_priors
 from mnbayes.prior_sets import available_prior_sets, load_prior_set
 from mnbayes.problems import InputError, Problem, gathered

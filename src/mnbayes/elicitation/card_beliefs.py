@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mnbayes import priors
-from mnbayes.beliefs import BeliefError
 from mnbayes.cards import PARAMETERS, SHARED, quantity
-from mnbayes.elicitation import read_prior_belief
+from mnbayes.elicitation.beliefs import BeliefError
+from mnbayes.elicitation.elicit import read_prior_belief
 from mnbayes.markers import MARKERS
 from mnbayes.problems import Problem, quoted
 

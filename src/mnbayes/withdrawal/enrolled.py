@@ -28,8 +28,8 @@ from mnbayes.categories import CATEGORIES, Category, classify
 from mnbayes.change import QUANTILES
 from mnbayes.definitions import Definitions
 from mnbayes.montecarlo import mcse
-from mnbayes.unseen import Outcome, WithdrawalDraws
-from mnbayes.withdrawal import Strategy, handle, withdrawal_strategies
+from mnbayes.withdrawal.strategies import Strategy, handle, withdrawal_strategies
+from mnbayes.withdrawal.unseen import Outcome, WithdrawalDraws
 
 type FloatArray = NDArray[np.float64]
 type BoolArray = NDArray[np.bool_]
@@ -221,7 +221,7 @@ def withdrawal_table(
     Parameters
     ----------
     posterior, prior : WithdrawalDraws
-        From :func:`mnbayes.unseen.withdrawal_draws`; each strategy is applied to both.
+        From :func:`mnbayes.withdrawal.unseen.withdrawal_draws`; each strategy is applied to both.
     definitions : Definitions
     model : str
     strategies : sequence of Strategy, optional

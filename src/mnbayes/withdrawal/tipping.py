@@ -1,7 +1,7 @@
 """Tipping point: how much worse than predicted the unseen must be to overturn a conclusion.
 
-The delta adjustment of :mod:`mnbayes.withdrawal` is swept: at ratio 1 the model's prediction
-stands, at ratio delta every patient who withdrew has delta times the predicted 24-h protein at
+The delta adjustment of :mod:`mnbayes.withdrawal.strategies` is swept: at ratio 1 the model's
+prediction stands, at ratio delta every patient who withdrew has delta times the predicted 24-h protein at
 every visit after that. As delta grows, no patient's category can get better and every ratio to
 baseline that is shifted grows, so each conclusion flips at one delta or at none: bisection finds
 it. As delta grows without bound an unseen patient meets no definition, which is the composite
@@ -20,12 +20,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mnbayes.conclusions import CALLED, Conclusion, conclusions
 from mnbayes.definitions import Definitions
-from mnbayes.enrolled import Enrolled, enrolled, tabulate
-from mnbayes.tipping_words import sentence
-from mnbayes.unseen import Outcome, WithdrawalDraws
-from mnbayes.withdrawal import composite, delta_shifts, shift_array
+from mnbayes.withdrawal.conclusions import CALLED, Conclusion, conclusions
+from mnbayes.withdrawal.enrolled import Enrolled, enrolled, tabulate
+from mnbayes.withdrawal.strategies import composite, delta_shifts, shift_array
+from mnbayes.withdrawal.unseen import Outcome, WithdrawalDraws
+from mnbayes.withdrawal.words import sentence
 
 type FloatArray = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ class Tipping:
     Attributes
     ----------
     curve : DataFrame
-        As :func:`mnbayes.enrolled.tabulate` gives it, one set of rows for each delta.
+        As :func:`mnbayes.withdrawal.enrolled.tabulate` gives it, one set of rows for each delta.
     points : DataFrame
         Columns :data:`POINT_COLUMNS`, one row for each conclusion:
 
@@ -147,7 +147,7 @@ def tipping(
     Parameters
     ----------
     posterior, prior : WithdrawalDraws
-        From :func:`mnbayes.unseen.withdrawal_draws`.
+        From :func:`mnbayes.withdrawal.unseen.withdrawal_draws`.
     definitions : Definitions
         With the benchmarks and the decision probability.
     model : str

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnbayes.definitions import Category, Definitions
-from mnbayes.enrolled import Enrolled
 from mnbayes.montecarlo import mcse
+from mnbayes.withdrawal.enrolled import Enrolled
 
 type FloatArray = NDArray[np.float64]
 

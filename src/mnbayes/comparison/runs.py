@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mnbayes.comparison_inputs import compare_priors, compare_settings, post_hoc_sentence
-from mnbayes.history import History, when
+from mnbayes.comparison.history import History, when
+from mnbayes.comparison.inputs import compare_priors, compare_settings, post_hoc_sentence
+from mnbayes.comparison.reported import KEYS, is_log, of_prior
+from mnbayes.comparison.stored_run import StoredRun, load_run, shown_name, stored
 from mnbayes.problems import InputError, gathered
-from mnbayes.reported import KEYS, is_log, of_prior
 from mnbayes.run import Run
-from mnbayes.stored_run import StoredRun, load_run, shown_name, stored
 
 #: A difference beyond this many Monte Carlo errors is not noise. For normal errors one number in
 #: 16,000 exceeds it by chance, and a run reports thousands.
@@ -45,7 +45,7 @@ class Comparison:
     priors : DataFrame
         Columns ``model, parameter, marker, a, b``: priors that differ, in models of both runs.
     numbers : DataFrame
-        Every number that both runs report, named by :data:`mnbayes.reported.KEYS`.
+        Every number that both runs report, named by :data:`mnbayes.comparison.reported.KEYS`.
 
         - ``a``, ``b``: the two values;
         - ``scale``: ``log`` for ratios, whose ``difference`` is log(b) - log(a), ``plain`` for
@@ -91,7 +91,7 @@ def compare_numbers(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.
     Parameters
     ----------
     a, b : DataFrame
-        See :func:`mnbayes.reported.reported_numbers`.
+        See :func:`mnbayes.comparison.reported.reported_numbers`.
 
     Returns
     -------
@@ -197,7 +197,7 @@ def with_previous(run: Run, folder: Path, history: History) -> Run:
     folder : Path
         Where it will be written.
     history : History
-        See :func:`mnbayes.history.earlier_runs`.
+        See :func:`mnbayes.comparison.history.earlier_runs`.
     """
     if history.previous is None:
         return run

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mnbayes.cards import Card
 from mnbayes.definitions import load_definitions
-from mnbayes.elicitation_command import Elicitation
-from mnbayes.prior_predictive import WEEKS, PriorPredictive, prior_predictive
+from mnbayes.elicitation.command import Elicitation
+from mnbayes.prior_review.predictive import WEEKS, PriorPredictive, prior_predictive
 
 
 def check_plot(path: Path | None) -> None:
@@ -19,7 +19,7 @@ def check_plot(path: Path | None) -> None:
     InputError
     """
     if path is not None:
-        from mnbayes.comparison_files import check_names
+        from mnbayes.comparison.files import check_names
 
         check_names(None, path)
 

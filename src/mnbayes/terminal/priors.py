@@ -12,9 +12,9 @@ from mnbayes.cards import Card
 from mnbayes.markers import MARKERS
 from mnbayes.montecarlo import independent_error, round_to_mcse
 from mnbayes.overrides import applies_to
-from mnbayes.physiological_limits import physiological_limits
-from mnbayes.prior_differences import differences, family_changes
-from mnbayes.prior_predictive import PATIENT_BEYOND, TYPICAL_BEYOND, PriorPredictive
+from mnbayes.prior_review.differences import differences, family_changes
+from mnbayes.prior_review.limits import physiological_limits
+from mnbayes.prior_review.predictive import PATIENT_BEYOND, TYPICAL_BEYOND, PriorPredictive
 from mnbayes.prior_sets import Change, PriorSet, available_prior_sets, load_prior_set
 
 #: Categories of response in words, the most informative first.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mnbayes.comparison import BEYOND, Comparison
+from mnbayes.comparison.runs import BEYOND, Comparison
 from mnbayes.markers import MARKERS
 from mnbayes.montecarlo import round_to_mcse
 

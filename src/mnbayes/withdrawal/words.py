@@ -33,7 +33,7 @@ def sentence(row: Mapping[str, Any], unseen: Sequence[str], prior_error: float) 
     Parameters
     ----------
     row : mapping
-        Of :data:`mnbayes.tipping.POINT_COLUMNS`, without the sentence.
+        Of :data:`mnbayes.withdrawal.tipping.POINT_COLUMNS`, without the sentence.
     unseen : sequence of str
         Patients who are shifted.
     prior_error : float

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from mnbayes import priors
-from mnbayes.belief_fits import FITS, MISSED, ONE_NUMBER, Wanted, check_arguments
-from mnbayes.beliefs import Belief, BeliefError, Quantity, parse_belief
+from mnbayes.elicitation.beliefs import Belief, BeliefError, Quantity, parse_belief
+from mnbayes.elicitation.fits import FITS, MISSED, ONE_NUMBER, Wanted, check_arguments
 
 #: Numbers of a family that a belief does not fit: they are given, or stay as they are.
 _FIXED = {"StudentT": ("nu",), "HalfStudentT": ("nu",)}

@@ -8,10 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from mnbayes import priors
-from mnbayes.elicitation_command import Elicitation
+from mnbayes.elicitation.command import Elicitation
 from mnbayes.markers import MARKERS
-from mnbayes.prior_predictive import ALBUMIN, PROTEIN, PriorPredictive
-from mnbayes.terminal_priors import CATEGORIES, interval, number, say, say_implausible, share
+from mnbayes.prior_review.predictive import ALBUMIN, PROTEIN, PriorPredictive
+from mnbayes.terminal.priors import CATEGORIES, interval, number, say, say_implausible, share
 
 #: Rows and columns of the density.
 ROWS, WIDTH = 13, 44

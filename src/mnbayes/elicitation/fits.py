@@ -19,7 +19,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from mnbayes import priors
-from mnbayes.beliefs import BeliefError
+from mnbayes.elicitation.beliefs import BeliefError
 
 #: A probability that is further from the stated one than this is said to be missed.
 MISSED = 0.01

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mnbayes import comparison_words as words
-from mnbayes.comparison import BEYOND, Comparison, largest, main_numbers
-from mnbayes.history import post_hoc_sentences
+from mnbayes.comparison import words
+from mnbayes.comparison.history import post_hoc_sentences
+from mnbayes.comparison.runs import BEYOND, Comparison, largest, main_numbers
 
 #: Numbers shown unless all are asked for.
 SHOWN = 12

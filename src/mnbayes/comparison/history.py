@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mnbayes.comparison.stored_run import read_manifest, shown_name, started_at, table_of
 from mnbayes.outputs import MANIFEST
 from mnbayes.problems import InputError
-from mnbayes.stored_run import read_manifest, shown_name, started_at, table_of
 
 #: A prior's model, parameter and marker ("model" where it has one value for the whole model).
 PriorKey = tuple[str, str, str]

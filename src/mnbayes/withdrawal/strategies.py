@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from mnbayes.problems import InputError, Problem
 from mnbayes.remission import ALBUMIN, PROTEIN
-from mnbayes.unseen import Outcome, WithdrawalDraws
+from mnbayes.withdrawal.unseen import Outcome, WithdrawalDraws
 
 type FloatArray = NDArray[np.float64]
 type StrategyFunction = Callable[[WithdrawalDraws], Outcome]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mnbayes.cards import SHARED, Card, PriorSpec, available_cards, load_card, prior_name, quantity
 from mnbayes.definitions import Definitions
-from mnbayes.elicitation import Elicited, read_prior_belief
+from mnbayes.elicitation.elicit import Elicited, read_prior_belief
 from mnbayes.overrides import Change, apply_changes
-from mnbayes.prior_predictive import PriorPredictive, prior_predictive
+from mnbayes.prior_review.predictive import PriorPredictive, prior_predictive
 from mnbayes.prior_sets import load_prior_sets
 
 
@@ -84,7 +84,7 @@ def elicit_prior(
         A parameter, or a parameter and a marker: ``change_mean``, ``change_mean.albumin``.
         Without a marker the first of the card's is meant.
     belief : str
-        See :mod:`mnbayes.beliefs`.
+        See :mod:`mnbayes.elicitation.beliefs`.
     definitions : Definitions
     model : str or Path, optional
         A card; by default ``remission``, which can judge every category, or else the smallest

@@ -19,7 +19,7 @@ from mnbayes.definitions import CATEGORIES, Definitions
 from mnbayes.markers import MARKERS
 from mnbayes.models import effects as fx
 from mnbayes.models.likelihood import draw_prior
-from mnbayes.physiological_limits import Limits, physiological_limits
+from mnbayes.prior_review.limits import Limits, physiological_limits
 
 type FloatArray = NDArray[np.float64]
 

@@ -15,18 +15,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mnbayes.comparison.history import earlier_runs
+from mnbayes.comparison.stored_run import read_manifest, table_of
 from mnbayes.definitions import Definitions
-from mnbayes.enrolled import withdrawal_table
-from mnbayes.history import earlier_runs
 from mnbayes.montecarlo import round_to_mcse
 from mnbayes.outputs import MANIFEST
 from mnbayes.problems import InputError, Problem
 from mnbayes.remission import PROTEIN
 from mnbayes.report.tables import records
-from mnbayes.stored_run import read_manifest, table_of
-from mnbayes.tipping import Tipping, output_tables, tipping
-from mnbayes.unseen import WithdrawalDraws, withdrawal_draws
-from mnbayes.withdrawal import Strategy
+from mnbayes.withdrawal.enrolled import withdrawal_table
+from mnbayes.withdrawal.strategies import Strategy
+from mnbayes.withdrawal.tipping import Tipping, output_tables, tipping
+from mnbayes.withdrawal.unseen import WithdrawalDraws, withdrawal_draws
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from mnbayes.comparison.reported import PRIOR, ROW_KEYS, reported_numbers
 from mnbayes.outputs import MANIFEST
 from mnbayes.problems import InputError, Problem, gathered, quoted, row_problems
-from mnbayes.reported import PRIOR, ROW_KEYS, reported_numbers
 from mnbayes.run import Run
 from mnbayes.tables import read_table
 
@@ -35,7 +35,7 @@ class StoredRun:
     manifest : dict
         What ``run.json`` holds; a run of another version may lack some of it.
     numbers : DataFrame
-        See :func:`mnbayes.reported.reported_numbers`.
+        See :func:`mnbayes.comparison.reported.reported_numbers`.
     """
 
     name: str
@@ -102,7 +102,7 @@ def shown_name(folder: Path) -> str:
 
 
 def read_numbers(folder: Path, name: str) -> pd.DataFrame:
-    """Read one of the tables of :data:`mnbayes.reported.ROW_KEYS` back.
+    """Read one of the tables of :data:`mnbayes.comparison.reported.ROW_KEYS` back.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import pandas as pd
 from mnbayes.cards import Card, Structure
 from mnbayes.cohort import Cohort
 from mnbayes.fitting import Sampling, fit
-from mnbayes.subsets import subset_estimates
+from mnbayes.lymphocytes.subsets import subset_estimates
 
 
 def one_marker_card(card: Card, marker: str) -> Card:
@@ -44,8 +44,8 @@ def alone(
     Returns
     -------
     DataFrame
-        Rows of :func:`mnbayes.subsets.subset_estimates`, ``model`` being ``<card>_<marker>``;
-        none of a marker whose fit fails the gate.
+        Rows of :func:`mnbayes.lymphocytes.subsets.subset_estimates`, ``model`` being
+        ``<card>_<marker>``; none of a marker whose fit fails the gate.
     """
     tables = []
     for done, marker in enumerate(card.markers):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from mnbayes.comparison import NUMBER_COLUMNS, Comparison
+from mnbayes.comparison.reported import KEYS
+from mnbayes.comparison.runs import NUMBER_COLUMNS, Comparison
 from mnbayes.problems import InputError, Problem
-from mnbayes.reported import KEYS
 
 
 def check_names(out: Path | None, plot: Path | None) -> None:

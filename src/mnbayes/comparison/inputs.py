@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from mnbayes.history import data_hash, in_order, prior_texts, priors_of, same_prior, when
-from mnbayes.stored_run import StoredRun, table_of
+from mnbayes.comparison.history import data_hash, in_order, prior_texts, priors_of, same_prior, when
+from mnbayes.comparison.stored_run import StoredRun, table_of
 
 NOT_RECORDED = "not recorded"
 SETTING_COLUMNS = ("part", "item", "a", "b")

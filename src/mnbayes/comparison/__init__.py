@@ -1,0 +1,1 @@
+"""Runs read back, and what differs between two of them."""

@@ -1,0 +1,1 @@
+"""Beliefs in clinical words as prior distributions."""

@@ -1,0 +1,1 @@
+"""Lymphocyte subsets: before and after shrinkage, ranks, CD4/CD8, reference ranges."""

@@ -1,0 +1,1 @@
+"""What priors say before any fit, and how they differ from the cards'."""

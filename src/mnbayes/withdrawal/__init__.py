@@ -1,0 +1,1 @@
+"""What happens to an answer when the unseen did worse than predicted."""
