@@ -27,7 +27,7 @@ WEEKS = (0.0, 1.0, 2.0, 4.0, 12.0)
 PATIENTS = 8
 SEED = 20261122
 #: Cohorts for each card: fewer where a fit takes longer.
-COHORTS = {"proteinuria": 200, "remission": 80, "lymphocytes": 50}
+COHORTS = {"proteinuria": 100, "remission": 50, "lymphocytes": 50}
 
 
 def main() -> int:

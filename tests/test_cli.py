@@ -29,10 +29,10 @@ ESTIMATE_COLUMNS = f"model marker week {GMR} " + " ".join(f"{c}_prior" for c in 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The main job on the embedded cohort, as `python scripts/fit.py --out DIR`."""
+    """The main job on the embedded cohort: every card, without the refits."""
     out = tmp_path_factory.mktemp("run") / "out"
     done = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "fit.py", "--out", out],
+        [sys.executable, ROOT / "scripts" / "fit.py", "--no-influence", "--out", out],
         capture_output=True,
         text=True,
         check=False,
@@ -54,7 +54,10 @@ def test_files_of_a_run(finished: Path) -> None:
     assert names >= {
         "report.html", "probabilities.csv", "population.csv", "estimates.csv", "diagnostics.csv",
         "safety.csv",
-        "posterior/proteinuria.nc", "posterior/remission.nc", "run.json",
+        "posterior/proteinuria.nc", "posterior/remission.nc", "posterior/lymphocytes.nc",
+        "posterior/joint.nc", "posterior/urine_protein_conc.nc", "run.json",
+        "withdrawal.csv", "subsets.csv", "correlations.csv", "power_scaling.csv",
+        "plots/joint_correlations.png", "plots/lymphocytes_subset_forest.png",
         "plots/proteinuria_trajectories_urine_protein_24h.png",
         "plots/remission_trajectories_albumin.png",
     }  # fmt: skip
@@ -63,7 +66,8 @@ def test_files_of_a_run(finished: Path) -> None:
 def test_terminal_ends_with_a_table_a_clinician_can_read(finished: Path) -> None:
     text = (finished.parent / "stdout.txt").read_text()
     assert "SYNTHETIC cohort: no real patient." in text
-    assert "A change under treatment" in text
+    assert "Change under treatment at the last visit (no control group)" in text
+    assert "NK lymphocytes" in " ".join(text.split())
     assert "next patient" in text
     assert "(predicted:" in text
 
@@ -71,7 +75,7 @@ def test_terminal_ends_with_a_table_a_clinician_can_read(finished: Path) -> None
 def test_probabilities_csv(finished: Path) -> None:
     table = pd.read_csv(finished / "probabilities.csv")
     assert table.columns.tolist() == PROBABILITY_COLUMNS.split()
-    assert set(table["model"]) == {"proteinuria", "remission"}
+    assert set(table["model"]) == {"proteinuria", "remission", "joint"}
     assert set(table["quantity"]) == {
         "observed", "latent", "repeat", "next_patient", "population", "exceeds",
     }  # fmt: skip
@@ -94,7 +98,7 @@ def test_probabilities_csv(finished: Path) -> None:
 def test_estimates_csv(finished: Path) -> None:
     table = pd.read_csv(finished / "estimates.csv")
     assert table.columns.tolist() == ESTIMATE_COLUMNS.split()
-    assert len(table) == 4 + 8
+    assert len(table) == 4 * (1 + 2 + 5 + 7 + 1)
     assert (table["gmr_lower"] < table["gmr_median"]).all()
     assert (table["p_fall_50"] <= table["p_fall_30"]).all()
 
@@ -145,7 +149,8 @@ def test_report_says_synthetic_and_needs_no_network(finished: Path) -> None:
 def test_no_report_and_new_priors(tmp_path: Path, proteinuria: object) -> None:
     out = tmp_path / "out"
     arguments = ["fit", "--model", "proteinuria", "--priors", "sceptical", "--set"]
-    arguments += ["change_sd.sigma=0.3", "--no-report", "--out", str(out), "--seed", "7"]
+    arguments += ["change_sd.sigma=0.3", "--no-report", "--no-influence"]
+    arguments += ["--out", str(out), "--seed", "7"]
     done = runner.invoke(app, arguments)
     assert done.exit_code == 0, done.output
     assert "change_sd ~ Half-normal(0.3)" in done.stderr

@@ -563,3 +563,12 @@ def test_the_report_names_the_command_of_the_multiverse(result: Result) -> None:
     assert power_scalings(replace(run, results=(replace(result, withheld=("no",)),))) == (None,)
     old = replace(result, power_scaling=pd.DataFrame())
     assert power_scalings(replace(run, results=(old,))) == (None,)
+
+
+def test_a_correlation_on_the_edge_has_a_factor() -> None:
+    from mnbayes.sensitivity.marginal_likelihood import _cholesky
+
+    edge = np.array([[[1.0, 1.0 + 1e-12], [1.0 + 1e-12, 1.0]], [[1.0, 0.6], [0.6, 1.0]]])
+    factor = _cholesky(edge)
+    np.testing.assert_allclose(factor @ factor.transpose(0, 2, 1), edge, atol=1e-6)
+    np.testing.assert_allclose(factor[1], [[1.0, 0.0], [0.6, 0.8]], atol=1e-9)

@@ -305,8 +305,8 @@ def test_only_the_named_fields_of_a_meaning_are_filled() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["beliefs", "belief_fits", "card_beliefs", "cards", "elicitation", "overrides", "prior_sets",
-     "priors", "toml_files"],
+    ["elicitation/beliefs", "elicitation/fits", "elicitation/card_beliefs", "elicitation/elicit",
+     "cards", "overrides", "prior_sets", "priors", "toml_files"],
 )  # fmt: skip
 def test_what_reads_priors_cannot_run_code(module: str) -> None:
     tree = ast.parse((SOURCES / f"{module}.py").read_text(encoding="utf-8"))

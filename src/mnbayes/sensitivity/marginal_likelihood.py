@@ -31,6 +31,20 @@ def _draws(posterior: xr.Dataset, name: str) -> FloatArray:
     return values.reshape(-1, *values.shape[2:])
 
 
+def _cholesky(correlation: FloatArray) -> FloatArray:
+    """Cholesky factors, shape (draw, effect, effect), also of matrices on the edge of validity.
+
+    A stored correlation near 1 can lose its positive definiteness by rounding; eigenvalues are
+    then raised to the smallest one that a factor needs.
+    """
+    try:
+        return np.asarray(np.linalg.cholesky(correlation))
+    except np.linalg.LinAlgError:
+        value, vector = np.linalg.eigh(correlation)
+        raised = np.maximum(value, 1e-8)[:, None] * vector
+        return np.asarray(np.linalg.cholesky(raised @ vector.transpose(0, 2, 1)))
+
+
 def _parameters(posterior: xr.Dataset) -> Parameters:
     """The draws as the model's arrays; what the card switches off is absent."""
     mean = _draws(posterior, "baseline_mean")
@@ -45,7 +59,7 @@ def _parameters(posterior: xr.Dataset) -> Parameters:
         baseline_sd=_draws(posterior, "baseline_sd"),
         change_sd=_draws(posterior, "change_sd"),
         residual_sd=_draws(posterior, "residual_sd"),
-        cholesky=np.linalg.cholesky(_draws(posterior, "correlation")),
+        cholesky=_cholesky(_draws(posterior, "correlation")),
         serial_sd=optional("serial_sd", np.zeros_like(mean)),
         serial_weeks=optional("serial_weeks", np.ones(len(mean))),
         residual_df=optional("residual_df", np.full(len(mean), np.inf)),

@@ -1,13 +1,13 @@
 """Tipping point: how much worse than predicted the unseen must be to overturn a conclusion.
 
 The delta adjustment of :mod:`mnbayes.withdrawal.strategies` is swept: at ratio 1 the model's
-prediction stands, at ratio delta every patient who withdrew has delta times the predicted 24-h protein at
-every visit after that. As delta grows, no patient's category can get better and every ratio to
-baseline that is shifted grows, so each conclusion flips at one delta or at none: bisection finds
-it. As delta grows without bound an unseen patient meets no definition, which is the composite
-strategy: where that does not flip a conclusion about a share, no delta does. A geometric mean has
-no such limit. (Tipping-point analysis of one arm: "Missing data in the regulation of medical
-devices", 2011, doi:10.1080/10543406.2011.550094.)
+prediction stands, at ratio delta every patient who withdrew has delta times the predicted 24-h
+protein at every visit after that. As delta grows, no patient's category can get better and
+every ratio to baseline that is shifted grows, so each conclusion flips at one delta or at none:
+bisection finds it. As delta grows without bound an unseen patient meets no definition, which is
+the composite strategy: where that does not flip a conclusion about a share, no delta does. A
+geometric mean has no such limit. (Tipping-point analysis of one arm: "Missing data in the
+regulation of medical devices", 2011, doi:10.1080/10543406.2011.550094.)
 """
 
 from __future__ import annotations
