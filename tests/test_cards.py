@@ -37,6 +37,12 @@ def test_meaning_is_worked_out_from_the_numbers() -> None:
     assert "between 0.676 and 1.48" in narrower.prior["change_mean"]["urine_protein_24h"].explained
 
 
+def test_meanings_of_counts_have_no_exponent() -> None:
+    said = cards.load_card("lymphocytes").prior["baseline_mean"]["cd3"].explained
+    # exp(7.155 + 1.96 * 0.4) = 2805, in three digits.
+    assert said == "typical baseline between 585 and 2800 cells/uL, around 1280"
+
+
 def test_unknown_card_names_the_ones_that_exist() -> None:
     with pytest.raises(InputError, match=r"one of joint, lymphocytes, proteinuria, remission"):
         cards.load_card("protinuria")

@@ -97,7 +97,8 @@ def priors_hash(card: Card) -> str:
     """SHA-256 of :func:`prior_numbers` and of the card's structure."""
     content = {
         "priors": prior_numbers(card),
-        "structure": card.structure.model_dump(),
+        # Options at their defaults do not count: an option added later changes no older card.
+        "structure": card.structure.model_dump(exclude_defaults=True),
         "markers": card.markers,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -68,6 +68,12 @@ class Structure(_Strict):
     correlation: Literal["all", "changes", "within"] = "all"
 
 
+def _plain(value: float) -> str:
+    """Three significant digits, without an exponent where a reader would write none."""
+    text = f"{value:.3g}"
+    return f"{float(text):.0f}" if "e+" in text and value < 1e6 else text
+
+
 class PriorSpec(_Strict):
     """One prior: a distribution with its arguments, its meaning, its reason and its source.
 
@@ -132,7 +138,7 @@ class PriorSpec(_Strict):
             value = float(priors.quantile(self.distribution, self.arguments, probability))
             fields[f"q{key}"] = f"{value:.2g}"
             with np.errstate(over="ignore"):
-                fields[f"x{key}"] = f"{np.exp(value):.3g}"
+                fields[f"x{key}"] = _plain(float(np.exp(value)))
         meaning = Template(self.meaning).safe_substitute(fields)
         return f"{meaning}. Fitted to the belief: {self.belief}" if self.belief else meaning
 
