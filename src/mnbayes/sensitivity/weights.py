@@ -155,6 +155,7 @@ def weighted_mean(draws: FloatArray, weights: FloatArray, effective: float) -> t
     mean = float((weights * values).sum())
     ratio = values.size / effective
     if np.ptp(values) == 0:
+        mean = float(values.flat[0])  # the weighted sum may miss it by a rounding
         sure = mean in (0.0, 1.0)
         return mean, 1.0 / (1.0 / (ratio * (weights**2).sum()) + 1.0) if sure else 0.0
     return mean, float(np.sqrt(ratio * (weights**2 * (values - mean) ** 2).sum()))
