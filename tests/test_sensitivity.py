@@ -23,6 +23,7 @@ from matplotlib.text import Text
 from trees import default_hyper, make_tree
 from typer.testing import CliRunner
 
+from mnbayes import workers
 from mnbayes.cards import Card, load_card
 from mnbayes.cli import app
 from mnbayes.cohort import Cohort
@@ -34,7 +35,7 @@ from mnbayes.plots.sensitivity import specification_curve
 from mnbayes.prior_sets import available_prior_sets
 from mnbayes.problems import InputError, Problem
 from mnbayes.report.sensitivity_words import covered, flip_sentences, range_of
-from mnbayes.sensitivity import command, multiverse, workers
+from mnbayes.sensitivity import command, multiverse
 from mnbayes.sensitivity.decisions import base_of, concluded, conclusion, flip, flips
 from mnbayes.sensitivity.multiverse import KEYS, NUMBERS, Multiverse, run_multiverse
 from mnbayes.sensitivity.specifications import (

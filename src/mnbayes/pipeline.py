@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import import_module
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from mnbayes.cards import Card
 from mnbayes.cohort import Cohort
@@ -27,9 +22,7 @@ from mnbayes.outputs import write_run
 from mnbayes.prior_sets import PriorSet
 from mnbayes.results import Result, summarise
 from mnbayes.run import Run
-
-#: Called with a model's name, a stage, the iterations done and in all.
-ModelProgress = Callable[[str, str, int, int], None]
+from mnbayes.workers import News, side_by_side
 
 
 @dataclass(frozen=True)
@@ -73,20 +66,7 @@ class Worked:
     pictures: dict[str, bytes]
 
 
-_queue: Any = None  # of a worker process: where it reports progress
-
-
-def _receive_queue(queue: Any) -> None:
-    global _queue
-    _queue = queue
-
-
-def _report(name: str, stage: str, done: int, total: int) -> None:
-    if _queue is not None:
-        _queue.put((name, stage, done, total))
-
-
-def work(job: Job, card: Card, progress: ModelProgress = _report) -> Worked:
+def work(job: Job, card: Card, progress: News) -> Worked:
     """Fit one card of a job, make its tables and draw its pictures."""
     from mnbayes.plots import all_figures, png_bytes
 
@@ -145,8 +125,9 @@ def is_repeated(card: Card, cards: Sequence[Card]) -> bool:
     return set(card.markers) <= {marker for markers in smaller for marker in markers}
 
 
-def _work_batch(job: Job, cards: Sequence[Card]) -> list[Worked]:
-    return [work(job, card) for card in cards]
+def _work_batch(task: tuple[Job, list[Card]], progress: News) -> list[Worked]:
+    job, cards = task
+    return [work(job, card, progress) for card in cards]
 
 
 def batches(cards: Sequence[Card]) -> list[list[Card]]:
@@ -160,42 +141,26 @@ def batches(cards: Sequence[Card]) -> list[list[Card]]:
     return [*others[:1], *([one] if one else []), *others[1:]]
 
 
-def work_all(job: Job, progress: ModelProgress) -> list[Worked]:
+def work_all(job: Job, progress: News) -> list[Worked]:
     """Work on every card of a job, side by side where there are cores for it.
 
     Compilation holds Python's lock, so models that share no compilation go to processes.
     """
     for card in job.cards:
         observations(card, job.cohort)  # bad input is reported before anything heavy starts
-    parts = batches(job.cards)
-    workers = min(len(parts), os.cpu_count() or 1)
-    if workers == 1:
-        return [work(job, card, progress) for card in job.cards]
-    context = get_context("spawn")
-    queue = context.Queue()
-
-    def relay() -> None:
-        while (message := queue.get()) is not None:
-            progress(*message)
-
-    listener = threading.Thread(target=relay, daemon=True)
-    listener.start()
-    try:
-        with ProcessPoolExecutor(workers, context, _receive_queue, (queue,)) as pool:
-            running = [pool.submit(_work_batch, job, part) for part in parts]
-            wait(running, return_when=FIRST_COMPLETED)
-            # A core is free now: load what the report needs while the others finish.
-            import_module("mnbayes.report")
-            import_module("great_tables")
-
-            done = {item.result.name: item for future in running for item in future.result()}
-            return [done[card.name] for card in job.cards]
-    finally:
-        queue.put(None)
-        listener.join(timeout=5)
+    tasks = [(job, part) for part in batches(job.cards)]
+    parts = side_by_side(_work_batch, tasks, progress, _load_report)
+    done = {item.result.name: item for part in parts for item in part}
+    return [done[card.name] for card in job.cards]
 
 
-def run_job(job: Job, folder: Path, progress: ModelProgress, *, with_report: bool = True) -> Run:
+def _load_report() -> None:
+    """Load what the report needs while the other models are still being worked on."""
+    import_module("mnbayes.report")
+    import_module("great_tables")
+
+
+def run_job(job: Job, folder: Path, progress: News, *, with_report: bool = True) -> Run:
     """Do a job and write its outputs.
 
     Parameters
@@ -222,18 +187,16 @@ def run_job(job: Job, folder: Path, progress: ModelProgress, *, with_report: boo
     results = tuple(item.result for item in worked)
     pictures = {item.result.name: item.pictures for item in worked}
 
-    def describe(seconds: dict[str, float]) -> Run:
-        described = manifest(
-            job.cohort, job.definitions, results, job.prior_set, job.settings, started, seconds,
-            unconverged_shown=job.allow_unconverged, prior_sets=job.prior_sets,
-        )  # fmt: skip
-        described |= record(described, history)
-        return Run(
-            job.cohort, job.definitions, results, job.prior_set, job.settings, described,
-            job.allow_unconverged,
-        )  # fmt: skip
-
-    run = describe({"models": fitted - clock})
+    seconds = {"models": fitted - clock}
+    described = manifest(
+        job.cohort, job.definitions, results, job.prior_set, job.settings, started, seconds,
+        unconverged_shown=job.allow_unconverged, prior_sets=job.prior_sets,
+    )  # fmt: skip
+    described |= record(described, history)
+    run = Run(
+        job.cohort, job.definitions, results, job.prior_set, job.settings, described,
+        job.allow_unconverged,
+    )  # fmt: skip
     report = None
     if with_report:
         from mnbayes.comparison.runs import with_previous
@@ -241,7 +204,8 @@ def run_job(job: Job, folder: Path, progress: ModelProgress, *, with_report: boo
 
         progress("report", "writing", 0, 0)
         report = render_report(with_previous(run, folder, history), pictures)
-    run = describe({"models": fitted - clock, "report": time.perf_counter() - fitted})
+    taken = described["seconds"] | {"report": round(time.perf_counter() - fitted, 2)}
+    run = replace(run, manifest=described | {"seconds": taken})
     write_run(run, folder, pictures, report)
     progress("report", "done", 0, 0)
     return run

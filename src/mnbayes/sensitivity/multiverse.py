@@ -36,7 +36,7 @@ from mnbayes.sensitivity.specifications import (
     parse_thresholds,
     variants,
 )
-from mnbayes.sensitivity.workers import News, side_by_side
+from mnbayes.workers import News, side_by_side
 
 KEYS = ("kind", "patient", "marker", "week", "category")
 NUMBERS = ("prior", "value", "lower", "upper", "mcse", "benchmark")

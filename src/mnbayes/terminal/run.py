@@ -15,10 +15,10 @@ from mnbayes.cards import Card, prior_name
 from mnbayes.cohort import Cohort
 from mnbayes.markers import MARKERS
 from mnbayes.montecarlo import round_to_mcse
-from mnbayes.pipeline import ModelProgress
 from mnbayes.remission import PROTEIN
 from mnbayes.results import Result
 from mnbayes.run import Run
+from mnbayes.workers import News
 
 _STAGES = {
     "compiling": "compiling (tens of seconds the first time, then cached)",
@@ -46,7 +46,7 @@ def _out() -> Console:
 
 
 @contextmanager
-def progress_bars() -> Iterator[ModelProgress]:
+def progress_bars() -> Iterator[News]:
     """Show a bar for each model on standard error; yield what to call with news."""
     columns = (
         SpinnerColumn(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from typing import Any
 
@@ -30,7 +30,10 @@ def _work[Task, Done](function: Callable[[Task, News], Done], task: Task) -> Don
 
 
 def side_by_side[Task, Done](
-    function: Callable[[Task, News], Done], tasks: Sequence[Task], news: News
+    function: Callable[[Task, News], Done],
+    tasks: Sequence[Task],
+    news: News,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> list[Done]:
     """Call a function on each task, in a process for each core where there are several.
 
@@ -42,6 +45,9 @@ def side_by_side[Task, Done](
     tasks : sequence
     news : callable
         Called in this process with what the tasks report.
+    meanwhile : callable
+        Called in this process once a task is done: a core is free then. Not called where the
+        tasks run in this process.
 
     Returns
     -------
@@ -63,6 +69,8 @@ def side_by_side[Task, Done](
     try:
         with ProcessPoolExecutor(workers, context, _receive_queue, (queue,)) as pool:
             running = [pool.submit(_work, function, task) for task in tasks]
+            wait(running, return_when=FIRST_COMPLETED)
+            meanwhile()
             return [future.result() for future in running]
     finally:
         queue.put(None)
