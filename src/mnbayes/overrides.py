@@ -8,12 +8,13 @@ from typing import Any
 
 from mnbayes import priors
 from mnbayes.cards import PARAMETERS, SHARED, Card, prior_name, quantity, restore_card
-from mnbayes.elicitation.beliefs import BeliefError, did_you_mean
+from mnbayes.elicitation.beliefs import BeliefError, Quantity, did_you_mean
 from mnbayes.elicitation.card_beliefs import belief_problem
 from mnbayes.elicitation.elicit import read_prior_belief
 from mnbayes.markers import MARKERS
 from mnbayes.prior_sets import Change, PriorSet, load_prior_set, load_prior_sets, parse_setting
 from mnbayes.problems import InputError, Problem, quoted
+from mnbayes.published import names as published
 
 __all__ = [
     "Change",
@@ -22,6 +23,7 @@ __all__ = [
     "apply_changes",
     "load_prior_set",
     "load_prior_sets",
+    "merge_prior",
     "override",
     "parse_setting",
     "with_priors",
@@ -36,6 +38,7 @@ _MOVED = {
     "common_change": "the change that the markers share is a ratio between $x025 and $x975, "
     "around $x50",
     "covariate_slope": "ratio per unit of the covariate between $x025 and $x975, around $x50",
+    "mean_log_ratio": "typical ratio to baseline between $x025 and $x975, around $x50",
 }
 
 
@@ -90,6 +93,8 @@ def _unmatched(cards: Sequence[Card], change: Change) -> Problem:
 
 def _misnamed(change: Change) -> bool:
     """Whether no card at all could have what a change of a prior set is for."""
+    if change.parameter in published.NAMES:
+        return False  # of the published-evidence model, which is no card of markers
     if change.parameter not in PARAMETERS:
         return True
     return (change.parameter in SHARED) != (not change.marker) or (
@@ -127,7 +132,9 @@ def apply_changes(cards: Iterable[Card], changes: Iterable[Change], *, strict: b
         for card, tables, target in zip(cards, data, targets, strict=True):
             if target is not None:
                 entry = tables["priors"][change.parameter][target]
-                problems += _merge(entry, change, target, card.markers)
+                name = prior_name(change.parameter, target, card.markers)
+                about = quantity(change.parameter, target)
+                problems += merge_prior(entry, change, name, about)
     if problems:
         # Said once, although several cards have the same prior.
         raise InputError(dict.fromkeys(problems))
@@ -136,11 +143,19 @@ def apply_changes(cards: Iterable[Card], changes: Iterable[Change], *, strict: b
     return [restore_card(tables, file) for tables, file in zip(data, files, strict=True)]
 
 
-def _merge(
-    entry: dict[str, Any], change: Change, marker: str, markers: tuple[str, ...]
-) -> list[Problem]:
-    """Write a change into one prior of a dumped card; return what is wrong with it."""
-    name = prior_name(change.parameter, marker, markers)
+def merge_prior(entry: dict[str, Any], change: Change, name: str, about: Quantity) -> list[Problem]:
+    """Write a change into one prior of a dumped card; return what is wrong with it.
+
+    Parameters
+    ----------
+    entry : dict
+        The prior, a dumped :class:`mnbayes.cards.PriorSpec`; changed in place.
+    change : Change
+    name : str
+        What the prior is called on the command line.
+    about : Quantity
+        What a belief about it is about.
+    """
     values = {k: v for k, v in change.values.items() if k not in ("distribution", *_TEXTS)}
     family = change.values.get("distribution", entry["distribution"])
     if not isinstance(family, str) or family not in priors.FAMILIES:
@@ -154,7 +169,7 @@ def _merge(
         entry["arguments"] = {}  # arguments of another family mean nothing here
     entry["distribution"] = family
     if "belief" in values:
-        problems = _merge_belief(entry, change, values, name, marker)
+        problems = _merge_belief(entry, change, values, name, about)
     else:
         problems = _merge_numbers(entry, change, values, name)
     for text in (key for key in _TEXTS if key in change.values):
@@ -185,9 +200,8 @@ def _say_overridden(entry: dict[str, Any], change: Change) -> None:
 
 
 def _merge_belief(
-    entry: dict[str, Any], change: Change, values: Mapping[str, Any], name: str, marker: str
+    entry: dict[str, Any], change: Change, values: Mapping[str, Any], name: str, about: Quantity
 ) -> list[Problem]:
-    about = quantity(change.parameter, marker)
     try:
         fitted = read_prior_belief(values, about, entry["distribution"], entry["arguments"])
     except BeliefError as error:

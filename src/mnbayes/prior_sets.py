@@ -12,12 +12,15 @@ from typing import Any
 from mnbayes.cards import PARAMETERS, SHARED
 from mnbayes.elicitation.beliefs import did_you_mean
 from mnbayes.problems import InputError, Problem, gathered, quoted
+from mnbayes.published import names as published
 from mnbayes.resources import models_folder
 from mnbayes.toml_files import read_toml
 
 _TEXTS = ("name", "title", "why", "source")
 _KEYS = (*_TEXTS, "priors")
 _SETTING = "NAME.ARG=VALUE"
+#: Every parameter that a set may speak of: those of cards and of the published-evidence model.
+KNOWN = (*PARAMETERS, *published.NAMES)
 _FORMS = f"{_SETTING} or 'NAME=P% between A and B on SCALE'"
 
 
@@ -134,19 +137,16 @@ def _changes(tables: Any, file: str) -> tuple[list[Change], list[Problem]]:
     changes: list[Change] = []
     problems: list[Problem] = []
     for parameter, table in tables.items():
-        if parameter not in PARAMETERS:
-            expected = f"one of {', '.join(PARAMETERS)}{did_you_mean(parameter, PARAMETERS)}"
+        if parameter not in KNOWN:
+            expected = f"one of {', '.join(KNOWN)}{did_you_mean(parameter, KNOWN)}"
             key = quoted(f"priors.{parameter}")
             problems.append(Problem(file, None, key, "unknown prior", expected))
             continue
-        nested = {"": table} if parameter in SHARED else table
+        alone = parameter in (*SHARED, *published.NAMES)
+        nested = {"": table} if alone else table
         if not isinstance(nested, dict) or not all(isinstance(v, dict) for v in nested.values()):
-            shape = (
-                f"[priors.{parameter}]" if parameter in SHARED else f"[priors.{parameter}.MARKER]"
-            )
-            expected = (
-                f"a table per marker, {shape}" if parameter not in SHARED else f"a table, {shape}"
-            )
+            shape = f"[priors.{parameter}]" if alone else f"[priors.{parameter}.MARKER]"
+            expected = f"a table, {shape}" if alone else f"a table per marker, {shape}"
             found = quoted(repr(table))
             problems.append(Problem(file, None, f"priors.{parameter}", found, expected))
             continue
