@@ -12,6 +12,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from mnbayes.labelled import array, labels, stacked, typed
+
 type FloatArray = NDArray[np.float64]
 
 SUMMARIES = (
@@ -32,16 +34,6 @@ BEST_COLUMNS = (
 
 #: Median and the ends of the 95 % equal-tailed interval.
 QUANTILES = (0.5, 0.025, 0.975)
-
-
-def _array(tree: xr.DataTree, group: str, name: str, *dims: str) -> FloatArray:
-    data = tree[group][name]
-    draws = ("chain", "draw") if "chain" in data.dims else ()
-    return np.asarray(data.transpose(*draws, *dims).values, dtype=float)
-
-
-def _texts(tree: xr.DataTree, coord: str) -> list[str]:
-    return [str(name) for name in tree["posterior"].to_dataset()[coord].to_numpy()]
 
 
 def gmr_summaries(log_gmr: FloatArray) -> dict[str, FloatArray]:
@@ -86,17 +78,17 @@ def estimates(tree: xr.DataTree, model: str) -> pd.DataFrame:
         P(ratio < 1), P(fall of at least 30 %) and of at least 50 %; then the same under the
         prior. The population's ratio, at the mean of the covariate where there is one.
     """
-    markers = _texts(tree, "marker")
-    weeks = np.asarray(tree["posterior"]["later_visit"].values, dtype=float)
+    markers = labels(tree["posterior"].dataset["marker"])
+    weeks = array(tree["posterior"].dataset["later_visit"])
     columns: dict[str, object] = {
         "model": model,
         "marker": np.repeat(np.array(markers), weeks.size),
         "week": np.tile(weeks, len(markers)),
     }
     for group, suffix in (("posterior", ""), ("prior", "_prior")):
-        log_gmr = _array(tree, group, "visit_change", "marker", "later_visit")
+        log_gmr = array(tree[group].dataset["visit_change"], "marker", "later_visit")
         columns |= {f"{k}{suffix}": v.ravel() for k, v in gmr_summaries(log_gmr).items()}
-    return pd.DataFrame(columns)[list(ESTIMATE_COLUMNS)].astype({"model": "str", "marker": "str"})
+    return typed(pd.DataFrame(columns)[list(ESTIMATE_COLUMNS)], ("model", "marker"))
 
 
 def patient_changes(tree: xr.DataTree, model: str) -> pd.DataFrame:
@@ -116,15 +108,16 @@ def patient_changes(tree: xr.DataTree, model: str) -> pd.DataFrame:
         ``prediction``: it was not (withdrawn or missed), and the ratio is what the model
         expects if the visit is missing at random.
     """
-    patients, markers = _texts(tree, "patient"), _texts(tree, "marker")
-    level = _array(tree, "posterior", "level", "patient", "marker", "visit")
+    posterior, observed = tree["posterior"].dataset, tree["observed_data"].dataset
+    patients, markers = labels(posterior["patient"]), labels(posterior["marker"])
+    level = array(posterior["level"], "patient", "marker", "visit")
     ratio = np.exp(np.quantile(level[..., 1:] - level[..., :1], QUANTILES, axis=(0, 1)))
     seen = [
-        ~np.isnan(_array(tree, "observed_data", name, "patient", "marker", "visit")[..., 1:])
+        ~np.isnan(array(observed[name], "patient", "marker", "visit")[..., 1:])
         for name in ("log_value", "log_lower", "log_upper")
     ]
     measured = np.any(seen, axis=0)
-    weeks = np.asarray(tree["posterior"]["later_visit"].values, dtype=float)
+    weeks = array(posterior["later_visit"])
     rows = pd.MultiIndex.from_product([patients, markers, weeks])
     table = pd.DataFrame(
         {
@@ -217,33 +210,32 @@ def best_reduction(tree: xr.DataTree, marker: str, weeks: Sequence[float]) -> pd
     ValueError
         If the marker is not in the model or a week is not one of its later visits.
     """
-    known = _texts(tree, "marker")
+    known = labels(tree["posterior"].dataset["marker"])
     if marker not in known:
         raise ValueError(f"marker {marker!r} is not in this model; there are {', '.join(known)}")
-    later = [float(week) for week in tree["posterior"].to_dataset()["later_visit"].to_numpy()]
+    later = array(tree["posterior"].dataset["later_visit"]).tolist()
     unknown = [week for week in weeks if float(week) not in later]
     if unknown or not weeks:
         raise ValueError(f"weeks must be some of the later visits {later}; found {list(weeks)}")
     chosen = [0.0, *sorted(float(week) for week in weeks)]
 
-    def select(group: str, name: str) -> FloatArray:
-        data = tree[group][name].sel(marker=marker, visit=chosen)
-        if "chain" not in data.dims:
-            return np.asarray(data.transpose("patient", "visit").to_numpy(), dtype=float)
-        values = data.transpose("patient", "chain", "draw", "visit").to_numpy()
-        return np.asarray(values.reshape(values.shape[0], -1, len(chosen)), dtype=float)
+    def select(group: str, name: str) -> xr.DataArray:
+        return tree[group].dataset[name].sel(marker=marker, visit=chosen)
 
     value, lower, upper = (
-        select("observed_data", name) for name in ("log_value", "log_lower", "log_upper")
+        array(select("observed_data", name), "patient", "visit")
+        for name in ("log_value", "log_lower", "log_upper")
     )
     # A published range may state an upper bound alone: its lower bound is open.
     lower = np.where(np.isnan(lower) & ~np.isnan(upper), -np.inf, lower)
-    replicate, level = select("posterior_predictive", "measurement"), select("posterior", "level")
+    replicate, level = (
+        stacked(select(*place), "patient", "visit")
+        for place in (("posterior_predictive", "measurement"), ("posterior", "level"))
+    )
     rows = [
         {"patient": patient, "marker": marker}
-        | _best_of_patient(value[i], lower[i], np.array(chosen), replicate[i], level[i])
-        for i, patient in enumerate(_texts(tree, "patient"))
+        | _best_of_patient(value[i], lower[i], np.array(chosen), replicate[:, i], level[:, i])
+        for i, patient in enumerate(labels(tree["posterior"].dataset["patient"]))
     ]
     table = pd.DataFrame(rows, columns=list(BEST_COLUMNS))
-    numbers = dict.fromkeys([c for c in BEST_COLUMNS if c not in ("patient", "marker")], "float64")
-    return table.astype({"patient": "str", "marker": "str", **numbers, "visits": "int64"})
+    return typed(table, ("patient", "marker"), ("visits",))

@@ -16,6 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mnbayes.change import QUANTILES
+from mnbayes.labelled import array, labels, typed
 from mnbayes.montecarlo import mcse
 from mnbayes.remission import PROTEIN
 
@@ -55,8 +56,7 @@ def pair_draws(tree: xr.DataTree, group: str, chosen: list[tuple[str, str]]) -> 
     first, second = (
         xr.DataArray([f"{pair[i]} change" for pair in chosen], dims="pair") for i in (0, 1)
     )
-    data = tree[group]["correlation"].sel(effect=first, effect_other=second)
-    return np.asarray(data.transpose("chain", "draw", "pair").to_numpy(), dtype=float)
+    return array(tree[group].dataset["correlation"].sel(effect=first, effect_other=second), "pair")
 
 
 def free_pairs(tree: xr.DataTree) -> list[tuple[str, str]]:
@@ -64,8 +64,7 @@ def free_pairs(tree: xr.DataTree) -> list[tuple[str, str]]:
 
     A card may hold correlations at 0 (``[structure] correlation``); such a pair has no answer.
     """
-    markers = tuple(str(name) for name in tree["posterior"].to_dataset()["marker"].to_numpy())
-    chosen = pairs(markers)
+    chosen = pairs(tuple(labels(tree["posterior"].dataset["marker"])))
     if not chosen:
         return []
     free = np.any(np.abs(pair_draws(tree, "prior", chosen)) > FIXED, axis=(0, 1))
@@ -109,5 +108,4 @@ def correlation_table(tree: xr.DataTree, model: str) -> pd.DataFrame:
             cells |= {f"{name}{suffix}": found[i] for i, name in enumerate(_INTERVAL)}
             cells[f"p_positive{suffix}"] = np.mean(draws > 0, axis=(0, 1))
     table = pd.DataFrame(cells, columns=list(CORRELATION_COLUMNS))
-    texts = ("model", "marker", "other")
-    return table.astype({c: "str" if c in texts else "float64" for c in table.columns})
+    return typed(table, ("model", "marker", "other"))

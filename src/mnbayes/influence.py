@@ -19,6 +19,7 @@ from mnbayes.cohort import Cohort
 from mnbayes.comparison.reported import estimate_errors
 from mnbayes.definitions import Definitions
 from mnbayes.fitting import Fit, fit
+from mnbayes.labelled import array
 from mnbayes.probability_tables import population_table, probability_table
 from mnbayes.problems import InputError
 from mnbayes.remission import response_draws
@@ -125,8 +126,9 @@ def answer_table(
 
 def _ratios(gmr: pd.DataFrame, tree: xr.DataTree) -> pd.DataFrame:
     """Ratios to baseline and probabilities of a fall; rows as in ``estimates.csv``, repeated."""
-    draws = tree["posterior"]["visit_change"].transpose("chain", "draw", "marker", "later_visit")
-    errors = estimate_errors(np.asarray(draws.to_numpy(), dtype=float))
+    errors = estimate_errors(
+        array(tree["posterior"].dataset["visit_change"], "marker", "later_visit")
+    )
     place = gmr[["marker", "week"]]
     ratio = place.assign(
         kind="gmr",

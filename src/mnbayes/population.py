@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mnbayes.categories import Category, classify
 from mnbayes.definitions import Definitions
+from mnbayes.labelled import array, stacked
 
 type FloatArray = NDArray[np.float64]
 
@@ -156,13 +157,12 @@ def population_of(tree: xr.DataTree, group: str, markers: list[str]) -> Populati
     effects = [f"{m} baseline" for m in markers] + [f"{m} change" for m in markers]
 
     def flat(name: str, *dims: str) -> FloatArray:
-        values = np.asarray(data[name].transpose("chain", "draw", *dims).values, dtype=float)
-        return values.reshape(-1, *values.shape[2:])
+        return stacked(data[name], *dims)
 
     data = data.sel(effect=effects, effect_other=effects)
     sd = np.concatenate([flat("baseline_sd", "marker"), flat("change_sd", "marker")], axis=-1)
     factor = sd[..., None] * np.linalg.cholesky(flat("correlation", "effect", "effect_other"))
-    weeks = np.asarray(data["later_visit"].values, dtype=float)
+    weeks = array(data["later_visit"])
     baseline_mean = flat("baseline_mean", "marker")
     serial = "serial_sd" in data
     return Population(

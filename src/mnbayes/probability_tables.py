@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mnbayes.categories import CATEGORIES, Category
 from mnbayes.definitions import Definitions
+from mnbayes.labelled import typed
 from mnbayes.montecarlo import mcse
 from mnbayes.remission import Response, ResponseDraws, response_draws
 
@@ -26,6 +27,7 @@ SHARE_COLUMNS = tuple(
     for summary in ("mean", "median", "lower", "upper")
 )
 POPULATION_COLUMNS = ("model", "week", "category", *SHARE_COLUMNS)
+_TEXTS = ("model", "quantity", "patient", "category")
 
 
 def _frame(
@@ -80,7 +82,7 @@ def probability_table(draws: ResponseDraws | None, model: str) -> pd.DataFrame:
         the draws; the fixed integration points add about 0.005, the same for every draw.
     """
     if draws is None:
-        return _typed(pd.DataFrame(columns=list(PROBABILITY_COLUMNS), dtype=float))
+        return typed(pd.DataFrame(columns=list(PROBABILITY_COLUMNS)), _TEXTS)
     patients, weeks = np.array(draws.patients, dtype=object), np.array(draws.weeks)
     by_patient, by_week = (len(patients), len(weeks)), (len(weeks),)
     posterior, prior = draws.posterior, draws.prior
@@ -127,7 +129,7 @@ def probability_table(draws: ResponseDraws | None, model: str) -> pd.DataFrame:
             "category": np.array(categories),
         }
         frames.append(_frame(PROBABILITY_COLUMNS, cells | place, shape))
-    return _typed(pd.concat([_typed(frame) for frame in frames], ignore_index=True))
+    return pd.concat([typed(frame, _TEXTS) for frame in frames], ignore_index=True)
 
 
 def population_table(draws: ResponseDraws | None, model: str) -> pd.DataFrame:
@@ -146,7 +148,7 @@ def population_table(draws: ResponseDraws | None, model: str) -> pd.DataFrame:
         share, under the posterior and under the prior; blank where not evaluable.
     """
     if draws is None:
-        return _typed(pd.DataFrame(columns=list(POPULATION_COLUMNS), dtype=float))
+        return typed(pd.DataFrame(columns=list(POPULATION_COLUMNS)), _TEXTS)
     weeks = np.array(draws.weeks)
     cells: dict[str, object] = {
         "model": model,
@@ -163,12 +165,7 @@ def population_table(draws: ResponseDraws | None, model: str) -> pd.DataFrame:
                 summaries[1:, :, column] = quantiles
         names = ("mean", "median", "lower", "upper")
         cells |= {f"share_{name}{suffix}": summaries[i] for i, name in enumerate(names)}
-    return _typed(_frame(POPULATION_COLUMNS, cells, (len(weeks), len(CATEGORIES))))
-
-
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    texts = ("model", "quantity", "patient", "category")
-    return table.astype({c: "str" if c in texts else "float64" for c in table.columns})
+    return typed(_frame(POPULATION_COLUMNS, cells, (len(weeks), len(CATEGORIES))), _TEXTS)
 
 
 def probabilities(

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from mnbayes.categories import CATEGORIES, Category, Interval, classify
 from mnbayes.definitions import Definitions
+from mnbayes.labelled import array, labels
 from mnbayes.montecarlo import normal_points
 from mnbayes.population import next_patient, population_of, population_share
 
@@ -99,17 +100,13 @@ def not_evaluable(tree: xr.DataTree) -> dict[Category, str]:
     Without ``urine_protein_24h`` that is all of them (and every table here is empty); without
     albumin it is complete remission and what is built on it.
     """
-    markers = set(tree["posterior"].to_dataset()["marker"].to_numpy().tolist())
+    markers = labels(tree["posterior"].dataset["marker"])
     if PROTEIN not in markers:
         return dict.fromkeys(CATEGORIES, f"needs {PROTEIN}, which is not in this model")
     if ALBUMIN not in markers:
         reason = f"needs {ALBUMIN}, which is not in this model"
         return {c: reason for c in CATEGORIES if c not in ("effective", "none")}
     return {}
-
-
-def _values(tree: xr.DataTree, group: str, name: str, *dims: str) -> FloatArray:
-    return np.asarray(tree[group][name].transpose("chain", "draw", *dims).values, dtype=float)
 
 
 def _response(
@@ -128,8 +125,7 @@ def _group_draws(
 ) -> GroupDraws:
     # (chain, draw, patient, visit), the baseline first
     def of_patients(where: str, name: str, marker: str) -> FloatArray:
-        values = tree[where][name].sel(marker=marker)
-        return np.asarray(values.transpose("chain", "draw", "patient", "visit").values, float)
+        return array(tree[where].dataset[name].sel(marker=marker), "patient", "visit")
 
     def response(where: str, name: str, baseline: FloatArray | None) -> Response:
         protein = of_patients(where, name, PROTEIN)
@@ -164,7 +160,7 @@ def _observed(
     def interval(marker: str, visits: slice) -> Interval:
         data = tree["observed_data"].to_dataset().sel(marker=marker).isel(visit=visits)
         columns = [
-            np.asarray(data[name].transpose("patient", "visit").values, dtype=float)
+            array(data[name], "patient", "visit")
             for name in ("log_value", "log_lower", "log_upper")
         ]
         return Interval.from_measurements(*columns)
@@ -193,17 +189,17 @@ def response_draws(tree: xr.DataTree, definitions: Definitions, seed: int) -> Re
     """
     if len(not_evaluable(tree)) == len(CATEGORIES):
         return None
-    posterior = tree["posterior"].to_dataset()
-    markers = [m for m in (PROTEIN, ALBUMIN) if m in posterior["marker"].to_numpy()]
-    baseline = tree["observed_data"]["log_value"].sel(marker=PROTEIN, visit=0.0)
-    recorded = np.asarray(baseline.values, dtype=float)
+    posterior = tree["posterior"].dataset
+    known = labels(posterior["marker"])
+    markers = [marker for marker in (PROTEIN, ALBUMIN) if marker in known]
+    recorded = array(tree["observed_data"].dataset["log_value"].sel(marker=PROTEIN, visit=0.0))
     of_posterior, of_prior = (
         np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2)
     )
     nothing = np.full_like(recorded, np.nan)
     return ResponseDraws(
-        patients=tuple(str(patient) for patient in posterior["patient"].to_numpy()),
-        weeks=tuple(float(week) for week in posterior["later_visit"].to_numpy()),
+        patients=tuple(labels(posterior["patient"])),
+        weeks=tuple(array(posterior["later_visit"]).tolist()),
         benchmarks=definitions.benchmarks,
         observed=_observed(tree, markers, definitions),
         posterior=_group_draws(tree, "posterior", markers, recorded, definitions, of_posterior),

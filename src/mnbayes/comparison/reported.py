@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from mnbayes.labelled import array, labels
 from mnbayes.montecarlo import mcse
 from mnbayes.remission import POINTS
 
@@ -208,10 +209,8 @@ def _estimates(
 
 
 def _drawn(model: str, suffix: str, draws: xr.DataArray) -> list[pd.DataFrame]:
-    ordered = draws.transpose("chain", "draw", "marker", "later_visit")
-    markers = [str(marker) for marker in ordered["marker"].to_numpy()]
-    weeks = ordered["later_visit"].to_numpy().astype(float)
-    errors = estimate_errors(ordered.to_numpy().astype(float))
+    markers, weeks = labels(draws["marker"]), array(draws["later_visit"])
+    errors = estimate_errors(array(draws, "marker", "later_visit"))
     return [
         pd.DataFrame(
             {

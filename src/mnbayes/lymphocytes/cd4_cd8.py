@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mnbayes.change import QUANTILES
+from mnbayes.labelled import array, labels, typed
 from mnbayes.montecarlo import mcse
 
 type FloatArray = NDArray[np.float64]
@@ -18,16 +19,7 @@ CD4_CD8_COLUMNS = (
     *("model", "patient", "week", "measured", *_LEVEL, *_RATIO, "p_rise", "p_rise_mcse"),
     *(f"{name}_prior" for name in (*_LEVEL, *_RATIO, "p_rise")),
 )
-
-
-def _texts(tree: xr.DataTree, coord: str) -> list[str]:
-    return [str(name) for name in tree["posterior"].to_dataset()[coord].to_numpy()]
-
-
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    return table.astype(
-        {c: "str" if c in ("model", "patient") else "float64" for c in table.columns}
-    )
+_TEXTS = ("model", "patient")
 
 
 def _difference(values: xr.DataArray) -> xr.DataArray:
@@ -75,31 +67,26 @@ def cd4_cd8_table(tree: xr.DataTree, model: str) -> pd.DataFrame:
     On the log scale the ratio is the difference of the two markers, draw by draw:
     ``baseline_mean[cd4] - baseline_mean[cd8] + visit_change[t, cd4] - visit_change[t, cd8]``.
     """
-    if not {"cd4", "cd8"} <= set(_texts(tree, "marker")):
-        return _typed(pd.DataFrame(columns=list(CD4_CD8_COLUMNS)))
-    dims = ("chain", "draw", "patient", "visit")
-    weeks = np.asarray(tree["posterior"]["visit"].to_numpy(), dtype=float)
-    patients = _texts(tree, "patient")
-    value = _difference(tree["observed_data"].to_dataset()["log_value"]).transpose(
-        "patient", "visit"
-    )
+    if not {"cd4", "cd8"} <= set(labels(tree["posterior"].dataset["marker"])):
+        return typed(pd.DataFrame(columns=list(CD4_CD8_COLUMNS)), _TEXTS)
+    weeks = array(tree["posterior"].dataset["visit"])
+    patients = labels(tree["posterior"].dataset["patient"])
+    value = array(_difference(tree["observed_data"].dataset["log_value"]), "patient", "visit")
     population: dict[str, object] = {"patient": "", "week": weeks, "measured": np.nan}
     own: dict[str, object] = {
         "patient": np.repeat(np.array(patients, dtype=object), weeks.size),
         "week": np.tile(weeks, len(patients)),
-        "measured": np.exp(value.to_numpy()).ravel(),
+        "measured": np.exp(value).ravel(),
     }
     for group, suffix in (("posterior", ""), ("prior", "_prior")):
-        data = tree[group].to_dataset()
-        start = _difference(data["baseline_mean"]).transpose("chain", "draw")
-        change = _difference(data["visit_change"]).transpose("chain", "draw", "later_visit")
-        group_ratio = start.to_numpy()[..., None] + np.pad(
-            change.to_numpy(), [(0, 0), (0, 0), (1, 0)]
-        )
-        level = _difference(data["level"]).transpose(*dims).to_numpy()
+        data = tree[group].dataset
+        start = array(_difference(data["baseline_mean"]))
+        change = array(_difference(data["visit_change"]), "later_visit")
+        group_ratio = start[..., None] + np.pad(change, [(0, 0), (0, 0), (1, 0)])
+        level = array(_difference(data["level"]), "patient", "visit")
         population |= _summaries(group_ratio, suffix)
         own |= {name: cells.ravel() for name, cells in _summaries(level, suffix).items()}
     tables = [pd.DataFrame(cells)[list(CD4_CD8_COLUMNS[1:])] for cells in (population, own)]
     table = pd.concat(tables, ignore_index=True)
     table.insert(0, "model", model)
-    return _typed(table)
+    return typed(table, _TEXTS)

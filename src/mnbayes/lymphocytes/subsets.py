@@ -16,6 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mnbayes.change import QUANTILES, estimates
+from mnbayes.labelled import array, labels, typed
 from mnbayes.markers import MARKERS
 from mnbayes.montecarlo import mcse
 
@@ -35,15 +36,12 @@ RANK_COLUMNS = (
     *("model", "week", "by", "marker", "rank"),
     *("probability", "mcse", "prior_probability"),
 )
+_RANK_TEXTS = ("model", "by", "marker")
 
 
 def subset_markers(markers: Iterable[str]) -> tuple[str, ...]:
     """Those of the markers that are lymphocyte subsets, in their given order."""
     return tuple(marker for marker in markers if marker in SUBSETS)
-
-
-def _draws(tree: xr.DataTree, group: str, name: str, *dims: str) -> FloatArray:
-    return np.asarray(tree[group][name].transpose("chain", "draw", *dims).to_numpy(), dtype=float)
 
 
 def subset_estimates(tree: xr.DataTree, model: str) -> pd.DataFrame:
@@ -61,7 +59,7 @@ def subset_estimates(tree: xr.DataTree, model: str) -> pd.DataFrame:
         Columns of ``estimates`` and ``p_fall_mcse``; empty where the model has no subset.
     """
     table = estimates(tree, model)
-    log_gmr = _draws(tree, "posterior", "visit_change", "marker", "later_visit")
+    log_gmr = array(tree["posterior"].dataset["visit_change"], "marker", "later_visit")
     table["p_fall_mcse"] = mcse(log_gmr < 0, log_gmr).ravel()
     return table[table["marker"].isin(SUBSETS)].reset_index(drop=True)
 
@@ -112,9 +110,7 @@ def forest_table(estimates: pd.DataFrame, alone: pd.DataFrame | None = None) -> 
         raise ValueError("each subset and visit may be given once in the models of one marker")
     before = before.rename(columns={name: f"alone_{name}" for name in names})
     table = after.merge(before, on=keys, how="left")[list(SUBSET_COLUMNS)]
-    numbers = table.columns.difference(["model", "marker"])
-    types = dict.fromkeys(numbers, "float64") | {"model": "str", "marker": "str"}
-    return table.reset_index(drop=True).astype(types)
+    return typed(table.reset_index(drop=True), ("model", "marker"))
 
 
 def common_change(tree: xr.DataTree) -> dict[str, float] | None:
@@ -136,7 +132,7 @@ def common_change(tree: xr.DataTree) -> dict[str, float] | None:
         return None
     cells: dict[str, float] = {}
     for group, suffix in (("posterior", ""), ("prior", "_prior")):
-        draws = _draws(tree, group, "common_change")
+        draws = array(tree[group].dataset["common_change"])
         found = np.exp(np.quantile(draws, QUANTILES))
         cells |= {f"{name}{suffix}": float(found[i]) for i, name in enumerate(_RATIO)}
         cells[f"p_rise{suffix}"] = float(np.mean(draws > 0))
@@ -179,17 +175,14 @@ def rank_table(tree: xr.DataTree, model: str) -> pd.DataFrame:
         ratio, at the mean of the covariate where there is one. The prior's probability is about
         1 over the number of subsets. Empty where the model has fewer than two.
     """
-    markers = subset_markers(_texts(tree, "marker"))
+    markers = subset_markers(labels(tree["posterior"].dataset["marker"]))
     if len(markers) < 2:
-        return _typed(pd.DataFrame(columns=list(RANK_COLUMNS)))
-    week = float(tree["posterior"]["later_visit"].to_numpy()[-1])
+        return typed(pd.DataFrame(columns=list(RANK_COLUMNS)), _RANK_TEXTS, ("rank",))
+    week = float(array(tree["posterior"].dataset["later_visit"])[-1])
     now, before = (
-        np.asarray(
-            tree[group]["visit_change"]
-            .sel(later_visit=week, marker=list(markers))
-            .transpose("chain", "draw", "marker")
-            .to_numpy(),
-            dtype=float,
+        array(
+            tree[group].dataset["visit_change"].sel(later_visit=week, marker=list(markers)),
+            "marker",
         )
         for group in ("posterior", "prior")
     )
@@ -208,14 +201,4 @@ def rank_table(tree: xr.DataTree, model: str) -> pd.DataFrame:
             "prior_probability": rank_indicators(prior).mean(axis=(0, 1)).ravel(),
         }
         parts.append(pd.DataFrame(cells))
-    return _typed(pd.concat(parts, ignore_index=True))
-
-
-def _texts(tree: xr.DataTree, coord: str) -> list[str]:
-    return [str(name) for name in tree["posterior"].to_dataset()[coord].to_numpy()]
-
-
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    texts = ("model", "by", "marker")
-    types = {c: "str" if c in texts else "float64" for c in table.columns}
-    return table.astype(types | {"rank": "int64"})
+    return typed(pd.concat(parts, ignore_index=True), _RANK_TEXTS, ("rank",))

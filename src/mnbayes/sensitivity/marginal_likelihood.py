@@ -16,19 +16,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mnbayes.fitting import Fit
+from mnbayes.labelled import stacked
 from mnbayes.models.effects import Parameters, cell_covariance
 from mnbayes.models.observations import Observations
 
 type FloatArray = NDArray[np.float64]
 
 _LOG_2PI = float(np.log(2 * np.pi))
-
-
-def _draws(posterior: xr.Dataset, name: str) -> FloatArray:
-    """Draws of a variable, chains stacked on the first axis."""
-    data = posterior[name].transpose("chain", "draw", ...)
-    values = np.asarray(data.to_numpy(), dtype=float)
-    return values.reshape(-1, *values.shape[2:])
 
 
 def _cholesky(correlation: FloatArray) -> FloatArray:
@@ -47,19 +41,19 @@ def _cholesky(correlation: FloatArray) -> FloatArray:
 
 def _parameters(posterior: xr.Dataset) -> Parameters:
     """The draws as the model's arrays; what the card switches off is absent."""
-    mean = _draws(posterior, "baseline_mean")
+    mean = stacked(posterior["baseline_mean"])
 
     def optional(name: str, missing: FloatArray) -> FloatArray:
-        return _draws(posterior, name) if name in posterior else missing
+        return stacked(posterior[name]) if name in posterior else missing
 
     return Parameters(
         baseline_mean=mean,
-        visit_change=_draws(posterior, "visit_change"),
+        visit_change=stacked(posterior["visit_change"]),
         slope=optional("covariate_slope", np.zeros_like(mean)),
-        baseline_sd=_draws(posterior, "baseline_sd"),
-        change_sd=_draws(posterior, "change_sd"),
-        residual_sd=_draws(posterior, "residual_sd"),
-        cholesky=_cholesky(_draws(posterior, "correlation")),
+        baseline_sd=stacked(posterior["baseline_sd"]),
+        change_sd=stacked(posterior["change_sd"]),
+        residual_sd=stacked(posterior["residual_sd"]),
+        cholesky=_cholesky(stacked(posterior["correlation"])),
         serial_sd=optional("serial_sd", np.zeros_like(mean)),
         serial_weeks=optional("serial_weeks", np.ones(len(mean))),
         residual_df=optional("residual_df", np.full(len(mean), np.inf)),
@@ -82,7 +76,7 @@ def _completed(
     value, sd : array, shape (draw, observation)
     """
     patient, visit, marker = np.nonzero(data.observed)
-    level = _draws(posterior, "level")[:, patient, visit, marker]
+    level = stacked(posterior["level"])[:, patient, visit, marker]
     sd = parameters.residual_sd[:, marker]
     df = np.broadcast_to(parameters.residual_df[:, None], sd.shape)
     student = data.weights
@@ -149,11 +143,11 @@ def marginal_loglik(fit: Fit, rng: np.random.Generator, every: int = 1) -> Float
     data, parameters = fit.observations, _parameters(posterior)
     shrink = fit.card.structure.shrink
     n_draws, n_visit = parameters.n_draws, len(data.weeks) - 1
-    change = _draws(posterior, "common_change" if shrink else "change_mean")
+    change = stacked(posterior["common_change" if shrink else "change_mean"])
     change = np.broadcast_to(change.reshape(n_draws, -1), parameters.baseline_mean.shape)
-    spread = _draws(posterior, "change_spread")[:, None] if shrink else np.zeros((n_draws, 1))
+    spread = stacked(posterior["change_spread"])[:, None] if shrink else np.zeros((n_draws, 1))
     shared_sd = np.concatenate(
-        [np.tile(_draws(posterior, "visit_sd"), n_visit), np.tile(spread, len(data.markers))],
+        [np.tile(stacked(posterior["visit_sd"]), n_visit), np.tile(spread, len(data.markers))],
         axis=1,
     )
     if not shrink:

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mnbayes.fitting import Fit
+from mnbayes.labelled import array, labels, typed
 from mnbayes.montecarlo import effective_draws
 from mnbayes.remission import ResponseDraws
 from mnbayes.sensitivity.marginal_likelihood import marginal_loglik
@@ -85,14 +86,12 @@ def log_priors(fit: Fit) -> dict[str, FloatArray]:
     found = {}
     for name in fit.card.parameters:
         if name == "correlation":
-            matrix = fit.tree["posterior"].dataset[name].transpose("chain", "draw", ...)
+            matrix = array(fit.tree["posterior"].dataset[name])
             eta = float(fit.card.argument_values(name)["eta"][0])
-            found[name] = (eta - 1.0) * np.linalg.slogdet(matrix.to_numpy())[1]
+            found[name] = (eta - 1.0) * np.linalg.slogdet(matrix)[1]
             continue
-        array = group[name]
-        rest = [dim for dim in array.dims if dim not in ("chain", "draw")]
-        summed = array.sum(rest).transpose("chain", "draw")
-        found[name] = np.asarray(summed.to_numpy(), dtype=float)
+        rest = [dim for dim in group[name].dims if dim not in ("chain", "draw")]
+        found[name] = array(group[name].sum(rest))
     return found
 
 
@@ -107,9 +106,9 @@ def _behind(
         By marker and category, one of them blank: a log ratio, or the share of a category.
     """
     log_gmr = fit.tree["posterior"].dataset["visit_change"].sel(later_visit=week)
-    ordered = log_gmr.transpose("marker", "chain", "draw")
-    values = np.asarray(ordered.to_numpy(), dtype=float)
-    found = {(str(m), ""): v for m, v in zip(ordered["marker"].to_numpy(), values, strict=True)}
+    found = {
+        (marker, ""): array(log_gmr.sel(marker=marker)) for marker in labels(log_gmr["marker"])
+    }
     if draws is not None:
         at = draws.weeks.index(week)
         found |= {("", c): share[..., at] for c, share in draws.posterior.share.items()}
@@ -193,8 +192,7 @@ def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) 
         model=fit.card.name
     )
     texts = ("model", "kind", "marker", "category", "diagnosis", "strongest_prior")
-    found = found.reindex(columns=list(POWER_COLUMNS))
-    return found.astype({c: "str" if c in texts else "float64" for c in POWER_COLUMNS})
+    return typed(found.reindex(columns=list(POWER_COLUMNS)), texts)
 
 
 def _sensitivities(

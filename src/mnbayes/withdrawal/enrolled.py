@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from mnbayes.categories import CATEGORIES, Category, classify
 from mnbayes.change import QUANTILES
 from mnbayes.definitions import Definitions
+from mnbayes.labelled import typed
 from mnbayes.montecarlo import mcse
 from mnbayes.withdrawal.strategies import Strategy, handle, withdrawal_strategies
 from mnbayes.withdrawal.unseen import Outcome, WithdrawalDraws
@@ -195,17 +196,13 @@ def tabulate(
         for category in posterior[0].share
     ]
     frames.append(frame("", 1.0, lambda item: item.log_gmr))
-    table = pd.concat([_typed(frame) for frame in frames], ignore_index=True)
+    table = pd.concat([typed(frame, TEXTS) for frame in frames], ignore_index=True)
     return table.assign(
         model=model,
         week=week,
         enrolled=len(draws.patients),
         withdrawn=int(draws.after[:, at].sum()),
     )[list(COLUMNS)].astype({"model": "str"})
-
-
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    return table.astype({c: "str" if c in TEXTS else "float64" for c in table.columns})
 
 
 def withdrawal_table(

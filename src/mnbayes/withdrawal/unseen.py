@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from mnbayes.labelled import array, labels
 from mnbayes.remission import ALBUMIN, PROTEIN
 
 type FloatArray = NDArray[np.float64]
@@ -104,18 +105,16 @@ def withdrawal_draws(
     WithdrawalDraws
         Shape (chain, draw, ...).
     """
-    data = tree["observed_data"].to_dataset()
-    known = [str(name) for name in data["marker"].to_numpy()]
+    data = tree["observed_data"].dataset
+    known = labels(data["marker"])
     markers = [name for name in (PROTEIN, ALBUMIN) if name in known]
     dims = ("patient", "visit", "marker")
 
     def cells(where: str, name: str) -> FloatArray:
-        values = tree[where][name].sel(marker=markers).transpose("chain", "draw", *dims)
-        return np.asarray(values.to_numpy(), dtype=float)
+        return array(tree[where].dataset[name].sel(marker=markers), *dims)
 
     value, lower, upper = (
-        np.asarray(data[name].sel(marker=markers).transpose(*dims).to_numpy(), dtype=float)
-        for name in ("log_value", "log_lower", "log_upper")
+        cells("observed_data", name) for name in ("log_value", "log_lower", "log_upper")
     )
     seen = ~(np.isnan(value) & np.isnan(lower) & np.isnan(upper))
     measured = cells(f"{group}_predictive", "measurement")
@@ -126,9 +125,9 @@ def withdrawal_draws(
     if withdrew_week is None:
         withdrew_week = tree["constant_data"]["withdrew_week"].to_numpy()
     return WithdrawalDraws(
-        patients=tuple(str(name) for name in data["patient"].to_numpy()),
+        patients=tuple(labels(data["patient"])),
         markers=tuple(markers),
-        weeks=tuple(float(week) for week in data["visit"].to_numpy()),
+        weeks=tuple(array(data["visit"]).tolist()),
         level=cells(group, "level"),
         measured=np.where(seen, measured, np.nan),
         seen=seen,
