@@ -13,35 +13,20 @@ import xarray as xr
 
 from mnbayes.cards import Card
 from mnbayes.cohort import Cohort
+from mnbayes.inference.densities import nutpie_model
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
-from mnbayes.inference.traces import Sampled, read_trace
+from mnbayes.inference.sampling import Sampling as Sampling
+from mnbayes.inference.sampling import sample
+from mnbayes.inference.traces import Sampled
+from mnbayes.models.density import has_density, longitudinal_density
 from mnbayes.models.observations import Observations, observations
 from mnbayes.numerics.groups import Floats
-from mnbayes.problems import InputError, Problem
+
+Draws = dict[str, Floats]
 
 #: Called with a stage (``compiling``, ``sampling``, ``retrying``, ``predicting``), the
 #: iterations done and the iterations in all (0 where a stage has no count).
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How to sample.
-
-    Attributes
-    ----------
-    chains, draws, tune : int
-        Draws and tuning draws are per chain.
-    target_accept : float
-        Of the first attempt; a retry uses 0.99 and twice the tuning.
-    seed : int
-    """
-
-    chains: int = 4
-    draws: int = 1000
-    tune: int = 500
-    target_accept: float = 0.9
-    seed: int = 1
 
 
 @dataclass(frozen=True)
@@ -85,10 +70,11 @@ def fit(
 ) -> Fit:
     """Fit a card's model to a cohort with NUTS.
 
-    The first fit of a structure compiles (some tens of seconds on a machine that never did);
-    later ones in the same process do not, whatever the priors' numbers and the values.
-    If the fit fails the gate of :mod:`mnbayes.inference.diagnostics`, it is repeated once
-    with smaller steps and longer tuning.
+    With normal residuals and exact values nothing is compiled after the first fit on a machine.
+    Another model is compiled once in a process (some tens of seconds on a machine that never
+    did), whatever the priors' numbers and the values afterwards. If the fit fails the gate of
+    :mod:`mnbayes.inference.diagnostics`, it is repeated once with smaller steps and longer
+    tuning.
 
     Parameters
     ----------
@@ -107,7 +93,6 @@ def fit(
     InputError
         If the cohort lacks what the card needs, or the priors make the data impossible.
     """
-    from mnbayes.inference.compiling import compiled_model
     from mnbayes.inference.trees import build_tree
 
     sampling = sampling or Sampling()
@@ -122,12 +107,13 @@ def fit(
         clock = now
 
     progress("compiling", 0, 0)
-    model = compiled_model(card, data)
+    model, expand = _sampled_model(card, data)
     lap("compile")
     streams = np.random.SeedSequence(sampling.seed).spawn(3)
 
     def attempt(how: Sampling, stream: np.random.SeedSequence, stage: str) -> _Attempt:
-        sampled = _sample(model, how, stream, stage, progress)
+        sampled = sample(model, how, stream, lambda done, total: progress(stage, done, total))
+        sampled = replace(sampled, draws=expand(sampled.draws))
         return _complete(card, data, sampled, how, stream)
 
     tried = attempt(sampling, streams[0], "sampling")
@@ -141,6 +127,21 @@ def fit(
     tree = build_tree(card, data, tried.draws, tried.sample_stats, rng)
     lap("predict")
     return Fit(card, data, tree, tried.diagnostics, tried.table, sampling, retried, seconds)
+
+
+def _sampled_model(card: Card, data: Observations) -> tuple[Any, Callable[[Draws], Draws]]:
+    """What nutpie samples, and the random variables from its draws.
+
+    A Gaussian model is a density that numba compiled once for this machine; one with Student-t
+    residuals or censored values samples a weight or a value for each cell besides and goes
+    through PyMC.
+    """
+    if has_density(card, data):
+        density = longitudinal_density(card, data)
+        return nutpie_model(density), lambda draws: density.expand(draws["unconstrained"])
+    from mnbayes.inference.compiling import compiled_model
+
+    return compiled_model(card, data), lambda draws: draws
 
 
 @dataclass(frozen=True)
@@ -167,39 +168,3 @@ def _complete(
     stats = sampled.stats
     table = parameter_table(top_level(draws, data, sampling.chains))
     return _Attempt(draws, stats, table, diagnose(table, stats))
-
-
-def _sample(
-    model: Any, sampling: Sampling, stream: np.random.SeedSequence, stage: str, progress: Progress
-) -> Sampled:
-    import nutpie
-
-    total = sampling.chains * (sampling.draws + sampling.tune)
-    progress(stage, 0, total)
-    sampler = nutpie.sample(
-        model,
-        draws=sampling.draws,
-        tune=sampling.tune,
-        chains=sampling.chains,
-        seed=int(stream.generate_state(1)[0]),
-        target_accept=sampling.target_accept,
-        save_warmup=False,
-        return_raw_trace=True,
-        progress_bar=False,
-        progress_callback=lambda chains: progress(
-            stage, sum(chain.finished_draws for chain in chains), total
-        ),
-        blocking=False,
-    )
-    try:
-        return read_trace(sampler.wait(), sampling.draws)
-    except RuntimeError as error:
-        # The density is zero or overflows wherever the chains try to start.
-        expected = "priors under which the measurements are possible"
-        raise InputError(
-            [Problem("priors", None, None, f"no place to start ({error})", expected)]
-        ) from error
-    except BaseException:
-        # nutpie's blocking call would hand back a truncated posterior on Ctrl-C.
-        sampler.cancel()
-        raise

@@ -1,0 +1,90 @@
+"""Sample a model with nutpie's NUTS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mnbayes.inference.traces import Sampled, read_trace
+from mnbayes.problems import InputError, Problem
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample.
+
+    Attributes
+    ----------
+    chains, draws, tune : int
+        Draws and tuning draws are per chain.
+    target_accept : float
+        Of the first attempt; a retry uses 0.99 and twice the tuning.
+    seed : int
+    """
+
+    chains: int = 4
+    draws: int = 1000
+    tune: int = 500
+    target_accept: float = 0.9
+    seed: int = 1
+
+
+def sample(
+    model: Any,
+    sampling: Sampling,
+    stream: np.random.SeedSequence,
+    news: Callable[[int, int], None] = lambda done, total: None,
+) -> Sampled:
+    """Draw from a model's posterior.
+
+    Parameters
+    ----------
+    model : object
+        Nutpie's: a compiled PyMC model, or from
+        :func:`mnbayes.inference.densities.nutpie_model`.
+    sampling : Sampling
+        Its seed is not used.
+    stream : SeedSequence
+    news : callable
+        Called with the iterations done and in all.
+
+    Returns
+    -------
+    Sampled
+
+    Raises
+    ------
+    InputError
+        If the density is zero or overflows wherever the chains try to start.
+    """
+    import nutpie
+
+    total = sampling.chains * (sampling.draws + sampling.tune)
+    news(0, total)
+    sampler = nutpie.sample(
+        model,
+        draws=sampling.draws,
+        tune=sampling.tune,
+        chains=sampling.chains,
+        seed=int(stream.generate_state(1)[0]),
+        target_accept=sampling.target_accept,
+        save_warmup=False,
+        return_raw_trace=True,
+        progress_bar=False,
+        progress_callback=lambda chains: news(sum(chain.finished_draws for chain in chains), total),
+        blocking=False,
+    )
+    try:
+        return read_trace(sampler.wait(), sampling.draws)
+    except RuntimeError as error:
+        expected = "priors under which the measurements are possible"
+        raise InputError(
+            [Problem("priors", None, None, f"no place to start ({error})", expected)]
+        ) from error
+    except BaseException:
+        # nutpie's blocking call would hand back a truncated posterior on Ctrl-C.
+        sampler.cancel()
+        raise

@@ -1,0 +1,113 @@
+"""A card's posterior as a compiled log density, where residuals are normal and values exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+
+from mnbayes.cards import Card
+from mnbayes.inference.densities import Density
+from mnbayes.models.correlation import free_partials, partial_alpha
+from mnbayes.models.longitudinal import FIXED, SCALAR, integrated
+from mnbayes.models.observations import Observations
+from mnbayes.numerics import posterior
+from mnbayes.numerics.groups import Floats
+
+
+def has_density(card: Card, observations: Observations) -> bool:
+    """Whether :func:`longitudinal_density` can state the model: no weights, nothing censored."""
+    return card.structure.residual == "normal" and not bool(observations.censored.any())
+
+
+def longitudinal_density(card: Card, observations: Observations) -> Density:
+    """State a card's model of a cohort as a compiled log density.
+
+    The same posterior as :func:`mnbayes.models.longitudinal.build_model`; see
+    :mod:`mnbayes.numerics.posterior`.
+
+    Parameters
+    ----------
+    card : Card
+    observations : Observations
+        With exact values only.
+
+    Returns
+    -------
+    Density
+        It expands draws to the parameters by name; the correlations are ``correlation_unit``,
+        shape (draw, free partial correlation).
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite, or :func:`has_density` is false.
+    """
+    if not has_density(card, observations):
+        raise ValueError("only a model with normal residuals and exact values has this density")
+    n_marker = len(observations.markers)
+    sizes = posterior.input_sizes(n_marker)
+    first = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
+    inputs = np.zeros(sum(sizes.values()))
+    inputs[first["correlation"] : first["residual_sd"]] = 0.5  # none
+    inputs[first["serial_weeks"]] = 1.0
+    rows: list[Floats] = []
+    blocks: dict[str, int] = {}
+
+    def sample(
+        name: str, family: str, arguments: list[Floats], places: object, copies: int
+    ) -> None:
+        rows.append(posterior.coordinate_rows(family, arguments, np.asarray(places), copies))
+        blocks[name] = len(rows[-1])
+
+    for name in card.parameters:
+        arguments = list(card.argument_values(name).values())
+        if name == "correlation":
+            kind = card.structure.correlation
+            alpha = partial_alpha(kind, n_marker, float(arguments[0][0]))
+            free = first[name] + free_partials(kind, n_marker)
+            sample("correlation_unit", "Beta", [alpha], free, 1)
+            continue
+        target, copies = _target(name, n_marker)
+        place = first[target[0]] + target[1]
+        if integrated(card, name):
+            sd_place = first["fixed_sd"] + _sd_place(name, n_marker)
+            mean, sd = arguments
+            inputs[place : place + n_marker] = mean
+            inputs[sd_place : sd_place + sd.size] = sd
+            continue
+        count = 1 if name in SCALAR else n_marker
+        sample(name, card.family(name), arguments, place + np.arange(count), copies)
+
+    coordinates = np.concatenate(rows)
+    data = posterior.pack(coordinates, inputs, n_marker, observations.groups.packed())
+    if not np.isfinite(data).all():
+        raise ValueError("the model's numbers hold one that is not finite")
+    address = posterior.c_function().address
+    return Density(len(coordinates), address, data, _expand(coordinates, blocks))
+
+
+def _target(name: str, n_marker: int) -> tuple[tuple[str, int], int]:
+    """The likelihood's input that a parameter sets, where in it, and how many are equal."""
+    if name == "common_change":  # the mean changes deviate from it
+        return ("change_mean", 0), n_marker
+    if name == "change_spread":  # the SD of those deviations
+        return ("fixed_sd", FIXED.index("change_mean") * n_marker), n_marker
+    return (name, 0), 1
+
+
+def _sd_place(name: str, n_marker: int) -> int:
+    """Where the SD of an integrated parameter stands among the SDs."""
+    return (FIXED.index(name) if name in FIXED else len(FIXED)) * n_marker
+
+
+def _expand(coordinates: Floats, blocks: dict[str, int]) -> Callable[[Floats], dict[str, Floats]]:
+    bounds = list(pairwise(np.cumsum([0, *blocks.values()]).tolist()))
+
+    def expand(points: Floats) -> dict[str, Floats]:
+        values = posterior.values(coordinates, points)
+        out = {name: values[:, a:b] for name, (a, b) in zip(blocks, bounds, strict=True)}
+        return {name: array[:, 0] if name in SCALAR else array for name, array in out.items()}
+
+    return expand
