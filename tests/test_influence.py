@@ -407,10 +407,7 @@ def test_a_flip_is_the_same_both_ways(value: float, now: float, error: float) ->
 def two_patients_left_out(result: Result, **numbers: float) -> Result:
     """Influence at the last visit that is none, but for the given kinds without S001."""
     week = result.fit.observations.weeks[-1]
-    full = module.answer_table(
-        result.probabilities, result.population, result.estimates, result.fit.tree
-    )
-    full = full[full["week"] == week]
+    full = result.answers[result.answers["week"] == week]
     parts = []
     for patient in ("S001", "S002"):
         refit = full.copy()

@@ -24,6 +24,7 @@ from trees import default_hyper, make_tree
 from typer.testing import CliRunner
 
 from mnbayes import workers
+from mnbayes.answers import KEYS
 from mnbayes.cards import Card, load_card
 from mnbayes.cli import app
 from mnbayes.cohort import Cohort
@@ -37,7 +38,7 @@ from mnbayes.problems import InputError, Problem
 from mnbayes.report.sensitivity_words import covered, flip_sentences, range_of
 from mnbayes.sensitivity import command, multiverse
 from mnbayes.sensitivity.decisions import base_of, concluded, conclusion, flip, flips
-from mnbayes.sensitivity.multiverse import KEYS, NUMBERS, Multiverse, run_multiverse
+from mnbayes.sensitivity.multiverse import NUMBERS, Multiverse, run_multiverse
 from mnbayes.sensitivity.specifications import (
     default_prior_sets,
     fittings,

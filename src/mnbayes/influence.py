@@ -14,15 +14,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mnbayes.change import estimates
+from mnbayes.answers import KEYS, NUMBERS, refit_answers
 from mnbayes.cohort import Cohort
-from mnbayes.comparison.reported import estimate_errors
 from mnbayes.definitions import Definitions
 from mnbayes.fitting import Fit, fit
-from mnbayes.labelled import array
-from mnbayes.probability_tables import population_table, probability_table
 from mnbayes.problems import InputError
-from mnbayes.remission import response_draws
 from mnbayes.results import Result
 
 #: Called with the refits done and the refits in all.
@@ -38,12 +34,10 @@ FEWEST_PATIENTS = 3
 #: Spawn key of the refits' seeds; a fit spawns 0, 1 and 2 from its own.
 _SEEDS = 3
 
-_KEYS = ["kind", "patient", "marker", "week", "category"]
-_NUMBERS = ["value", "lower", "upper", "mcse"]
 INFLUENCE_COLUMNS = (
-    *("model", "left_out", *_KEYS, "prior"),
-    *_NUMBERS,
-    *(f"{name}_without" for name in _NUMBERS),
+    *("model", "left_out", *KEYS, "prior"),
+    *NUMBERS,
+    *(f"{name}_without" for name in NUMBERS),
     *("difference", "mcse_difference", "reason"),
 )
 
@@ -91,66 +85,6 @@ def why_none(fitted: Fit) -> str:
     return ""
 
 
-def answer_table(
-    probabilities: pd.DataFrame, population: pd.DataFrame, gmr: pd.DataFrame, tree: xr.DataTree
-) -> pd.DataFrame:
-    """Every model-based answer of a fit as one long table.
-
-    Parameters
-    ----------
-    probabilities, population, gmr : DataFrame
-        As in ``probabilities.csv``, ``population.csv`` and ``estimates.csv``.
-    tree : DataTree
-        The fit, for the Monte Carlo errors of the ratios.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``kind, patient, marker, week, category`` (texts blank where they do not
-        apply), ``prior, value, lower, upper, mcse``. ``kind`` is ``latent``, ``next_patient``,
-        ``population``, ``exceeds``, ``gmr`` (posterior median), ``p_fall``, ``p_fall_30`` or
-        ``p_fall_50``; 95 % equal-tailed intervals where it is ``gmr`` or ``population``.
-        Answers that cannot be evaluated are not there.
-    """
-    judged = probabilities[~probabilities["quantity"].isin(["observed", "repeat"])].rename(
-        columns={"quantity": "kind", "probability": "value", "prior_probability": "prior"}
-    )
-    ends = population.rename(columns={"share_lower": "lower", "share_upper": "upper"})
-    ends = ends[["week", "category", "lower", "upper"]].assign(kind="population")
-    judged = judged.merge(ends, on=["kind", "week", "category"], how="left")
-    table = pd.concat([judged.assign(marker=""), _ratios(gmr, tree)], ignore_index=True)
-    texts = ["kind", "patient", "marker", "category"]
-    table[texts] = table[texts].fillna("").astype("str")
-    return table.loc[table["value"].notna(), [*_KEYS, "prior", *_NUMBERS]].reset_index(drop=True)
-
-
-def _ratios(gmr: pd.DataFrame, tree: xr.DataTree) -> pd.DataFrame:
-    """Ratios to baseline and probabilities of a fall; rows as in ``estimates.csv``, repeated."""
-    errors = estimate_errors(
-        array(tree["posterior"].dataset["visit_change"], "marker", "later_visit")
-    )
-    place = gmr[["marker", "week"]]
-    ratio = place.assign(
-        kind="gmr",
-        prior=gmr["gmr_median_prior"],
-        value=gmr["gmr_median"],
-        lower=gmr["gmr_lower"],
-        upper=gmr["gmr_upper"],
-        # The error is that of the log ratio.
-        mcse=gmr["gmr_median"] * errors["gmr_median"][1].ravel(),
-    )
-    falls = [
-        place.assign(
-            kind=kind,
-            prior=gmr[f"{kind}_prior"],
-            value=gmr[kind],
-            mcse=errors[kind][1].ravel(),
-        )
-        for kind in ("p_fall", "p_fall_30", "p_fall_50")
-    ]
-    return pd.concat([ratio, *falls], ignore_index=True)
-
-
 def _answers_of(fitted: Fit, definitions: Definitions) -> pd.DataFrame:
     """What a refit reports; the prior does not change with the data and is not summarised."""
     groups = {
@@ -160,16 +94,7 @@ def _answers_of(fitted: Fit, definitions: Definitions) -> pd.DataFrame:
     for name in ("prior", "prior_predictive"):
         groups[name] = fitted.tree[name].to_dataset().isel(draw=slice(1))
     tree = xr.DataTree.from_dict(groups)
-    name = fitted.card.name
-    draws = response_draws(tree, definitions, fitted.sampling.seed)
-    if draws is not None:
-        # Nobody asks how a repeat measurement moves; its Monte Carlo errors take as long as all
-        # the others'.
-        repeat = replace(draws.posterior.repeat, categories={})
-        draws = replace(draws, posterior=replace(draws.posterior, repeat=repeat))
-    return answer_table(
-        probability_table(draws, name), population_table(draws, name), estimates(tree, name), tree
-    )
+    return refit_answers(tree, definitions, fitted.card.name, fitted.sampling.seed)[0]
 
 
 def compare(
@@ -180,7 +105,7 @@ def compare(
     Parameters
     ----------
     full : DataFrame
-        From :func:`answer_table`, of all patients.
+        From :func:`mnbayes.answers.answer_table`, of all patients.
     refit : DataFrame or str
         The same of the refit, or why there is none.
     model, left_out : str
@@ -195,9 +120,11 @@ def compare(
     """
     kept = full[full["patient"] != left_out]
     if isinstance(refit, str):
-        table = kept.assign(**{f"{name}_without": np.nan for name in _NUMBERS}, reason=refit)
+        table = kept.assign(**{f"{name}_without": np.nan for name in NUMBERS}, reason=refit)
     else:
-        table = kept.merge(refit.drop(columns="prior"), "left", _KEYS, suffixes=("", "_without"))
+        table = kept.merge(
+            refit.drop(columns="prior"), "left", list(KEYS), suffixes=("", "_without")
+        )
         # The visits of a fit are those at which somebody was measured.
         missing = table["value_without"].isna()
         words = [f"nobody else was measured at week {w:g}" for w in table["week"]]
@@ -262,7 +189,6 @@ def leave_one_out(
     """
     if why_none(result.fit) or result.withheld:
         return pd.DataFrame(columns=list(INFLUENCE_COLUMNS))
-    full = answer_table(result.probabilities, result.population, result.estimates, result.fit.tree)
     patients = measured_patients(result.fit)
     stream = np.random.SeedSequence(result.fit.sampling.seed, spawn_key=(_SEEDS,))
     seeds = stream.generate_state(len(patients))
@@ -270,6 +196,6 @@ def leave_one_out(
     for done, (patient, seed) in enumerate(zip(patients, seeds, strict=True)):
         progress(done, len(patients))
         refit = _refit(result, without(cohort, patient), definitions, int(seed))
-        parts.append(compare(full, refit, result.name, patient))
+        parts.append(compare(result.answers, refit, result.name, patient))
     progress(len(patients), len(patients))
     return pd.concat(parts, ignore_index=True)

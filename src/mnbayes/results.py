@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from mnbayes.answers import answer_table
 from mnbayes.change import best_reduction, estimates, patient_changes
 from mnbayes.correlations import correlation_table
 from mnbayes.definitions import Definitions
@@ -57,6 +58,9 @@ class Result:
     tipping : Tipping or None
         Where a worsening of the unseen overturns a conclusion; None where nobody withdrew, where
         withheld or where the model has no 24-h protein.
+    answers : DataFrame
+        Every model-based answer, one row each; see :func:`mnbayes.answers.answer_table`. Empty
+        where withheld.
     influence : DataFrame
         How every answer moves when one patient is left out; empty unless
         :func:`mnbayes.influence.leave_one_out` was asked.
@@ -80,6 +84,7 @@ class Result:
     correlations: pd.DataFrame = field(default_factory=pd.DataFrame)
     withdrawal: pd.DataFrame = field(default_factory=pd.DataFrame)
     tipping: Tipping | None = None
+    answers: pd.DataFrame = field(default_factory=pd.DataFrame)
     influence: pd.DataFrame = field(default_factory=pd.DataFrame)
     power_scaling: pd.DataFrame = field(default_factory=pd.DataFrame)
 
@@ -150,10 +155,8 @@ def summarise(
         withdrawal = withdrawal_table(unseen, unseen_prior, definitions, name)
         tipped = tipping(unseen, unseen_prior, definitions, name)
     withheld = () if allow_unconverged else fit.diagnostics.reasons
-    scaled = pd.DataFrame(columns=list(POWER_COLUMNS))
+    answers, scaled = pd.DataFrame(), pd.DataFrame(columns=list(POWER_COLUMNS))
     if not withheld:
-        from mnbayes.influence import answer_table  # which imports this module
-
         answers = answer_table(probabilities, population, gmr, tree)
         scaled = power_scaling(fit, draws, answers)
     if withheld:
@@ -178,5 +181,5 @@ def summarise(
         fit, probabilities, population, gmr, changes, best, regression,
         {str(k): v for k, v in not_evaluable(tree).items()}, tuple(withheld),
         subsets, ranks, ratios, correlations,
-        withdrawal=withdrawal, tipping=tipped, power_scaling=scaled,
+        withdrawal=withdrawal, tipping=tipped, answers=answers, power_scaling=scaled,
     )  # fmt: skip

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from mnbayes.sensitivity.multiverse import KEYS, Multiverse
+from mnbayes.answers import KEYS
+from mnbayes.sensitivity.multiverse import Multiverse
 
 type Flip = Literal["no", "close", "yes"]
 type Row = Mapping[str, Any]

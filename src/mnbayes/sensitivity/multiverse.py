@@ -16,17 +16,14 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from mnbayes.answers import KEYS, refit_answers
 from mnbayes.cards import Card
-from mnbayes.change import estimates
 from mnbayes.cohort import Cohort
 from mnbayes.definitions import Definitions, load_definitions
 from mnbayes.fitting import Fit, Sampling, fit
-from mnbayes.influence import answer_table
 from mnbayes.models.longitudinal import structure_key
 from mnbayes.models.observations import observations
-from mnbayes.probability_tables import population_table, probability_table
 from mnbayes.problems import InputError, gathered
-from mnbayes.remission import response_draws
 from mnbayes.sensitivity.power_scaling import POWER_COLUMNS, power_scaling
 from mnbayes.sensitivity.specifications import (
     Fitting,
@@ -38,7 +35,6 @@ from mnbayes.sensitivity.specifications import (
 )
 from mnbayes.workers import News, side_by_side
 
-KEYS = ("kind", "patient", "marker", "week", "category")
 NUMBERS = ("prior", "value", "lower", "upper", "mcse", "benchmark")
 #: What names a specification, besides the thresholds that vary.
 SPECIFICATION = ("model", "prior_set", "residual")
@@ -125,14 +121,9 @@ def _silent(name: str, stage: str, done: int, total: int) -> None:
 
 def _answers(fitted: Fit, variant: Variant, *, power: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Answers of a fit under some definitions, and their power scaling where it is asked for."""
-    name, tree = fitted.card.name, fitted.tree
-    draws = response_draws(tree, variant.definitions, fitted.sampling.seed)
-    if draws is not None:
-        # A repeat measurement is not among the answers; its errors take as long as all others.
-        repeat = replace(draws.posterior.repeat, categories={})
-        draws = replace(draws, posterior=replace(draws.posterior, repeat=repeat))
-    tables = probability_table(draws, name), population_table(draws, name), estimates(tree, name)
-    answers = answer_table(*tables, tree)
+    answers, draws = refit_answers(
+        fitted.tree, variant.definitions, fitted.card.name, fitted.sampling.seed
+    )
     scaled = power_scaling(fitted, draws, answers) if power else pd.DataFrame()
     bar = answers["category"].map(variant.definitions.benchmarks).astype(float)
     answers["benchmark"] = bar.where(answers["kind"].isin(["exceeds", "population"]))
