@@ -33,7 +33,7 @@ PRIOR = "prior"
 _WIDTH, _HALF = 3.919928, 1.959964
 #: Error of a normal sample's median and of its 2.5 % quantile, in errors of its mean:
 #: sqrt(p (1 - p)) / density. Kendall and Stuart, The Advanced Theory of Statistics 1, §10.10.
-_MEDIAN, _TAIL = 1.253314, 2.671164
+MEDIAN_ERROR, TAIL_ERROR = 1.253314, 2.671164
 #: A share whose 95 % interval is wider than this may lie near 0 or near 1 and seldom between:
 #: a uniform one's is 0.95.
 _TWO_PEAKS = 0.9
@@ -138,12 +138,12 @@ def _share_errors(frame: pd.DataFrame, suffix: str, error: FloatArray) -> dict[s
 
     def tail(end: FloatArray, half: FloatArray, half_odds: FloatArray) -> FloatArray:
         spread = np.fmax(half, end * (1 - end) * half_odds) / _HALF
-        return np.hypot(_TAIL * spread * error_of_sd, _GRID)
+        return np.hypot(TAIL_ERROR * spread * error_of_sd, _GRID)
 
     low, middle, high = (np.log(x) - np.log1p(-x) for x in (lower, median, upper))
     return {
         "mean": error,
-        "median": np.where(np.isnan(error_of_sd), np.nan, np.hypot(_MEDIAN * error, _GRID)),
+        "median": np.where(np.isnan(error_of_sd), np.nan, np.hypot(MEDIAN_ERROR * error, _GRID)),
         "lower": tail(lower, median - lower, middle - low),
         "upper": tail(upper, upper - median, high - middle),
     }

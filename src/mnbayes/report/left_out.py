@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from mnbayes.comparison.reported import MEDIAN_ERROR, TAIL_ERROR
 from mnbayes.report import wording
 from mnbayes.report.changes import URINE, last_week
 from mnbayes.report.summary import LIKELY, UNLIKELY
@@ -19,9 +20,8 @@ from mnbayes.results import Result
 NOISE = 3.0
 #: A number this many Monte Carlo standard errors from a line may as well lie beyond it.
 CLOSE = 2.0
-#: Error of a normal sample's 2.5 % quantile in errors of its median (Kendall and Stuart, The
-#: Advanced Theory of Statistics 1, §10.10): sqrt(p (1 - p)) / density, one over the other.
-END_ERROR = 2.671164 / 1.253314
+#: Error of an end of a normal sample's interval in errors of its median.
+_END_ERROR = TAIL_ERROR / MEDIAN_ERROR
 
 #: What is said of all patients, in the order of the table.
 MAIN = ("gmr", "p_fall", "p_rise", "next_patient", "population", "exceeds")
@@ -134,7 +134,7 @@ def flip(row: Row, benchmarks: Mapping[Any, float]) -> Flip:
         return "no"
     errors = np.array([row["mcse"], row["mcse_without"]])
     for column, lines in _lines(row, benchmarks).items():
-        far = CLOSE * errors * (END_ERROR if column != "value" else 1.0)
+        far = CLOSE * errors * (_END_ERROR if column != "value" else 1.0)
         for line in lines:
             beyond = np.array([row[column], row[f"{column}_without"]]) - line
             if beyond.prod() < 0 and np.all(np.abs(beyond) > far):
