@@ -1,15 +1,18 @@
-"""Which cards share a process, which repeat others, and markers fitted by themselves."""
+"""In which order cards are worked on, which repeat others, and markers fitted by themselves."""
+
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from conftest import simulate_cohort
 
-from mnbayes.cards import available_cards, load_card, parse_card
+from mnbayes import pipeline, workers
+from mnbayes.cards import Card, available_cards, load_card, parse_card
+from mnbayes.cohort import Cohort
+from mnbayes.definitions import Definitions
 from mnbayes.fitting import Sampling
 from mnbayes.lymphocytes.alone import alone, one_marker_card
-from mnbayes.models.longitudinal import structure_key
-from mnbayes.models.observations import observations
-from mnbayes.pipeline import batches, is_repeated
+from mnbayes.pipeline import is_repeated
 from mnbayes.terminal.run import fitting_cards
 
 CARDS = {name: load_card(name) for name in available_cards()}
@@ -19,20 +22,23 @@ def names(cards: list) -> list[str]:
     return [card.name for card in cards]
 
 
-def test_every_card_is_worked_on_once_and_one_marker_models_share_a_process() -> None:
-    parts = batches(list(CARDS.values()))
-    assert sorted(name for part in parts for name in names(part)) == sorted(CARDS)
-    assert names(parts[0]) == ["joint"]
-    assert set(names(parts[1])) == {"proteinuria", "urine_protein_conc", "lymphocytes"}
-    assert names(parts[2]) == ["remission"]
+def test_cards_are_worked_on_longest_first_and_come_back_in_their_order(
+    monkeypatch: pytest.MonkeyPatch, cohort: Cohort, definitions: Definitions
+) -> None:
+    tasks: list[str] = []
 
+    def work(job: pipeline.Job, card: Card, progress: object) -> SimpleNamespace:
+        tasks.append(card.name)
+        return SimpleNamespace(result=SimpleNamespace(name=card.name))
 
-def test_cards_of_one_process_share_the_compilation_of_one_marker() -> None:
-    cohort = simulate_cohort(3, markers=("urine_protein_24h", "cd3"))
-    protein = CARDS["proteinuria"]
-    single = one_marker_card(CARDS["lymphocytes"], "cd3")
-    keys = {structure_key(card, observations(card, cohort)) for card in (protein, single)}
-    assert len(keys) == 1
+    monkeypatch.setattr(pipeline, "work", work)
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 1)
+    job = pipeline.Job(cohort, tuple(CARDS.values()), definitions)
+    done = pipeline.work_all(job, lambda *news: None)
+    assert [item.result.name for item in done] == list(CARDS)
+    assert sorted(tasks) == sorted(CARDS)
+    sizes = [len(CARDS[name].markers) for name in tasks]
+    assert sizes == sorted(sizes, reverse=True)
 
 
 def test_only_the_joint_card_repeats_the_others() -> None:

@@ -286,17 +286,19 @@ def quantity(parameter: str, marker: str) -> Quantity:
 
 
 def available_cards(folder: Path | None = None) -> dict[str, Path]:
-    """Cards by name in a folder (default: the ones mnbayes brings).
+    """Cards of longitudinal models by name in a folder (default: the ones mnbayes brings).
 
-    A file that cannot be read is among them, so that loading it says why.
+    A file that cannot be read is among them, so that loading it says why. The card of another
+    model says so with ``kind``, and its own module reads it.
     """
     place = models_folder() if folder is None else folder
 
     def is_card(path: Path) -> bool:
         try:
-            return "priors" in read_toml(path)
+            content = read_toml(path)
         except InputError:
             return True
+        return "priors" in content and "kind" not in content
 
     return {path.stem: path for path in sorted(place.glob("*.toml")) if is_card(path)}
 

@@ -125,32 +125,22 @@ def is_repeated(card: Card, cards: Sequence[Card]) -> bool:
     return set(card.markers) <= {marker for markers in smaller for marker in markers}
 
 
-def _work_batch(task: tuple[Job, list[Card]], progress: News) -> list[Worked]:
-    job, cards = task
-    return [work(job, card, progress) for card in cards]
-
-
-def batches(cards: Sequence[Card]) -> list[list[Card]]:
-    """Cards by process: those that need the model of one marker share its compilation.
-
-    The larger models come first, since they take longest.
-    """
-    one = [card for card in cards if len(card.markers) == 1 or card.structure.shrink]
-    others = [[card] for card in cards if card not in one]
-    others.sort(key=lambda part: len(part[0].markers), reverse=True)
-    return [*others[:1], *([one] if one else []), *others[1:]]
+def _work(task: tuple[Job, Card], progress: News) -> Worked:
+    job, card = task
+    return work(job, card, progress)
 
 
 def work_all(job: Job, progress: News) -> list[Worked]:
     """Work on every card of a job, side by side where there are cores for it.
 
-    Compilation holds Python's lock, so models that share no compilation go to processes.
+    The models with most markers come first, since they take longest.
     """
     for card in job.cards:
         observations(card, job.cohort)  # bad input is reported before anything heavy starts
-    tasks = [(job, part) for part in batches(job.cards)]
-    parts = side_by_side(_work_batch, tasks, progress, _load_report)
-    done = {item.result.name: item for part in parts for item in part}
+    longest_first = sorted(job.cards, key=lambda card: len(card.markers), reverse=True)
+    tasks = [(job, card) for card in longest_first]
+    worked = side_by_side(_work, tasks, progress, _load_report)
+    done = {item.result.name: item for item in worked}
     return [done[card.name] for card in job.cards]
 
 

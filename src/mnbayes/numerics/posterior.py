@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Sequence
+from functools import cache
 from math import erfc, exp, log, log1p, sqrt
 
 import numba as nb
@@ -252,6 +253,7 @@ def _c_function(version: str):  # type: ignore[no-untyped-def]
     return density
 
 
+@cache
 def c_function() -> nb.core.ccallback.CFunc:
     """The density as a C function of :data:`mnbayes.inference.densities.SIGNATURE`."""
     return _c_function(hashlib.sha256(inspect.getsource(marginal).encode()).hexdigest())
