@@ -49,3 +49,6 @@ MARKERS: dict[str, Marker] = {
         Marker("nk_cell", "NK lymphocytes", "cells/uL", (2.0, 4000.0), 0),
     )
 }
+
+#: Markers of which less is better: the probability of a fall is reported, of others of a rise.
+URINE = ("urine_protein_24h", "urine_protein_conc")

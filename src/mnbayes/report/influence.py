@@ -10,14 +10,10 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.influence import measured_patients, why_none
-from mnbayes.markers import MARKERS
 from mnbayes.report import wording
 from mnbayes.report.changes import last_week, prior_text
 from mnbayes.report.left_out import (
     MAIN,
-    Flip,
-    Row,
-    answer,
     beyond_noise,
     conclusion,
     flip,
@@ -25,11 +21,13 @@ from mnbayes.report.left_out import (
     number,
 )
 from mnbayes.report.responses import share_ends
-from mnbayes.report.summary import LIKELY, UNLIKELY
+from mnbayes.report.sensitivity_words import answer, heading, lines_text
+from mnbayes.report.summary import LIKELY
 from mnbayes.report.tables import Table, records
-from mnbayes.report.wording import percent, percent_range, ratio_range
+from mnbayes.report.wording import percent_range, ratio_range
 from mnbayes.results import Result
 from mnbayes.run import Run
+from mnbayes.sensitivity.decisions import Flip, Row
 
 #: Most flips that are listed one by one.
 LISTED = 12
@@ -119,8 +117,8 @@ def _verdict(table: pd.DataFrame, benchmarks: Mapping[Any, float]) -> str:
         )
     if not sure:
         return (
-            f"No conclusion changes, whoever is left out: no probability crosses {percent(LIKELY)} "
-            f"or {percent(UNLIKELY)}, no expected share crosses its benchmark, and no ratio's 95 % "
+            "No conclusion changes, whoever is left out: no probability crosses "
+            f"{lines_text(LIKELY)}, no expected share crosses its benchmark, and no ratio's 95 % "
             f"interval begins or ceases to include 1.{doubt}"
         )
     who = wording.listed(list(dict.fromkeys(str(row["left_out"]) for row in sure)))
@@ -129,17 +127,8 @@ def _verdict(table: pd.DataFrame, benchmarks: Mapping[Any, float]) -> str:
 
 
 def _column(row: Row, benchmarks: Mapping[Any, float]) -> str:
-    label = MARKERS[row["marker"]].label if row["marker"] else ""
-    kind, category = row["kind"], row["category"]
-    if kind == "exceeds":
-        return f"exceeds: {category}, P(share > {percent(benchmarks[category])})"
-    return {
-        "gmr": f"{label}: GMR (95 % interval)",
-        "p_fall": f"{label}: P(fall)",
-        "p_rise": f"{label}: P(rise)",
-        "next_patient": f"next_patient: {category}",
-        "population": f"population: {category} (95 % interval)",
-    }[kind]
+    interval = " (95 % interval)" if row["kind"] in ("gmr", "population") else ""
+    return f"{heading(row, benchmarks)}{interval}"
 
 
 def _prior(result: Result, row: Row) -> str:

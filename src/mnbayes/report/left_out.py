@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mnbayes.comparison.reported import MEDIAN_ERROR, TAIL_ERROR
-from mnbayes.report import wording
-from mnbayes.report.changes import URINE, last_week
-from mnbayes.report.summary import LIKELY, UNLIKELY
+from mnbayes.report.changes import last_week
+from mnbayes.report.summary import LIKELY
 from mnbayes.report.wording import percent, percent_range, probability, ratio_range
 from mnbayes.results import Result
+from mnbayes.sensitivity import decisions
+from mnbayes.sensitivity.decisions import OWN, Estimate, Flip, Row, as_reported, crosses
 
 #: A difference of fewer Monte Carlo standard errors may be chance. Two would be crossed by chance
 #: alone somewhere among the fifty or more differences of a table.
 NOISE = 3.0
-#: A number this many Monte Carlo standard errors from a line may as well lie beyond it.
-CLOSE = 2.0
 #: Error of an end of a normal sample's interval in errors of its median.
 _END_ERROR = TAIL_ERROR / MEDIAN_ERROR
 
 #: What is said of all patients, in the order of the table.
 MAIN = ("gmr", "p_fall", "p_rise", "next_patient", "population", "exceeds")
-_CATEGORIES = ("remission", "effective")
-_CALLED = {"remission": "remission", "effective": "a response called effective"}
-
-#: A row of the table of influence.
-type Row = Mapping[str, Any]
-type Flip = Literal["no", "close", "yes"]
 
 
 def last_visit(result: Result) -> pd.DataFrame:
@@ -42,31 +35,12 @@ def last_visit(result: Result) -> pd.DataFrame:
     """
     table = result.influence
     table = table[table["week"] == last_week(result)]
-    first = next((c for c in _CATEGORIES if c in set(table["category"])), "")
-    main = table["kind"].isin(MAIN) & table["category"].isin(["", *_CATEGORIES])
-    table = table[main | (table["kind"] == "latent") & (table["category"] == first)].copy()
-    rise = (table["kind"] == "p_fall") & ~table["marker"].isin(URINE)
-    for column in ("prior", "value", "value_without"):
-        table[column] = table[column].mask(rise, 1 - table[column])
-    table["difference"] = table["difference"].mask(rise, -table["difference"])
-    table["kind"] = table["kind"].mask(rise, "p_rise")
-    return table.reset_index(drop=True)
-
-
-def answer(row: Row, benchmarks: Mapping[Any, float]) -> str:
-    """What a row is about, as the subject of a sentence."""
-    called = _CALLED.get(row["category"], "")
-    label = wording.in_text(row["marker"]) if row["marker"] else ""
-    bar = percent(benchmarks[row["category"]]) if row["kind"] == "exceeds" else ""
-    return {
-        "gmr": f"the ratio of {label} to baseline (GMR)",
-        "p_fall": f"the probability that {label} fell",
-        "p_rise": f"the probability that {label} rose",
-        "next_patient": f"the next patient's probability of {called} (next_patient)",
-        "population": f"the expected share of such patients with {called} (population)",
-        "exceeds": f"the probability that more than {bar} of such patients have {called} (exceeds)",
-        "latent": f"{row['patient']}'s probability of {called} (latent)",
-    }[row["kind"]]
+    first = next((c for c in OWN if c in set(table["category"])), "")
+    main = table["kind"].isin(MAIN) & table["category"].isin(["", *OWN])
+    table = table[main | (table["kind"] == "latent") & (table["category"] == first)]
+    table = as_reported(table, ["prior", "value", "value_without"]).reset_index(drop=True)
+    rise = table["kind"] == "p_rise"
+    return table.assign(difference=table["difference"].mask(rise, -table["difference"]))
 
 
 def conclusion(row: Row, benchmarks: Mapping[Any, float], suffix: str = "") -> str:
@@ -101,16 +75,7 @@ def conclusion(row: Row, benchmarks: Mapping[Any, float], suffix: str = "") -> s
         if bar is None:
             return ""
         return f"{'above' if value > bar else 'not above'} the benchmark of {percent(bar)}"
-    return "likely" if value >= LIKELY else "unlikely" if value < UNLIKELY else "uncertain"
-
-
-def _lines(row: Row, benchmarks: Mapping[Any, float]) -> dict[str, tuple[float, ...]]:
-    """Column to the lines between one conclusion from it and the next."""
-    if row["kind"] == "gmr":
-        return {"lower": (1.0,), "upper": (1.0,)}
-    if row["kind"] == "population":
-        return {"value": (benchmarks[row["category"]],)}
-    return {"value": (UNLIKELY, LIKELY)}
+    return decisions.conclusion(value, LIKELY)
 
 
 def flip(row: Row, benchmarks: Mapping[Any, float]) -> Flip:
@@ -129,17 +94,24 @@ def flip(row: Row, benchmarks: Mapping[Any, float]) -> Flip:
         ``close``: it would, but one of both numbers lies within two Monte Carlo standard
         errors of the line between the conclusions.
     """
+
+    def both(column: str, widened: float = 1.0) -> tuple[Estimate, Estimate]:
+        then, now = (
+            (row[f"{column}{suffix}"], widened * row[f"mcse{suffix}"])
+            for suffix in ("", "_without")
+        )
+        return then, now
+
+    if row["kind"] not in ("gmr", "population"):
+        return decisions.flip(*both("value"), LIKELY)
     now = conclusion(row, benchmarks, "_without")
-    if not now or now == conclusion(row, benchmarks):
+    if now in ("", conclusion(row, benchmarks)):
         return "no"
-    errors = np.array([row["mcse"], row["mcse_without"]])
-    for column, lines in _lines(row, benchmarks).items():
-        far = CLOSE * errors * (_END_ERROR if column != "value" else 1.0)
-        for line in lines:
-            beyond = np.array([row[column], row[f"{column}_without"]]) - line
-            if beyond.prod() < 0 and np.all(np.abs(beyond) > far):
-                return "yes"
-    return "close"
+    if row["kind"] == "population":
+        sure = crosses(*both("value"), benchmarks[row["category"]])
+    else:
+        sure = any(crosses(*both(end, _END_ERROR), 1.0) for end in ("lower", "upper"))
+    return "yes" if sure else "close"
 
 
 def number(row: Row, suffix: str = "") -> str:

@@ -20,9 +20,8 @@ from mnbayes.sensitivity.decisions import (
     flips,
     specifications,
 )
+from mnbayes.sensitivity.decisions import Row as Row  # the report's modules name it from here
 from mnbayes.sensitivity.multiverse import Multiverse
-
-type Row = Mapping[str, Any]
 
 _CALLED = {
     "complete": "complete remission",

@@ -13,9 +13,12 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.answers import KEYS
+from mnbayes.markers import URINE
 from mnbayes.sensitivity.multiverse import Multiverse
 
 type Flip = Literal["no", "close", "yes"]
+#: A number and its Monte Carlo standard error.
+type Estimate = tuple[float, float]
 type Row = Mapping[str, Any]
 
 #: A number this many Monte Carlo standard errors from a line may as well lie beyond it.
@@ -47,7 +50,26 @@ def conclusion(probability: float, line: float) -> str:
     return "unlikely" if probability < 1 - line else "uncertain"
 
 
-def flip(base: tuple[float, float], other: tuple[float, float], line: float) -> Flip:
+def crosses(base: Estimate, other: Estimate, border: float) -> bool:
+    """Whether two numbers lie on different sides of a border, beyond Monte Carlo error.
+
+    Parameters
+    ----------
+    base, other : tuple of float
+        A number and its Monte Carlo standard error; an error that is not known counts as none.
+    border : float
+
+    Returns
+    -------
+    bool
+        False where one of both lies within two standard errors of the border, or is NaN.
+    """
+    apart = np.array([base[0], other[0]]) - border
+    far = np.abs(apart) > CLOSE * np.nan_to_num([base[1], other[1]])
+    return bool(apart.prod() < 0 and far.all())
+
+
+def flip(base: Estimate, other: Estimate, line: float) -> Flip:
     """Whether another number leads to another conclusion.
 
     Parameters
@@ -66,12 +88,7 @@ def flip(base: tuple[float, float], other: tuple[float, float], line: float) -> 
     then, now = conclusion(base[0], line), conclusion(other[0], line)
     if not then or not now or then == now:
         return "no"
-    for border in (line, 1 - line):
-        apart = np.array([base[0], other[0]]) - border
-        far = np.abs(apart) > CLOSE * np.nan_to_num([base[1], other[1]])
-        if apart.prod() <= 0 and far.all():
-            return "yes"
-    return "close"
+    return "yes" if any(crosses(base, other, border) for border in (line, 1 - line)) else "close"
 
 
 def concluded(table: pd.DataFrame) -> pd.DataFrame:
@@ -108,8 +125,6 @@ def as_reported(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     columns : sequence of str
         The probabilities.
     """
-    from mnbayes.report.changes import URINE  # which imports this package
-
     rise = (table["kind"] == "p_fall") & ~table["marker"].isin(URINE)
     turned = {column: table[column].mask(rise, 1 - table[column]) for column in columns}
     return table.assign(**turned, kind=table["kind"].mask(rise, "p_rise"))
