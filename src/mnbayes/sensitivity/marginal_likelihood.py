@@ -8,6 +8,12 @@ mean change whose uncertainty comes from eight patients hardly notices that, so 
 be diagnosed where there are none.
 """
 
+# The sampler's compiled kernel (numerics.marginal) has the same integral, and both agree to 1e-11.
+# Here it is NumPy on purpose: all draws at once are as fast as one call each (4,000 draws of 8
+# patients at 5 visits: 0.03 s against 0.1 s for one marker, 0.3 s for seven either way), and
+# the kernel would first be compiled for calls from Python, 10 to 20 s. Handing it these draws, as
+# partial correlations and in its groups, takes as many lines.
+
 from __future__ import annotations
 
 import numpy as np
