@@ -14,9 +14,7 @@ from mnbayes.definitions import CATEGORIES, Definitions, load_definitions
 from mnbayes.probability_tables import (
     POPULATION_COLUMNS,
     PROBABILITY_COLUMNS,
-    population_shares,
     population_table,
-    probabilities,
     probability_table,
 )
 from mnbayes.remission import not_evaluable, response_draws
@@ -42,7 +40,11 @@ def tree_of(known: Hyper, markers: tuple[str, ...] = PROTEIN, **changes: object)
 
 
 def table_of(tree: xr.DataTree, definitions: Definitions = DEFINITIONS) -> pd.DataFrame:
-    return probabilities(tree, definitions, "m", 7)
+    return probability_table(response_draws(tree, definitions, 7), "m")
+
+
+def shares_of(tree: xr.DataTree) -> pd.DataFrame:
+    return population_table(response_draws(tree, DEFINITIONS, 7), "m")
 
 
 def cell(table: pd.DataFrame, quantity: str, week: float, category: str, patient: str = "") -> dict:
@@ -137,9 +139,7 @@ def test_exceeds_uses_the_benchmark_of_the_definitions() -> None:
 
 def test_population_share_has_the_interval_of_its_draws() -> None:
     tree = tree_of(hyper(), spread=0.2)
-    row = population_shares(tree, DEFINITIONS, "m", 1).query(
-        "week == 2 and category == 'effective'"
-    )
+    row = shares_of(tree).query("week == 2 and category == 'effective'")
     posterior = tree["posterior"].to_dataset().sel(later_visit=2.0).isel(marker=0)
     share = stats.norm.cdf((FALL - posterior["visit_change"]) / posterior["change_sd"])
     expected = {
@@ -319,9 +319,7 @@ def test_markers_are_found_by_name_among_others() -> None:
     corr[np.ix_(places, places)] = known.correlation
     swapped = replace(swapped, correlation=corr)
     joint = tree_of(swapped, ("albumin", "cd3", "urine_protein_24h"), draws=50)
-    one, other = (
-        population_shares(tree, DEFINITIONS, "m", 1)["share_mean"] for tree in (plain, joint)
-    )
+    one, other = (shares_of(tree)["share_mean"] for tree in (plain, joint))
     np.testing.assert_allclose(one, other)
 
 
@@ -391,13 +389,15 @@ def test_both_tables_come_from_the_same_draws() -> None:
     np.testing.assert_allclose(shares["share_mean_prior"], mean["prior_probability"])
     assert (shares["share_lower"] <= shares["share_median"]).all()
     assert (shares["share_median"] <= shares["share_upper"]).all()
-    pd.testing.assert_frame_equal(table, probabilities(tree, DEFINITIONS, "m", 7))
-    pd.testing.assert_frame_equal(shares, population_shares(tree, DEFINITIONS, "m", 7))
+    pd.testing.assert_frame_equal(table, table_of(tree))
+    pd.testing.assert_frame_equal(shares, shares_of(tree))
 
 
 def test_the_seed_moves_the_next_patient_only() -> None:
     tree = tree_of(two_markers(), BOTH, draws=100)
-    one, other = (probabilities(tree, DEFINITIONS, "m", seed) for seed in (1, 2))
+    one, other = (
+        probability_table(response_draws(tree, DEFINITIONS, seed), "m") for seed in (1, 2)
+    )
     same = one["quantity"] != "next_patient"
     pd.testing.assert_frame_equal(one[same], other[same])
     assert not one[~same].equals(other[~same])
@@ -417,7 +417,7 @@ def test_without_albumin_remission_is_blank_and_says_why() -> None:
     columns = ["probability", "mcse", "prior_probability"]
     assert table.loc[blank, columns].isna().all(axis=None)
     assert table.loc[~blank, "probability"].notna().all()
-    shares = population_shares(tree, DEFINITIONS, "m", 1)
+    shares = shares_of(tree)
     assert (shares["share_mean"].isna() == shares["category"].isin(list(CATEGORIES[:3]))).all()
     reasons = not_evaluable(tree)
     assert set(reasons) == {"complete", "partial", "remission"}
@@ -428,7 +428,7 @@ def test_without_albumin_remission_is_blank_and_says_why() -> None:
 def test_without_urine_protein_the_tables_are_empty_and_say_why() -> None:
     tree = tree_of(hyper(("albumin",)), ("albumin",), draws=5)
     assert response_draws(tree, DEFINITIONS, 1) is None
-    table, shares = table_of(tree), population_shares(tree, DEFINITIONS, "m", 1)
+    table, shares = table_of(tree), shares_of(tree)
     assert table.empty
     assert shares.empty
     assert tuple(table.columns) == PROBABILITY_COLUMNS

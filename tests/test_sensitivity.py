@@ -227,13 +227,14 @@ def test_definitions_read_the_same_draws_again(found: Multiverse) -> None:
 
 
 def test_a_specification_has_the_numbers_of_that_run(found: Multiverse) -> None:
-    from mnbayes.probability_tables import probabilities
+    from mnbayes.probability_tables import probability_table
+    from mnbayes.remission import response_draws
 
     card = next(
         each.card for each in fittings([load_card("proteinuria")], ["sceptical"], ["student_t"])
     )
     tree = fake_fit(card, COHORT, Sampling()).tree
-    alone = probabilities(tree, DEFINITIONS, "proteinuria", 1)
+    alone = probability_table(response_draws(tree, DEFINITIONS, 1), "proteinuria")
     alone = alone[(alone["quantity"] == "next_patient") & (alone["category"] == "effective")]
     rows = found.table.query(
         "prior_set == 'sceptical' and residual == 'student_t' and `effective.fall` == 0.15 "

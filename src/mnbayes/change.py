@@ -132,7 +132,7 @@ def patient_changes(tree: xr.DataTree, model: str) -> pd.DataFrame:
             "prediction": ~measured.ravel(),
         }
     )
-    return table.astype(dict.fromkeys(("model", "patient", "marker"), "str"))
+    return table[list(PATIENT_COLUMNS)].astype(dict.fromkeys(("model", "patient", "marker"), "str"))
 
 
 def _best(log_ratio: FloatArray) -> FloatArray:

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
 from mnbayes.categories import CATEGORIES, Category
-from mnbayes.definitions import Definitions
 from mnbayes.labelled import typed
 from mnbayes.montecarlo import mcse
-from mnbayes.remission import Response, ResponseDraws, response_draws
+from mnbayes.remission import Response, ResponseDraws
 
 type FloatArray = NDArray[np.float64]
 
@@ -166,17 +164,3 @@ def population_table(draws: ResponseDraws | None, model: str) -> pd.DataFrame:
         names = ("mean", "median", "lower", "upper")
         cells |= {f"share_{name}{suffix}": summaries[i] for i, name in enumerate(names)}
     return typed(_frame(POPULATION_COLUMNS, cells, (len(weeks), len(CATEGORIES))), _TEXTS)
-
-
-def probabilities(
-    tree: xr.DataTree, definitions: Definitions, model: str, seed: int
-) -> pd.DataFrame:
-    """Compute the six probabilities of response of a fit; see :func:`probability_table`."""
-    return probability_table(response_draws(tree, definitions, seed), model)
-
-
-def population_shares(
-    tree: xr.DataTree, definitions: Definitions, model: str, seed: int
-) -> pd.DataFrame:
-    """Compute the shares of responding patients of a fit; see :func:`population_table`."""
-    return population_table(response_draws(tree, definitions, seed), model)
