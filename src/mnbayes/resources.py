@@ -28,3 +28,8 @@ def reference_ranges_file() -> Path:
 def physiological_limits_file() -> Path:
     """Table of limits beyond which no patient is found."""
     return _share() / "data" / "physiological_limits.csv"
+
+
+def published_facts_file() -> Path:
+    """What the trial's abstract publishes."""
+    return _share() / "data" / "published.toml"

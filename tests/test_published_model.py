@@ -1,0 +1,343 @@
+"""The published-evidence model against quadrature, simulation, closed forms and its statement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+from scipy.special import ndtr
+
+from mnbayes import priors
+from mnbayes.definitions import load_definitions
+from mnbayes.inference.sampling import Sampling
+from mnbayes.models.published import build_model
+from mnbayes.numerics.groups import Floats
+from mnbayes.prior_sets import load_prior_set, parse_setting
+from mnbayes.problems import InputError
+from mnbayes.published import answers as an
+from mnbayes.published import density
+from mnbayes.published.card import PublishedCard, load_published_card, override_published
+from mnbayes.published.categories import shares
+from mnbayes.published.counts import outcome_counts
+from mnbayes.published.facts import load_facts
+from mnbayes.published.fitting import fit_part
+from mnbayes.published.posteriors import best_visit, least_nodes, one_visit
+from mnbayes.published.readings import Evidence, Readings, best_evidence, outcome_evidence
+
+FACTS, DEFINITIONS, CARD = load_facts(), load_definitions(), load_published_card()
+COUNTS = outcome_counts(FACTS)
+VISITS = 3
+
+
+def evidence(**readings: Any) -> Evidence:
+    return outcome_evidence(FACTS, Readings(**readings), DEFINITIONS)
+
+
+def best() -> Evidence:
+    found = best_evidence(FACTS, Readings(), DEFINITIONS)
+    assert found is not None
+    return found
+
+
+def quadrature(card: PublishedCard, found: Evidence) -> dict[str, float]:
+    """Answers by a sum over a fine grid of mean and log SD, written out from the model."""
+    mean, log_sd = np.linspace(-5, 4, 1201), np.linspace(-3.5, 2.5, 801)
+    m, s = mean[:, None], np.exp(log_sd)[None, :]
+    log_post = np.asarray(log_sd[None, :])
+    for name, value in (("mean_log_ratio", m), ("sd_log_ratio", s)):
+        spec = card.prior[name]
+        log_post = log_post + priors.log_density(spec.distribution, spec.arguments, value)
+    for low, high, patients in zip(found.lower, found.upper, found.patients, strict=True):
+        if low == high:
+            term = stats.norm.logpdf(low, m, s)
+        else:
+            # sf and cdf, so that neither tail is lost
+            below, above = stats.norm.cdf(low, m, s), stats.norm.sf(high, m, s)
+            term = np.log(np.maximum(1.0 - below - above, 1e-300))
+        log_post = log_post + patients * term
+    weight = np.exp(log_post - log_post.max())
+    weight /= weight.sum()
+    cumulative = np.cumsum(weight.sum(axis=1)) - 0.5 * weight.sum(axis=1)
+    answers = {"gmr": float(np.exp(np.interp(0.5, cumulative, mean)))}
+    for name, ratio in (("p_fall", 1.0), ("p_fall_30", 0.7), ("p_fall_50", 0.5)):
+        answers[name] = float(np.interp(np.log(ratio), mean, cumulative))
+    for name, ratio in (("next_any_fall", 1.0), ("next_fall_50", 0.5)):
+        answers[name] = float(np.sum(weight * stats.norm.cdf(np.log(ratio), m, s)))
+    return answers
+
+
+def sampled(card: PublishedCard, found: Evidence, seed: int) -> dict[str, an.Answer]:
+    part = fit_part(
+        one_visit(card, found),
+        Sampling(draws=2000, target_accept=0.95),
+        np.random.SeedSequence(seed),
+    )
+    assert part.diagnostics.converged
+    mean, sd = part.draws["mean_log_ratio"], part.draws["sd_log_ratio"]
+    given = an.conditional(card.prior["mean_log_ratio"], found, mean, sd)
+    return an.ratio_answers(given, mean)
+
+
+@pytest.mark.parametrize(
+    ("prior_set", "readings"),
+    [
+        ("weak", {}),
+        ("weak", {"withdrawn": "failure"}),
+        ("weak", {"remission": "unknown", "no_response": "no_fall"}),
+        ("weak", {"no_response": "unknown"}),
+        ("sceptical", {}),
+        ("enthusiastic", {"withdrawn": "success"}),
+    ],
+)
+def test_answers_agree_with_quadrature_to_a_hundredth(
+    prior_set: str, readings: dict[str, str]
+) -> None:
+    card = override_published(CARD, [load_prior_set(prior_set)])
+    found = evidence(**readings)
+    exact = quadrature(card, found)
+    got = sampled(card, found, seed=11)
+    assert set(got) == set(exact)
+    for name, value in exact.items():
+        assert abs(got[name].value - value) < 0.01, name
+        # and by no more than their own Monte Carlo error says
+        assert abs(got[name].value - value) < 4.5 * got[name].mcse + 5e-4, name
+
+
+def test_every_answer_of_the_trial_is_within_a_hundredth_whatever_the_seed() -> None:
+    # The error is below 0.01 / 4 everywhere, so no seed has to be lucky.
+    assert max(answer.mcse for answer in sampled(CARD, evidence(), 3).values()) < 0.0026
+
+
+def test_rounding_of_the_printed_ends_makes_no_difference() -> None:
+    known, rounded = (quadrature(CARD, evidence(ends=ends)) for ends in ("known", "rounded"))
+    assert known == pytest.approx(rounded, abs=1e-4)
+
+
+def numeric_gradient(function: Any, point: Floats, data: Floats) -> Floats:
+    spare, step = np.empty(point.size), 1e-5
+    return np.array([
+        (function(point + step * e, spare, data) - function(point - step * e, spare, data))
+        / (2 * step)
+        for e in np.eye(point.size)
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", [
+    [],
+    ["mean_log_ratio.distribution=StudentT", "mean_log_ratio.nu=4", "mean_log_ratio.mu=-0.3",
+     "mean_log_ratio.sigma=0.5", "sd_log_ratio.distribution=Exponential", "sd_log_ratio.lam=1.5"],
+    ["sd_log_ratio.distribution=HalfStudentT", "sd_log_ratio.nu=3", "sd_log_ratio.sigma=0.7"],
+    ["sd_log_ratio.distribution=Gamma", "sd_log_ratio.alpha=2", "sd_log_ratio.beta=3"],
+    ["sd_log_ratio.distribution=LogNormal", "sd_log_ratio.mu=-1", "sd_log_ratio.sigma=0.6"],
+])  # fmt: skip
+def test_densities_agree_with_the_stated_model_up_to_a_constant(settings: list[str]) -> None:
+    card = CARD
+    if settings:
+        # A new family gets all its numbers at once, as a prior set's table gives them.
+        values: dict[str, dict[str, Any]] = {}
+        for change in map(parse_setting, settings):
+            values.setdefault(change.parameter, {}).update(change.values)
+        from mnbayes.prior_sets import Change
+
+        merged = [Change(name, "", each, "test") for name, each in values.items()]
+        card = override_published(CARD, [], merged)
+    cases = [(one_visit(card, evidence()), density.one_visit_density, evidence(), 1)]
+    if not settings:
+        cases.append((best_visit(card, best(), VISITS), density.best_visit_density, best(), VISITS))
+    rng = np.random.default_rng(5)
+    for made, function, found, visits in cases:
+        model = build_model(card, found, visits)
+        log_density = model.compile_fn(model.logp(), mode="FAST_COMPILE")
+        names = [variable.name for variable in model.value_vars]
+        differences = []
+        for _ in range(12):
+            point = rng.normal([-0.7, -0.6, -1.4][: made.dimension], 0.35)
+            gradient = np.empty(made.dimension)
+            value = function(point, gradient, made.data)
+            assert gradient == pytest.approx(
+                numeric_gradient(function, point, made.data), rel=1e-5, abs=1e-5
+            )
+            stated = log_density(dict(zip(names, point, strict=True)))
+            differences.append(value - float(stated))
+        assert np.ptp(differences) < 2e-6
+
+
+def test_gradients_hold_far_from_the_data() -> None:
+    rng = np.random.default_rng(8)
+    for made, function in (
+        (one_visit(CARD, evidence()), density.one_visit_density),
+        (best_visit(CARD, best(), VISITS), density.best_visit_density),
+    ):
+        for _ in range(200):
+            point = rng.normal(
+                [-0.8, -0.8, -1.4][: made.dimension], [1.5, 0.6, 0.4][: made.dimension]
+            )
+            gradient = np.empty(made.dimension)
+            value = function(point, gradient, made.data)
+            assert np.isfinite(value)
+            assert gradient == pytest.approx(
+                numeric_gradient(function, point, made.data), rel=2e-4, abs=1e-4
+            )
+
+
+def least_terms(found: Evidence, mean: float, sd: float, noise: float, visits: int) -> Floats:
+    """Log likelihood of each row as the compiled density has it, less the priors."""
+    made = best_visit(CARD, found, visits)
+    point = np.array([mean, np.log(sd), np.log(noise)])
+    values = []
+    for row in range(found.lower.size):
+        one = Evidence(found.label[:1], *(a[row : row + 1] for a in
+                       (found.lower, found.upper, found.patients)))  # fmt: skip
+        none = Evidence((), *(np.empty(0) for _ in range(3)))
+        both = [density.best_visit_density(point, np.empty(3), best_visit(CARD, e, visits).data)
+                for e in (one, none)]  # fmt: skip
+        values.append(both[0] - both[1])
+    assert made.dimension == 3
+    return np.array(values)
+
+
+@pytest.mark.parametrize("sd", [0.15, 0.5, 1.1])  # below and above the noise
+def test_the_least_of_three_visits_agrees_with_simulation(sd: float) -> None:
+    mean, noise, size = -0.7, 0.3, 1_000_000
+    rng = np.random.default_rng(int(100 * sd))
+    least = rng.normal(mean, sd, size)
+    least += noise * rng.normal(size=(VISITS, size)).min(axis=0)
+    ends = np.log([0.21, 0.40, 0.54, 0.83])
+    lower, upper = np.append(-np.inf, ends), np.append(ends, np.inf)
+    between = Evidence(("x",) * 5, lower, upper, np.ones(5))
+    share = np.diff(np.concatenate([[0.0], [(least <= end).mean() for end in ends], [1.0]]))
+    got = np.exp(least_terms(between, mean, sd, noise, VISITS))
+    assert got.sum() == pytest.approx(1.0, abs=1e-7)
+    assert np.all(np.abs(got - share) < 4.5 * np.sqrt(share * (1 - share) / size))
+    # the density at a point is that of a narrow interval around it
+    h = 1e-3
+    points = Evidence(("x",) * 4, ends, ends, np.ones(4))
+    around = Evidence(("x",) * 4, ends - h, ends + h, np.ones(4))
+    heights = np.exp(least_terms(points, mean, sd, noise, VISITS))
+    thin = np.exp(least_terms(around, mean, sd, noise, VISITS)) / (2 * h)
+    assert heights == pytest.approx(thin, rel=1e-4)
+
+
+def test_the_least_of_one_visit_is_a_normal_with_both_variances() -> None:
+    found = evidence().informative
+    got = least_terms(found, -0.6, 0.4, 0.3, 1)
+    spread = np.hypot(0.4, 0.3)
+    normal = an.loglik(found, np.array(-0.6), np.array(spread))
+    assert got * 1.0 == pytest.approx(normal, abs=1e-8)
+
+
+@pytest.mark.parametrize("visits", [1, 2, 3, 8])
+def test_nodes_integrate_the_least_of_some_standard_normals(visits: int) -> None:
+    nodes = least_nodes(visits)
+    assert nodes[1].sum() == pytest.approx(1)
+    exact, _ = integrate.quad(
+        lambda u: u * visits * stats.norm.pdf(u) * stats.norm.sf(u) ** (visits - 1), -9, 9
+    )
+    assert (nodes[0] * nodes[1]).sum() == pytest.approx(exact, abs=1e-7)
+    assert (nodes[2] ** 2 * nodes[3]).sum() == pytest.approx(1.0, abs=1e-7)
+
+
+def test_reading_the_best_of_three_as_one_measurement_overstates_the_change() -> None:
+    sampling = Sampling(draws=1000, target_accept=0.95)
+    aware, naive = (
+        fit_part(made, sampling, np.random.SeedSequence(4)).draws["mean_log_ratio"]
+        for made in (best_visit(CARD, best(), VISITS), one_visit(CARD, best()))
+    )
+    # The least of three noises of SD 0.23 lies 0.85 x 0.23 below their mean.
+    assert np.median(aware) - np.median(naive) == pytest.approx(0.20, abs=0.04)
+
+
+def test_mean_is_integrated_exactly_where_everything_is_normal() -> None:
+    # Known values only: given the SD the mean's posterior is normal, in closed form.
+    values = np.array([-1.0, -0.4, 0.1])
+    found = Evidence(("a", "b", "c"), values, values, np.ones(3))
+    sd = np.full((2, 4), 0.5)
+    given = an.conditional(
+        CARD.prior["mean_log_ratio"], found, np.linspace(-2, 1.5, 8).reshape(2, 4),
+        sd * np.exp(np.linspace(-1e-3, 1e-3, 8)).reshape(2, 4),
+    )  # fmt: skip
+    precision = 3 / 0.25 + 1
+    centre, spread = values.sum() / 0.25 / precision, precision**-0.5
+    assert given.below(-0.3).mean() == pytest.approx(ndtr((-0.3 - centre) / spread), abs=2e-4)
+    assert given.quantile(0.975) == pytest.approx(centre + 1.95996 * spread, abs=1e-3)
+    both = np.hypot(spread, 0.5)
+    assert given.next_below(0.0).mean() == pytest.approx(ndtr(-centre / both), abs=2e-4)
+    assert given.mass.sum() == pytest.approx(1)
+
+
+def test_prior_answers_have_closed_forms() -> None:
+    got = an.prior_answers(CARD)
+    assert got["gmr"].value == pytest.approx(1)
+    assert got["gmr"].upper == pytest.approx(np.exp(1.959964))
+    assert got["p_fall"].value == pytest.approx(0.5)
+    assert got["p_fall_50"].value == pytest.approx(ndtr(np.log(0.5)))
+    assert got["next_any_fall"].value == pytest.approx(0.5, abs=1e-3)
+    exact, _ = integrate.quad(
+        lambda s: ndtr(np.log(0.5) / np.hypot(1, s)) * stats.halfnorm.pdf(s), 0, 9
+    )
+    assert got["next_fall_50"].value == pytest.approx(exact, abs=1e-3)
+
+
+def test_shares_are_dirichlet_by_hand() -> None:
+    third = CARD.shares.complete
+    found = shares(COUNTS, CARD.shares, "missing")
+    assert found["complete"].mean == pytest.approx((third + 1) / 9, abs=1e-4)
+    assert found["remission"].mean == pytest.approx((2 * third + 4) / 9, abs=1e-4)
+    assert found["effective"].mean == pytest.approx(6 / 9, abs=1e-4)
+    # effective: Beta(1 + 5, 1 + 2); its distribution function is a binomial tail
+    above = stats.binom.cdf(5, 8, 0.5)
+    assert found["effective"].above(0.5) == pytest.approx(above, abs=1e-4)
+    assert found["none"].mean == pytest.approx(1 - found["effective"].mean)
+    alone = shares(COUNTS, CARD.shares, None)
+    assert alone["effective"].quantile(0.5) == pytest.approx(0.5, abs=1e-4)
+
+
+def test_the_withdrawn_as_failure_and_success_bracket_the_missing() -> None:
+    found = {each: shares(COUNTS, CARD.shares, each) for each in ("failure", "missing", "success")}
+    assert found["failure"]["effective"].mean == pytest.approx(6 / 10, abs=1e-4)
+    assert found["success"]["effective"].mean == pytest.approx(7 / 10, abs=1e-4)
+    assert found["success"]["complete"].mean == pytest.approx(
+        (CARD.shares.complete + 2) / 10, abs=1e-4
+    )
+    for category in ("complete", "remission", "effective"):
+        low, middle, high = (found[each][category].mean for each in found)
+        assert low < middle < high
+    none = [found[each]["none"].mean for each in found]
+    assert none[0] > none[1] > none[2]
+
+
+def test_priors_are_overridden_by_sets_and_single_values_and_checked() -> None:
+    card = override_published(
+        CARD, [load_prior_set("sceptical")], [parse_setting("mean_log_ratio.sigma=0.4")]
+    )
+    assert card.prior["mean_log_ratio"].arguments == {"mu": 0.0, "sigma": 0.4}
+    assert card.shares.none == 3.4
+    assert card.priors_sha256 != CARD.priors_sha256
+    believed = override_published(
+        CARD, [], [parse_setting("mean_log_ratio=90% between 0.3 and 1.1 on gmr")]
+    )
+    assert believed.prior["mean_log_ratio"].belief
+    with pytest.raises(InputError) as error:
+        override_published(
+            CARD, [],
+            [parse_setting("mean_log_ration.sigma=1"), parse_setting("sd_log_ratio.sigma=-1"),
+             parse_setting("category_shares.partail=1"), parse_setting("category_shares.none=0")],
+        )  # fmt: skip
+    said = str(error.value)
+    for words in ("did you mean mean_log_ratio?", "a number above 0", "did you mean partial?",
+                  "a weight above 0"):  # fmt: skip
+        assert words in said
+
+
+@pytest.mark.parametrize("name", ["weak", "sceptical", "enthusiastic"])
+def test_sets_say_what_the_weights_are_worth(name: str) -> None:
+    card = override_published(CARD, [load_prior_set(name)])
+    weights = np.array(card.shares.weights)
+    response = weights[:3].sum() / weights.sum()
+    stated = {"weak": "two patients", "sceptical": "four patients", "enthusiastic": "four patients"}
+    assert stated[name] in card.shares.meaning
+    assert weights.sum() == pytest.approx({"weak": 2}.get(name, 4), abs=1e-3)
+    expected = {"weak": 0.5, "sceptical": 0.15, "enthusiastic": 0.75}[name]
+    assert response == pytest.approx(expected, abs=1e-3)
