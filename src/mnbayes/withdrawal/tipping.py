@@ -12,6 +12,7 @@ regulation of medical devices", 2011, doi:10.1080/10543406.2011.550094.)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -172,7 +173,7 @@ def tipping(
     now, before = (draws.only((draws.weeks[0], week)) for draws in (posterior, prior))
     if not now.after.any():
         return None
-    unit = shift_array(now, delta_shifts(now, float(np.e)))
+    unit = shift_array(now, delta_shifts(now, math.e))
     judged = tuple(category for category in CALLED if category in definitions.benchmarks)
 
     def at(draws: WithdrawalDraws, log_delta: float) -> Enrolled:
