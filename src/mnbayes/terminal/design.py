@@ -1,0 +1,144 @@
+"""What ``mnbayes design`` shows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mnbayes.design import words
+from mnbayes.design.decision import Decision
+from mnbayes.design.plan import Plan
+from mnbayes.design.simon import MOST
+from mnbayes.design.success import NEW, POOLED, main_rows
+from mnbayes.montecarlo import round_to_mcse
+from mnbayes.report.tables import records
+from mnbayes.terminal.priors import say
+
+_HANDLING = {
+    "composite": "a withdrawal counts as no response",
+    "evaluable": "a withdrawn patient leaves the denominator",
+}
+
+
+def show_design(plan: Plan) -> None:
+    """Print what each rule says, designs for scale, and last what a new trial may expect."""
+    console = Console(soft_wrap=False)
+    if plan.synthetic:
+        console.print("[bold]SYNTHETIC cohort: no real patient.[/bold]")
+    say(console, f"{plan.card.title} ({plan.source}).")
+    for decision in plan.decisions:
+        _show_decision(console, decision)
+    if plan.criteria is None:
+        say(console, "Without a decision on a share there is no next trial to work out.")
+        return
+    if plan.designs.empty:
+        say(
+            console, f"No two-stage design of at most {MOST} patients tells these two values apart."
+        )
+    else:
+        console.print(_designs(plan))
+    console.print(_trials(plan))
+    say(
+        console,
+        "P(go) is averaged over what is known of the share (assurance); beside it the same under "
+        "the prior alone. Together with the patients seen so far: predictive probability of "
+        "success. A change under treatment: there was no control group.",
+    )
+
+
+def _show_decision(console: Console, decision: Decision) -> None:
+    head = f"Rule {decision.rule} ({decision.model}): {words.verdict(decision)}"
+    say(console, head, "bold")
+    if not decision.verdict:
+        return
+    say(
+        console,
+        f"  {words.quantity(decision)}: median {words.interval(decision, decision.interval)}; "
+        f"prior alone {words.interval(decision, decision.prior_interval)}.",
+    )
+    for judged in decision.judged:
+        say(
+            console,
+            f"  {judged.name}: {words.asked(decision, judged)}; given the data "
+            f"{words.chance(judged.probability, judged.error)}, prior alone "
+            f"{words.chance(judged.prior, judged.prior_error)}: "
+            f"{'holds' if judged.met else 'does not hold'}.",
+        )
+    for sentence in words.doubts(decision):
+        say(console, f"  {sentence}")
+
+
+def _designs(plan: Plan) -> Table:
+    asked, criteria = plan.card.two_stage, plan.criteria
+    reference, target = (
+        (words.percent(criteria.reference), words.percent(criteria.target))
+        if criteria is not None
+        else ("", "")
+    )
+    table = Table(
+        title=f"For scale: between {reference} and {target}, at most "
+        f"{words.percent(asked.false_go)} false go and {words.percent(asked.false_no_go)} false "
+        "no-go"
+    )
+    table.add_column("design")
+    for head in (
+        *("stop early with", "responders needed", f"expected patients at {reference}"),
+        *(f"P(go) at {reference}", f"at {target}", "given the data", "prior alone"),
+    ):
+        table.add_column(head, justify="right")
+    for row in records(plan.designs):
+        stages = not np.isnan(row["stage_one"])
+        table.add_row(
+            escape(row["design"]),
+            f"≤ {row['stop_at']:.0f} of {row['stage_one']:.0f}" if stages else "–",
+            f"{row['needed']} of {row['patients']}",
+            f"{row['expected_at_reference']:.1f}",
+            f"{100 * row['go_at_reference']:.1f} %",
+            f"{100 * row['go_at_target']:.1f} %",
+            round_to_mcse(row["go"], row["go_mcse"]),
+            round_to_mcse(row["go_prior"], row["go_prior_mcse"]),
+        )
+    return table
+
+
+def _trials(plan: Plan) -> Table:
+    trial = plan.card.next_trial
+    new, pooled = (main_rows(plan.assurance, trial, name) for name in (NEW, POOLED))
+    table = Table(
+        title=f"A new single-arm trial by rule {plan.rule.name if plan.rule else ''}: "
+        f"{words.percent(trial.confidence[0])} confidence asked, {_HANDLING[trial.handling]}"
+    )
+    for head in (
+        *("withdraw", "new patients", "responders needed", "P(go)", "prior alone"),
+        *("P(consider)", "P(no-go)"),
+    ):
+        table.add_column(head, justify="right")
+    if not pooled.empty and plan.seen is not None:
+        of = plan.seen.enrolled if trial.handling == "composite" else plan.seen.evaluable
+        table.add_column(f"P(go) with the {of} seen so far", justify="right")
+    last = None
+    for row, together in zip(records(new), _also(new, pooled), strict=True):
+        if last is not None and row["withdrawal"] != last:
+            table.add_section()
+        last = row["withdrawal"]
+        table.add_row(
+            words.percent(row["withdrawal"]),
+            f"{row['patients']}",
+            "–" if np.isnan(row["needed"]) else f"{row['needed']:.0f}",
+            round_to_mcse(row["go"], row["go_mcse"]),
+            round_to_mcse(row["go_prior"], row["go_prior_mcse"]),
+            round_to_mcse(row["consider"], row["consider_mcse"]),
+            round_to_mcse(row["no_go"], row["no_go_mcse"]),
+            *together,
+        )
+    return table
+
+
+def _also(new: pd.DataFrame, pooled: pd.DataFrame) -> list[list[str]]:
+    """The cell of the pooled analysis for each row, in the same order; none without it."""
+    if pooled.empty:
+        return [[] for _ in range(len(new))]
+    return [[round_to_mcse(row["go"], row["go_mcse"])] for row in records(pooled)]

@@ -1,0 +1,220 @@
+"""``mnbayes design`` on a run's folder and on counts: what it reads, says, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+from designs import CARD, DEFINITIONS, PROTEIN, evidence_from, short, stored_run
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.text import Text
+from trees import make_tree
+
+import mnbayes.report
+from mnbayes.design.beta_binomial import Beta
+from mnbayes.design.command import chosen_rules, run_design
+from mnbayes.design.plan import plan_counts, plan_evidence
+from mnbayes.plots.design import design_figures
+from mnbayes.problems import InputError
+from mnbayes.report.design import decision_section
+from mnbayes.terminal.design import show_design
+
+SMALL = {"patients": [10, 20], "withdrawal": [0.0, 0.2], "confidence": [0.9]}
+FILES = {
+    *("decision.csv", "assurance.csv", "designs.csv", "design.json"),
+    *("decision_share.png", "assurance.png", "rule_characteristics.png"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return stored_run(tmp_path_factory.mktemp("runs") / "finished")
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return plan_evidence([evidence_from(make_tree())], DEFINITIONS, short(), "a test", True)
+
+
+def section(plan):
+    run = SimpleNamespace()  # not looked at where the plan is given
+    return decision_section(run, plan, dict.fromkeys(design_figures(plan), b"x"))
+
+
+def page(found) -> str:
+    place = Path(mnbayes.report.__file__).parent / "templates"
+    environment = Environment(
+        loader=FileSystemLoader(place), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("sections/decision.html.j2").render(decision=found)
+
+
+def test_a_finished_run_is_read_and_written_whole(folder, tmp_path, capsys) -> None:
+    out = tmp_path / "design"
+    plan = run_design(folder, **SMALL, out=out)
+    assert {path.name for path in out.iterdir()} == FILES
+    described = json.loads((out / "design.json").read_text(encoding="utf-8"))
+    assert described["synthetic"] is True
+    assert described["source"] == "run finished"
+    assert described["verdict"] == plan.main.verdict
+    # what the run reported is what the rule uses
+    reported = pd.read_csv(folder / "probabilities.csv")
+    row = reported.query(
+        "model == 'remission' and quantity == 'exceeds' and category == 'remission' and week == 12"
+    ).iloc[0]
+    table = pd.read_csv(out / "decision.csv")
+    assert table.loc[0, "probability"] == pytest.approx(row["probability"], abs=1e-12)
+    assert len(pd.read_csv(out / "assurance.csv")) == len(plan.assurance) == 2 * 2 * 2 * 2
+    # again into the same folder, which is then replaced
+    run_design(folder, **SMALL, category="effective", out=out)
+    assert pd.read_csv(out / "assurance.csv").loc[0, "rule"] == "effective"
+    show_design(plan)
+    said = capsys.readouterr().out
+    assert "SYNTHETIC" in said
+    assert "no control group" in said
+    assert "prior alone" in said
+
+
+def test_a_foreign_folder_is_left_alone(folder, tmp_path) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="--out"):
+        run_design(folder, **SMALL, out=tmp_path)
+    with pytest.raises(InputError, match="--out"):
+        run_design(folder, **SMALL, out=folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_withheld_numbers_yield_no_decision_and_no_prospects(tmp_path, capsys) -> None:
+    held = stored_run(tmp_path / "held", withheld=("R-hat 1.200 is too big",))
+    plan = run_design(held, **SMALL, out=tmp_path / "design")
+    assert plan.main.verdict == ""
+    assert {path.name for path in (tmp_path / "design").iterdir()} == {
+        "decision.csv",
+        "design.json",
+    }
+    show_design(plan)
+    said = capsys.readouterr().out
+    assert "R-hat 1.200" in said
+    assert "P(go)" not in said
+    text = page(section(plan))
+    assert "No decision" in text
+    assert "The next trial" not in text
+
+
+def test_a_fit_shown_all_the_same_says_so_everywhere(tmp_path, capsys) -> None:
+    run = stored_run(tmp_path / "doubtful", reasons=("3 divergent transitions",))
+    plan = run_design(run, **SMALL)
+    assert plan.main.verdict
+    show_design(plan)
+    assert "do not rely on this" in capsys.readouterr().out
+    assert "3 divergent transitions" in page(section(plan))
+    for figure in design_figures(plan).values():
+        texts = " ".join(text.get_text() for text in figure.findobj(Text)).replace("\n", " ")
+        assert "NOT CONVERGED" in texts
+
+
+def test_counts_alone(capsys) -> None:
+    plan = run_design(responders=4, of=8, prior=(1.0, 1.0), **SMALL)
+    show_design(plan)
+    said = capsys.readouterr().out
+    assert "4 of 8 counted, prior Beta(1, 1)" in said
+    assert "SYNTHETIC" not in said
+    assert "nan" not in said
+    own = run_design(responders=4, of=8, **SMALL)  # the card's analysis prior
+    assert own.main.model.endswith("Beta(0.5, 0.5)")
+    assert "nan" not in page(section(plan))
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"responders": 9, "of": 8, "prior": (0.0, 1.0)}, ["--responders", "--prior"]),
+        ({"responders": 3}, ["--of"]),
+        ({"of": 0, "responders": 0}, ["--of"]),
+        ({"responders": 3, "of": 8, "run": Path("x"), "model": ["m"]}, ["--run", "--model"]),
+        ({"run": Path("nowhere"), "prior": (1.0, 1.0), "category": "none"}, ["--prior", "--cat"]),
+        ({"patients": [0], "withdrawal": [1.0], "handling": "x"}, ["--n", "--with", "--hand"]),
+        ({"confidence": [0.0], "week": -1.0}, ["--confidence", "--week"]),
+    ],
+)
+def test_bad_options_are_all_named(options, named) -> None:
+    with pytest.raises(InputError) as caught:
+        run_design(**options)
+    places = [problem.file for problem in caught.value.problems]
+    for name in named:
+        assert any(place.startswith(name) for place in places)
+
+
+def test_a_run_that_cannot_be_read_is_refused(folder, tmp_path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        run_design(tmp_path / "none")
+    with pytest.raises(InputError, match="proteinuria, remission"):
+        run_design(folder, model=["lymphocytes"])
+    damaged = stored_run(tmp_path / "damaged")
+    (damaged / "posterior" / "remission.nc").write_bytes(b"not netCDF")
+    with pytest.raises(InputError, match="remission.nc"):  # noqa: RUF043
+        run_design(damaged)
+
+
+def test_the_category_comes_first_and_the_week_holds_for_all() -> None:
+    card = chosen_rules(category="effective", week=4.0, patients=[15])
+    assert [rule.name for rule in card.rule] == ["effective", "remission", "proteinuria"]
+    assert {rule.week for rule in card.rule} == {4.0}
+    assert card.next_trial.patients == (15,)
+    assert card.next_trial.withdrawal == CARD.next_trial.withdrawal
+
+
+def test_the_section_holds_what_the_rule_says(plan) -> None:
+    found = section(plan)
+    assert found is not None
+    assert found.verdict == plan.main.verdict
+    assert [row[0] for row in found.criteria.rows] == ["Significance", "Relevance"]
+    assert len(found.trials.rows) == len(found.pooled.rows) == 4
+    assert [picture.section for picture in found.pictures] == ["decision"] * 3
+    assert len(found.prospects) == 3
+    text = page(found)
+    for needed in (found.sentence, "Jeffreys", "no control", "design prior", "Simon 1989"):
+        assert needed in text or needed in text.replace("Without a control", "no control")
+    for banned in ("effect of treatment", "treatment effect", "nan"):
+        assert banned not in text.lower()
+    assert "Not shown" in page(None)
+
+
+def test_a_run_without_a_share_rule_or_markers_still_has_a_section() -> None:
+    lymphocytes = evidence_from(make_tree(markers=("cd3", "cd4"), draws=20), "lymphocytes")
+    plan = plan_evidence([lymphocytes], DEFINITIONS, short(), "a test", False)
+    assert not any(one.verdict for one in plan.decisions)
+    assert design_figures(plan) == {}
+    text = page(section(plan))
+    assert f"needs {PROTEIN}" in text
+    ratios = short().model_copy(update={"rule": CARD.rule[2:]})
+    assert plan_counts(1, 8, Beta(1, 1), DEFINITIONS, ratios) is None
+    with_protein = evidence_from(make_tree(markers=(PROTEIN,), draws=20), "proteinuria")
+    only = plan_evidence([with_protein], DEFINITIONS, ratios, "a test", False)
+    assert only.main.verdict
+    assert only.rule is None
+    assert "The next trial" not in page(section(only))
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_pictures_say_what_they_show(plan, counted) -> None:
+    shown = plan_counts(4, 8, Beta(1, 1), DEFINITIONS, short()) if counted else plan
+    figures = design_figures(shown)
+    assert list(figures) == ["decision_share", "assurance", "rule_characteristics"]
+    for figure in figures.values():
+        texts = " ".join(text.get_text() for text in figure.findobj(Text)).replace("\n", " ")
+        assert ("Synthetic cohort" in texts) == (not counted)
+        assert "no control group" in texts
+        for ax in figure.axes:
+            if ax.axison:
+                assert ax.get_xlabel()
+                assert ax.get_ylabel() or len(figure.axes) == 3
+    # the curve of the first picture passes through the probabilities of the criteria
+    line = figures["decision_share"].axes[0].lines[0]
+    for judged in shown.planned.judged:
+        height = dict(zip(line.get_xdata().round(6), line.get_ydata(), strict=True))
+        at = round(100 * judged.threshold, 6)
+        assert height[at] == pytest.approx(100 * judged.probability, abs=1e-6)
