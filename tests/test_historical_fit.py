@@ -1,0 +1,204 @@
+"""The whole result: rates, refits, withholding, and the readings of doubtful rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from historical_tables import as_card, as_table, table_of
+
+from mnbayes.historical.card import load_historical_card
+from mnbayes.historical.design import design
+from mnbayes.historical.fit import HistoricalResult, fit_historical
+from mnbayes.historical.refits import readings
+from mnbayes.historical.table import load_historical
+from mnbayes.inference.diagnostics import Diagnostics
+from mnbayes.inference.sampling import Sampling
+
+
+@pytest.fixture(scope="module")
+def result() -> HistoricalResult:
+    card = load_historical_card()
+    chosen = tuple(
+        reading
+        for reading in readings()
+        if reading.name in ("the benchmark's class alone", "one of each overlap")
+    )
+    return fit_historical(
+        load_historical(classes=card.classes), card, Sampling(seed=3), chosen=chosen
+    )
+
+
+def test_the_embedded_fit_passes_the_gate(result: HistoricalResult) -> None:
+    assert result.converged
+    assert not result.withheld
+    assert result.gate.divergences == 0
+    columns = ["model", "parameter", "mean", "sd", "mcse_mean", "rhat", "ess_bulk", "ess_tail"]
+    assert list(result.diagnostics.columns) == columns
+    assert set(result.diagnostics["model"]) == {"historical"}
+
+
+def test_rates_say_where_nothing_was_assessed(result: HistoricalResult) -> None:
+    rates = result.rates.set_index(["treatment_class", "refractory", "month"])
+    first = result.rates.iloc[0]
+    assert (first["treatment_class"], first["refractory"], first["month"]) == ("control", "yes", 6)
+    assert rates.loc[("control", "yes", 6), "beyond"] == ""
+    assert rates.loc[("control", "yes", 6), "arms"] == 1
+    week_12 = rates.xs(2.76, level="month")
+    assert week_12["beyond"].str.contains(r"before the earliest study \(month 6\)").all()
+    assert "no arm of refractory" in rates.loc[("alkylating", "yes", 12), "beyond"]
+    # A new study is less certain than a class's typical one, and the prior less than either.
+    width = rates["upper"] - rates["lower"]
+    assert (width > rates["typical_upper"] - rates["typical_lower"]).all()
+    assert (width < rates["upper_prior"] - rates["lower_prior"]).all()
+    assert rates["mcse"].max() < 0.01
+
+
+def test_the_prior_alone_is_what_its_formula_says(result: HistoricalResult) -> None:
+    """At the benchmark: logit-normal with SD sqrt(1.5^2 + tau^2), tau half-normal."""
+    rng = np.random.default_rng(1)
+    tau = np.abs(rng.normal(size=200_000))
+    rate = 1 / (1 + np.exp(-rng.normal(size=200_000) * np.sqrt(1.5**2 + tau**2)))
+    row = result.rates.iloc[0]
+    assert row["mean_prior"] == pytest.approx(0.5, abs=0.012)
+    assert row["lower_prior"] == pytest.approx(np.quantile(rate, 0.025), abs=0.006)
+    assert row["upper_prior"] == pytest.approx(np.quantile(rate, 0.975), abs=0.006)
+
+
+def test_arms_are_shrunk_towards_their_class(result: HistoricalResult) -> None:
+    arms = result.arms
+    exact = arms[arms["low"] == arms["high"]]
+    typical = exact.groupby("treatment_class")["median"].transform("median")
+    far = (exact["low"] / exact["n"] - typical).abs()
+    near = (exact["median"] - typical).abs()
+    assert near[far > 0.1].lt(far[far > 0.1]).all()
+    assert (arms["lower"] >= 0).all()
+    waldman = arms[arms["study"] == "Waldman 2016"].iloc[0]
+    assert (waldman["low"], waldman["high"]) == (11, 13)
+
+
+def test_mixture_describes_the_predictive(result: HistoricalResult) -> None:
+    assert result.mixture is not None
+    assert result.robust is not None
+    draws = result.tree["posterior"]["new_study_rate"].sel(treatment_class="control").to_numpy()
+    assert result.mixture.mean == pytest.approx(draws.mean(), abs=0.003)
+    assert result.mixture.sd == pytest.approx(draws.std(), rel=0.04)
+    assert result.robust.weight[-1] == pytest.approx(0.2)
+    assert 5 < result.ess < 25
+    assert result.robust_ess < result.ess
+
+
+def test_conflict_is_shown_for_both_denominators(result: HistoricalResult) -> None:
+    table = result.conflict
+    assert table[["remission", "n"]].to_numpy().tolist() == [[4, 7], [4, 8]]
+    # More remissions than expected, and fewer of 8 than of 7 are out of the ordinary.
+    assert (table["remission"] > table["expected"]).all()
+    assert table["p_at_least"].is_monotonic_increasing
+    assert (table["vague_weight_after"] > table["vague_weight"]).all()
+    between = table["mean_after"].between(result.mixture.mean, table["mean_without_history"])
+    assert between.all()
+
+
+def test_every_study_is_left_out_once(result: HistoricalResult) -> None:
+    table = result.left_out
+    rows = result.table.rows
+    assert table[["study", "arm"]].to_numpy().tolist() == sorted(
+        rows[["study", "arm"]].to_numpy().tolist(),
+        key=lambda pair: list(result.table.studies).index(pair[0]),
+    )
+    assert (table["reason"] == "").all()
+    assert (table["p_as_few"] + table["p_as_many"] >= 1).all()
+    own = table[table["study"] == "Cattran 2001"]["mean"].iloc[0]
+    # Without the only study of refractory patients under conventional care history says less.
+    width = table["upper"] - table["lower"]
+    assert width[table["study"] == "Cattran 2001"].iloc[0] > width.median()
+    assert own == pytest.approx(0.28, abs=0.03)
+
+
+def test_left_out_prediction_is_that_of_a_fit_without_the_study() -> None:
+    """Leaving one of two identical studies out predicts it from the other."""
+    card = as_card()
+    rows = [{"study": name, "remission": 8, "n": 40} for name in ("A", "B")]
+    found = fit_historical(table_of(rows), card, Sampling(draws=2000, seed=1), chosen=())
+    alone = fit_historical(table_of(rows[:1]), card, Sampling(draws=2000, seed=2), refits=False)
+    for _, row in found.left_out.iterrows():
+        error = np.hypot(row["mcse"], float(alone.benchmark["mcse"]))
+        assert abs(row["mean"] - float(alone.benchmark["mean"])) < 4 * error
+        assert row["predicted"] == pytest.approx(float(alone.benchmark["median"]), abs=0.02)
+
+
+def test_readings_change_what_they_say() -> None:
+    card = load_historical_card()
+    table = load_historical(classes=card.classes)
+    own = design(table, card)
+    found = {}
+    for reading in readings():
+        other, changed = reading.change(table, card)
+        found[reading.name] = (other.rows, design(other, changed), changed)
+    rows, data, _ = found["the benchmark's class alone"]
+    assert set(rows["study"]) == {"Cattran 2001", "Polanco 2010"}
+    rows, data, _ = found["assessed at the benchmark's month only"]
+    assert (rows["month"] == 6).all()
+    assert len(rows) == 8
+    _, data, _ = found["months ignored"]
+    assert (data.x[:, -1] == 0).all()
+    rows, _, _ = found["average months left out"]
+    assert "Polanco 2010" not in set(rows["study"])
+    _, data, _ = found["average months as assessed"]
+    assert (data.high - data.low).sum() == 2  # Waldman's count alone
+    _, data, _ = found["derived counts off by one"]
+    derived = (table.rows["read_as"] == "derived") & (table.rows["month_is"] == "assessed")
+    assert (data.high - data.low)[derived].tolist() == [2, 2, 2]
+    rows, _, _ = found["derived counts left out"]
+    assert (rows["read_as"] == "published").all()
+    _, data, _ = found["overlapping rows in full"]
+    assert (data.weight == 1).all()
+    assert (own.weight == 0.5).sum() == 4
+    rows, data, _ = found["one of each overlap"]
+    assert set(table.rows["arm"]) - set(rows["arm"]) == {"rituximab 375 mg/m2 x2"}
+    assert "Wang 2018" not in set(rows["study"])
+    assert (data.weight == 1).all()
+    for name, sigma in (("half", 0.5), ("twice", 2.0)):
+        _, _, changed = found[f"{name} the spread between studies"]
+        assert changed.prior["between_study_sd"].arguments == {"sigma": sigma}
+
+
+def test_the_benchmarks_class_alone_says_less(result: HistoricalResult) -> None:
+    row = result.readings.set_index("reading").loc["the benchmark's class alone"]
+    assert row["arms"] == 2
+    own = result.rates.iloc[0]
+    assert row["upper"] - row["lower"] > own["upper"] - own["lower"]
+
+
+def test_a_fit_that_fails_yields_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mnbayes.historical import sampled
+
+    bad = Diagnostics(3, 1.2, 100, 100, 0.1, ("3 divergent transitions",))
+    monkeypatch.setattr(sampled, "diagnose", lambda table, stats: bad)
+    found = fit_historical(as_table(), as_card(), Sampling(draws=250, tune=250))
+    assert found.retried
+    assert not found.converged
+    assert found.withheld == ("3 divergent transitions",)
+    for name in ("rates", "arms", "conflict", "left_out", "readings"):
+        table = getattr(found, name)
+        assert isinstance(table, pd.DataFrame)
+        assert table.empty
+    assert found.mixture is None
+    assert np.isnan(found.ess)
+    with pytest.raises(ValueError, match="withheld"):
+        _ = found.benchmark
+    shown = fit_historical(
+        as_table(), as_card(), Sampling(draws=250, tune=250), refits=False, allow_unconverged=True
+    )
+    assert not shown.converged
+    assert len(shown.rates)
+
+
+def test_equal_seeds_give_equal_numbers() -> None:
+    how = Sampling(draws=300, tune=300, seed=9)
+    first, again = (fit_historical(as_table(), as_card(), how, refits=False) for _ in range(2))
+    pd.testing.assert_frame_equal(first.rates, again.rates)
+    other = fit_historical(as_table(), as_card(), replace(how, seed=10), refits=False)
+    assert other.rates["mean"].iloc[0] != first.rates["mean"].iloc[0]
