@@ -78,11 +78,8 @@ def test_slopes_of_a_coordinate(family: str, x: float) -> None:
 
 def _evaluate(card: Card, data: Observations, points: Floats) -> tuple[Floats, Floats]:
     density = longitudinal_density(card, data)
-    gradient = np.empty_like(points)
-    logs = [
-        posterior.log_posterior(x, g, density.data) for x, g in zip(points, gradient, strict=True)
-    ]
-    return np.array(logs), gradient
+    both = [posterior.evaluate(x, density.data) for x in points]
+    return np.array([value for value, _ in both]), np.array([slope for _, slope in both])
 
 
 def _with_family(card: Card, parameter: str, family: str, arguments: tuple[float, ...]) -> Card:

@@ -84,7 +84,7 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
     data = posterior.pack(coordinates, inputs, n_marker, observations.groups.packed())
     if not np.isfinite(data).all():
         raise ValueError("the model's numbers hold one that is not finite")
-    address = posterior.c_function().address
+    address = posterior.gradient_function().address
     return Density(len(coordinates), address, data, _expand(coordinates, blocks))
 
 

@@ -38,6 +38,8 @@ class Groups:
         The groups' scatter roots ``Z``, shape (cell, rank) each, ``Z Z'`` the scatter matrix;
         flattened row by row, one after another.
     weeks : array, shape (visit,)
+    member : array of int
+        Patients of each group, one group after another; the kernel does not need them.
     """
 
     size: Floats
@@ -50,6 +52,7 @@ class Groups:
     rank: Integers
     root: Floats
     weeks: Floats
+    member: Integers
 
     def packed(self) -> Floats:
         """Everything the kernel reads as one vector: ten lengths, then the ten arrays.
@@ -141,6 +144,7 @@ def group_patients(
         rank=np.array([root.shape[1] for root in roots], dtype=np.int64),
         root=_joined([root.ravel() for root in roots]),
         weeks=np.asarray(weeks, dtype=float),
+        member=np.array([i for ids in members.values() for i in ids], dtype=np.int64),
     )
 
 

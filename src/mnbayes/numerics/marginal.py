@@ -30,23 +30,18 @@ a Student-t residual is a normal one whose precision is multiplied by a gamma *w
 (Lange, Little and Taylor 1989, JASA 84:881), and a censored value is an unknown *augmented*
 value inside its interval, so that integrating it out gives the interval likelihood.
 
-The compiled function imports no PyTensor, so other engines can call it too. Everything is in
-this one file because numba's disk cache looks at the file of the function it stores, not at
-the files of the functions that it calls.
+The compiled functions import no PyTensor, so other engines can call them too.
 """
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
+
+from mnbayes.numerics.compiling import compiled
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 #: A cell's design has at most this many entries: baseline, change, slope, visit, common change.
 SLOTS = 5
-
-# Division by zero gives inf or nan, which the sampler rejects; Python's check of it costs time.
-# Sums may be reordered, so that they run in vector registers; nan keeps its meaning.
-compiled = nb.njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
 
 @compiled
@@ -222,7 +217,8 @@ def _all_sds(fixed_sd, visit_sd, n_visit):
     """SDs of all fixed effects: three for each marker, its visits' deviations, the common one."""
     n_marker = visit_sd.size
     out = np.empty((3 + n_visit) * n_marker + 1)
-    out[: 3 * n_marker] = fixed_sd[: 3 * n_marker]
+    for i in range(3 * n_marker):
+        out[i] = fixed_sd[i]
     for t in range(n_visit):
         for k in range(n_marker):
             out[(3 + t) * n_marker + k] = visit_sd[k]
@@ -262,7 +258,25 @@ def _cell_slots(visit, marker, covariate, n_marker, n_visit, position, effect, v
 
 
 @compiled
-def marginal_loglik_and_gradient(
+def unpacked(packed):
+    """The arrays of :class:`mnbayes.numerics.groups.Groups`, in their order."""
+    starts = _part_starts(packed)
+    return (
+        packed[starts[0] : starts[1]],
+        packed[starts[1] : starts[2]],
+        packed[starts[2] : starts[3]].astype(np.int64),
+        packed[starts[3] : starts[4]].astype(np.int64),
+        packed[starts[4] : starts[5]].astype(np.int64),
+        packed[starts[5] : starts[6]].astype(np.int64),
+        packed[starts[6] : starts[7]],
+        packed[starts[7] : starts[8]].astype(np.int64),
+        packed[starts[8] : starts[9]],
+        packed[starts[9] : starts[10]],
+    )
+
+
+@compiled
+def fixed_given_data(
     baseline_mean,
     change_mean,
     slope,
@@ -278,76 +292,34 @@ def marginal_loglik_and_gradient(
     fixed_sd,
     packed,
 ):
-    """Log-likelihood and its gradient, patient and fixed effects integrated out.
+    """Log-likelihood, and the fixed effects given the data.
 
     Parameters
     ----------
-    baseline_mean, change_mean, slope : array, shape (marker,)
-        Offsets of the mean log baseline, of the mean change of the log value and of its
-        change per unit of the covariate: the means of their normal priors, or their values
-        where they are sampled.
-    visit_sd : array, shape (marker,)
-        SD of the visits' deviations from the mean change.
-    baseline_sd, change_sd : array, shape (marker,)
-        SDs of the patient effects.
-    unit : array
-        ``(1 + r) / 2`` of the canonical partial correlations ``r`` of the effects, baselines
-        of every marker first, then changes.
-    residual_sd, serial_sd : array, shape (marker,)
-        ``serial_sd`` is zero where there is no serial correlation.
-    serial_weeks : float
-        Correlation time in weeks.
-    weight : array, shape (cell,) or (0,)
-        Residual precision multipliers; empty for normal residuals.
-    augmented : array
-        The censored values as they now stand, on the log scale.
-    fixed_sd : array, shape (3 * marker + 1,)
-        SDs of the normal priors of mean baseline, mean change and slope, then of the common
-        change; 0 where sampled or not in the model.
-    packed : array
-        :meth:`mnbayes.numerics.groups.Groups.packed`.
+    As of :func:`marginal_loglik_and_gradient`.
 
     Returns
     -------
     tuple
-        The log-likelihood, then its gradient in each of the arguments before ``packed``.
-        It is -inf where a covariance is not positive definite.
+        The log-likelihood (-inf where a covariance is not positive definite); mean ``zhat`` and
+        covariance ``C`` of the fixed effects whose SD is not 0, standardised; and what the
+        gradient is made of: ``V^-1`` of each group, the cells' designs (which effects, with
+        which factor, how many), ``M``, ``V^-1 e``, ``T``, Cholesky factors of the effects'
+        correlations and covariance, the SDs of all fixed effects and their position (-1: SD 0).
     """
-    starts = _part_starts(packed)
-    group_size = packed[starts[0] : starts[1]]
-    group_covariate = packed[starts[1] : starts[2]]
-    group_start = packed[starts[2] : starts[3]].astype(np.int64)
-    cell_visit = packed[starts[3] : starts[4]].astype(np.int64)
-    cell_marker = packed[starts[4] : starts[5]].astype(np.int64)
-    cell_augmented = packed[starts[5] : starts[6]].astype(np.int64)
-    cell_mean = packed[starts[6] : starts[7]]
-    group_rank = packed[starts[7] : starts[8]].astype(np.int64)
-    root = packed[starts[8] : starts[9]]
-    weeks = packed[starts[9] : starts[10]]
-
+    (
+        group_size, group_covariate, group_start, cell_visit, cell_marker, cell_augmented,
+        cell_mean, group_rank, root, weeks,
+    ) = unpacked(packed)  # fmt: skip
     n_marker = baseline_mean.size
     n_visit = weeks.size - 1
     n_cell = cell_mean.size
-    size = 2 * n_marker
-    partial = 2.0 * unit - 1.0
-    factor = correlation_cholesky(partial, size)
+    factor = correlation_cholesky(2.0 * unit - 1.0, 2 * n_marker)
     effect_cov, scaled = _effect_covariance(baseline_sd, change_sd, factor)
     sd = _all_sds(fixed_sd, visit_sd, n_visit)
     position, n_fixed = _active(sd)
 
     loglik = 0.0
-    d_baseline_mean = np.zeros(n_marker)
-    d_change_mean = np.zeros(n_marker)
-    d_slope = np.zeros(n_marker)
-    d_sd = np.zeros(sd.size)
-    d_effect_cov = np.zeros((size, size))
-    d_residual_sd = np.zeros(n_marker)
-    d_serial_sd = np.zeros(n_marker)
-    d_serial_weeks = 0.0
-    d_weight = np.zeros(weight.size)
-    d_augmented = np.zeros(augmented.size)
-
-    # First pass: the groups' inverse covariances, and the fixed effects given the data.
     widest = 0
     for g in range(group_size.size):
         widest = max(widest, group_start[g + 1] - group_start[g])
@@ -425,8 +397,91 @@ def marginal_loglik_and_gradient(
         fixed[i] = _dot(fixed_cov[i], score, n_fixed)
         loglik += 0.5 * score[i] * fixed[i]
     loglik -= 0.5 * logdet
+    return (
+        loglik, fixed, fixed_cov, inverses, effect, value, n_slot, solved_design, solved_error,
+        solved_root, factor, scaled, sd, position,
+    )  # fmt: skip
 
-    # Second pass: the gradient, by Fisher's identity.
+
+@compiled
+def marginal_loglik_and_gradient(
+    baseline_mean,
+    change_mean,
+    slope,
+    visit_sd,
+    baseline_sd,
+    change_sd,
+    unit,
+    residual_sd,
+    serial_sd,
+    serial_weeks,
+    weight,
+    augmented,
+    fixed_sd,
+    packed,
+):
+    """Log-likelihood and its gradient, patient and fixed effects integrated out.
+
+    Parameters
+    ----------
+    baseline_mean, change_mean, slope : array, shape (marker,)
+        Offsets of the mean log baseline, of the mean change of the log value and of its
+        change per unit of the covariate: the means of their normal priors, or their values
+        where they are sampled.
+    visit_sd : array, shape (marker,)
+        SD of the visits' deviations from the mean change.
+    baseline_sd, change_sd : array, shape (marker,)
+        SDs of the patient effects.
+    unit : array
+        ``(1 + r) / 2`` of the canonical partial correlations ``r`` of the effects, baselines
+        of every marker first, then changes.
+    residual_sd, serial_sd : array, shape (marker,)
+        ``serial_sd`` is zero where there is no serial correlation.
+    serial_weeks : float
+        Correlation time in weeks.
+    weight : array, shape (cell,) or (0,)
+        Residual precision multipliers; empty for normal residuals.
+    augmented : array
+        The censored values as they now stand, on the log scale.
+    fixed_sd : array, shape (3 * marker + 1,)
+        SDs of the normal priors of mean baseline, mean change and slope, then of the common
+        change; 0 where sampled or not in the model.
+    packed : array
+        :meth:`mnbayes.numerics.groups.Groups.packed`.
+
+    Returns
+    -------
+    tuple
+        The log-likelihood, then its gradient in each of the arguments before ``packed``.
+        It is -inf where a covariance is not positive definite.
+    """
+    (
+        loglik, fixed, fixed_cov, inverses, effect, value, n_slot, solved_design, solved_error,
+        solved_root, factor, scaled, sd, position,
+    ) = fixed_given_data(
+        baseline_mean, change_mean, slope, visit_sd, baseline_sd, change_sd, unit, residual_sd,
+        serial_sd, serial_weeks, weight, augmented, fixed_sd, packed,
+    )  # fmt: skip
+    (
+        group_size, group_covariate, group_start, cell_visit, cell_marker, cell_augmented,
+        _, group_rank, _, weeks,
+    ) = unpacked(packed)  # fmt: skip
+    n_marker = baseline_mean.size
+    n_visit = weeks.size - 1
+    size = 2 * n_marker
+    n_fixed = fixed.size
+    partial = 2.0 * unit - 1.0
+    d_baseline_mean = np.zeros(n_marker)
+    d_change_mean = np.zeros(n_marker)
+    d_slope = np.zeros(n_marker)
+    d_sd = np.zeros(sd.size)
+    d_effect_cov = np.zeros((size, size))
+    d_residual_sd = np.zeros(n_marker)
+    d_serial_sd = np.zeros(n_marker)
+    d_serial_weeks = 0.0
+    d_weight = np.zeros(weight.size)
+    d_augmented = np.zeros(augmented.size)
+
     offset = 0
     for g in range(group_size.size):
         if loglik == -np.inf:
@@ -487,7 +542,8 @@ def marginal_loglik_and_gradient(
         for k in range(n_marker):
             d_visit_sd[k] += d_sd[(3 + t) * n_marker + k]
     d_fixed_sd = np.empty(fixed_sd.size)
-    d_fixed_sd[: 3 * n_marker] = d_sd[: 3 * n_marker]
+    for i in range(3 * n_marker):
+        d_fixed_sd[i] = d_sd[i]
     d_fixed_sd[-1] = d_sd[-1]
 
     d_baseline_sd = np.zeros(n_marker)

@@ -15,20 +15,20 @@ density in PyMC, and tests hold the two together.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
+import ctypes
 from collections.abc import Sequence
 from functools import cache
 from math import erfc, exp, log, log1p, sqrt
+from typing import Any
 
 import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from mnbayes.numerics import marginal
 from mnbayes.numerics.c_signature import SIGNATURE
+from mnbayes.numerics.compiling import SOURCES, compiled
 from mnbayes.numerics.groups import Floats
-from mnbayes.numerics.marginal import compiled, marginal_loglik_and_gradient
+from mnbayes.numerics.marginal import fixed_given_data, marginal_loglik_and_gradient
 
 #: Prior families by their number in the packed array; the correlations' is Beta on (0, 1).
 FAMILIES = (
@@ -180,83 +180,143 @@ def constrain(family, a, b, c, x):
 
 
 @compiled
-def log_posterior(point, gradient, data):
-    """Log posterior density up to a constant; fills its gradient.
-
-    Parameters
-    ----------
-    point, gradient : array, shape (coordinate,)
-    data : array
-        From :func:`pack`.
-    """
+def parts(data):
+    """Coordinates, the likelihood's inputs as they stand in the data, and the cells."""
     n, n_marker = int(data[1]), int(data[2])
     coordinate = data[HEADER : HEADER + COORDINATE * n].reshape((n, COORDINATE))
-    first_input = HEADER + COORDINATE * n
-    n_partial = n_marker * (2 * n_marker - 1)
-    n_input = 11 * n_marker + n_partial + 2
-    inputs = data[first_input : first_input + n_input].copy()
-    cells = data[first_input + n_input :]
-    slope = np.empty(n)
+    first = HEADER + COORDINATE * n
+    n_input = 11 * n_marker + n_marker * (2 * n_marker - 1) + 2
+    return coordinate, data[first : first + n_input].copy(), data[first + n_input :], n_marker
+
+
+@compiled
+def split(inputs, k):
+    """The likelihood's inputs by name, in the order of :func:`input_sizes`; ``k`` markers."""
+    after = 6 * k + k * (2 * k - 1)
+    return (
+        inputs[:k], inputs[k : 2 * k], inputs[2 * k : 3 * k], inputs[3 * k : 4 * k],
+        inputs[4 * k : 5 * k], inputs[5 * k : 6 * k], inputs[6 * k : after],
+        inputs[after : after + k], inputs[after + k : after + 2 * k],
+        inputs[after + 2 * k : after + 2 * k + 1], inputs[after + 2 * k + 1 :],
+    )  # fmt: skip
+
+
+@compiled
+def set_inputs(point, coordinate, inputs):
+    """Set the inputs that a point stands for; return the log prior density."""
     total = 0.0
-    for i in range(n):
+    for i in range(point.size):
         row = coordinate[i]
-        value, slope[i], log_density, gradient[i] = constrain(
-            int(row[0]), row[1], row[2], row[3], point[i]
-        )
+        value, _, log_density, _ = constrain(int(row[0]), row[1], row[2], row[3], point[i])
         total += log_density
         first = int(row[4])
         for j in range(first, first + int(row[5])):
             inputs[j] = value
-    k, none = n_marker, np.zeros(0)
-    after = 6 * k + n_partial
-    (
-        loglik, d_baseline, d_change, d_slope, d_visit, d_base_sd, d_change_sd, d_unit, d_residual,
-        d_serial, d_weeks, _, _, d_fixed,
-    ) = marginal_loglik_and_gradient(
-        inputs[:k], inputs[k : 2 * k], inputs[2 * k : 3 * k], inputs[3 * k : 4 * k],
-        inputs[4 * k : 5 * k], inputs[5 * k : 6 * k], inputs[6 * k : after],
-        inputs[after : after + k], inputs[after + k : after + 2 * k], inputs[after + 2 * k],
-        none, none, inputs[after + 2 * k + 1 :], cells,
+    return total
+
+
+@compiled
+def given_point(point, data):
+    """Log prior density, what :func:`fixed_given_data` returns, and the inputs, at a point."""
+    coordinate, inputs, cells, k = parts(data)
+    log_prior = set_inputs(point, coordinate, inputs)
+    none = np.zeros(0)
+    base, change, slope, visit, base_sd, change_sd, unit, sd, serial, weeks, fixed = split(
+        inputs, k
+    )
+    given = fixed_given_data(
+        base, change, slope, visit, base_sd, change_sd, unit, sd, serial, weeks[0], none, none,
+        fixed, cells,
     )  # fmt: skip
-    inputs[:k], inputs[k : 2 * k], inputs[2 * k : 3 * k] = d_baseline, d_change, d_slope
-    inputs[3 * k : 4 * k], inputs[4 * k : 5 * k] = d_visit, d_base_sd
-    inputs[5 * k : 6 * k], inputs[6 * k : after] = d_change_sd, d_unit
-    inputs[after : after + k], inputs[after + k : after + 2 * k] = d_residual, d_serial
-    inputs[after + 2 * k] = d_weeks
-    inputs[after + 2 * k + 1 :] = d_fixed
-    for i in range(n):
-        first = int(coordinate[i, 4])
-        d_value = 0.0
-        for j in range(first, first + int(coordinate[i, 5])):
-            d_value += inputs[j]
-        gradient[i] += slope[i] * d_value
-    return total + loglik
+    return log_prior, given, inputs
 
 
-def _c_function(version: str):  # type: ignore[no-untyped-def]
-    # Numba's disk cache looks at this file only. The kernel's source is in the other; as a
-    # closure's value its version is part of the cache's key.
-    @nb.cfunc(SIGNATURE, cache=True, error_model="numpy")  # type: ignore[untyped-decorator]
-    def density(n, point, gradient, value, data):  # type: ignore[no-untyped-def]
-        if len(version) == 0:
-            return -1
-        where = nb.carray(point, (n,))
-        slopes = nb.carray(gradient, (n,))
-        value[0] = log_posterior(where, slopes, nb.carray(data, (int(data[0]),)))
-        if not np.isfinite(value[0]):
+def _gradient_function(sources: str) -> Any:
+    # As a closure's value the hash of the sources is part of the disk cache's key.
+    @nb.cfunc(SIGNATURE, cache=True, error_model="numpy")
+    def density(n, point, gradient, log_density, data):
+        x = nb.carray(point, (n,))
+        d_x = nb.carray(gradient, (n,))
+        coordinate, inputs, cells, k = parts(nb.carray(data, (int(data[0]),)))
+        log_prior = set_inputs(x, coordinate, inputs)
+        none = np.zeros(0)
+        base, change, slope, visit, base_sd, change_sd, unit, sd, serial, weeks, fixed = split(
+            inputs, k
+        )
+        (
+            loglik, d_base, d_change, d_slope, d_visit, d_base_sd, d_change_sd, d_unit, d_sd,
+            d_serial, d_weeks, _, _, d_fixed,
+        ) = marginal_loglik_and_gradient(
+            base, change, slope, visit, base_sd, change_sd, unit, sd, serial, weeks[0], none, none,
+            fixed, cells,
+        )  # fmt: skip
+        log_density[0] = log_prior + loglik
+        if len(sources) == 0 or not np.isfinite(log_density[0]):
             return 4
+        # The inputs have done their service: their places take the likelihood's slopes.
+        for i in range(k):
+            base[i], change[i], slope[i], visit[i] = d_base[i], d_change[i], d_slope[i], d_visit[i]
+            base_sd[i], change_sd[i], sd[i] = d_base_sd[i], d_change_sd[i], d_sd[i]
+            serial[i] = d_serial[i]
+        for i in range(unit.size):
+            unit[i] = d_unit[i]
+        for i in range(fixed.size):
+            fixed[i] = d_fixed[i]
+        weeks[0] = d_weeks
         for i in range(n):
-            if not np.isfinite(slopes[i]):
+            row = coordinate[i]
+            _, d_value, _, d_x[i] = constrain(int(row[0]), row[1], row[2], row[3], x[i])
+            first = int(row[4])
+            for j in range(first, first + int(row[5])):
+                d_x[i] += d_value * inputs[j]
+            if not np.isfinite(d_x[i]):
                 return 3
         return 0
 
     return density
 
 
+def _value_function(sources: str) -> Any:
+    @nb.cfunc(SIGNATURE, cache=True, error_model="numpy")
+    def density(n, point, gradient, log_density, data):
+        log_prior, given, _ = given_point(nb.carray(point, (n,)), nb.carray(data, (int(data[0]),)))
+        log_density[0] = log_prior + given[0]
+        return 0 if len(sources) > 0 and np.isfinite(log_density[0]) else 4
+
+    return density
+
+
 @cache
-def c_function() -> nb.core.ccallback.CFunc:
-    """The density as a C function of :data:`mnbayes.inference.densities.SIGNATURE`."""
-    return _c_function(hashlib.sha256(inspect.getsource(marginal).encode()).hexdigest())
+def gradient_function() -> Any:
+    """C function of the log posterior density, up to a constant, and its gradient.
+
+    Its signature is :data:`mnbayes.numerics.c_signature.SIGNATURE`, its data :func:`pack`'s. As C
+    functions, so that what calls them is not compiled together with them.
+    """
+    return _gradient_function(SOURCES)
+
+
+@cache
+def value_function() -> Any:
+    """C function as :func:`gradient_function`'s that leaves the gradient alone."""
+    return _value_function(SOURCES)
+
+
+def evaluate(point: Floats, data: Floats) -> tuple[float, Floats]:
+    """Log posterior density up to a constant, and its gradient.
+
+    Parameters
+    ----------
+    point : array, shape (coordinate,)
+    data : array
+        From :func:`pack`.
+    """
+    double = ctypes.POINTER(ctypes.c_double)
+    x = np.ascontiguousarray(point, dtype=float)
+    gradient, value = np.zeros_like(x), np.zeros(1)
+    pointers = (array.ctypes.data_as(double) for array in (x, gradient, value, data))
+    gradient_function().ctypes(x.size, *pointers)
+    return float(value[0]), gradient
 
 
 def values(coordinates: Floats, points: Floats) -> Floats:

@@ -1,0 +1,227 @@
+"""The collapsed engine: its parts against ArviZ and SciPy; whole against integration and NUTS."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from arviz_stats.base.array import array_stats
+from conftest import simulate_cohort
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize, stats
+from test_longitudinal import structured
+
+from mnbayes.cards import Card, load_card
+from mnbayes.collapsed.effects import complete_draws
+from mnbayes.collapsed.engine import Weighted, equal_draws, weighted_draws
+from mnbayes.fitting import Fit
+from mnbayes.models import effects as fx
+from mnbayes.models.density import longitudinal_density
+from mnbayes.models.fixed_effects import draw_fixed_effects
+from mnbayes.models.observations import observations
+from mnbayes.numerics import importance, posterior
+from mnbayes.numerics.groups import Floats
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 3.0])
+def test_smoothed_weights_are_arvizs(scale: float) -> None:
+    log_weight = scale * np.random.default_rng(1).standard_normal(1500)
+    weight, k = importance.smooth(log_weight.copy())
+    expected, expected_k = array_stats.psislw(-log_weight, axis=-1)  # takes log-likelihoods
+    assert k == pytest.approx(float(expected_k), rel=1e-6)
+    np.testing.assert_allclose(weight, np.exp(expected), rtol=1e-5)
+
+
+def test_weights_that_no_tail_can_be_fitted_to_are_not_trusted() -> None:
+    for log_weight in (np.zeros(100), np.full(100, -np.inf)):
+        weight, k = importance.smooth(log_weight)
+        assert k == np.inf
+        assert not Weighted(np.zeros((100, 1)), weight, k).trusted
+
+
+@settings(deadline=None)  # the first call compiles
+@given(
+    st.lists(st.floats(0.0, 1.0), min_size=1, max_size=30).filter(lambda w: sum(w) > 0.1),
+    st.floats(0.0, 1.0, exclude_max=True),
+)
+def test_resampling_is_systematic(weights: list[float], start: float) -> None:
+    weight = np.array(weights) / sum(weights)
+    count = 50
+    drawn = importance.resample(weight, start, count)
+    assert (np.diff(drawn) >= 0).all()
+    times = np.bincount(drawn, minlength=weight.size)
+    # Systematic resampling never misses the expected number by one or more.
+    assert (np.abs(times - count * weight) < 1.0 + 1e-9).all()
+
+
+@pytest.mark.parametrize("name", ["proteinuria", "remission"])
+def test_mode_is_scipys(name: str) -> None:
+    card = load_card(name)
+    data = longitudinal_density(card, observations(card, simulate_cohort(markers=card.markers)))
+    address = posterior.gradient_function().address
+    point, value = importance.find_mode(address, data.data, data.dimension)
+
+    def down(x: Floats) -> tuple[float, Floats]:
+        height, slope = posterior.evaluate(x, data.data)
+        return -height, -slope
+
+    found = optimize.minimize(down, np.zeros(data.dimension), jac=True, method="BFGS")
+    assert value == pytest.approx(-found.fun, abs=1e-5)
+    np.testing.assert_allclose(point, found.x, atol=0.01)
+    h = 1e-3
+    bend = [
+        (down(point + h * e)[0] - 2 * down(point)[0] + down(point - h * e)[0]) / h**2
+        for e in np.eye(data.dimension)
+    ]
+    curvature = importance.curvature(address, data.data, point)
+    np.testing.assert_allclose(np.diag(curvature), bend, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(curvature, curvature.T)
+
+
+def test_value_alone_is_the_value_with_the_gradient(proteinuria_card: Card) -> None:
+    data = longitudinal_density(
+        proteinuria_card, observations(proteinuria_card, simulate_cohort())
+    ).data
+    rng = np.random.default_rng(2)
+    normal, chi_square = rng.standard_normal((20, 5)), np.full(20, importance.PROPOSAL_DF)
+    address = posterior.value_function().address
+    points, log_weight = importance.propose(
+        address, data, np.zeros(5), np.eye(5), normal, chi_square
+    )
+    log_t = stats.multivariate_t(np.zeros(5), np.eye(5), importance.PROPOSAL_DF).logpdf(points)
+    expected = np.array([posterior.evaluate(x, data)[0] for x in points]) - log_t
+    np.testing.assert_allclose(np.diff(log_weight), np.diff(expected), rtol=1e-9, atol=1e-9)
+
+
+def _small() -> Card:
+    """Proteinuria with two unknowns left: every other scale is held by a very narrow prior."""
+    card = load_card("proteinuria")
+    narrow = {"visit_sd": 0.15, "residual_sd": 0.25}
+    changed = dict(card.prior)
+    for name, value in narrow.items():
+        spec = card.prior[name]["urine_protein_24h"]
+        changed[name] = {
+            "urine_protein_24h": spec.model_copy(
+                update={
+                    "distribution": "LogNormal",
+                    "arguments": {"mu": float(np.log(value)), "sigma": 1e-4},
+                }
+            )
+        }
+    spec = card.prior["correlation"][""]
+    changed["correlation"] = {"": spec.model_copy(update={"arguments": {"eta": 1e6}})}
+    return card.model_copy(update={"prior": changed})
+
+
+def test_engine_agrees_with_two_dimensional_integration() -> None:
+    card = _small()
+    data = observations(card, simulate_cohort(n_patients=8))
+    density = longitudinal_density(card, data)
+    names = [name for name in card.parameters if name not in ("baseline_mean", "change_mean")]
+    base, change = names.index("baseline_sd"), names.index("change_sd")
+    held = importance.find_mode(
+        posterior.gradient_function().address, density.data, density.dimension
+    )[0]
+    grid = np.linspace(-6.0, 6.0, 121)
+    height = np.empty((grid.size, grid.size))
+    for i, a in enumerate(grid):
+        for j, b in enumerate(grid):
+            point = held.copy()
+            point[[base, change]] = a, b
+            height[i, j] = posterior.evaluate(point, density.data)[0]
+    mass = np.exp(height - height.max())
+    mass /= mass.sum()
+    points = np.tile(held, (grid.size, 1))
+    points[:, base] = points[:, change] = grid
+    values = density.expand(points)
+    weighted = weighted_draws(density, (1000, 1000, 8000), np.random.default_rng(3))
+    assert weighted.trusted
+    drawn = density.expand(weighted.points)
+    for name, axis in (("baseline_sd", 1), ("change_sd", 0)):
+        value = values[name][:, 0]
+        own = mass.sum(axis=axis)
+        mean, second = own @ value, own @ value**2
+        sd = np.sqrt(second - mean**2)
+        estimate = weighted.weight @ drawn[name][:, 0]
+        assert estimate == pytest.approx(mean, abs=4 * sd / np.sqrt(weighted.effective))
+        spread = np.sqrt(weighted.weight @ drawn[name][:, 0] ** 2 - estimate**2)
+        assert spread == pytest.approx(sd, rel=0.05)
+
+
+def test_engine_agrees_with_nuts(proteinuria: Fit, proteinuria_card: Card) -> None:
+    data = proteinuria.observations
+    density = longitudinal_density(proteinuria_card, data)
+    rng = np.random.default_rng(4)
+    weighted = weighted_draws(density, (1000, 8000), rng)
+    assert weighted.trusted
+    draws = complete_draws(
+        proteinuria_card, data, density, equal_draws(weighted, 1, 4000, rng), rng
+    )
+    fitted = proteinuria.tree["posterior"]
+    names = set(draws) & set(fitted.data_vars)
+    assert names >= {"change_mean", "visit_change", "patient_change", "level", "residual_sd"}
+    for name in names:
+        array = fitted[name].transpose("chain", "draw", ...).to_numpy()
+        other = array.reshape(-1, *array.shape[2:])
+        error = other.std(axis=0) * np.sqrt(1 / 1500 + 1 / 3000)
+        assert (np.abs(draws[name].mean(axis=0) - other.mean(axis=0)) < 4 * error).all(), name
+        ratio = draws[name].std(axis=0) / other.std(axis=0)
+        np.testing.assert_allclose(ratio, 1.0, atol=0.08, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["remission", "lymphocytes"])
+def test_compiled_effects_have_the_moments_of_the_numpy_ones(name: str) -> None:
+    card = load_card(name)
+    cohort = simulate_cohort(5, markers=card.markers)
+    data = observations(card, cohort)
+    # Somebody misses a visit, so that there are two groups.
+    value = data.log_value.copy()
+    value[1, 2] = np.nan
+    data = dataclasses.replace(data, log_value=value)
+    density = longitudinal_density(card, data)
+    points = np.tile(np.random.default_rng(5).normal(0, 0.3, density.dimension), (20000, 1))
+    rng = np.random.default_rng(6)
+    ours = complete_draws(card, data, density, points, rng)
+    fixed = draw_fixed_effects(card, data, density.expand(points), rng)
+    parameters = fx.parameters_from_draws(fixed, card.structure.correlation)
+    effects, serial = fx.conditional_deviations(parameters, data, rng)
+    level = fx.levels(parameters, effects, serial, data.covariate)
+    pairs = {
+        "level": level,
+        "change_mean": fixed["change_mean"],
+        "baseline_mean": fixed["baseline_mean"],
+        "visit_change": parameters.visit_change,
+        "patient_change": effects[..., len(card.markers) :],
+    }
+    for variable, expected in pairs.items():
+        error = expected.std(axis=0) * np.sqrt(2 / 20000)
+        gap = np.abs(ours[variable].mean(axis=0) - expected.mean(axis=0))
+        assert (gap < 5 * error).all(), variable
+        ratio = ours[variable].std(axis=0) / expected.std(axis=0)
+        np.testing.assert_allclose(ratio, 1.0, atol=0.035, err_msg=variable)
+    if card.structure.shrink:
+        gap = ours["common_change"].mean() - fixed["common_change"].mean()
+        assert abs(gap) < 5 * fixed["common_change"].std() * np.sqrt(2 / 20000)
+
+
+def test_effects_with_serial_correlation_are_refused(proteinuria_card: Card) -> None:
+    card = structured(proteinuria_card, serial=True)
+    data = observations(card, simulate_cohort())
+    density = longitudinal_density(card, data)
+    with pytest.raises(ValueError, match="serial"):
+        complete_draws(
+            card, data, density, np.zeros((1, density.dimension)), np.random.default_rng(1)
+        )
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 2**32))
+def test_equal_draws_come_from_the_weighted_ones(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weight = rng.dirichlet(np.ones(40))
+    points = np.arange(40.0)[:, None]
+    drawn = equal_draws(Weighted(points, weight, 0.1), 4, 25, rng)[:, 0]
+    for chain, part in enumerate(np.array_split(drawn, 4)):
+        assert ((part >= 10 * chain) & (part < 10 * (chain + 1))).all()
