@@ -16,6 +16,7 @@ from test_longitudinal import structured
 from mnbayes.cards import Card, load_card
 from mnbayes.collapsed.effects import complete_draws
 from mnbayes.collapsed.engine import Weighted, equal_draws, weighted_draws
+from mnbayes.collapsed.fits import study_fit
 from mnbayes.fitting import Fit
 from mnbayes.models import effects as fx
 from mnbayes.models.density import longitudinal_density
@@ -225,3 +226,12 @@ def test_equal_draws_come_from_the_weighted_ones(seed: int) -> None:
     drawn = equal_draws(Weighted(points, weight, 0.1), 4, 25, rng)[:, 0]
     for chain, part in enumerate(np.array_split(drawn, 4)):
         assert ((part >= 10 * chain) & (part < 10 * (chain + 1))).all()
+
+
+def test_study_fits_are_trusted_and_name_what_a_fit_names(proteinuria_card: Card) -> None:
+    data = observations(proteinuria_card, simulate_cohort(8))
+    fitted = study_fit(proteinuria_card, data, np.random.default_rng(7), draws=300)
+    assert fitted.trusted
+    assert fitted.draws["level"].shape == (300, 8, 3, 1)
+    # More patients than unknowns: the typical change is near the one that was simulated.
+    assert fitted.draws["change_mean"].mean() == pytest.approx(-0.6, abs=0.3)
