@@ -97,11 +97,11 @@ def _fit(
     facts: Facts,
     definitions: Definitions,
     sampling: Sampling,
+    best_sampling: Sampling,
     stream: np.random.SeedSequence,
     *,
     allow_unconverged: bool,
     with_best: bool,
-    news: Callable[[int, int], None],
 ) -> _Fitted:
     evidence = outcome_evidence(facts, spec.readings, definitions)
     best = best_evidence(facts, spec.readings, definitions) if with_best else None
@@ -114,7 +114,7 @@ def _fit(
         of_part |= {"best_naive": best}
     parts, found, rows = {}, {}, []
     for (name, density), own in zip(densities.items(), stream.spawn(3), strict=False):
-        part = fit_part(density, sampling, own, news)
+        part = fit_part(density, best_sampling if name == "best" else sampling, own)
         reason = "; ".join(part.diagnostics.reasons)
         mean, sd = part.draws["mean_log_ratio"], part.draws["sd_log_ratio"]
         if name in of_part:
@@ -175,13 +175,14 @@ def fit_published(
     """
     clock = time.perf_counter()
     sampling = sampling or Sampling()
+    asked = sampling.draws
     sampling = replace(
         sampling,
         draws=max(sampling.draws, LEAST_DRAWS),
         target_accept=max(sampling.target_accept, LEAST_ACCEPT),
     )
     cards, same = distinct(card, prior_set, brought_cards() if others is None else others)
-    specs = specifications(cards)
+    specs = specifications(cards, facts)
     streams = np.random.SeedSequence(sampling.seed).spawn(len(specs) + 1)
     base: _Fitted | None = None
     rows: list[dict[str, Any]] = []
@@ -193,8 +194,10 @@ def fit_published(
         with_best &= spec.readings.ends == card.readings.ends
         try:
             fitted = _fit(
-                spec, facts, definitions, sampling, stream, with_best=with_best,
-                allow_unconverged=allow_unconverged, news=lambda done, total: None,
+                spec, facts, definitions, sampling,
+                # Its evaluations are dear, and beside the reported one it has fewer draws.
+                sampling if base is None else replace(sampling, draws=asked),
+                stream, with_best=with_best, allow_unconverged=allow_unconverged,
             )  # fmt: skip
         except InputError as error:
             if base is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,12 +38,7 @@ class Part:
     retried: bool
 
 
-def fit_part(
-    density: Density,
-    sampling: Sampling,
-    stream: np.random.SeedSequence,
-    news: Callable[[int, int], None] = lambda done, total: None,
-) -> Part:
+def fit_part(density: Density, sampling: Sampling, stream: np.random.SeedSequence) -> Part:
     """Sample a density; once more, with smaller steps and longer tuning, where that fails.
 
     Parameters
@@ -52,8 +46,6 @@ def fit_part(
     density : Density
     sampling : Sampling
     stream : SeedSequence
-    news : callable
-        Called with the iterations done and in all.
 
     Raises
     ------
@@ -64,7 +56,7 @@ def fit_part(
     from mnbayes.inference.sampling import sample
 
     def attempt(how: Sampling, own: np.random.SeedSequence, retried: bool) -> Part:
-        sampled = sample(nutpie_model(density), how, own, news)
+        sampled = sample(nutpie_model(density), how, own)
         named = density.expand(sampled.draws["unconstrained"])
         draws = {name: values.reshape(how.chains, -1) for name, values in named.items()}
         table = parameter_table(

@@ -8,6 +8,8 @@ from typing import get_args
 
 from mnbayes.prior_sets import available_prior_sets, load_prior_set
 from mnbayes.published.card import PublishedCard, load_published_card, override_published
+from mnbayes.published.counts import outcome_counts
+from mnbayes.published.facts import Facts
 from mnbayes.published.readings import (
     EndsReading,
     NoResponseReading,
@@ -84,24 +86,34 @@ def distinct(
     return cards, same
 
 
-def specifications(cards: Mapping[str, PublishedCard]) -> list[Specification]:
+def specifications(cards: Mapping[str, PublishedCard], facts: Facts) -> list[Specification]:
     """Every specification that is fitted, the reported one first.
 
-    Every prior set under every handling of the withdrawn; and, under the reported priors, every
-    combination of what remission and no response say, and both readings of a range's ends.
+    Every prior set under every handling of the withdrawn, where somebody is missing; and, under
+    the reported priors, every combination of what remission and no response say, and both
+    readings of a range's ends, where the facts have them.
+
+    Parameters
+    ----------
+    cards : mapping
+        Prior set to card, the reported one first.
+    facts : Facts
     """
     reported, first = next(iter(cards.items()))
-    own = first.readings
+    own, counts = first.readings, outcome_counts(facts)
 
     def read(name: str, **changes: str) -> Specification:
         return Specification(name, cards[name], own.model_copy(update=changes))
 
+    handlings = get_args(Withdrawn) if counts.missing else (own.withdrawn,)
+    remissions = get_args(RemissionReading) if counts.remission else (own.remission,)
+    ends = get_args(EndsReading) if facts.outcome.reduction is not None else (own.ends,)
     found = [read(reported)]
-    found += [read(n, withdrawn=w) for n in cards for w in get_args(Withdrawn)]
+    found += [read(n, withdrawn=w) for n in cards for w in handlings]
     found += [
         read(reported, remission=remission, no_response=no_response)
-        for remission in get_args(RemissionReading)
+        for remission in remissions
         for no_response in get_args(NoResponseReading)
     ]
-    found += [read(reported, ends=ends) for ends in get_args(EndsReading)]
+    found += [read(reported, ends=each) for each in ends]
     return list({tuple(each.labels.values()): each for each in found}.values())
