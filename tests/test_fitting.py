@@ -10,9 +10,10 @@ from scipy import stats
 from mnbayes.cards import Card, load_card
 from mnbayes.cohort import Cohort
 from mnbayes.definitions import Definitions
-from mnbayes.fitting import Fit, Sampling, fit
+from mnbayes.fitting import Fit, Sampling, _engine, fit
 from mnbayes.inference import compiling
 from mnbayes.models.effects import parameters_from_draws
+from mnbayes.models.observations import observations
 from mnbayes.overrides import with_priors
 from mnbayes.problems import InputError
 from mnbayes.results import summarise
@@ -301,3 +302,50 @@ def test_parameters_from_draws_defaults_to_no_options() -> None:
     assert p.visit_change.shape == (2, 3, 1)
     assert not p.serial_sd.any()
     assert np.isinf(p.residual_df).all()
+
+
+def test_engines_give_the_same_answers_and_say_which_drew(
+    proteinuria: Fit, proteinuria_card: Card, cohort: Cohort
+) -> None:
+    fitted = fit(proteinuria_card, cohort, Sampling(seed=3, engine="collapsed"))
+    assert (proteinuria.engine, fitted.engine, fitted.handed_over) == ("nuts", "collapsed", "")
+    assert fitted.diagnostics.converged
+    assert fitted.diagnostics.pareto_k is not None
+    assert fitted.diagnostics.worst_bfmi is None
+    ours, theirs = fitted.tree["posterior"], proteinuria.tree["posterior"]
+    assert set(ours.data_vars) == set(theirs.data_vars)
+    for name in ("change_mean", "visit_change", "level", "correlation"):
+        error = theirs[name].std(("chain", "draw")) * np.sqrt(1 / 1500 + 1 / 1500)
+        gap = abs(ours[name].mean(("chain", "draw")) - theirs[name].mean(("chain", "draw")))
+        assert bool((gap <= 4 * error + 1e-9).all()), name
+
+
+def test_auto_hands_over_where_weights_are_not_to_be_trusted(
+    monkeypatch: pytest.MonkeyPatch, proteinuria_card: Card, cohort: Cohort
+) -> None:
+    from mnbayes.collapsed import engine
+
+    def one_heavy(*arguments: object) -> engine.Weighted:
+        weighted = weighted_draws(*arguments)
+        return dataclasses.replace(weighted, pareto_k=0.9)
+
+    weighted_draws = engine.weighted_draws
+    monkeypatch.setattr(engine, "weighted_draws", one_heavy)
+    quick = Sampling(draws=200, tune=200)
+    fitted = fit(proteinuria_card, cohort, dataclasses.replace(quick, engine="auto"))
+    assert fitted.engine == "nuts"
+    assert "Pareto k 0.90" in fitted.handed_over
+    alone = fit(proteinuria_card, cohort, dataclasses.replace(quick, engine="collapsed"))
+    assert alone.engine == "collapsed"
+    assert not alone.diagnostics.converged
+
+
+def test_a_model_that_is_not_gaussian_goes_to_nuts_or_is_refused(
+    proteinuria_card: Card, cohort: Cohort
+) -> None:
+    heavy = structured(proteinuria_card, residual="student_t")
+    data = observations(heavy, cohort)
+    assert _engine(Sampling(engine="auto"), heavy, data) == ("nuts", "residuals are not normal")
+    assert _engine(Sampling(engine="nuts"), heavy, data) == ("nuts", "")
+    with pytest.raises(InputError, match="residuals are not normal"):
+        fit(heavy, cohort, Sampling(engine="collapsed"))

@@ -21,6 +21,7 @@ from mnbayes.inference.traces import Sampled
 from mnbayes.models.density import has_density, longitudinal_density
 from mnbayes.models.observations import Observations, observations
 from mnbayes.numerics.groups import Floats
+from mnbayes.problems import InputError, Problem
 
 Draws = dict[str, Floats]
 
@@ -47,6 +48,10 @@ class Fit:
         As it was used last.
     retried : bool
         Whether the first attempt failed the gate.
+    engine : {"nuts", "collapsed"}
+        What drew in the end.
+    handed_over : str
+        Why NUTS took over from the collapsed engine; empty where it did not.
     seconds : dict
         Wall-clock seconds by stage.
     """
@@ -59,6 +64,8 @@ class Fit:
     sampling: Sampling
     retried: bool
     seconds: dict[str, float]
+    engine: str = "nuts"
+    handed_over: str = ""
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -68,7 +75,7 @@ def _silent(stage: str, done: int, total: int) -> None:
 def fit(
     card: Card, cohort: Cohort, sampling: Sampling | None = None, progress: Progress = _silent
 ) -> Fit:
-    """Fit a card's model to a cohort with NUTS.
+    """Fit a card's model to a cohort, with NUTS unless ``sampling`` names another engine.
 
     With normal residuals and exact values nothing is compiled after the first fit on a machine.
     Another model is compiled once in a process (some tens of seconds on a machine that never
@@ -106,27 +113,78 @@ def fit(
         seconds[stage] = seconds.get(stage, 0.0) + now - clock
         clock = now
 
-    progress("compiling", 0, 0)
-    model, expand = _sampled_model(card, data)
-    lap("compile")
-    streams = np.random.SeedSequence(sampling.seed).spawn(3)
+    streams = np.random.SeedSequence(sampling.seed).spawn(4)
+    engine, handed_over = _engine(sampling, card, data)
+    tried = None
+    if engine == "collapsed":
+        tried = _collapsed_attempt(card, data, sampling, streams[3], progress)
+        if sampling.engine == "auto" and not tried.diagnostics.converged:
+            engine, handed_over = "nuts", "; ".join(tried.diagnostics.reasons)
+            tried = None
+        lap("sample")
+    retried = False
+    if tried is None:
+        progress("compiling", 0, 0)
+        model, expand = _sampled_model(card, data)
+        lap("compile")
 
-    def attempt(how: Sampling, stream: np.random.SeedSequence, stage: str) -> _Attempt:
-        sampled = sample(model, how, stream, lambda done, total: progress(stage, done, total))
-        sampled = replace(sampled, draws=expand(sampled.draws))
-        return _complete(card, data, sampled, how, stream)
+        def attempt(how: Sampling, stream: np.random.SeedSequence, stage: str) -> _Attempt:
+            sampled = sample(model, how, stream, lambda done, total: progress(stage, done, total))
+            return _complete(card, data, replace(sampled, draws=expand(sampled.draws)), how, stream)
 
-    tried = attempt(sampling, streams[0], "sampling")
-    retried = not tried.diagnostics.converged
-    if retried:
-        sampling = replace(sampling, tune=2 * sampling.tune, target_accept=0.99)
-        tried = attempt(sampling, streams[1], "retrying")
-    lap("sample")
+        tried = attempt(sampling, streams[0], "sampling")
+        retried = not tried.diagnostics.converged
+        if retried:
+            sampling = replace(sampling, tune=2 * sampling.tune, target_accept=0.99)
+            tried = attempt(sampling, streams[1], "retrying")
+        lap("sample")
     progress("predicting", 0, 0)
     rng = np.random.default_rng(streams[2])
     tree = build_tree(card, data, tried.draws, tried.sample_stats, rng)
     lap("predict")
-    return Fit(card, data, tree, tried.diagnostics, tried.table, sampling, retried, seconds)
+    return Fit(
+        card, data, tree, tried.diagnostics, tried.table, sampling, retried, seconds,
+        engine, handed_over,
+    )  # fmt: skip
+
+
+def _engine(sampling: Sampling, card: Card, data: Observations) -> tuple[str, str]:
+    """The engine to begin with, and why it is not the one that was asked for.
+
+    Raises
+    ------
+    InputError
+        If the collapsed engine alone was asked for and cannot draw from the model.
+    """
+    if sampling.engine == "nuts":
+        return "nuts", ""
+    if has_density(card, data):
+        return "collapsed", ""
+    heavy = card.structure.residual != "normal"
+    reason = "residuals are not normal" if heavy else "values are censored"
+    if sampling.engine == "collapsed":
+        raise InputError(
+            [Problem("--engine", None, None, f"collapsed, but the model {card.name}: {reason}",
+                     "nuts, or auto, which hands over to NUTS there")]
+        )  # fmt: skip
+    return "nuts", reason
+
+
+def _collapsed_attempt(
+    card: Card,
+    data: Observations,
+    sampling: Sampling,
+    stream: np.random.SeedSequence,
+    progress: Progress,
+) -> _Attempt:
+    from mnbayes.collapsed.engine import collapsed_sample
+
+    density = longitudinal_density(card, data)
+    sampled = collapsed_sample(
+        density, sampling, stream, lambda done, total: progress("sampling", done, total)
+    )
+    draws = density.expand(sampled.draws["unconstrained"])
+    return _complete(card, data, replace(sampled, draws=draws), sampling, stream)
 
 
 def _sampled_model(card: Card, data: Observations) -> tuple[Any, Callable[[Draws], Draws]]:

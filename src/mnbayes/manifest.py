@@ -96,6 +96,8 @@ def _model(result: Result) -> dict[str, Any]:
             if name in fit.card.parameters
             and (stated := {m or "model": s.belief for m, s in table.items() if s.belief})
         },
+        "engine": fit.engine,
+        "handed_over": fit.handed_over,
         "chains": fit.sampling.chains,
         "draws": fit.sampling.draws,
         "tune": fit.sampling.tune,

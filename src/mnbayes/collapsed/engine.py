@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 
 from mnbayes.inference.densities import Density
+from mnbayes.inference.diagnostics import MAX_PARETO_K
+from mnbayes.inference.sampling import Sampling
+from mnbayes.inference.traces import Sampled
 from mnbayes.numerics import importance
 from mnbayes.numerics.groups import Floats
 
-#: Vehtari et al. (2024), JMLR 25(72):1: above it the weights' error is not under control.
-MAX_PARETO_K = 0.7
+#: Proposals of the rounds that shape the last one's, for each unknown, and at least.
+SHAPING = 100
+LEAST_SHAPING = 1000
+#: Proposals of the last round for each draw asked for; as many again where they are too few.
+PROPOSALS = 3
+MOST_PROPOSALS = 48
+#: Effective draws wanted, as a share of the draws asked for: about what NUTS gives.
+WANTED = 0.5
 
 
 @dataclass(frozen=True)
@@ -76,3 +87,45 @@ def equal_draws(weighted: Weighted, chains: int, draws: int, rng: np.random.Gene
         weight = weighted.weight[block] / weighted.weight[block].sum()
         out.append(weighted.points[block][importance.resample(weight, rng.uniform(), draws)])
     return np.concatenate(out)
+
+
+def collapsed_sample(
+    density: Density,
+    sampling: Sampling,
+    stream: np.random.SeedSequence,
+    news: Callable[[int, int], None] = lambda done, total: None,
+) -> Sampled:
+    """Draw from a density with the collapsed engine, in the form that NUTS hands its draws over.
+
+    The last round grows until its effective number of draws is half of those asked for, or until
+    it is clear that it will not be.
+
+    Returns
+    -------
+    Sampled
+        One variable, ``unconstrained``. Its statistics say which draws repeat the one before, and
+        have the attributes ``pareto_k`` and ``effective``.
+    """
+    rng = np.random.default_rng(stream)
+    count = sampling.chains * sampling.draws
+    shaping = max(LEAST_SHAPING, SHAPING * density.dimension)
+    factor = PROPOSALS
+    while True:
+        news(0, count)
+        weighted = weighted_draws(density, (shaping, shaping, factor * count), rng)
+        enough = weighted.effective >= WANTED * count
+        hopeless = weighted.effective * MOST_PROPOSALS < 0.25 * count * factor
+        if enough or hopeless or 2 * factor > MOST_PROPOSALS:
+            break
+        factor *= 2
+    points = equal_draws(weighted, sampling.chains, sampling.draws, rng)
+    news(count, count)
+    shape = (sampling.chains, sampling.draws, density.dimension)
+    repeated = np.zeros(shape[:2], dtype=bool)
+    repeated[:, 1:] = (np.diff(points.reshape(shape), axis=1) == 0.0).all(axis=2)
+    stats = xr.Dataset(
+        {"repeated": (("chain", "draw"), repeated)},
+        coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1])},
+        attrs={"pareto_k": weighted.pareto_k, "effective": weighted.effective},
+    )
+    return Sampled({"unconstrained": points}, stats)

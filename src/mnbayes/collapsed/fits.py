@@ -8,15 +8,14 @@ import numpy as np
 
 from mnbayes.cards import Card
 from mnbayes.collapsed.effects import complete_draws
-from mnbayes.collapsed.engine import MAX_PARETO_K, equal_draws, weighted_draws
+from mnbayes.collapsed.engine import equal_draws, weighted_draws
+from mnbayes.inference.diagnostics import MAX_PARETO_K, MIN_ESS
 from mnbayes.models.density import longitudinal_density
 from mnbayes.models.observations import Observations
 from mnbayes.numerics.groups import Floats
 
 #: Rounds to try in turn until the weights are to be trusted.
 ATTEMPTS = ((750,), (750, 1500), (1000, 1000, 2000, 6000))
-#: Effective draws below which the next attempt is made; what the gate asks of NUTS.
-MIN_EFFECTIVE = 400
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class StudyFit:
     @property
     def trusted(self) -> bool:
         """Whether the weights' Pareto shape and effective number pass."""
-        return self.pareto_k <= MAX_PARETO_K and self.effective >= MIN_EFFECTIVE
+        return self.pareto_k <= MAX_PARETO_K and self.effective >= MIN_ESS
 
 
 def study_fit(
@@ -65,7 +64,7 @@ def study_fit(
     density = longitudinal_density(card, observations)
     for rounds in ATTEMPTS:
         weighted = weighted_draws(density, rounds, rng)
-        if weighted.trusted and weighted.effective >= MIN_EFFECTIVE:
+        if weighted.trusted and weighted.effective >= MIN_ESS:
             break
     points = equal_draws(weighted, 1, draws, rng)
     completed = complete_draws(card, observations, density, points, rng)

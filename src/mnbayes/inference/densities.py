@@ -51,7 +51,7 @@ class Density:
     expand: Callable[[Floats], dict[str, Floats]]
 
 
-@nb.cfunc(_EXPAND, cache=True)  # type: ignore[untyped-decorator]
+@nb.cfunc(_EXPAND, cache=True)
 def _copy(n, n_out, point, out, data):  # type: ignore[no-untyped-def]
     for i in range(n_out):
         out[i] = point[i]

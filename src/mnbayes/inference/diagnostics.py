@@ -10,10 +10,12 @@ import pandas as pd
 import xarray as xr
 
 #: Vehtari et al. (2021), Bayesian Analysis 16:667, for R-hat and ESS (100 a chain);
-#: Betancourt (2016), arXiv:1604.00695, for the energy fraction.
+#: Betancourt (2016), arXiv:1604.00695, for the energy fraction; Vehtari et al. (2024), JMLR
+#: 25(72):1, for the shape of importance weights.
 MAX_RHAT = 1.01
 MIN_ESS = 400
 MIN_BFMI = 0.3
+MAX_PARETO_K = 0.7
 
 
 @dataclass(frozen=True)
@@ -23,18 +25,23 @@ class Diagnostics:
     Attributes
     ----------
     divergences : int
-    worst_rhat, worst_ess_bulk, worst_ess_tail, worst_bfmi : float
-        Over all sampled quantities, or over chains.
+    worst_rhat, worst_ess_bulk, worst_ess_tail : float
+        Over all sampled quantities.
+    worst_bfmi : float or None
+        Over chains; None for the collapsed engine, which has no energy.
     reasons : tuple of str
         Why the fit is not to be trusted; empty if it may be.
+    pareto_k : float or None
+        Of the collapsed engine's weights; None for NUTS.
     """
 
     divergences: int
     worst_rhat: float
     worst_ess_bulk: float
     worst_ess_tail: float
-    worst_bfmi: float
+    worst_bfmi: float | None
     reasons: tuple[str, ...]
+    pareto_k: float | None = None
 
     @property
     def converged(self) -> bool:
@@ -92,13 +99,16 @@ def diagnose(table: pd.DataFrame, sample_stats: xr.Dataset) -> Diagnostics:
     table : DataFrame
         From :func:`parameter_table`, over the sampled quantities.
     sample_stats : Dataset
-        With ``diverging`` and ``energy``.
+        With ``diverging`` and ``energy``, or with an attribute ``pareto_k``.
     """
     from arviz_stats.base.array import array_stats
 
-    divergences = int(sample_stats["diverging"].sum())
-    energy = sample_stats["energy"].transpose("chain", "draw").to_numpy()
-    worst_bfmi = float(np.min(array_stats.bfmi(energy)))
+    divergences, worst_bfmi = 0, None
+    pareto_k = sample_stats.attrs.get("pareto_k")
+    if pareto_k is None:
+        divergences = int(sample_stats["diverging"].sum())
+        energy = sample_stats["energy"].transpose("chain", "draw").to_numpy()
+        worst_bfmi = float(np.min(array_stats.bfmi(energy)))
     rhat, bulk, tail = (
         float(table["rhat"].max(skipna=False)),
         float(table["ess_bulk"].min(skipna=False)),
@@ -112,6 +122,8 @@ def diagnose(table: pd.DataFrame, sample_stats: xr.Dataset) -> Diagnostics:
     for name, ess in (("bulk", bulk), ("tail", tail)):
         if not ess >= MIN_ESS:
             reasons.append(f"{name} effective sample size {ess:.0f} is below {MIN_ESS}")
-    if not worst_bfmi >= MIN_BFMI:
+    if worst_bfmi is not None and not worst_bfmi >= MIN_BFMI:
         reasons.append(f"E-BFMI {worst_bfmi:.2f} is below {MIN_BFMI}")
-    return Diagnostics(divergences, rhat, bulk, tail, worst_bfmi, tuple(reasons))
+    if pareto_k is not None and not pareto_k <= MAX_PARETO_K:
+        reasons.append(f"Pareto k {pareto_k:.2f} of the importance weights is above {MAX_PARETO_K}")
+    return Diagnostics(divergences, rhat, bulk, tail, worst_bfmi, tuple(reasons), pareto_k)

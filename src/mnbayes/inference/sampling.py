@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from mnbayes.inference.traces import Sampled, read_trace
 from mnbayes.problems import InputError, Problem
+
+Engine = Literal["nuts", "collapsed", "auto"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,10 @@ class Sampling:
     target_accept : float
         Of the first attempt; a retry uses 0.99 and twice the tuning.
     seed : int
+    engine : {"nuts", "collapsed", "auto"}
+        ``collapsed`` is importance sampling of a Gaussian model
+        (:mod:`mnbayes.collapsed`); ``auto`` hands over to NUTS where that cannot be used or is
+        not to be trusted.
     """
 
     chains: int = 4
@@ -30,6 +36,7 @@ class Sampling:
     tune: int = 500
     target_accept: float = 0.9
     seed: int = 1
+    engine: Engine = "nuts"
 
 
 def sample(

@@ -8,6 +8,7 @@ from pathlib import PurePath
 import numpy as np
 
 from mnbayes.definitions import CATEGORIES
+from mnbayes.fitting import Fit
 from mnbayes.markers import MARKERS
 from mnbayes.report import wording
 from mnbayes.report.changes import prior_text
@@ -96,6 +97,7 @@ def computation_table(run: Run) -> Table:
     sampling = [result.fit.sampling for result in results]
     rows = [
         row("Passed the gate", ("yes" if c.converged else "NO" for c in checks)),
+        row("Engine", (_engine(r.fit) for r in results)),
         row("Seed", (str(s.seed) for s in sampling)),
         row("Chains", (str(s.chains) for s in sampling)),
         row("Draws per chain", (str(s.draws) for s in sampling)),
@@ -106,7 +108,8 @@ def computation_table(run: Run) -> Table:
         row("Smallest bulk ESS (at least 400)", (f"{c.worst_ess_bulk:.0f}" for c in checks)),
         row("Smallest tail ESS (at least 400)", (f"{c.worst_ess_tail:.0f}" for c in checks)),
         row("Divergent transitions (none)", (str(c.divergences) for c in checks)),
-        row("Smallest E-BFMI (at least 0.3)", (f"{c.worst_bfmi:.2f}" for c in checks)),
+        row("Smallest E-BFMI (at least 0.3)", (_number(c.worst_bfmi) for c in checks)),
+        row("Pareto k of the weights (at most 0.7)", (_number(c.pareto_k) for c in checks)),
         row("Largest MCSE of a probability, points", (largest_error(r) for r in results)),
         row(
             "Seconds",
@@ -121,6 +124,18 @@ def computation_table(run: Run) -> Table:
         ("", *(result.name for result in results)),
         tuple(rows),
     )
+
+
+def _number(value: float | None) -> str:
+    return "does not apply" if value is None else f"{value:.2f}"
+
+
+def _engine(fit: Fit) -> str:
+    if fit.engine == "collapsed":
+        return "collapsed: importance sampling"
+    if not fit.handed_over:
+        return "NUTS"
+    return f"NUTS, handed over from the collapsed engine: {fit.handed_over}"
 
 
 def largest_error(result: Result) -> str:

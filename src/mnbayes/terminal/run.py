@@ -157,6 +157,9 @@ def summary(run: Run) -> None:
                 f"[bold]{result.name} did not converge ({reasons}): "
                 f"its probabilities are {shown}.[/bold]"
             )
+        if result.fit.handed_over:
+            text = f"{result.name}: NUTS took over from the collapsed engine"
+            console.print(escape(f"{text} ({result.fit.handed_over})."), highlight=False)
     # Where several models answer, the one with the fewest markers does, as in the report.
     shown_results = sorted(
         (result for result in run.results if not result.withheld),

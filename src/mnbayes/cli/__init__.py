@@ -1,0 +1,21 @@
+"""The command line: each module holds the commands of one purpose, in the order of the help."""
+
+from __future__ import annotations
+
+import typer
+
+from mnbayes.cli import cohorts as cohorts
+from mnbayes.cli import priors as priors
+from mnbayes.cli import runs as runs
+from mnbayes.cli.cohorts import fit
+from mnbayes.cli.shared import app
+
+
+def main() -> None:
+    """Entry point of the ``mnbayes`` command."""
+    app()
+
+
+def fit_main() -> None:
+    """Entry point of ``scripts/fit.py``: the ``fit`` command by itself."""
+    typer.run(fit)

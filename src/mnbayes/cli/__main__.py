@@ -1,0 +1,5 @@
+"""``python -m mnbayes.cli``."""
+
+from mnbayes.cli import main
+
+main()

@@ -1,0 +1,130 @@
+"""Fit models to a cohort, and validate one: ``mnbayes fit`` and ``check``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mnbayes.cli.shared import BAD_INPUT, NOT_CONVERGED, Priors, Settings, app, clear_errors
+from mnbayes.problems import InputError
+
+
+@app.command()
+@clear_errors
+def fit(
+    data: Annotated[
+        Path | None, typer.Option(help="Cohort folder (default: the embedded synthetic cohort).")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Model card, by name or .toml file; repeatable (default: every card whose "
+            "markers the cohort has)."
+        ),
+    ] = None,
+    priors: Priors = None,
+    set_: Settings = None,
+    definitions: Annotated[
+        Path | None,
+        typer.Option(help="Definitions of response, a .toml file (default: KDIGO-like)."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder (default: a new one under results/).")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    chains: Annotated[int, typer.Option(min=2)] = 4,
+    draws: Annotated[int, typer.Option(min=10, help="Draws per chain.")] = 1000,
+    tune: Annotated[int, typer.Option(min=50, help="Tuning draws per chain.")] = 500,
+    engine: Annotated[
+        Literal["auto", "nuts", "collapsed"],
+        typer.Option(
+            help="nuts; collapsed (importance sampling of Gaussian models, milliseconds a fit); "
+            "auto (collapsed where it can be trusted, else nuts)."
+        ),
+    ] = "nuts",
+    influence: Annotated[
+        bool,
+        typer.Option(
+            help="Refit without each patient in turn the models whose card asks for it.",
+        ),
+    ] = True,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Leave report.html out.")] = False,
+    allow_unconverged: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unconverged",
+            help="Show the numbers of a fit that did not converge, marked as such.",
+        ),
+    ] = False,
+) -> None:
+    """Fit models to a cohort and report response probabilities."""
+    from mnbayes import overrides
+    from mnbayes.cards import available_cards, load_card
+    from mnbayes.cohort import load_cohort
+    from mnbayes.definitions import load_definitions
+    from mnbayes.outputs import check_replaceable, new_folder
+    from mnbayes.prior_sets import joined_name
+    from mnbayes.problems import gathered
+    from mnbayes.resources import embedded_cohort
+    from mnbayes.terminal.comparison import say_post_hoc
+    from mnbayes.terminal.priors import say_priors
+    from mnbayes.terminal.run import fitting_cards, progress_bars, say_warnings, summary
+
+    folder = out if out is not None else new_folder(Path("results"), datetime.now())
+    check_replaceable(folder)
+    with gathered() as attempt:
+        cohort = attempt(load_cohort, data if data is not None else embedded_cohort())
+        own = [attempt(load_card, name) for name in model or available_cards()]
+        prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
+        changes = [attempt(overrides.parse_setting, text) for text in set_ or []]
+        response = attempt(load_definitions, definitions)
+    say_warnings(cohort)
+    if not model:
+        own = fitting_cards(own, cohort)
+    cards = overrides.override(own, prior_sets, changes)
+    say_priors(own, cards, prior_sets, changes)
+
+    from mnbayes.fitting import Sampling
+    from mnbayes.pipeline import Job, run_job
+
+    job = Job(
+        cohort,
+        tuple(cards),
+        response,
+        Sampling(chains=chains, draws=draws, tune=tune, seed=seed, engine=engine),
+        joined_name(prior_sets),
+        tuple(set_ or []),
+        allow_unconverged,
+        influence,
+        prior_sets,
+    )
+    with progress_bars() as progress:
+        run = run_job(job, folder, progress, with_report=not no_report)
+    summary(run)
+    say_post_hoc(run.manifest)
+    typer.echo(str(folder))
+    if not run.converged:
+        raise typer.Exit(NOT_CONVERGED)
+
+
+@app.command()
+@clear_errors
+def check(
+    folder: Annotated[
+        Path, typer.Argument(help="Cohort folder with patients.csv and measurements.csv.")
+    ],
+) -> None:
+    """Validate a cohort: every problem at once, with file, row, column, found and expected."""
+    from mnbayes.cohort import load_cohort
+    from mnbayes.terminal.run import describe_cohort, say_warnings
+
+    try:
+        cohort = load_cohort(folder)
+    except InputError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(BAD_INPUT) from None
+    say_warnings(cohort)
+    describe_cohort(cohort)

@@ -1,0 +1,160 @@
+"""What a run's answers rest on: ``mnbayes compare``, ``withdrawal`` and ``sensitivity``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mnbayes.cli.shared import NOT_CONVERGED, app, clear_errors
+
+
+@app.command()
+@clear_errors
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="Folder of a run, the earlier one as a rule.")],
+    run_b: Annotated[Path, typer.Argument(help="Folder of the run to compare with it.")],
+    all_: Annotated[bool, typer.Option("--all", help="List every number.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write every number to this .csv file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw the main numbers into this .png file.")
+    ] = None,
+) -> None:
+    """Compare two runs: what was put in, what came out, and what is more than noise."""
+    from mnbayes.comparison.files import check_names, write_numbers, write_plot
+    from mnbayes.comparison.runs import compare_runs
+    from mnbayes.terminal.comparison import show
+
+    check_names(out, plot)
+    comparison = compare_runs(run_a, run_b)
+    show(comparison, everything=all_)
+    if out is not None:
+        write_numbers(comparison, out)
+    if plot is not None:
+        write_plot(comparison, plot)
+
+
+@app.command()
+@clear_errors
+def withdrawal(
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a finished run (default: the newest under results/)."),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Model of the run; repeatable (default: every one with 24-h protein)."),
+    ] = None,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(help="mar, composite, locf or delta; repeatable (default: every one)."),
+    ] = None,
+    delta: Annotated[
+        float,
+        typer.Option(min=0.01, help="Ratio of the strategy delta: times the predicted protein."),
+    ] = 2.0,
+    delta_max: Annotated[
+        float, typer.Option(min=1.01, help="Largest ratio of the tipping-point sweep.")
+    ] = 10.0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for tables and pictures (default: none).")
+    ] = None,
+) -> None:
+    """Re-read a run's draws under other assumptions on who withdrew; find the tipping point."""
+    from mnbayes.withdrawal import command
+    from mnbayes.withdrawal.strategies import (
+        delta_strategy,
+        find_strategy,
+        withdrawal_strategies,
+    )
+
+    if out is not None:
+        command.check_folder(out)
+    names = strategy or [item.name for item in withdrawal_strategies()]
+    chosen = [delta_strategy(delta) if n == "delta" else find_strategy(n) for n in names]
+    folder = run if run is not None else command.newest_run()
+    stored, definitions, synthetic = command.from_run(folder, model or [], chosen, delta_max)
+    command.say(stored, synthetic)
+    if out is not None:
+        command.write(out, command.files(stored, definitions, synthetic))
+        typer.echo(str(out))
+    if any(item.table.empty for item in stored):
+        raise typer.Exit(NOT_CONVERGED)
+
+
+@app.command()
+@clear_errors
+def sensitivity(
+    data: Annotated[
+        Path | None, typer.Option(help="Cohort folder (default: the embedded synthetic cohort).")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Model card, by name or .toml file; repeatable (default: proteinuria)."),
+    ] = None,
+    priors: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Prior set by name, or .toml file; repeatable (default: every set, weak first). "
+            "The others are compared with the first.",
+        ),
+    ] = None,
+    residual: Annotated[
+        list[str] | None,
+        typer.Option(help="normal or student_t; repeatable (default: both)."),
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE,VALUE",
+            help="Values to try beside a threshold of the definitions, such as "
+            "effective.fall=0.10,0.25; repeatable.",
+        ),
+    ] = None,
+    definitions: Annotated[
+        Path | None,
+        typer.Option(help="Definitions of response, a .toml file (default: KDIGO-like)."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder (default: a new one, results/sensitivity/).")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Refit under every prior set and family of residuals; name each conclusion that flips."""
+    from mnbayes.cards import load_card
+    from mnbayes.cohort import load_cohort
+    from mnbayes.definitions import load_definitions
+    from mnbayes.fitting import Sampling
+    from mnbayes.outputs import check_replaceable, new_folder
+    from mnbayes.problems import gathered
+    from mnbayes.resources import embedded_cohort
+    from mnbayes.sensitivity import command
+    from mnbayes.sensitivity.multiverse import run_multiverse
+    from mnbayes.terminal.run import progress_bars, say_warnings
+
+    folder = out if out is not None else new_folder(Path("results/sensitivity"), datetime.now())
+    check_replaceable(folder, command.MANIFEST)
+    with gathered() as attempt:
+        cohort = attempt(load_cohort, data if data is not None else embedded_cohort())
+        cards = [attempt(load_card, name) for name in model or ["proteinuria"]]
+        response = attempt(load_definitions, definitions)
+    say_warnings(cohort)
+    with progress_bars() as progress:
+        found = run_multiverse(
+            cohort,
+            cards,
+            response,
+            prior_sets=priors or [],
+            residuals=residual or [],
+            thresholds=threshold or [],
+            sampling=Sampling(seed=seed),
+            progress=progress,
+        )
+    command.say(found)
+    command.write(found, folder)
+    typer.echo(str(folder))
+    if found.fits["reason"].any():
+        raise typer.Exit(NOT_CONVERGED)

@@ -1,0 +1,83 @@
+"""What the commands share: the application, exit statuses, options and errors in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mnbayes.problems import InputError
+
+if TYPE_CHECKING:
+    from mnbayes.cards import Card
+
+Priors = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Prior set by name, or .toml file; repeatable, files win over names (default: weak).",
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME.ARG=VALUE",
+        help="Set a prior's number, or NAME='P% between A and B on SCALE'; repeatable, strongest.",
+    ),
+]
+
+BAD_INPUT = 2
+NOT_CONVERGED = 1
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="mnbayes",
+    help="Bayesian models of tiny single-arm trials.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def clear_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
+    """Turn bad input into its message and exit status 2, and Ctrl-C into 130."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except InputError as error:
+            typer.echo(str(error), err=True)
+            typer.echo("Nothing was written.", err=True)
+            raise typer.Exit(BAD_INPUT) from None
+        except OSError as error:
+            # A full disk, a folder that may not be written: the system's own words, no traceback.
+            typer.echo(f"{error.filename or 'output'}: {error.strerror or error}", err=True)
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            typer.echo("Interrupted; nothing was written.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+    return wrapped
+
+
+def cards_with_priors(
+    names: list[str] | None, priors: list[str] | None, settings: list[str] | None
+) -> list[Card]:
+    """Cards with their priors overridden, what is overridden said on standard error."""
+    from mnbayes import overrides
+    from mnbayes.cards import available_cards, load_card
+    from mnbayes.problems import gathered
+    from mnbayes.terminal.priors import say_priors
+
+    with gathered() as attempt:
+        own = [attempt(load_card, each) for each in names or available_cards()]
+        prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
+        changes = [attempt(overrides.parse_setting, text) for text in settings or []]
+    cards = overrides.override(own, prior_sets, changes)
+    if priors or settings:
+        say_priors(own, cards, prior_sets, changes)
+    return cards
