@@ -118,6 +118,7 @@ def test_the_trials_own_facts_are_those_of_the_abstract() -> None:
         ([("best.weeks", [])], "found no week"),
         ([("best.weeks", [1, 1])], "different weeks after baseline"),
         ([("outcome.week", 0)], "a week after baseline"),
+        ([("outcome.evaluable", 0), ("outcome.withdrew", 8)], "nobody seen"),
         ([("marker", "proteinurea")], "expected one of urine_protein_24h"),
         ([("enrolled.patients", 0)], "expected 1 or more"),
         (
@@ -240,6 +241,17 @@ def test_one_responder_is_one_known_value() -> None:
         ("outcome.reduction", {"lowest_percent": 40, "highest_percent": 40}),
     )
     assert found["all with a response"] == (0.6, 0.6, 1)
+
+
+def test_equal_falls_are_equal_as_printed() -> None:
+    # Two equal known values would have an infinite likelihood at an SD of 0.
+    found = as_ratios(
+        Readings(),
+        ("outcome.response", {"effective": 2}),
+        ("outcome.remission", None),
+        ("outcome.reduction", {"lowest_percent": 40, "highest_percent": 40}),
+    )
+    assert found["all with a response"] == (0.595, 0.605, 2)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import mnbayes.published.fit as fit_module
 from mnbayes.change import ESTIMATE_COLUMNS
 from mnbayes.definitions import load_definitions
 from mnbayes.inference.sampling import Sampling
-from mnbayes.plots.published import published_figures
+from mnbayes.plots.published import _rows, published_figures
 from mnbayes.plots.published_parts import about
 from mnbayes.probability_tables import POPULATION_COLUMNS, PROBABILITY_COLUMNS
 from mnbayes.problems import InputError
@@ -295,6 +295,15 @@ def test_another_paper_from_file_to_folder(
     (tmp_path / "else" / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="which holds other files"):
         run_published(EXAMPLE, out=tmp_path / "else")
+
+
+def test_many_patients_share_a_row_of_their_kind(result: PublishedResult) -> None:
+    few = _rows(result.evidence)
+    assert len(few) == 8
+    assert few[0] == ("highest published fall", pytest.approx(0.24), pytest.approx(0.24))
+    many = replace(result.evidence, patients=10 * result.evidence.patients)
+    assert [label for label, _, _ in _rows(many)][1] == "30 patients: between, in remission"
+    assert len(_rows(many)) == len(result.evidence.label)
 
 
 def test_bad_input_is_said_all_at_once_and_nothing_is_written(tmp_path: Path) -> None:

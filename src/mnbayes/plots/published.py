@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,34 +17,45 @@ from mnbayes.plots.published_shares import shares
 from mnbayes.published.readings import Evidence
 from mnbayes.published.result import PublishedResult
 
+#: Most patients with a row each.
+SINGLE = 16
 
-def _patients(ax: Axes, evidence: Evidence) -> None:
-    """One row for each patient: a point where the ratio is known, else the bar it lies in."""
-    left, right = EDGES
-    labels = []
+
+def _rows(evidence: Evidence) -> list[tuple[str, float, float]]:
+    """Label and ends of each row: a patient, or a kind of patients where they are many."""
+    single = evidence.patients.sum() <= SINGLE
     order = np.argsort(np.where(np.isneginf(evidence.lower), np.inf, evidence.lower), kind="stable")
-    row = 0
+    rows = []
     for i in order:
-        low, high = np.exp(evidence.lower[i]), np.exp(evidence.upper[i])
-        for _ in range(int(evidence.patients[i])):
-            if low == high:
-                ax.plot(low, row, "o", color=style.BLUE, markersize=6, zorder=4)
-            else:
-                nothing = low <= 0 and np.isinf(high)
-                ends = (max(low, left), min(high, right))
-                ax.plot(
-                    ends, (row, row), color=style.PALE if nothing else style.BLUE,
-                    linewidth=4, alpha=0.75, solid_capstyle="butt", zorder=3,
-                    linestyle=(0, (1.2, 1.2)) if nothing else "-",
-                )  # fmt: skip
-                for end, marker in ((left, "<"), (right, ">")):
-                    if (marker == "<" and low < left) or (marker == ">" and high > right):
-                        ax.plot(end, row, marker, color=style.PALE if nothing else style.BLUE,
-                                markersize=6, zorder=4, clip_on=False)  # fmt: skip
-            labels.append(evidence.label[i])
-            row += 1
-    ax.set_yticks(range(row), labels)
-    ax.set_ylim(row - 0.4, -0.6)
+        number = int(evidence.patients[i])
+        label = evidence.label[i]
+        ends = float(np.exp(evidence.lower[i])), float(np.exp(evidence.upper[i]))
+        if single or number == 1:
+            rows += [(label, *ends)] * number
+        else:
+            rows.append((f"{number} patients: {label}", *ends))
+    return rows
+
+
+def _patients(ax: Axes, rows: Sequence[tuple[str, float, float]]) -> None:
+    """Draw a point where the ratio is known, else the bar it lies in."""
+    left, right = EDGES
+    for row, (_, low, high) in enumerate(rows):
+        nothing = low <= 0 and np.isinf(high)
+        color = style.PALE if nothing else style.BLUE
+        if low == high and left <= low <= right:
+            ax.plot(low, row, "o", color=color, markersize=6, zorder=4)
+            continue
+        ends = np.clip((low, high), left, right)
+        ax.plot(
+            ends, (row, row), color=color, linewidth=4, alpha=0.75, solid_capstyle="butt",
+            zorder=3, linestyle=(0, (1.2, 1.2)) if nothing else "-",
+        )  # fmt: skip
+        for end, marker, beyond in ((left, "<", low < left), (right, ">", high > right)):
+            if beyond:
+                ax.plot(end, row, marker, color=color, markersize=6, zorder=4, clip_on=False)
+    ax.set_yticks(range(len(rows)), [label for label, _, _ in rows])
+    ax.set_ylim(len(rows) - 0.4, -0.6)
 
 
 def _densities(ax: Axes, result: PublishedResult) -> None:
@@ -76,19 +89,18 @@ def evidence(result: PublishedResult) -> Figure:
     Returns
     -------
     Figure
-        Ratio to baseline (log axis): a row for each patient, and, unless withheld, the
+        Ratio to baseline (log axis): a row for each patient (for each kind of patients where they
+        are many), and, unless withheld, the
         densities of the typical ratio before and after the facts and of the next patient's.
     """
-    facts, rows = result.facts, result.evidence
-    count = int(rows.patients.sum())
-    figure = style.new_figure(style.WIDE, 0.24 * min(count, style.BARS) + (4.0, 2.2)[
-        bool(result.withheld)])  # fmt: skip
-    shown = _cut(rows, style.BARS)
-    ratios = [1.0] if result.withheld else [0.24 * min(count, style.BARS) + 0.3, 1.7]
+    facts, rows = result.facts, _rows(result.evidence)
+    high = 0.24 * len(rows)
+    figure = style.new_figure(style.WIDE, high + (2.2 if result.withheld else 4.0))
+    ratios = [1.0] if result.withheld else [high + 0.3, 1.7]
     axes = figure.subplots(len(ratios), 1, squeeze=False, height_ratios=ratios)[:, 0]
     for ax in axes:
         style.tidy(ax)
-    _patients(axes[0], shown)
+    _patients(axes[0], rows)
     label = f"{MARKERS[facts.marker].label} at week {style.week_text(facts.outcome.week)}, "
     label += "ratio to baseline (log axis)"
     handles: list[style.Handle] = [
@@ -108,20 +120,12 @@ def evidence(result: PublishedResult) -> Figure:
         ratio_axis(ax, label if ax is axes[-1] else "")
     title = f"What the paper says of each of the {facts.enrolled.patients} patients enrolled"
     style.heading(figure, title, handles)
-    more = "" if shown is rows else f"The first {style.BARS} of {count} patients are shown."
     caption_of(
-        figure, result, more,
+        figure, result,
         "Which patient has which value is not published and does not matter here. Change under "
         "treatment: there was no control group.",
     )  # fmt: skip
     return figure
-
-
-def _cut(rows: Evidence, most: int) -> Evidence:
-    if rows.patients.sum() <= most:
-        return rows
-    left = np.clip(most - np.concatenate([[0], np.cumsum(rows.patients)[:-1]]), 0, rows.patients)
-    return Evidence(rows.label, rows.lower, rows.upper, left)
 
 
 def published_figures(result: PublishedResult) -> dict[str, Figure]:

@@ -82,6 +82,9 @@ def _seen(n: int, key: str, evaluable: int | None, withdrew: int | None) -> _Fou
             yield f"{key}.{name}", str(count), "0 or more patients"
         if count is not None and count > n:
             yield f"{key}.{name}", patients(count), f"no more than the {n} enrolled"
+    seen = evaluable if evaluable is not None else n - (withdrew or 0)
+    if seen == 0 < n:
+        yield f"{key}.evaluable", "nobody seen", "1 or more patients seen"
     if evaluable is not None and withdrew is not None and evaluable + withdrew != n:
         yield (
             f"{key}.evaluable",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from mnbayes.published.categories import shares
 from mnbayes.published.counts import outcome_counts
 from mnbayes.published.facts import Facts
 from mnbayes.published.fitting import Part, fit_part
+from mnbayes.published.grid import grid_part
 from mnbayes.published.posteriors import best_visit, one_visit
 from mnbayes.published.readings import Evidence, best_evidence, outcome_evidence
 from mnbayes.published.result import ANSWER_COLUMNS, SPECIFICATION, PublishedResult
@@ -114,7 +116,9 @@ def _fit(
         of_part |= {"best_naive": best}
     parts, found, rows = {}, {}, []
     for (name, density), own in zip(densities.items(), stream.spawn(3), strict=False):
-        part = fit_part(density, best_sampling if name == "best" else sampling, own)
+        # In two dimensions a failed fit is replaced by independent draws from a grid.
+        summed = partial(grid_part, spec.card, of_part[name], sampling) if name in of_part else None
+        part = fit_part(density, best_sampling if name == "best" else sampling, own, summed)
         reason = "; ".join(part.diagnostics.reasons)
         mean, sd = part.draws["mean_log_ratio"], part.draws["sd_log_ratio"]
         if name in of_part:

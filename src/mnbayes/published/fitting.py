@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,14 +39,22 @@ class Part:
     retried: bool
 
 
-def fit_part(density: Density, sampling: Sampling, stream: np.random.SeedSequence) -> Part:
-    """Sample a density; once more, with smaller steps and longer tuning, where that fails.
+def fit_part(
+    density: Density,
+    sampling: Sampling,
+    stream: np.random.SeedSequence,
+    otherwise: Callable[[np.random.SeedSequence], Part] | None = None,
+) -> Part:
+    """Sample a density; once more in a stricter way where that fails.
 
     Parameters
     ----------
     density : Density
     sampling : Sampling
     stream : SeedSequence
+    otherwise : callable, optional
+        What to do where the first attempt fails the gate; default: the same with smaller steps
+        and longer tuning.
 
     Raises
     ------
@@ -68,5 +77,7 @@ def fit_part(density: Density, sampling: Sampling, stream: np.random.SeedSequenc
     tried = attempt(sampling, first, False)
     if tried.diagnostics.converged:
         return tried
+    if otherwise is not None:
+        return otherwise(second)
     stricter = replace(sampling, tune=2 * sampling.tune, target_accept=0.99)
     return attempt(stricter, second, True)

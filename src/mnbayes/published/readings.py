@@ -126,7 +126,9 @@ def _responders(
         found = f"a lowest fall of {reduction.lowest_percent:g} % among {patients(remission)}"
         raise _unreadable(f"{key}.lowest_percent", found, remission, said)
     if reduction.lowest_percent == reduction.highest_percent:
-        one = _end("all with a response", reduction.lowest_percent, reduction, ends)
+        # Two equal known values would make an SD of 0 certain; they are equal as printed.
+        read: EndsReading = "rounded" if counts.effective > 1 else ends
+        one = _end("all with a response", reduction.lowest_percent, reduction, read)
         return [(*one[:3], counts.effective)]
     # The lowest fall is of a patient without remission wherever remission forbids it, the
     # highest of one in remission wherever there is one.
