@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
 from mnbayes.definitions import Definitions
+from mnbayes.plots.canvas import Canvas
 from mnbayes.plots.changes import gmr_by_visit, waterfall
 from mnbayes.plots.checks import predictive_check
 from mnbayes.plots.correlations import correlations
@@ -103,7 +103,7 @@ def png_bytes(figure: Figure) -> bytes:
 
     With a palette of 256 colours, a third of the size: a report holds a dozen figures.
     """
-    canvas: Any = FigureCanvasAgg(figure)
+    canvas: Any = Canvas(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     image = Image.fromarray(np.ascontiguousarray(pixels))
