@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from scipy.ndimage import gaussian_filter
 from trees import make_tree
 
 from mnbayes.cards import load_card
@@ -31,6 +33,8 @@ from mnbayes.plots import (
     trajectories,
     waterfall,
 )
+from mnbayes.plots.canvas import Canvas
+from mnbayes.plots.panels import Sheet
 from mnbayes.plots.parameters import density, scalars
 from mnbayes.plots.ranks import band, correlation_time, rank_differences
 from mnbayes.plots.responses import segments
@@ -531,3 +535,88 @@ def test_ranks_of_many_parameters_show_the_least_well_mixed(many: Result) -> Non
     figure = all_figures(many, DEFINITIONS, True, repeated=True)["ranks"]
     assert len(figure.axes) == 18
     assert "whose chains agree least" in texts(figure)
+
+
+def drawn(make: type[Figure], canvas: type[FigureCanvasAgg]) -> np.ndarray:
+    """Brightness of a picture of two panels with all that an axis of ours may show."""
+    figure = make(figsize=(6, 3), dpi=110)
+    left, right = figure.add_axes((0.2, 0.2, 0.3, 0.65)), figure.add_axes((0.6, 0.2, 0.3, 0.65))
+    for ax in (left, right):
+        style.tidy(ax)
+    style.log_axis(left, "y", 0.2, 20)
+    left.set_xticks([0, 1, 2], ["0", "jointly\npredicted", "12"])
+    left.set_xlim(-0.5, 1.8)  # the last tick lies outside
+    left.set_ylabel("Protein, g/24h", fontsize=style.TEXT)
+    left.set_title("P1", fontsize=style.TEXT, loc="left")
+    right.set_yticks([0, 1], ["first\nof two lines", "second"], fontsize=style.SMALL)
+    right.set_ylim(1.6, -0.4)
+    right.tick_params(axis="y", length=0)
+    right.grid(axis="x", color=style.RULE, linewidth=0.7)
+    right.set_xticks([-1, 0, 1], ["−1", "", "1"])
+    right.set_xlim(-1, 1)
+    right.set_xlabel("Correlation (no unit)", fontsize=style.TEXT)
+    figure.text(0.01, 0.99, "A caption: (AV) 0.25 ≥ −3 %", va="top", fontsize=style.SMALL)
+    shown = canvas(figure)
+    shown.draw()
+    return np.asarray(shown.buffer_rgba())[..., :3].mean(axis=2)
+
+
+def apart(one: np.ndarray, other: np.ndarray) -> float:
+    """Largest difference of two pictures a little out of focus: text starts on whole pixels.
+
+    One that is off by a pixel throughout is 38 apart, by two 69.
+    """
+    soft = [gaussian_filter(picture, 1.5) for picture in (one, other)]
+    return float(np.abs(np.subtract(*soft)).max())
+
+
+def test_our_panels_and_letters_look_as_matplotlibs_own():
+    own, ours = drawn(Figure, FigureCanvasAgg), drawn(Sheet, Canvas)
+    assert own.shape == ours.shape
+    assert apart(own, ours) < 30
+    plain = np.where(own < 250)
+    found = np.where(ours < 250)
+    for axis in range(2):
+        assert abs(plain[axis].min() - found[axis].min()) <= 1
+        assert abs(plain[axis].max() - found[axis].max()) <= 1
+
+
+def test_layout_leaves_the_room_that_matplotlibs_own_axes_need():
+    boxes = []
+    for make, canvas in ((Figure, FigureCanvasAgg), (Sheet, Canvas)):
+        figure = make(figsize=(6, 3), dpi=110, layout="constrained")
+        first, second = figure.subplots(1, 2, sharey=True)
+        first.set_yticks([0, 1, 2], ["a long label", "of\ntwo lines", "c"])
+        first.set_ylabel("Patient")
+        second.set_xlabel("Share, %")
+        style.log_axis(second, "x", 0.2, 20)
+        second.set_title("panel", loc="left")
+        canvas(figure).draw()
+        boxes.append([ax.get_position().extents for ax in (first, second)])
+    np.testing.assert_allclose(*boxes, atol=1.0 / (3 * 110))
+
+
+def test_ticks_that_a_panel_does_not_draw_itself_are_matplotlibs():
+    pictures = []
+    for make, canvas in ((Figure, FigureCanvasAgg), (Sheet, Canvas)):
+        figure = make(figsize=(3, 3), dpi=110)
+        ax = figure.add_axes((0.3, 0.3, 0.6, 0.6))
+        ax.set_xticks([0.0, 0.5, 1.0], ["turned", "by a", "right angle"], rotation=90)
+        ax.set_yscale("log")  # with its minor ticks
+        ax.set_ylim(1, 100)
+        shown = canvas(figure)
+        shown.draw()
+        pictures.append(np.asarray(shown.buffer_rgba())[..., :3].mean(axis=2))
+    assert apart(*pictures) < 30
+
+
+def test_letters_that_the_font_lacks_are_left_to_matplotlib():
+    pictures = []
+    for canvas in (FigureCanvasAgg, Canvas):
+        figure = Figure(figsize=(2, 1), dpi=110)
+        figure.text(0.1, 0.5, "P1 \N{CJK UNIFIED IDEOGRAPH-674E}")
+        shown = canvas(figure)
+        with pytest.warns(UserWarning, match="missing from font"):
+            shown.draw()
+        pictures.append(np.asarray(shown.buffer_rgba()).copy())
+    np.testing.assert_array_equal(*pictures)

@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
+from mnbayes.plots.panels import Sheet
 from mnbayes.results import Result
 
 type FloatArray = NDArray[np.float64]
@@ -63,7 +64,7 @@ def draws_of(result: Result, group: str, name: str, **select: object) -> FloatAr
 
 def new_figure(width: float, height: float) -> Figure:
     """Create an empty figure that lays itself out once, when it is drawn; inches."""
-    return Figure(figsize=(min(width, WIDE), height), dpi=DPI, layout="constrained")
+    return Sheet(figsize=(min(width, WIDE), height), dpi=DPI, layout="constrained")
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Grid:
     def figure(self) -> tuple[Figure, list[Axes]]:
         """Create the figure and its panels, not yet in their places."""
         used = self.across * (self.cell[0] + self.gap[0]) - self.gap[0]
-        figure = Figure(figsize=(max(self.left + used + self.right, 5.6), 4), dpi=DPI)
+        figure = Sheet(figsize=(max(self.left + used + self.right, 5.6), 4), dpi=DPI)
         axes = [figure.add_axes((0, 0, 1, 1), label=str(n)) for n in range(self.count)]
         for ax in axes:
             tidy(ax)
