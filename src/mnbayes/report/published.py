@@ -158,7 +158,9 @@ def _main(result: PublishedResult) -> Table:
             now = chance(row) if np.isnan(row["value"]) else f"{chance(row)} ({ends})"
             was = wording.percent_range(row["prior_lower"], row["prior_upper"])
             before = f"{wording.percent(row['prior'])} ({was})"
-        error = f"{row['mcse']:.3f}" if row["quantity"] == "gmr" else wording.points(row["mcse"])
+        error = wording.points(row["mcse"])
+        if row["quantity"] == "gmr" and not np.isnan(row["mcse"]):
+            error = f"{row['mcse']:.3f}" if row["mcse"] >= 0.0005 else "<0.001"
         rows.append((text, now, before, error, _dominated(row)))
     head = (
         *("Question", "Given the published numbers (95 % interval)", "Prior alone"),
