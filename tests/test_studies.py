@@ -569,6 +569,8 @@ def _alive(pid: int) -> bool:
 class _Dask:
     """A scheduler and workers as processes on loopback."""
 
+    worker_path = TESTS  # where workers find modules, besides installed ones
+
     def __init__(self, folder: Path, workers: int) -> None:
         self.file = folder / "scheduler.json"
         self.folder = folder
@@ -588,7 +590,8 @@ class _Dask:
     def _start(self, what: str, *options: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", f"distributed.cli.dask_{what}"]
         command += ["--scheduler-file", str(self.file), *options]
-        environment = {**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"}
+        path = self.worker_path if what == "worker" else TESTS
+        environment = {**os.environ, "PYTHONPATH": str(path), "OMP_NUM_THREADS": "1"}
         with (self.folder / f"{what}.log").open("ab") as log:
             return subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdout=log, stderr=log
@@ -651,6 +654,32 @@ def test_a_cluster_that_goes_away_is_said(
     with pytest.raises(StudyStoppedError, match="the same command goes on from there"):
         run_study(study, tmp_path, scheduler=dask.address, news=news, patience=8.0)
     assert 0 < len(read_ledger(tmp_path)) < study.total
+
+
+NO_MNBAYES = """
+import sys
+
+class Nothing:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "mnbayes":
+            raise ModuleNotFoundError("No module named 'mnbayes'")
+
+sys.meta_path.insert(0, Nothing())
+"""
+
+
+def test_workers_without_mnbayes_are_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NO_MNBAYES)
+    monkeypatch.setattr(_Dask, "worker_path", tmp_path)
+    cluster = _Dask(tmp_path, workers=1)
+    try:
+        with pytest.raises(InputError, match=r"found .*ModuleNotFoundError.*mnbayes.*; expected"):
+            run_study(sr.study(), tmp_path / "new", scheduler=cluster.address)
+    finally:
+        cluster.close()
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("address", ["nonsense", "", "tcp://127.0.0.1:1", "http://127.0.0.1:80"])

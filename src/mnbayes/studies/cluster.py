@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
+from threading import Thread
 from time import monotonic
 from typing import Any
 
-from distributed import Client, KilledWorker, wait
+from distributed import Client, KilledWorker
 from distributed.core import rpc
 from distributed.security import Security
 
 from mnbayes.problems import InputError, Problem, quoted
-from mnbayes.studies.batches import Outcome, differences, work
+from mnbayes.studies.batches import Outcome, differences, present, work
 from mnbayes.studies.places import BATCH_SECONDS, Returned, UnusableError
 from mnbayes.studies.study import Batch
 
@@ -151,25 +152,28 @@ def _await_worker(client: Client, scheduler: str) -> None:
 
 
 def _check_workers(client: Client, pack: bytes) -> None:
-    """Refuse a cluster whose workers would compute something else, or nothing."""
-    asked = {
-        address: client.submit(differences, pack, workers=[address], pure=False)
-        for address in client.nthreads()
-    }
-    # One that is busy or gone does not answer; each batch checks its worker again.
-    with suppress(TimeoutError), client.as_current():
-        wait(list(asked.values()), timeout=ANSWER)
+    """Refuse a cluster whose workers would compute something else, or nothing.
+
+    Asked outside the scheduling of tasks: a worker that cannot read a task ends without a word.
+    """
+    answers: dict[str, Any] = {}
+
+    def ask() -> None:
+        try:
+            client.run_on_scheduler(present)
+        except Exception as error:
+            answers["scheduler"] = error
+        else:
+            answers.update(client.run(differences, pack, on_error="return"))
+
+    # In a thread of its own, since one frozen worker would keep all others' answers.
+    thread = Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(ANSWER)  # afterwards, each batch still checks its worker
     problems = []
-    for address, future in asked.items():
-        if future.status == "finished":
-            for found, expected in future.result(timeout=CONNECT):
-                problems.append(_problem(address, found, expected + _HERE))
-        elif future.status == "error":
-            # Without mnbayes there, neither the scheduler nor a worker can read what is asked.
-            error = future.exception(timeout=CONNECT)
-            cause = error.__cause__ or error
-            found = f"{type(cause).__name__}: {cause}".strip().splitlines()[0]
-            expected = "the same mnbayes on the scheduler and on every worker"
-            problems.append(_problem(address, found, expected))
+    for place, answer in list(answers.items()):
+        if isinstance(answer, Exception):  # without mnbayes there, nothing of it can be asked
+            answer = [(repr(answer), "the same mnbayes")]
+        problems += [_problem(place, found, expected + _HERE) for found, expected in answer]
     if problems:
         raise InputError(problems)
