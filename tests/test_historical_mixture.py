@@ -162,6 +162,16 @@ def test_conflict_interval_holds_95_percent() -> None:
 
 
 def test_conflict_table_has_a_row_for_each_count() -> None:
-    table = conflict_table(PUBLISHED, PUBLISHED.robust(0.2), [("a", 4, 7, 2.8), ("b", 4, 8, 2.8)])
+    rng = np.random.default_rng(1)
+    part = rng.choice(4, size=(4, 2000, 3), p=PUBLISHED.weight / PUBLISHED.weight.sum())
+    rates = rng.beta(PUBLISHED.a[part], PUBLISHED.b[part])
+    counts = [("a", 4, 7, 2.8), ("b", 0, 8, 2.8)]
+    table = conflict_table(PUBLISHED, PUBLISHED.robust(0.2), counts, rates, rng.uniform(size=9999))
     assert table["count"].tolist() == ["a", "b"]
     assert table.notna().all(axis=None)
+    # The draws say what the mixture says, and under a flat prior every count is as likely.
+    drawn = stats.binom.sf(3, 7, rates).mean()
+    error = table["p_at_least_mcse"].iloc[0]
+    assert table["p_at_least"].iloc[0] == pytest.approx(drawn, abs=4 * error)
+    assert table["p_at_least_prior"].iloc[0] == pytest.approx(4 / 8, abs=0.02)
+    assert table["p_at_least"].iloc[1] == pytest.approx(1.0)

@@ -26,7 +26,7 @@ AGAIN = "python scripts/historical_prior.py prints the numbers to store"
 @pytest.fixture(scope="module")
 def rate() -> StoredRate:
     card = load_historical_card()
-    return stored_rate(load_historical(classes=card.classes), card, draws=5000)
+    return stored_rate(load_historical(classes=card.classes), card, draws=3000)
 
 
 def test_benchmark_is_the_rate_of_the_model(rate: StoredRate) -> None:

@@ -58,10 +58,11 @@ class HistoricalPrior(PriorSpec):
 
 
 class TreatmentClass(_Strict):
-    """A kind of treatment: its name in the table, and in words."""
+    """A kind of treatment: its name in the table, in words, and what is counted under it."""
 
     name: Text
     title: Text
+    includes: Text
 
 
 class Benchmark(_Strict):

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mnbayes.historical.mixture import BetaMixture
+from mnbayes.historical.mixture import BetaMixture, Floats
+from mnbayes.montecarlo import mcse
 
 CONFLICT_COLUMNS = (
     *("count", "remission", "n", "month", "expected", "lower", "upper"),
-    *("p_at_least", "p_as_unlikely", "vague_weight", "vague_weight_after"),
+    *("p_at_least", "p_at_least_mcse", "p_at_least_prior", "p_as_unlikely"),
+    *("vague_weight", "vague_weight_after"),
     *("mean_after", "lower_after", "upper_after", "mean_without_history"),
 )
 
@@ -58,8 +60,21 @@ def conflict(mixture: BetaMixture, robust: BetaMixture, remission: int, n: int) 
     }
 
 
+def at_least(rates: Floats, remission: int, n: int) -> Floats:
+    """Probability of so many or more remissions at each draw of a rate, its shape."""
+    from scipy.special import betainc
+
+    if remission == 0:
+        return np.ones_like(rates)
+    return np.asarray(betainc(remission, n - remission + 1, rates))
+
+
 def conflict_table(
-    mixture: BetaMixture, robust: BetaMixture, counts: Iterable[tuple[str, int, int, float]]
+    mixture: BetaMixture,
+    robust: BetaMixture,
+    counts: Iterable[tuple[str, int, int, float]],
+    rates: Floats,
+    prior_rates: Floats,
 ) -> pd.DataFrame:
     """:func:`conflict` of several counts.
 
@@ -67,6 +82,10 @@ def conflict_table(
     ----------
     counts : iterable of tuple
         Name, remissions, patients, month of assessment.
+    rates : array, shape (chain, draw, study)
+        Draws behind the mixture, for the Monte Carlo error of ``p_at_least``.
+    prior_rates : array
+        Draws under the prior alone, for ``p_at_least_prior``.
 
     Returns
     -------
@@ -76,6 +95,10 @@ def conflict_table(
     rows = [
         {"count": name, "remission": remission, "n": n, "month": month}
         | conflict(mixture, robust, remission, n)
+        | {
+            "p_at_least_mcse": float(mcse(at_least(rates, remission, n).mean(2)[..., None])[0]),
+            "p_at_least_prior": float(at_least(prior_rates, remission, n).mean()),
+        }
         for name, remission, n, month in counts
     ]
     return pd.DataFrame(rows, columns=list(CONFLICT_COLUMNS))

@@ -61,6 +61,8 @@ def _interval(eta, n, low, high):  # type: ignore[no-untyped-def]
     """Log probability that a binomial count lies in an interval, and its derivative in eta."""
     log_none = -n * (np.log1p(np.exp(-abs(eta))) + max(eta, 0.0))
     rate = 1.0 / (1.0 + np.exp(-eta))
+    if low == high:  # the binomial coefficient is a constant
+        return low * eta + log_none, low - n * rate
     # Terms relative to the largest one: ratios from there fall on both sides, nothing overflows.
     top = min(max(int((n + 1.0) * rate), low), high)
     odds = np.exp(eta)

@@ -23,6 +23,7 @@ from mnbayes.historical.predictive import (
     expit,
     new_study_rate,
     rate_table,
+    study_effects,
 )
 from mnbayes.historical.refits import (
     LEFT_OUT_COLUMNS,
@@ -31,7 +32,6 @@ from mnbayes.historical.refits import (
     leave_one_study_out,
     read_otherwise,
     readings,
-    shorter,
 )
 from mnbayes.historical.sampled import Posterior, labelled, sample_historical
 from mnbayes.historical.table import HistoricalTable
@@ -195,25 +195,28 @@ def fit_historical(
         news("summarising", 0, 0)
         rates = rate_table(fit.draws, table, card, fit.sampling.chains, rng)
         arms = arm_table(fit.draws, table, fit.design)
-        of_benchmark = tree["posterior"]["new_study_rate"].sel(
-            treatment_class=card.benchmark.treatment_class
-        )
-        mixture = fit_beta_mixture(of_benchmark.to_numpy())
+        mark = card.benchmark
+        effects = study_effects(len(fit.draws["between_study_sd"]), rng)
+        point = (mark.treatment_class, mark.refractory, mark.month)
+        rate = new_study_rate(fit.draws, card, *point, effects)
+        mixture = fit_beta_mixture(rate)
         vague = card.robust
         robust = mixture.robust(vague.weight, vague.a, vague.b)
         ess, robust_ess = elir(mixture), elir(robust)
         counts = [(trial.name, trial.remission, trial.n, trial.month) for trial in card.trial]
-        found = conflict_table(mixture, robust, counts)
+        shaped = rate.reshape(fit.sampling.chains, -1, rate.shape[1])
+        before = tree["prior"]["new_study_rate"].sel(treatment_class=mark.treatment_class)
+        found = conflict_table(mixture, robust, counts, shaped, before.to_numpy())
         lap("summarise")
     if refits and not withheld:
-        how, other = shorter(sampling), readings() if chosen is None else chosen
+        other = readings() if chosen is None else chosen
         total = len(table.studies) + len(other)
         left_out = leave_one_study_out(
-            table, card, how, streams[3].spawn(len(table.studies)),
+            table, card, sampling, streams[3].spawn(len(table.studies)),
             lambda done, _: news("influence", done, total),
         )  # fmt: skip
         otherwise = read_otherwise(
-            table, card, how, streams[4].spawn(len(other)),
+            table, card, sampling, streams[4].spawn(len(other)),
             lambda done, _: news("influence", len(table.studies) + done, total), other,
         )  # fmt: skip
         lap("refit")
@@ -236,11 +239,11 @@ def _tree(fit: Posterior, card: HistoricalCard, rng: np.random.Generator) -> xr.
         ("posterior", fit.draws, posterior),
         ("prior", before, labelled(before, data, chains)),
     ):
-        effect = rng.standard_normal(count)
+        effects = rng.standard_normal((count, 1))
         mark = card.benchmark
         new = np.stack(
             [
-                new_study_rate(draws, card, each, mark.refractory, mark.month, effect)
+                new_study_rate(draws, card, each, mark.refractory, mark.month, effects)[:, 0]
                 for each in data.classes
             ],
             axis=-1,

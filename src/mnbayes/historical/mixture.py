@@ -17,6 +17,8 @@ type Floats = NDArray[np.float64]
 
 #: The penalty of RBesT's ``automixfit`` for each parameter (AIC's would be 2): few components.
 PENALTY = 6.0
+#: Points that the mixture is fitted to; more draws are taken together.
+MOST_DRAWS = 2000
 _SMALLEST_WEIGHT = 1e-4
 #: EM stops where a round adds less than this to the log-likelihood of a draw.
 _ENOUGH = 2e-7
@@ -131,17 +133,20 @@ def fit_beta_mixture(draws: ArrayLike, most: int = 4) -> BetaMixture:
     x = np.sort(np.ravel(np.asarray(draws, dtype=float)))
     if not x.size or not 0 < x[0] <= x[-1] < 1:
         raise ValueError("a beta mixture needs draws inside (0, 1)")
+    # Of very many draws, neighbours are taken together: their mean stands for them.
+    copies = -(-x.size // MOST_DRAWS)
+    x = np.array([part.mean() for part in np.array_split(x, x.size // copies)]) if copies > 1 else x
     best, reached = _em(x, 1)
     for count in range(2, most + 1):
         richer, loglik = _em(x, count)
-        if loglik - reached <= PENALTY / 2 * 3:
+        if copies * (loglik - reached) <= PENALTY / 2 * 3:
             break
         best, reached = richer, loglik
     order = np.argsort(-best.weight)
     return BetaMixture(best.weight[order], best.a[order], best.b[order])
 
 
-def _em(x: Floats, count: int, steps: int = 500) -> tuple[BetaMixture, float]:
+def _em(x: Floats, count: int, steps: int = 300) -> tuple[BetaMixture, float]:
     """Expectation-maximisation from equal slices of the sorted draws; with the log-likelihood."""
     from scipy.special import betaln
 

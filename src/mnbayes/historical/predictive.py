@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from mnbayes.historical.card import HistoricalCard
 from mnbayes.historical.design import COVARIATES, Design, Floats, covariates
 from mnbayes.historical.table import HistoricalTable
 from mnbayes.montecarlo import mcse
+
+#: New studies simulated for each draw.
+PER_DRAW = 16
 
 RATE_COLUMNS = (
     *("treatment_class", "refractory", "month", "arms", "beyond"),
@@ -102,27 +106,50 @@ def beyond(
     return arms, "; ".join(reasons)
 
 
+def study_effects(count: int, rng: np.random.Generator, per_draw: int = PER_DRAW) -> Floats:
+    """Standard normal deviations of new studies, several for each draw.
+
+    Stratified: each row has every quantile once, in random order, so that the mean over a row
+    and the ends of an interval are less noisy than with independent draws.
+
+    Returns
+    -------
+    array, shape (draw, study)
+    """
+    from scipy.special import ndtri
+
+    strata = (np.arange(per_draw) + rng.random((count, per_draw))) / per_draw
+    return np.asarray(ndtri(np.clip(strata, 1e-12, 1 - 1e-12)))
+
+
 def new_study_rate(
     draws: Mapping[str, Floats],
     card: HistoricalCard,
     treatment_class: str,
     refractory: str,
     month: float,
-    effect: Floats,
+    effects: Floats,
 ) -> Floats:
-    """Rate of remission of a new study of a class: the MAP predictive.
+    """Rate of remission of new studies of a class: the MAP predictive.
 
     Parameters
     ----------
-    effect : array, shape (draw,)
-        Standard normal: the new study's deviation.
+    effects : array, shape (draw, study)
+        From :func:`study_effects`.
 
     Returns
     -------
-    array, shape (draw,)
+    array, shape (draw, study)
     """
     typical = class_log_odds(draws, card, treatment_class, refractory, month)
-    return expit(typical + draws["between_study_sd"] * effect)
+    return expit(typical[:, None] + draws["between_study_sd"][:, None] * effects)
+
+
+def summarised(rates: Floats, chains: int) -> tuple[float, float, float, float, float]:
+    """Mean, its Monte Carlo error, median and 95 % interval of :func:`new_study_rate`."""
+    error = float(mcse(rates.mean(axis=1).reshape(chains, -1)[..., None])[0])
+    median, lower, upper = np.quantile(rates, (0.5, 0.025, 0.975)).tolist()
+    return float(rates.mean()), error, median, lower, upper
 
 
 def rate_table(
@@ -150,32 +177,32 @@ def rate_table(
         Monte Carlo error, median and 95 % equal-tailed interval; ``typical_…`` of the class's
         typical study, without the spread between studies; ``…_prior`` under the prior alone.
         ``arms`` is the number of arms of just such patients; ``beyond`` says why a row is an
-        extrapolation, empty where it is none. The first row is the benchmark.
+        extrapolation, empty where it is none. The first row is the benchmark, followed by the
+        same at the trial's time.
     """
     count = len(draws["between_study_sd"])
-    effect = rng.standard_normal(count)
+    effects = study_effects(count, rng)
     before = draw_prior(card, 4 * count, rng)
-    effect_before = rng.standard_normal(4 * count)
+    effects_before = study_effects(4 * count, rng, 4)
     mark = card.benchmark
-    months = sorted({*card.months, mark.month, *(trial.month for trial in card.trial)})
-    points: list[tuple[str, str, float]] = [(mark.treatment_class, mark.refractory, mark.month)]
+    own = (mark.treatment_class, mark.refractory)
+    points: list[tuple[str, str, float]] = [(*own, mark.month)]
+    points += [(*own, month) for month in sorted({trial.month for trial in card.trial})]
     points += [
-        point
+        (name, refractory, month)
         for name in card.classes
         for refractory in ("yes", "no")
-        for month in months
-        if (point := (name, refractory, month)) != points[0]
+        for month in sorted({*card.months, mark.month})
     ]
     rows = []
-    for point in points:
-        now = new_study_rate(draws, card, *point, effect)
+    for point in dict.fromkeys(points):
+        now = new_study_rate(draws, card, *point, effects)
         typical = expit(class_log_odds(draws, card, *point))
-        prior = new_study_rate(before, card, *point, effect_before)
-        error = float(mcse(now.reshape(chains, -1)[..., None])[0])
+        prior = new_study_rate(before, card, *point, effects_before)
         rows.append(
             (
                 *point, *beyond(table, *point),
-                now.mean(), error, *np.quantile(now, (0.5, 0.025, 0.975)),
+                *summarised(now, chains),
                 *np.quantile(typical, (0.5, 0.025, 0.975)),
                 prior.mean(), *np.quantile(prior, (0.5, 0.025, 0.975)),
             )
@@ -195,8 +222,9 @@ def arm_table(draws: Mapping[str, Floats], table: HistoricalTable, data: Design)
     """
     rates = np.quantile(expit(draws["log_odds"]), (0.5, 0.025, 0.975), axis=0)
     columns = ["study", "arm", "treatment_class", "refractory", "month", "month_is"]
+    exact = cache(exact_interval)
     limits = [
-        (exact_interval(int(low), int(n))[0], exact_interval(int(high), int(n))[1])
+        (exact(int(low), int(n))[0], exact(int(high), int(n))[1])
         for low, high, n in zip(data.low, data.high, data.n, strict=True)
     ]
     return table.rows[columns].assign(

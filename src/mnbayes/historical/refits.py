@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mnbayes.historical.card import HistoricalCard
-from mnbayes.historical.predictive import new_study_rate
+from mnbayes.historical.predictive import new_study_rate, study_effects, summarised
 from mnbayes.historical.sampled import Posterior, sample_historical
 from mnbayes.historical.table import HistoricalTable
 from mnbayes.inference.sampling import Sampling
-from mnbayes.montecarlo import mcse
 
 type Change = Callable[[HistoricalTable, HistoricalCard], tuple[HistoricalTable, HistoricalCard]]
 
@@ -155,24 +154,14 @@ def _scaled_spread(card: HistoricalCard, factor: float) -> HistoricalCard:
     return _with_prior(card, "between_study_sd", spec.distribution, **numbers)
 
 
-def shorter(sampling: Sampling) -> Sampling:
-    """Half the draws: enough for a comparison, with at least what the gate asks for."""
-    return replace(sampling, draws=max(min(sampling.draws, 250), sampling.draws // 2))
-
-
 def _benchmark(
-    fit: Posterior, card: HistoricalCard, effect: np.random.Generator
-) -> tuple[float, ...]:
+    fit: Posterior, card: HistoricalCard, rng: np.random.Generator
+) -> tuple[float, float, float, float, float]:
     """Mean of the benchmark's rate with its Monte Carlo error, median and 95 % interval."""
     mark = card.benchmark
-    count = len(fit.draws["between_study_sd"])
-    rate = new_study_rate(
-        fit.draws, card, mark.treatment_class, mark.refractory, mark.month,
-        effect.standard_normal(count),
-    )  # fmt: skip
-    error = float(mcse(rate.reshape(fit.sampling.chains, -1)[..., None])[0])
-    median, lower, upper = np.quantile(rate, (0.5, 0.025, 0.975)).tolist()
-    return float(rate.mean()), error, median, lower, upper
+    effects = study_effects(len(fit.draws["between_study_sd"]), rng)
+    point = (mark.treatment_class, mark.refractory, mark.month)
+    return summarised(new_study_rate(fit.draws, card, *point, effects), fit.sampling.chains)
 
 
 def read_otherwise(
@@ -267,10 +256,9 @@ def leave_one_study_out(
             if reason:
                 rows.append(head | {"reason": reason})
                 continue
-            rate = new_study_rate(
-                fit.draws, card, row["treatment_class"], row["refractory"], float(row["month"]),
-                rng.standard_normal(len(fit.draws["between_study_sd"])),
-            )  # fmt: skip
+            point = (row["treatment_class"], row["refractory"], float(row["month"]))
+            effects = study_effects(len(fit.draws["between_study_sd"]), rng)
+            rate = new_study_rate(fit.draws, card, *point, effects)
             count = rng.binomial(n, rate)
             median, rate_lower, rate_upper = np.quantile(rate, (0.5, 0.025, 0.975))
             ends = np.quantile(count, (0.025, 0.975), method="inverted_cdf")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from mnbayes.historical.card import HistoricalCard
 from mnbayes.historical.fit import fit_historical
 from mnbayes.historical.table import HistoricalTable
@@ -50,9 +48,7 @@ def stored_rate(
         found = "; ".join(result.withheld)
         raise InputError([Problem(table.file, None, None, found, "a fit that passes its checks")])
     mark = result.benchmark
-    rate = result.tree["posterior"]["new_study_rate"].sel(
-        treatment_class=card.benchmark.treatment_class
-    )
+    assert result.mixture is not None
     names = ("mean", "mcse", "lower", "upper")
     mean, error, lower, upper = (float(str(mark[name])) for name in names)
-    return StoredRate(mean, error, float(np.std(rate.to_numpy())), lower, upper, result.ess)
+    return StoredRate(mean, error, result.mixture.sd, lower, upper, result.ess)

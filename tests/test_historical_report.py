@@ -1,0 +1,227 @@
+"""Words, tables, pictures and files of the historical model."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from historical_tables import table_of
+from rich.console import Console
+
+from mnbayes.historical.card import load_historical_card
+from mnbayes.historical.command import FILES, describe, run_historical
+from mnbayes.historical.fit import HistoricalResult, fit_historical
+from mnbayes.historical.refits import readings
+from mnbayes.historical.table import load_historical
+from mnbayes.inference.sampling import Sampling
+from mnbayes.plots.gallery import png_bytes
+from mnbayes.plots.historical import historical_figures, historical_refits
+from mnbayes.problems import InputError
+from mnbayes.report.historical import HistoricalSection, historical_section
+from mnbayes.report.historical_page import render_historical
+from mnbayes.terminal import historical as terminal
+
+SMALL = [
+    {"study": "A", "arm": "<b>one</b>", "remission": 5, "n": 23},
+    {"study": "B", "remission": 30, "n": 90, "refractory": "no", "month": 14.0,
+     "month_is": "average"},
+    {"study": "C", "remission": 12, "n": 20, "treatment_class": "rituximab", "month": 12.0,
+     "overlap": "x", "read_as": "derived", "count_within": 1},
+    {"study": "D", "remission": 10, "n": 20, "treatment_class": "rituximab", "overlap": "x"},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def result() -> HistoricalResult:
+    return fit_historical(
+        table_of(SMALL), load_historical_card(), Sampling(seed=4), chosen=readings()[:1]
+    )
+
+
+@pytest.fixture(scope="module")
+def pictures(result: HistoricalResult) -> dict[str, bytes]:
+    return {name: png_bytes(figure) for name, figure in historical_figures(result).items()}
+
+
+@pytest.fixture(scope="module")
+def section(result: HistoricalResult, pictures: dict[str, bytes]) -> HistoricalSection:
+    return historical_section(result, pictures)
+
+
+def page(section: HistoricalSection, result: HistoricalResult) -> str:
+    from datetime import UTC, datetime
+
+    return render_historical(section, describe(result, datetime.now(UTC)))
+
+
+def test_the_benchmark_stands_beside_its_prior(
+    section: HistoricalSection, result: HistoricalResult
+) -> None:
+    first, second = section.benchmark
+    mean, prior = (100 * float(str(result.benchmark[k])) for k in ("mean", "mean_prior"))
+    assert f"{mean:.0f} % of refractory patients under conventional care at month 6" in first
+    assert f"under the prior alone {prior:.0f} %" in first
+    assert "It rests on 1 arm of such patients (23 in all); the other 3 arms" in second
+    assert f"worth {result.ess:.0f} patients" in second
+
+
+def test_week_12_is_never_an_unmarked_number(section: HistoricalSection) -> None:
+    (sentence,) = section.extrapolation
+    assert "No such study was assessed before month 6" in sentence
+    assert "extrapolation and is not used" in sentence
+    assert section.rates is not None
+    at_trial = [row for row in section.rates.rows if row[1] == "2.76"]
+    assert len(at_trial) == 1
+    assert at_trial[0][-1] == "before the earliest study (month 6)"
+
+
+def test_conflict_is_no_comparison_with_a_control_group(
+    section: HistoricalSection, result: HistoricalResult
+) -> None:
+    assert len(section.conflict) == 3
+    assert section.conflict[0].startswith("4 of 7 (evaluable): history expects")
+    assert "under the prior alone" in section.conflict[0]
+    assert "no comparison with a control group" in section.conflict[-1]
+    assert "no clear conflict" in section.conflict[0]
+    clash = result.conflict.assign(p_as_unlikely=0.01)
+    told = historical_section(replace(result, conflict=clash)).conflict[0]
+    assert "That is a conflict" in told
+
+
+def test_doubts_about_counts_are_told(section: HistoricalSection) -> None:
+    text = " ".join(section.doubts)
+    assert "averages (B)" in text
+    assert "one patient" not in text
+    assert "worked out from a percentage (C): taken as up to 1 patient off in C" in text
+    assert "may share patients (C and D)" in text
+
+
+def test_refits_are_summed_up(section: HistoricalSection, result: HistoricalResult) -> None:
+    text = " ".join(section.robustness)
+    assert "Leaving out any one study its mean lies between" in text
+    assert "of 4 arms had a count in an outer 5 %" in text
+    assert section.left_out is not None
+    assert len(section.left_out.rows) == 4
+    failed = result.left_out.assign(reason="3 divergent transitions")
+    told = historical_section(replace(result, left_out=failed))
+    assert "4 of these refits failed its checks" in " ".join(told.robustness)
+    assert told.left_out is not None
+    assert all("withheld" in row[-1] for row in told.left_out.rows)
+
+
+def test_every_prior_has_meaning_reason_and_source(section: HistoricalSection) -> None:
+    assert len(section.priors.rows) == 5
+    assert all(cell and "$" not in cell for row in section.priors.rows for cell in row)
+
+
+def test_the_page_is_whole_and_escaped(
+    section: HistoricalSection, result: HistoricalResult
+) -> None:
+    html = page(section, result)
+    assert html.count("<img") == 3
+    assert "<b>one</b>" not in html
+    assert "&lt;b&gt;one" in html
+    assert not re.search(r"(src|href)=\"(?!data:|https://doi\.org|#)", html)
+    for table in (section.classes, section.conflicts, section.arms, section.readings):
+        assert table is not None
+        assert table.caption in html
+        assert {len(row) for row in table.rows} == {len(table.head)}
+
+
+def test_a_withheld_model_shows_no_number(result: HistoricalResult) -> None:
+    reasons = ("3 divergent transitions",)
+    gone = replace(
+        result,
+        gate=replace(result.gate, reasons=reasons),
+        withheld=reasons,
+        **{  # type: ignore[arg-type]
+            name: pd.DataFrame(columns=getattr(result, name).columns)
+            for name in ("rates", "arms", "conflict", "left_out", "readings")
+        },
+        mixture=None,
+        robust=None,
+    )
+    assert historical_figures(gone) == {}
+    told = historical_section(gone)
+    html = page(told, gone)
+    assert "3 divergent transitions" in html
+    assert "<img" not in html
+    body = html[html.index("<main>") : html.index("<details>")]
+    assert not re.search(r"\d+\s%", re.sub(r"<[^>]+>", "", body))
+    with pytest.raises(ValueError, match="withheld"):
+        historical_refits(gone)
+
+
+def test_doubtful_numbers_are_marked(result: HistoricalResult) -> None:
+    doubtful = replace(result, gate=replace(result.gate, reasons=("R-hat 1.2",)))
+    assert "Do not rely on them" in page(historical_section(doubtful), doubtful)
+    figure = historical_figures(doubtful)["historical_forest"]
+    assert any("NOT CONVERGED" in text.get_text() for text in figure.findobj(match=_is_text))
+
+
+def _is_text(artist: object) -> bool:
+    return hasattr(artist, "get_text") and isinstance(artist.get_text(), str)
+
+
+def test_pictures_say_that_nothing_is_of_the_trial(result: HistoricalResult) -> None:
+    for figure in historical_figures(result).values():
+        texts = " ".join(text.get_text() for text in figure.findobj(match=_is_text))
+        assert "no patient of the trial" in texts.replace("\n", " ")
+    forest = historical_figures(result)["historical_forest"]
+    labels = [label.get_text() for label in forest.axes[0].get_yticklabels()]
+    assert labels.count("a new study") == 2  # of the two classes that have arms
+    assert "a new study, prior alone" in labels
+
+
+def test_the_terminal_says_the_same(
+    section: HistoricalSection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(width=400, record=True, file=io.StringIO())
+    monkeypatch.setattr(terminal, "Console", lambda **_: console)
+    terminal.say_historical(section)
+    said = console.export_text()
+    for sentence in (*section.benchmark, *section.conflict):
+        assert sentence in said
+
+
+def test_the_command_writes_everything_or_nothing(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    made = run_historical(out=out, sampling=Sampling(seed=2), refits=False)
+    assert made.folder == out
+    assert made.result.converged
+    names = {path.name for path in out.iterdir()}
+    assert names == {f"{file}.csv" for file in FILES.values()} | {
+        "posterior", "plots", "report.html", "historical.json",
+    }  # fmt: skip
+    told = json.loads((out / "historical.json").read_text(encoding="utf-8"))
+    assert told["table"]["arms"] == 20
+    assert sum(told["mixture"]["weight"]) == pytest.approx(1)
+    assert told["synthetic"] is False
+    rates = pd.read_csv(out / "rates.csv")
+    assert rates["mean"].iloc[0] == pytest.approx(0.25, abs=0.02)
+    with pytest.raises(InputError, match="nosuch"):
+        run_historical(out=out, settings=["nosuch.sigma=1"])
+    assert {path.name for path in out.iterdir()} == names
+    other = tmp_path / "mine.csv"
+    other.write_text("study,arm\nA,one\n", encoding="utf-8")
+    with pytest.raises(InputError, match="remission"):
+        run_historical(other, out=tmp_path / "never")
+    assert not (tmp_path / "never").exists()
+
+
+def test_the_users_own_table_and_prior(tmp_path: Path, result: HistoricalResult) -> None:
+    mine = tmp_path / "mine.csv"
+    rows = result.table.rows.assign(complete="")
+    rows.to_csv(mine, index=False)
+    card = load_historical_card(settings=["between_study_sd.sigma=0.1"])
+    counts = load_historical(mine, card.classes)
+    pd.testing.assert_frame_equal(counts.rows, result.table.rows)
+    found = fit_historical(counts, card, Sampling(seed=2), refits=False)
+    width, own = (r.rates["upper"].iloc[0] - r.rates["lower"].iloc[0] for r in (found, result))
+    assert width < own
+    assert found.ess > result.ess
