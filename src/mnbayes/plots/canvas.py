@@ -74,6 +74,18 @@ def _set(text: str, file: str, size: float, dpi: float) -> _Line | None:
     return _Line(pixels, depth // 64 + 1, width / 64, height / 64, depth / 64)
 
 
+@lru_cache(maxsize=64)
+def _heights(file: str, size: float, dpi: float) -> tuple[float, float, float] | None:
+    """Least height above and depth below the baseline, and gap between lines, pixels."""
+    font = get_font(file)
+    table = font.get_sfnt_table("OS/2")
+    if table is None:
+        return None
+    dots = size * dpi / 72 / font.units_per_EM
+    parts = table["sTypoAscender"], -table["sTypoDescender"], table["sTypoLineGap"]
+    return parts[0] * dots, parts[1] * dots, parts[2] * dots
+
+
 class Renderer(RendererAgg):
     """Matplotlib's renderer, but for horizontal and upright text in letters of the first font."""
 
@@ -89,6 +101,14 @@ class Renderer(RendererAgg):
             return line.width, line.height, line.depth
         measure: Callable[..., tuple[float, float, float]] = super().get_text_width_height_descent
         return measure(s, prop, ismath)
+
+    def _get_font_height_metrics(
+        self, prop: FontProperties
+    ) -> tuple[float, float, float] | tuple[None, None, None]:
+        # Matplotlib's texts ask a renderer for this, where it has it, before they look into the
+        # font themselves, which they do for every text anew.
+        found = _heights(_font_file(prop), prop.get_size_in_points(), self.dpi)
+        return (None, None, None) if found is None else found
 
     def draw_text(
         self, gc: Any, x: float, y: float, s: str, prop: FontProperties, angle: float,

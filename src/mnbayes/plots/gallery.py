@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -28,6 +29,23 @@ from mnbayes.plots.withdrawal import tipping_curve, withdrawal_strategies
 from mnbayes.results import Result
 
 
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """Leave Python's garbage lying while a block runs.
+
+    Figures are tens of thousands of objects that refer to each other. While they are made, the
+    collector goes through all that the process holds again and again, and finds nothing.
+    """
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
+@without_collection()
 def all_figures(
     result: Result, definitions: Definitions, synthetic: bool, *, repeated: bool = False
 ) -> dict[str, Figure]:
@@ -104,11 +122,13 @@ def png_bytes(figure: Figure) -> bytes:
     With a palette of 256 colours, a third of the size: a report holds a dozen figures.
     """
     canvas: Any = Canvas(figure)
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
-    image = Image.fromarray(np.ascontiguousarray(pixels))
+    with without_collection():
+        canvas.draw()
+    size = canvas.get_width_height()
+    image = Image.frombuffer("RGBA", size, canvas.buffer_rgba(), "raw", "RGBA", 0, 1).convert("RGB")
+    few = image.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
-    image.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(buffer, "PNG")
+    few.save(buffer, "PNG")
     return buffer.getvalue()
 
 
