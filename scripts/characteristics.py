@@ -1,0 +1,56 @@
+"""Study the decision rule in simulated trials; store the result that the report shows.
+
+Run ``python scripts/characteristics.py`` after the collapsed engine, a scenario, a card or the
+decision rule changed (``tests/test_characteristics_stored.py`` then fails and says so); it takes
+about ten minutes on two cores for the model of protein, and as long again for that with albumin.
+It may be killed and started again. The result is ``data/characteristics``, one folder a model.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mnbayes.characteristics.command import PATIENTS, run_characteristics, write_characteristics
+from mnbayes.characteristics.stored import stored_folder
+from mnbayes.terminal.characteristics import show_characteristics
+from mnbayes.terminal.run import progress_bars
+
+SEED = 20261122
+#: Numbers of patients and replicates for each model. The first rule, on remission, needs albumin,
+#: and a fit of two markers takes ten times as long: the trial's own size, and fewer replicates.
+STUDIES = {"proteinuria": (PATIENTS, 2000), "remission": ((8,), 500)}
+
+
+def main() -> int:
+    """Run the studies, print and store them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--model", action="append", choices=list(STUDIES), help="default: all")
+    parser.add_argument("--scale", type=float, default=1.0, help="times the replicates")
+    parser.add_argument("--workers", type=int, default=None, help="processes (default: one a core)")
+    parser.add_argument("--scheduler", default=None, help="address of a Dask cluster")
+    parser.add_argument(
+        "--ledgers", type=Path, default=Path("results/characteristics"), help="to go on from"
+    )
+    parser.add_argument("--out", type=Path, default=stored_folder(), help="where to store")
+    arguments = parser.parse_args()
+    for model in arguments.model or STUDIES:
+        patients, replicates = STUDIES[model]
+        with progress_bars() as news:
+            found, _ = run_characteristics(
+                model,
+                patients=patients,
+                replicates=max(2, round(replicates * arguments.scale)),
+                scheduler=arguments.scheduler,
+                workers=arguments.workers,
+                out=arguments.ledgers / f"stored-{model}",
+                seed=SEED,
+                news=news,
+            )
+        show_characteristics(found)
+        write_characteristics(found, arguments.out / model, pictures=False)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

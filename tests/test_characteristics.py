@@ -1,0 +1,452 @@
+"""Scenarios do what they say, readings by hand, and a small study from end to end."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mnbayes.characteristics.scenarios as sc
+from mnbayes.cards import load_card
+from mnbayes.categories import classify
+from mnbayes.characteristics import command
+from mnbayes.characteristics.command import run_characteristics
+from mnbayes.characteristics.fits import population_fit
+from mnbayes.characteristics.judges import (
+    BETWEEN,
+    FALSE,
+    TRUE,
+    Truth,
+    other_judges,
+    rule_judges,
+    truth_of,
+)
+from mnbayes.characteristics.readings import counted, exact_majority, majority, wilcoxon_fall
+from mnbayes.characteristics.replicate import (
+    Setting,
+    fall_share,
+    observed,
+    quantity,
+    replicate,
+    rule_columns,
+)
+from mnbayes.characteristics.result import read_result
+from mnbayes.characteristics.scenarios import (
+    MARKERS,
+    WEEKS,
+    find_scenario,
+    register_scenario,
+    scenarios,
+)
+from mnbayes.characteristics.summary import decisions, estimates
+from mnbayes.collapsed.fits import study_fit
+from mnbayes.definitions import load_definitions
+from mnbayes.design.rules import load_rules
+from mnbayes.montecarlo import normal_points
+from mnbayes.population import population_share
+from mnbayes.problems import InputError
+from mnbayes.remission import POINTS, POINTS_SEED
+
+MANY = 40_000
+DEFINITIONS = load_definitions()
+CARD = load_card("proteinuria")
+RULES, LEFT_OUT = rule_judges(load_rules().rule, CARD, DEFINITIONS)
+JUDGES = (*RULES, *other_judges())
+
+
+def protein_change(name: str, n: int = MANY) -> tuple[np.ndarray, np.ndarray]:
+    """True and measured log change of protein to week 12."""
+    cohort = find_scenario(name).simulate(n, np.random.default_rng(3))
+    return tuple(part[:, -1, 0] - part[:, 0, 0] for part in (cohort.true, cohort.measured))
+
+
+# Scenarios
+
+
+@pytest.mark.parametrize("scenario", scenarios(), ids=lambda item: item.name)
+def test_a_scenario_has_the_ratio_it_states(scenario: sc.Scenario) -> None:
+    assert scenario.gmr is not None
+    true, _ = protein_change(scenario.name)
+    error = true.std() / np.sqrt(MANY)
+    assert true.mean() == pytest.approx(np.log(scenario.gmr), abs=4 * error + 1e-12)
+
+
+@pytest.mark.parametrize("scenario", scenarios(), ids=lambda item: item.name)
+def test_cohorts_are_whole_and_follow_from_the_stream(scenario: sc.Scenario) -> None:
+    one, two = (scenario.simulate(7, np.random.default_rng(5)) for _ in range(2))
+    assert one.true.shape == one.measured.shape == (7, len(WEEKS), len(MARKERS))
+    np.testing.assert_array_equal(one.measured, two.measured)
+    assert np.isfinite(one.true).all()
+    assert np.isfinite(one.measured[:, :2]).all()  # baseline and week 1 are always there
+    missing = np.isnan(one.measured[..., 0])
+    assert (missing == np.isnan(one.measured[..., 1])).all()
+    assert (np.diff(missing.astype(int), axis=1) >= 0).all()  # who left does not come back
+    np.testing.assert_array_equal(one.withdrew, missing[:, -1])
+
+
+def test_nothing_changes_where_nothing_should() -> None:
+    for name in ("no_change", "regression_to_mean", "strong_regression", "heavy_tails"):
+        true, _ = protein_change(name)
+        np.testing.assert_allclose(true, 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "centre"),
+    [("regression_to_mean", sc.SCREENED), ("strong_regression", sc.SCREENED_LOW)],
+)
+def test_regression_to_the_mean_is_that_of_a_cut_off_normal(name: str, centre: float) -> None:
+    """Against the closed form, and against patients drawn one by one until enough are enrolled."""
+    from scipy.stats import norm
+
+    total = np.hypot(sc.SCREENED_SD, sc.NOISE)
+    cut = np.log(sc.ENTRY / centre) / total
+    expected = -(sc.NOISE**2 / total) * norm.pdf(cut) / norm.sf(cut)
+    cohort = find_scenario(name).simulate(MANY, np.random.default_rng(3))
+    _, seen = protein_change(name)
+    assert seen.mean() == pytest.approx(expected, abs=4 * seen.std() / np.sqrt(MANY))
+    assert np.exp(cohort.measured[:, 0, 0]).min() >= sc.ENTRY * (1 - 1e-9)
+    rng = np.random.default_rng(4)
+    base = np.log(centre) + sc.SCREENED_SD * rng.standard_normal(20 * MANY)
+    first = base + sc.NOISE * rng.standard_normal(base.size)
+    base = base[first >= np.log(sc.ENTRY)]
+    assert cohort.true[:, 0, 0].mean() == pytest.approx(base.mean(), abs=0.012)
+    assert cohort.true[:, 0, 0].std() == pytest.approx(base.std(), rel=0.03)
+
+
+def test_heavy_tails_have_the_stated_robust_and_plain_spread() -> None:
+    cohort = find_scenario("heavy_tails").simulate(MANY, np.random.default_rng(3))
+    error = (cohort.measured - cohort.true)[..., 0].ravel()
+    quartiles = np.quantile(error, [0.25, 0.75])
+    # Quartile of a t with 3 degrees of freedom: 0.7649.
+    assert np.diff(quartiles)[0] / 2 == pytest.approx(0.7649 * sc.HEAVY_SCALE, rel=0.02)
+    assert np.mean(np.abs(error) > 1.0) > 3 * np.mean(
+        np.abs(np.random.default_rng(1).normal(0, sc.NOISE, error.size)) > 1.0
+    )
+
+
+def test_responders_are_two_kinds() -> None:
+    true, _ = protein_change("responders")
+    assert set(np.round(np.exp(true), 6)) == {1.0, sc.RESPONSE}
+    assert np.mean(true < -0.1) == pytest.approx(sc.RESPONDERS, abs=0.01)
+
+
+def test_a_quarter_leaves_at_random_or_because_it_went_badly() -> None:
+    for name in ("random_leave", "worst_leave", "worst_leave_no_change"):
+        cohort = find_scenario(name).simulate(MANY, np.random.default_rng(3))
+        assert cohort.withdrew.sum() == MANY // 4
+        moved = cohort.true[:, -1, 0] - cohort.true[:, 0, 0]
+        stayed, left = moved[~cohort.withdrew], moved[cohort.withdrew]
+        if name == "random_leave":
+            assert stayed.mean() == pytest.approx(left.mean(), abs=0.03)
+        else:
+            assert stayed.max() <= left.min()
+        last = np.isfinite(cohort.measured[cohort.withdrew, :, 0]).sum(axis=1) - 1
+        np.testing.assert_allclose(np.bincount(last, minlength=4)[1:] / last.size, 1 / 3, atol=0.02)
+    assert [find_scenario("worst_leave").simulate(n, np.random.default_rng(1)).withdrew.sum()
+            for n in (4, 8, 16)] == [1, 2, 4]  # fmt: skip
+
+
+def test_a_slow_change_arrives_at_week_12() -> None:
+    cohort = find_scenario("slow_change").simulate(MANY, np.random.default_rng(3))
+    course = (cohort.true - cohort.true[:, :1])[..., 0].mean(axis=0) / np.log(sc.RATIO)
+    np.testing.assert_allclose(course, sc.SLOWLY, atol=0.02)
+
+
+def test_albumin_rises_as_protein_falls() -> None:
+    cohort = find_scenario("change").simulate(200, np.random.default_rng(3))
+    change = cohort.true - cohort.true[:, :1]
+    np.testing.assert_allclose(change[..., 1], sc.ALBUMIN_SLOPE * change[..., 0])
+
+
+def test_scenarios_can_be_added_and_names_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sc, "_REGISTRY", dict(sc._REGISTRY))
+
+    @register_scenario("rebound", "Rebound", "Half at week 4, none of it at week 12.")
+    def rebound(n: int, rng: np.random.Generator) -> sc.Simulated:
+        change = np.log(0.5) * np.array([0.0, 1.0, 1.0, 1.0, 0.0])
+        return sc.measured(sc.baselines(n, rng), np.broadcast_to(change, (n, 5)), rng)
+
+    assert scenarios()[-1].simulate is rebound
+    truth = truth_of(find_scenario("rebound"), JUDGES, DEFINITIONS)
+    assert truth.log_gmr == pytest.approx(0.0, abs=1e-12)  # counted, since none is stated
+    assert set(truth.meaning.values()) == {FALSE}
+    with pytest.raises(ValueError, match="already"):
+        register_scenario("rebound", "", "")
+    with pytest.raises(ValueError, match="letters"):
+        register_scenario("two words", "", "")
+    with pytest.raises(InputError, match="did you mean rebound"):
+        find_scenario("rebount")
+
+
+# Readings
+
+
+def test_wilcoxon_by_enumerating_every_sign() -> None:
+    rng = np.random.default_rng(2)
+    first, last = np.exp(rng.normal(1.4, 0.4, 7)), np.exp(rng.normal(1.0, 0.4, 7))
+    difference = last - first
+    ranks = np.argsort(np.argsort(np.abs(difference))) + 1
+    positive = ranks[difference > 0].sum()
+    sums = [np.dot(signs, ranks) for signs in itertools.product((0, 1), repeat=7)]
+    assert wilcoxon_fall(first, last) == pytest.approx(np.mean(np.array(sums) <= positive))
+
+
+def test_five_pairs_can_never_reach_the_level() -> None:
+    falls = np.arange(1.0, 7.0)
+    assert wilcoxon_fall(10 + falls[:5], np.full(5, 10.0)) == 2.0**-5  # two-sided 0.0625
+    assert wilcoxon_fall(10 + falls, np.full(6, 10.0)) == 2.0**-6  # two-sided 0.03125
+    assert wilcoxon_fall(np.full(6, 10.0), 10 + falls) == 1.0  # a rise is no fall
+
+
+def test_wilcoxon_leaves_out_who_is_not_there() -> None:
+    first = np.array([5.0, 4.0, np.nan, 6.0])
+    last = np.array([4.0, 2.0, 3.0, np.nan])
+    assert wilcoxon_fall(first, last) == 0.25
+    assert np.isnan(wilcoxon_fall(first[2:], last[2:]))
+
+
+def test_five_of_seven() -> None:
+    """The published counts: eight enrolled, one withdrew, falls of 17 % and more are effective."""
+    first = np.log(np.array([4.0, 5.0, 3.0, 6.0, 4.0, 4.0, 5.0, 4.0]))
+    ratio = np.array([0.24, 0.5, 0.4, 0.45, 0.83, 0.9, 1.2, np.nan])
+    effective, evaluable = counted(first, first + np.log(ratio), DEFINITIONS)
+    assert (effective, evaluable) == (5, 7)
+    assert majority(effective, evaluable)
+    assert not exact_majority(effective, evaluable)  # 29.0 to 96.3 %
+
+
+def test_half_is_no_majority_and_the_test_is_the_interval() -> None:
+    from scipy.stats import binomtest
+
+    assert not majority(4, 8)
+    assert majority(5, 8)
+    for m in range(1, 15):
+        for k in range(m + 1):
+            low = binomtest(k, m).proportion_ci(0.95, "exact").low
+            assert bool(exact_majority(k, m)) == (low > 0.5), (k, m)
+    assert not exact_majority(0, 0)
+
+
+# Judges
+
+
+def test_a_model_is_judged_by_the_rules_it_can_answer() -> None:
+    assert [judge.name for judge in RULES] == ["effective", "proteinuria"]
+    assert LEFT_OUT == {"remission": "it needs albumin"}
+    both, left_out = rule_judges(load_rules().rule, load_card("remission"), DEFINITIONS)
+    assert [judge.name for judge in both] == ["remission", "effective", "proteinuria"]
+    assert not left_out
+
+
+def test_meaning_of_a_go() -> None:
+    share, ratio = RULES
+    assert [share.meaning(x) for x in (0.4, 0.5, 0.6, 0.75, 0.9)] == [
+        FALSE, FALSE, BETWEEN, TRUE, TRUE,
+    ]  # fmt: skip
+    assert [ratio.meaning(x) for x in (1.1, 1.0, 0.9, 0.7, 0.4)] == [
+        FALSE, FALSE, BETWEEN, TRUE, TRUE,
+    ]  # fmt: skip
+    assert share.meaning(0.501, error=0.001) == FALSE  # not known to be above
+    truth = truth_of(find_scenario("change"), JUDGES, DEFINITIONS)
+    from scipy.special import ndtr
+
+    expected = ndtr((np.log(0.85) - np.log(sc.RATIO)) / sc.OWN_SD)
+    assert truth.value["effective"] == pytest.approx(expected, abs=0.005)
+    assert truth.value["proteinuria"] == pytest.approx(sc.RATIO)
+    assert set(truth.meaning.values()) == {TRUE}
+
+
+def test_a_rule_for_a_visit_that_no_scenario_has_is_refused() -> None:
+    rule = load_rules().rule[2].model_copy(update={"week": 24.0})
+    with pytest.raises(InputError, match="one of 1, 2, 4, 12"):
+        rule_judges([rule], CARD, DEFINITIONS)
+    remission = load_rules().rule[:1]
+    with pytest.raises(InputError, match=r"a rule of decision\.toml can judge"):
+        rule_judges(remission, CARD, DEFINITIONS)
+
+
+# One replicate
+
+
+def test_the_population_is_that_of_the_whole_fit() -> None:
+    """Leaving the patients' effects out changes nothing but the random numbers."""
+    cohort = find_scenario("worst_leave").simulate(8, np.random.default_rng(1))
+    data = observed(cohort, CARD)
+    ours = population_fit(CARD, data, np.random.default_rng(2), 4000)
+    whole = study_fit(CARD, data, np.random.default_rng(3), 4000)
+    assert not ours.doubt
+    for mine, theirs in (
+        (ours.population.visit_change[..., 0], whole.draws["visit_change"][..., 0]),
+        (ours.population.factor[:, 1], None),
+    ):
+        if theirs is None:
+            mine, theirs = np.linalg.norm(mine, axis=1), whole.draws["change_sd"][:, 0]
+        spread = theirs.std(axis=0)
+        np.testing.assert_allclose(mine.mean(axis=0), theirs.mean(axis=0), atol=0.12 * spread.max())
+        np.testing.assert_allclose(mine.std(axis=0), spread, rtol=0.12)
+
+
+def test_the_share_in_closed_form_is_that_over_points() -> None:
+    cohort = find_scenario("change").simulate(8, np.random.default_rng(1))
+    fitted = population_fit(CARD, observed(cohort, CARD), np.random.default_rng(2))
+    population = fitted.population
+    points = normal_points(POINTS, population.dims, POINTS_SEED)
+    over_points = population_share(population, DEFINITIONS, points)["effective"][:, -1]
+    exact = fall_share(population, 3, DEFINITIONS.effective.fall.at_least)
+    np.testing.assert_allclose(exact, over_points, atol=0.02)
+    np.testing.assert_array_equal(quantity(population, RULES[0], CARD, DEFINITIONS), exact)
+
+
+def test_a_replicate_says_what_the_data_say() -> None:
+    setting = Setting(CARD, DEFINITIONS, RULES, {s.name: s for s in scenarios()})
+    cell = {"scenario": "worst_leave", "patients": 8}
+    found = replicate(np.random.SeedSequence(7), cell, setting)
+    assert found.keys() == setting.columns.keys()
+    again = replicate(np.random.SeedSequence(7), cell, setting)
+    assert found == again
+    data, _ = np.random.SeedSequence(7).spawn(2)
+    cohort = find_scenario("worst_leave").simulate(8, np.random.default_rng(data))
+    first, last = cohort.measured[:, 0, 0], cohort.measured[:, -1, 0]
+    seen = ~np.isnan(last)
+    met = classify(first[seen], last[seen], None, DEFINITIONS)["effective"]
+    assert (found["effective"], found["evaluable"]) == (met.sum(), 6)
+    assert found["log_lower"] < found["log_median"] < found["log_upper"] < 0
+    for name in ("effective", "proteinuria"):
+        assert all(0 <= found[column] <= 1 for column in rule_columns(name))
+
+
+def test_a_fit_that_fails_keeps_the_tests_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise np.linalg.LinAlgError("Matrix is not positive definite.")
+
+    monkeypatch.setattr("mnbayes.characteristics.replicate.population_fit", broken)
+    setting = Setting(CARD, DEFINITIONS, RULES, {s.name: s for s in scenarios()})
+    cell = {"scenario": "change", "patients": 8}
+    found = replicate(np.random.SeedSequence(7), cell, setting)
+    assert found["withheld"] == "LinAlgError: Matrix is not positive definite."
+    assert found["log_median"] is None
+    assert found["evaluable"] == 8
+    assert 0 < found["wilcoxon"] < 1
+
+
+# Counting
+
+
+def by_hand() -> pd.DataFrame:
+    """Four replicates: go, consider, withheld, failed."""
+    rows = pd.DataFrame(
+        {
+            "scenario": "change",
+            "patients": 8,
+            "failure": [None, None, None, "ValueError: x"],
+            "log_lower": [-1.0, -0.5, np.nan, np.nan],
+            "log_median": [-0.7, -0.2, np.nan, np.nan],
+            "log_upper": [-0.3, 0.1, np.nan, np.nan],
+            "wilcoxon": [0.01, 0.2, 0.02, np.nan],
+            "effective": pd.array([7, 4, 5, None], dtype="Int64"),
+            "evaluable": pd.array([7, 8, 8, None], dtype="Int64"),
+        }
+    )
+    for name, values in (("effective", (0.9, 0.6)), ("proteinuria", (0.95, 0.9))):
+        for column, high in zip(rule_columns(name), (values[0], 0.7), strict=True):
+            rows[column] = [high, values[1], np.nan, np.nan]
+    return rows
+
+
+def test_rates_bias_and_coverage_by_hand() -> None:
+    truth = {"change": Truth(np.log(0.5), {j.name: 0.5 for j in JUDGES},
+                             {j.name: TRUE for j in JUDGES})}  # fmt: skip
+    row = estimates(by_hand(), truth).iloc[0]
+    assert (row["replicates"], row["withheld"], row["failed"]) == (4, 1, 1)
+    assert row["bias"] == pytest.approx(-0.45 - np.log(0.5))
+    assert row["bias_mcse"] == pytest.approx(np.std([-0.7, -0.2], ddof=1) / np.sqrt(2))
+    assert row["coverage"] == 0.25  # of all four: withheld and failed do not cover
+    assert row["width"] == pytest.approx(0.65)
+    assert row["evaluable"] == pytest.approx(23 / 3)
+    table = decisions(by_hand(), JUDGES, truth).set_index("judge")
+    # effective: significance at least 0.8 and relevance at least 0.5 asked.
+    assert table.loc["effective", ["go", "consider", "no_go", "silent"]].tolist() == [
+        0.25, 0.25, 0.0, 0.5,
+    ]  # fmt: skip
+    assert table.loc["proteinuria", ["go", "consider", "no_go", "silent"]].tolist() == [
+        0.5, 0.0, 0.0, 0.5,
+    ]  # fmt: skip
+    assert table.loc["wilcoxon", ["go", "no_go", "silent"]].tolist() == [0.5, 0.25, 0.25]
+    assert table.loc["majority", ["go", "no_go", "silent"]].tolist() == [0.5, 0.25, 0.25]
+    assert table.loc["exact", ["go", "no_go", "silent"]].tolist() == [0.25, 0.5, 0.25]
+    assert table.loc["effective", "go_mcse"] == pytest.approx(np.sqrt(0.25 * 0.75 / 4))
+
+
+# From end to end
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, Path]:
+    folder = tmp_path_factory.mktemp("characteristics") / "study"
+    return run_characteristics(
+        scenario=["strong_regression", "change"], patients=[8, 4], replicates=12, workers=0,
+        out=folder, seed=3,
+    )  # fmt: skip
+
+
+def test_a_small_study(small: tuple[object, Path]) -> None:
+    found, folder = small
+    assert found.patients == (4, 8)
+    assert found.cells == 4
+    assert len(found.estimates) == 4
+    assert len(found.decisions) == 4 * len(JUDGES)
+    assert [item.name for item in found.false_go] == ["strong_regression"]
+    assert [item.name for item in found.other_go] == ["change"]
+    # The wrong picture is seen, and it is seen as one.
+    table = found.estimates.set_index(["scenario", "patients"])
+    assert table.loc[("strong_regression", 8), "bias"] < -0.15
+    four = found.of("wilcoxon", "change").iloc[0]
+    assert (four["patients"], four["go"]) == (4, 0.0)  # four pairs cannot reach 0.05
+    names = {path.name for path in folder.iterdir()}
+    assert {"study.ledger", "characteristics.json", "estimates.csv", "decisions.csv",
+            "false_go.png", "right_go.png", "estimates.png"} <= names  # fmt: skip
+
+
+def test_a_study_is_read_back_and_goes_on(small: tuple[object, Path]) -> None:
+    found, folder = small
+    read = read_result(folder)
+    pd.testing.assert_frame_equal(read.estimates, found.estimates, atol=1e-5, check_dtype=False)
+    pd.testing.assert_frame_equal(read.decisions, found.decisions, atol=1e-5, check_dtype=False)
+    assert read.scenarios == found.scenarios
+    assert read.left_out == LEFT_OUT
+    assert json.loads((folder / "characteristics.json").read_text())["replicates"] == 12
+    more, _ = run_characteristics(
+        scenario=["strong_regression", "change"], patients=[4, 8], replicates=13, workers=0,
+        out=folder, seed=3,
+    )  # fmt: skip
+    assert set(more.estimates["replicates"]) == {13}
+    with pytest.raises(InputError, match="another folder"):
+        run_characteristics(scenario=["change"], patients=[4], workers=0, out=folder, seed=4)
+
+
+def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        run_characteristics(
+            scenario=["chance"], patients=[2, 500], replicates=1, out=tmp_path / "x"
+        )
+    text = str(caught.value)
+    assert "did you mean change" in text
+    assert text.count("--n") == 2
+    assert "--replicates" in text
+    assert not (tmp_path / "x").exists()
+    with pytest.raises(InputError, match="scenarios have these alone"):
+        run_characteristics("lymphocytes", out=tmp_path / "x")
+    assert command.REPLICATES == 2000
+    assert {4, 40} <= set(command.PATIENTS)
+
+
+def test_a_folder_without_a_result_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        read_result(tmp_path)
+    (tmp_path / "characteristics.json").write_text("{}")
+    with pytest.raises(InputError, match="scenarios"):
+        read_result(tmp_path)
