@@ -60,6 +60,9 @@ def test_files_of_a_run(finished: Path) -> None:
         "plots/joint_correlations.png", "plots/lymphocytes_subset_forest.png",
         "plots/proteinuria_trajectories_urine_protein_24h.png",
         "plots/remission_trajectories_albumin.png",
+        "decision.csv", "assurance.csv", "designs.csv", "plots/decision_assurance.png",
+        "published_answers.csv", "posterior/published.nc", "plots/published_answers.png",
+        "historical_rates.csv", "historical_left_out.csv", "posterior/historical.nc",
     }  # fmt: skip
 
 
@@ -75,17 +78,19 @@ def test_terminal_ends_with_a_table_a_clinician_can_read(finished: Path) -> None
 def test_probabilities_csv(finished: Path) -> None:
     table = pd.read_csv(finished / "probabilities.csv")
     assert table.columns.tolist() == PROBABILITY_COLUMNS.split()
-    assert set(table["model"]) == {"proteinuria", "remission", "joint"}
+    assert set(table["model"]) == {"proteinuria", "remission", "joint", "published"}
     assert set(table["quantity"]) == {
         "observed", "latent", "repeat", "next_patient", "population", "exceeds",
     }  # fmt: skip
     assert set(table["category"]) == set(CATEGORIES)
     assert set(table["week"]) == {1, 2, 4, 12}
+    assert set(table.loc[table["model"] == "published", "week"]) == {12}
     per_patient = table["quantity"].isin(["observed", "latent", "repeat"])
     assert (table["patient"].notna() == per_patient).all()
     assert table["probability"].dropna().between(0, 1).all()
     modelled = table[(table["quantity"] != "observed") & table["probability"].notna()]
-    assert (modelled["mcse"] > 0).all()
+    # The shares that published counts give are exact.
+    assert (modelled.loc[modelled["model"] != "published", "mcse"] > 0).all()
     assert modelled["prior_probability"].between(0, 1).all()
     # The withdrawn patient was not measured at week 12, but is predicted.
     left = table[
@@ -98,7 +103,9 @@ def test_probabilities_csv(finished: Path) -> None:
 def test_estimates_csv(finished: Path) -> None:
     table = pd.read_csv(finished / "estimates.csv")
     assert table.columns.tolist() == ESTIMATE_COLUMNS.split()
-    assert len(table) == 4 * (1 + 2 + 5 + 7 + 1)
+    assert len(table) == 4 * (1 + 2 + 5 + 7 + 1) + 1
+    (published,) = table[table["model"] == "published"].itertuples()
+    assert (published.marker, published.week) == ("urine_protein_24h", 12)
     assert (table["gmr_lower"] < table["gmr_median"]).all()
     assert (table["p_fall_50"] <= table["p_fall_30"]).all()
 
@@ -119,6 +126,25 @@ def test_run_json(finished: Path) -> None:
     assert all(model["beliefs"] == {} for model in run["models"].values())
     assert {"python", "pymc", "nutpie", "mnbayes"} <= set(run["versions"])
     assert run["models"]["remission"]["seconds"]["sample"] > 0
+
+
+def test_what_stands_beside_the_cohort_is_recorded_and_apart(finished: Path) -> None:
+    run = json.loads((finished / MANIFEST).read_text())
+    for name in ("published", "historical"):
+        assert run[name]["converged"] is True
+        assert name not in run["models"]
+    page = (finished / "report.html").read_text()
+    section = page[page.index('<section id="published">') :]
+    section = section[: section.index("</section>")]
+    assert "No patient of the synthetic cohort is in it" in section
+    assert '<p class="tag">' not in section
+
+
+def test_beside_alone_is_refused_with_the_command_for_it(tmp_path: Path) -> None:
+    done = runner.invoke(app, ["fit", "--model", "published", "--out", str(tmp_path / "o")])
+    assert done.exit_code == 2
+    assert "mnbayes published" in " ".join(done.output.split())
+    assert not (tmp_path / "o").exists()
 
 
 def test_diagnostics_csv(finished: Path) -> None:

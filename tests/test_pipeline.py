@@ -22,20 +22,20 @@ def names(cards: list) -> list[str]:
     return [card.name for card in cards]
 
 
-def test_cards_are_worked_on_longest_first_and_come_back_in_their_order(
+def test_cards_are_worked_on_longest_first_and_come_back_by_name(
     monkeypatch: pytest.MonkeyPatch, cohort: Cohort, definitions: Definitions
 ) -> None:
     tasks: list[str] = []
 
     def work(job: pipeline.Job, card: Card, progress: object) -> SimpleNamespace:
         tasks.append(card.name)
-        return SimpleNamespace(result=SimpleNamespace(name=card.name))
+        return SimpleNamespace(name=card.name)
 
     monkeypatch.setattr(pipeline, "work", work)
     monkeypatch.setattr(workers.os, "cpu_count", lambda: 1)
     job = pipeline.Job(cohort, tuple(CARDS.values()), definitions)
     done = pipeline.work_all(job, lambda *news: None)
-    assert [item.result.name for item in done] == list(CARDS)
+    assert {name: item.name for name, item in done.items()} == {name: name for name in CARDS}
     assert sorted(tasks) == sorted(CARDS)
     sizes = [len(CARDS[name].markers) for name in tasks]
     assert sizes == sorted(sizes, reverse=True)

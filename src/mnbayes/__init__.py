@@ -23,14 +23,25 @@ if TYPE_CHECKING:
     from mnbayes.comparison.runs import compare_runs as compare_runs
     from mnbayes.definitions import Definitions as Definitions
     from mnbayes.definitions import load_definitions as load_definitions
+    from mnbayes.design.plan import Plan as Plan
+    from mnbayes.design.plan import plan_counts as plan_counts
+    from mnbayes.design.plan import plan_run as plan_run
     from mnbayes.fitting import Fit as Fit
     from mnbayes.fitting import Sampling as Sampling
     from mnbayes.fitting import fit as fit
+    from mnbayes.historical.card import load_historical_card as load_historical_card
+    from mnbayes.historical.fit import HistoricalResult as HistoricalResult
+    from mnbayes.historical.fit import fit_historical as fit_historical
+    from mnbayes.historical.table import load_historical as load_historical
     from mnbayes.overrides import with_priors as with_priors
     from mnbayes.pipeline import Job as Job
     from mnbayes.pipeline import run_job as run_job
     from mnbayes.problems import InputError as InputError
     from mnbayes.problems import Problem as Problem
+    from mnbayes.published import PublishedResult as PublishedResult
+    from mnbayes.published import fit_published as fit_published
+    from mnbayes.published import load_facts as load_facts
+    from mnbayes.published import load_published_card as load_published_card
     from mnbayes.resources import embedded_cohort as embedded_cohort
     from mnbayes.results import Result as Result
     from mnbayes.results import summarise as summarise
@@ -49,14 +60,25 @@ _HOME = {
     "compare_runs": "comparison.runs",
     "Definitions": "definitions",
     "load_definitions": "definitions",
+    "Plan": "design.plan",
+    "plan_counts": "design.plan",
+    "plan_run": "design.plan",
     "Fit": "fitting",
     "Sampling": "fitting",
     "fit": "fitting",
+    "HistoricalResult": "historical.fit",
+    "fit_historical": "historical.fit",
+    "load_historical": "historical.table",
+    "load_historical_card": "historical.card",
     "with_priors": "overrides",
     "Job": "pipeline",
     "run_job": "pipeline",
     "InputError": "problems",
     "Problem": "problems",
+    "PublishedResult": "published",
+    "fit_published": "published",
+    "load_facts": "published",
+    "load_published_card": "published",
     "embedded_cohort": "resources",
     "Result": "results",
     "summarise": "results",

@@ -102,7 +102,19 @@ def diagnostics_table(run: Run) -> pd.DataFrame:
         table = result.fit.parameters.copy()
         table.insert(0, "model", result.name)
         tables.append(table)
+    tables += [result.diagnostics for result in (run.published, run.historical) if result]
     return pd.concat(tables, ignore_index=True)
+
+
+def _beside(run: Run) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Tables of the published facts, the earlier studies and the decision rule, by file."""
+    if run.published is not None:
+        yield "published_answers", run.published.answers
+    if run.historical is not None:
+        for name in ("rates", "arms", "conflict", "left_out", "readings"):
+            yield f"historical_{name}", getattr(run.historical, name)
+    if run.plan is not None:
+        yield from run.plan.tables.items()
 
 
 def write_run(
@@ -129,8 +141,9 @@ def write_run(
         If ``folder`` holds something that is not a run.
     """
     with whole_folder(folder) as place:
+        rows = [*run.results, *([run.published] if run.published else [])]
         for name in ("probabilities", "population", "estimates"):
-            tables = [getattr(result, name) for result in run.results]
+            tables = [getattr(result, name) for result in rows]
             pd.concat(tables, ignore_index=True).to_csv(place / f"{name}.csv", index=False)
         diagnostics_table(run).to_csv(place / "diagnostics.csv", index=False)
         for name, file in TABLES.items():
@@ -144,9 +157,15 @@ def write_run(
             safety_table(run.cohort).to_csv(place / "safety.csv", index=False)
         for name, table in output_tables((r.withdrawal, r.tipping) for r in run.results).items():
             table.to_csv(place / f"{name}.csv", index=False)
+        for name, table in _beside(run):
+            if not table.empty:
+                table.to_csv(place / f"{name}.csv", index=False)
+        trees = {result.name: result.fit.tree for result in run.results}
+        trees |= {"published": run.published.tree} if run.published else {}
+        trees |= {"historical": run.historical.tree} if run.historical else {}
         (place / "posterior").mkdir()
-        for result in run.results:
-            result.fit.tree.to_netcdf(place / "posterior" / f"{result.name}.nc", engine="h5netcdf")
+        for name, tree in trees.items():
+            tree.to_netcdf(place / "posterior" / f"{name}.nc", engine="h5netcdf")
         (place / "plots").mkdir()
         for model, named in pictures.items():
             for name, png in named.items():

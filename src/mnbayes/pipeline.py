@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
+from typing import Any, Protocol
 
 from mnbayes.cards import Card
 from mnbayes.cohort import Cohort
 from mnbayes.comparison.history import earlier_runs, record
 from mnbayes.definitions import Definitions
+from mnbayes.evidence import NAMES, HistoricalJob, PublishedJob
 from mnbayes.fitting import Sampling, fit
 from mnbayes.influence import leave_one_out
 from mnbayes.lymphocytes.alone import alone
@@ -45,6 +47,8 @@ class Job:
         Whether to refit without each patient the cards that ask for it.
     prior_sets : tuple of PriorSet
         For the record: the cards have their priors already.
+    published : PublishedJob or None
+    historical : HistoricalJob or None
     """
 
     cohort: Cohort
@@ -56,6 +60,8 @@ class Job:
     allow_unconverged: bool = False
     influence: bool = True
     prior_sets: tuple[PriorSet, ...] = ()
+    published: PublishedJob | None = None
+    historical: HistoricalJob | None = None
 
 
 @dataclass(frozen=True)
@@ -125,29 +131,85 @@ def is_repeated(card: Card, cards: Sequence[Card]) -> bool:
     return set(card.markers) <= {marker for markers in smaller for marker in markers}
 
 
-def _work(task: tuple[Job, Card], progress: News) -> Worked:
-    job, card = task
-    return work(job, card, progress)
+@dataclass(frozen=True)
+class _CardTask:
+    job: Job
+    card: Card
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    def work(self, progress: News) -> Worked:
+        return work(self.job, self.card, progress)
 
 
-def work_all(job: Job, progress: News) -> list[Worked]:
-    """Work on every card of a job, side by side where there are cores for it.
+class _Task(Protocol):
+    @property
+    def name(self) -> str: ...
+    def work(self, progress: News) -> Any: ...
+
+
+def _work(task: _Task, progress: News) -> Any:
+    return task.work(progress)
+
+
+def work_all(job: Job, progress: News) -> dict[str, Any]:
+    """Work on everything of a job, side by side where there are cores for it.
 
     The models with most markers come first, since they take longest.
+
+    Returns
+    -------
+    dict
+        By name of the model: :class:`Worked` of each card; result and pictures of the published
+        facts and of the earlier studies.
     """
     for card in job.cards:
         observations(card, job.cohort)  # bad input is reported before anything heavy starts
     longest_first = sorted(job.cards, key=lambda card: len(card.markers), reverse=True)
-    tasks = [(job, card) for card in longest_first]
-    worked = side_by_side(_work, tasks, progress, _load_report)
-    done = {item.result.name: item for item in worked}
-    return [done[card.name] for card in job.cards]
+    tasks: list[_Task] = [_CardTask(job, card) for card in longest_first]
+    tasks += [task for task in (job.historical, job.published) if task is not None]
+    done = side_by_side(_work, tasks, progress, _load_report)
+    return {task.name: item for task, item in zip(tasks, done, strict=True)}
 
 
 def _load_report() -> None:
     """Load what the report needs while the other models are still being worked on."""
     import_module("mnbayes.report")
     import_module("great_tables")
+
+
+def with_plan(run: Run) -> tuple[Run, dict[str, bytes]]:
+    """A run with what the decision rule makes of it, and the pictures of that."""
+    from mnbayes.design.plan import plan_run
+    from mnbayes.plots.design import design_figures
+    from mnbayes.plots.gallery import png_bytes
+
+    plan = plan_run(run)
+    if plan is None:
+        return run, {}
+    pictures = {name: png_bytes(figure) for name, figure in design_figures(plan).items()}
+    return replace(run, plan=plan), pictures
+
+
+def beside_manifest(run: Run) -> dict[str, Any]:
+    """What ``run.json`` says of the models that stand beside the cohort."""
+    found = {"published": run.published, "historical": run.historical}
+    return {
+        name: {
+            "converged": result.converged,
+            "withheld": list(result.withheld),
+            "card": result.card.model_dump(mode="json", by_alias=True),
+            "seconds": _seconds(result.seconds),
+        }
+        for name, result in found.items()
+        if result is not None
+    }
+
+
+def _seconds(seconds: float | Mapping[str, float]) -> float:
+    return round(sum(seconds.values()) if isinstance(seconds, Mapping) else seconds, 2)
 
 
 def run_job(job: Job, folder: Path, progress: News, *, with_report: bool = True) -> Run:
@@ -174,8 +236,12 @@ def run_job(job: Job, folder: Path, progress: News, *, with_report: bool = True)
     history = earlier_runs(folder)
     worked = work_all(job, progress)
     fitted = time.perf_counter()
-    results = tuple(item.result for item in worked)
-    pictures = {item.result.name: item.pictures for item in worked}
+    results = tuple(worked[card.name].result for card in job.cards)
+    pictures = {card.name: worked[card.name].pictures for card in job.cards}
+    beside: dict[str, Any] = dict.fromkeys(NAMES)
+    for name, task in (("published", job.published), ("historical", job.historical)):
+        if task is not None:
+            beside[name], pictures[task.name] = worked[task.name]
 
     seconds = {"models": fitted - clock}
     described = manifest(
@@ -185,8 +251,10 @@ def run_job(job: Job, folder: Path, progress: News, *, with_report: bool = True)
     described |= record(described, history)
     run = Run(
         job.cohort, job.definitions, results, job.prior_set, job.settings, described,
-        job.allow_unconverged,
+        job.allow_unconverged, published=beside["published"], historical=beside["historical"],
     )  # fmt: skip
+    run, pictures["decision"] = with_plan(run)
+    run = replace(run, manifest=described | {"converged": run.converged} | beside_manifest(run))
     report = None
     if with_report:
         from mnbayes.comparison.runs import with_previous
@@ -195,7 +263,7 @@ def run_job(job: Job, folder: Path, progress: News, *, with_report: bool = True)
         progress("report", "writing", 0, 0)
         report = render_report(with_previous(run, folder, history), pictures)
     taken = described["seconds"] | {"report": round(time.perf_counter() - fitted, 2)}
-    run = replace(run, manifest=described | {"seconds": taken})
+    run = replace(run, manifest=run.manifest | {"seconds": taken})
     write_run(run, folder, pictures, report)
     progress("report", "done", 0, 0)
     return run

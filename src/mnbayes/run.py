@@ -11,6 +11,9 @@ from mnbayes.results import Result
 
 if TYPE_CHECKING:
     from mnbayes.comparison.runs import Comparison
+    from mnbayes.design.plan import Plan
+    from mnbayes.historical.fit import HistoricalResult
+    from mnbayes.published.result import PublishedResult
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,12 @@ class Run:
         Whether the user asked to see numbers of fits that failed the gate.
     previous : Comparison or None
         From the previous run to this one; None where there is none that can be read.
+    published : PublishedResult or None
+        What a paper's own numbers say; nothing of the cohort is in it.
+    historical : HistoricalResult or None
+        What earlier studies lead to expect.
+    plan : Plan or None
+        What the decision rule says of the run and of the next trial.
     """
 
     cohort: Cohort
@@ -42,8 +51,14 @@ class Run:
     manifest: dict[str, Any]
     unconverged_shown: bool = False
     previous: Comparison | None = None
+    published: PublishedResult | None = None
+    historical: HistoricalResult | None = None
+    plan: Plan | None = None
 
     @property
     def converged(self) -> bool:
         """Whether every fit passed the gate."""
-        return all(result.fit.diagnostics.converged for result in self.results)
+        beside = [result for result in (self.published, self.historical) if result is not None]
+        return all(result.fit.diagnostics.converged for result in self.results) and all(
+            result.converged for result in beside
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from mnbayes.cli import cohorts as cohorts
+from mnbayes.cli import evidence as evidence
 from mnbayes.cli import priors as priors
 from mnbayes.cli import runs as runs
 from mnbayes.cli.cohorts import fit

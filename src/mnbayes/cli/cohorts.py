@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from mnbayes.cli.shared import BAD_INPUT, NOT_CONVERGED, Priors, Settings, app, clear_errors
-from mnbayes.problems import InputError
+from mnbayes.problems import InputError, Problem
 
 
 @app.command()
@@ -21,8 +21,9 @@ def fit(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model card, by name or .toml file; repeatable (default: every card whose "
-            "markers the cohort has)."
+            help="Model card, by name or .toml file, or published or historical; repeatable "
+            "(default: every card whose markers the cohort has, and those two beside the "
+            "embedded cohort, whose trial they are of)."
         ),
     ] = None,
     priors: Priors = None,
@@ -65,6 +66,7 @@ def fit(
     from mnbayes.cards import available_cards, load_card
     from mnbayes.cohort import load_cohort
     from mnbayes.definitions import load_definitions
+    from mnbayes.evidence import NAMES
     from mnbayes.outputs import check_replaceable, new_folder
     from mnbayes.prior_sets import joined_name
     from mnbayes.problems import gathered
@@ -75,31 +77,45 @@ def fit(
 
     folder = out if out is not None else new_folder(Path("results"), datetime.now())
     check_replaceable(folder)
+    named = [name for name in model or [] if name not in NAMES]
+    if model and not named:
+        expected = "a card of the cohort besides, or `mnbayes published` or `mnbayes historical`"
+        raise InputError([Problem("--model", None, None, ", ".join(model), expected)])
+    beside = model if model is not None else NAMES if data is None else ()
     with gathered() as attempt:
         cohort = attempt(load_cohort, data if data is not None else embedded_cohort())
-        own = [attempt(load_card, name) for name in model or available_cards()]
+        own = [attempt(load_card, name) for name in named or available_cards()]
         prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
         changes = [attempt(overrides.parse_setting, text) for text in set_ or []]
         response = attempt(load_definitions, definitions)
     say_warnings(cohort)
-    if not model:
+    if not named:
         own = fitting_cards(own, cohort)
     cards = overrides.override(own, prior_sets, changes)
     say_priors(own, cards, prior_sets, changes)
 
+    from mnbayes.evidence import historical_job, published_job
     from mnbayes.fitting import Sampling
     from mnbayes.pipeline import Job, run_job
 
+    sampling = Sampling(chains=chains, draws=draws, tune=tune, seed=seed, engine=engine)
+    name = joined_name(prior_sets)
     job = Job(
         cohort,
         tuple(cards),
         response,
-        Sampling(chains=chains, draws=draws, tune=tune, seed=seed, engine=engine),
-        joined_name(prior_sets),
+        sampling,
+        name,
         tuple(set_ or []),
         allow_unconverged,
         influence,
         prior_sets,
+        published_job(response, sampling, prior_sets, name, allow_unconverged=allow_unconverged)
+        if "published" in beside
+        else None,
+        historical_job(sampling, allow_unconverged=allow_unconverged)
+        if "historical" in beside
+        else None,
     )
     with progress_bars() as progress:
         run = run_job(job, folder, progress, with_report=not no_report)

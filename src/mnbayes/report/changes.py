@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mnbayes.markers import MARKERS
+from mnbayes.markers import MARKERS, URINE
 from mnbayes.montecarlo import mcse
 from mnbayes.report import wording
 from mnbayes.report.dominance import TAG, ratio_dominated
 from mnbayes.report.tables import Spanned, Table, records
 from mnbayes.report.wording import probability
 from mnbayes.results import Result
-
-URINE = ("urine_protein_24h", "urine_protein_conc")
 
 
 def prior_draws(result: Result) -> int:

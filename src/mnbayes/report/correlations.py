@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from mnbayes.markers import URINE
 from mnbayes.report import wording
-from mnbayes.report.changes import URINE, prior_text
+from mnbayes.report.changes import prior_text
 from mnbayes.report.dominance import TAG, interval_dominated, probability_dominated
 from mnbayes.report.summary import shown
 from mnbayes.report.tables import Spanned, great, records

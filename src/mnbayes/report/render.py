@@ -15,6 +15,7 @@ from mnbayes.report.changes import best_table, change_table, last_week
 from mnbayes.report.checks import coverage_table
 from mnbayes.report.comparison import difference
 from mnbayes.report.correlations import together
+from mnbayes.report.design import decision_section
 from mnbayes.report.dominance import RULE
 from mnbayes.report.influence import influences
 from mnbayes.report.listing import measurement_table, patients_table
@@ -109,6 +110,22 @@ def _unbroken(value: object) -> object:
     return value.replace(" %", "\N{NO-BREAK SPACE}%") if isinstance(value, str) else value
 
 
+def _published(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> object:
+    if run.published is None:
+        return None
+    from mnbayes.report.published import published_section
+
+    return published_section(run.published, pictures.get(run.published.name, {}))
+
+
+def _historical(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> object:
+    if run.historical is None:
+        return None
+    from mnbayes.report.historical import historical_section
+
+    return historical_section(run.historical, pictures.get(run.historical.card.name, {}))
+
+
 def render_report(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> str:
     """Write the report of a run.
 
@@ -163,6 +180,9 @@ def render_report(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> str:
         sensitivity_threshold=THRESHOLD,
         withdrawals=withdrawals(run),
         regression=regression(run),
+        decision=decision_section(run, run.plan, pictures.get("decision", {})),
+        published=_published(run, pictures),
+        historical=_historical(run, pictures),
         safety=safety(run.cohort),
         previous=difference(run),
         measurements=measurement_table(run.cohort),

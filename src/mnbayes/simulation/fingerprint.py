@@ -11,10 +11,17 @@ from typing import Any
 
 from mnbayes.cards import Card
 
-#: Where the numbers of a fit come from, relative to the package.
+#: Where the numbers of a fit with NUTS come from, relative to the package.
 FITTING_CODE = (
-    *("numerics/*.py", "models/*.py", "inference/*.py"),
-    *("fitting.py", "priors.py", "simulation/cohorts.py"),
+    *("numerics/marginal.py", "numerics/posterior.py", "numerics/groups.py"),
+    *("models/longitudinal.py", "models/density.py", "models/effects.py", "models/correlation.py"),
+    *("models/fixed_effects.py", "models/likelihood.py", "models/observations.py"),
+    *("inference/*.py", "fitting.py", "priors.py", "simulation/cohorts.py"),
+)
+#: And with either engine.
+ENGINE_CODE = (
+    *FITTING_CODE,
+    *("numerics/importance.py", "numerics/effect_draws.py", "collapsed/*.py"),
 )
 
 

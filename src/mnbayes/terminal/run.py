@@ -30,6 +30,9 @@ _STAGES = {
     "influence": "refitting without each patient",
     "drawing": "drawing plots",
     "writing": "writing the report",
+    "starting": "starting workers",
+    "waiting": "waiting for workers",
+    "running": "replicates",
     "done": "done",
 }
 #: The category shown for each patient, most informative first.
@@ -66,7 +69,7 @@ def progress_bars() -> Iterator[News]:
                 return
             bars.update(
                 tasks[model],  # type: ignore[arg-type]
-                description=_STAGES[stage],
+                description=_STAGES.get(stage, stage),
                 total=total or None,
                 completed=done,
             )

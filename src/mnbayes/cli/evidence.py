@@ -1,0 +1,189 @@
+"""What is known besides the cohort, and what comes next: published, historical and design."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mnbayes.cli.shared import NOT_CONVERGED, Priors, app, clear_errors
+
+_Definitions = Annotated[
+    Path | None,
+    typer.Option(help="Definitions of response, a .toml file (default: KDIGO-like)."),
+]
+_AllowUnconverged = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unconverged",
+        help="Show the numbers of a fit that did not converge, marked as such.",
+    ),
+]
+
+
+@app.command()
+@clear_errors
+def published(
+    facts: Annotated[
+        Path | None,
+        typer.Option(help="A paper's facts, a .toml file (default: the trial's abstract)."),
+    ] = None,
+    priors: Priors = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME.ARG=VALUE", help="Set a number of this model's priors."
+        ),
+    ] = None,
+    reading: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SWITCH=CHOICE",
+            help="How to read an ambiguous sentence, such as remission=unknown; repeatable.",
+        ),
+    ] = None,
+    definitions: _Definitions = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder (default: a new one, results/published/).")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    chains: Annotated[int, typer.Option(min=2)] = 4,
+    draws: Annotated[int, typer.Option(min=10, help="Draws per chain, at least 2,000.")] = 2000,
+    allow_unconverged: _AllowUnconverged = False,
+) -> None:
+    """Turn a paper's printed numbers into a posterior: how far, for whom, under every reading."""
+    from mnbayes.inference.sampling import Sampling
+    from mnbayes.published.command import run_published
+    from mnbayes.terminal.published import say_published
+    from mnbayes.terminal.run import progress_bars
+
+    with progress_bars() as bars:
+        written = run_published(
+            facts,
+            prior_sets=priors or ["weak"],
+            settings=set_ or [],
+            readings=reading or [],
+            definitions=definitions,
+            out=out,
+            sampling=Sampling(chains=chains, draws=draws, seed=seed),
+            allow_unconverged=allow_unconverged,
+            news=partial(bars, "published"),
+        )
+    say_published(written.section)
+    typer.echo(str(written.folder))
+    if not written.result.converged:
+        raise typer.Exit(NOT_CONVERGED)
+
+
+@app.command()
+@clear_errors
+def historical(
+    table: Annotated[
+        Path | None,
+        typer.Option(help="Counts of earlier studies, a .csv file (default: those of MN)."),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="The model's card, a .toml file (default: mnbayes's own).")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME.ARG=VALUE", help="Such as between_study_sd.sigma=0.5."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder (default: a new one, results/historical/).")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    refits: Annotated[
+        bool, typer.Option(help="Refit without each study and under other readings of the table.")
+    ] = True,
+    allow_unconverged: _AllowUnconverged = False,
+) -> None:
+    """What earlier studies lead to expect: remission by kind of treatment, benchmark and prior."""
+    from mnbayes.historical.command import run_historical
+    from mnbayes.inference.sampling import Sampling
+    from mnbayes.terminal.historical import say_historical
+    from mnbayes.terminal.run import progress_bars
+
+    with progress_bars() as bars:
+        written = run_historical(
+            table, model, set_ or [], out, Sampling(seed=seed), partial(bars, "historical"),
+            refits=refits, allow_unconverged=allow_unconverged,
+        )  # fmt: skip
+    say_historical(written.section)
+    typer.echo(str(written.folder))
+    if not written.result.converged:
+        raise typer.Exit(NOT_CONVERGED)
+
+
+@app.command()
+@clear_errors
+def design(
+    run: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a finished run (default: the newest under results/)."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Model of the run; repeatable (default: every one).")
+    ] = None,
+    responders: Annotated[
+        int | None, typer.Option(min=0, help="Responders so far, instead of a run.")
+    ] = None,
+    of: Annotated[int | None, typer.Option(min=1, help="Patients they are of.")] = None,
+    prior: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="A B", help="Beta prior of the share, with --responders."),
+    ] = None,
+    definitions: _Definitions = None,
+    rule: Annotated[
+        Path | None, typer.Option(help="Decision rules, a .toml file (default: mnbayes's own).")
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(help="Category of response that the rule is about.")
+    ] = None,
+    week: Annotated[float | None, typer.Option(help="Visit that the rule is about.")] = None,
+    n: Annotated[
+        list[int] | None, typer.Option(min=1, help="Patients of the next trial; repeatable.")
+    ] = None,
+    withdrawal: Annotated[
+        list[float] | None,
+        typer.Option(min=0.0, max=1.0, help="Share that withdraws; repeatable."),
+    ] = None,
+    confidence: Annotated[
+        list[float] | None,
+        typer.Option(min=0.5, max=1.0, help="Confidence the next trial asks for; repeatable."),
+    ] = None,
+    handling: Annotated[
+        Literal["composite", "evaluable"] | None,
+        typer.Option(help="What a withdrawal counts as: a failure, or not at all."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for tables and pictures (default: none).")
+    ] = None,
+) -> None:
+    """Go, consider or no-go by a rule stated beforehand; how a next trial of n would end."""
+    from mnbayes.design.command import run_design
+    from mnbayes.terminal.design import show_design
+
+    plan = run_design(
+        run,
+        model=model or [],
+        responders=responders,
+        of=of,
+        prior=prior,
+        definitions=definitions,
+        rule=rule,
+        category=category,
+        week=week,
+        patients=n or [],
+        withdrawal=withdrawal or [],
+        confidence=confidence or [],
+        handling=handling,
+        out=out,
+    )
+    show_design(plan)
+    if out is not None:
+        typer.echo(str(out))
+    if not plan.main.verdict:
+        raise typer.Exit(NOT_CONVERGED)

@@ -1,0 +1,130 @@
+"""What stands beside a cohort in a run: a paper's published numbers, and earlier studies.
+
+Neither is ever mixed with the patients of the cohort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mnbayes.definitions import Definitions
+from mnbayes.inference.sampling import Sampling
+from mnbayes.prior_sets import PriorSet
+from mnbayes.workers import News
+
+if TYPE_CHECKING:
+    from mnbayes.historical.card import HistoricalCard
+    from mnbayes.historical.fit import HistoricalResult
+    from mnbayes.historical.table import HistoricalTable
+    from mnbayes.published import Facts, PublishedCard, PublishedResult
+
+#: Names by which ``fit --model`` asks for them.
+NAMES = ("published", "historical")
+
+
+@dataclass(frozen=True)
+class PublishedJob:
+    """Facts of a paper and how to fit them.
+
+    Attributes
+    ----------
+    facts : Facts
+    card : PublishedCard
+        With the priors of the run's prior sets.
+    definitions : Definitions
+    sampling : Sampling
+    prior_set : str
+        What the card's priors are called.
+    allow_unconverged : bool
+    """
+
+    facts: Facts
+    card: PublishedCard
+    definitions: Definitions
+    sampling: Sampling
+    prior_set: str
+    allow_unconverged: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.card.name
+
+    def work(self, progress: News) -> tuple[PublishedResult, dict[str, bytes]]:
+        """Fit and draw: the result, and its pictures (PNG bytes by name)."""
+        from mnbayes.plots.gallery import png_bytes
+        from mnbayes.plots.published import published_figures
+        from mnbayes.published import fit_published
+
+        result = fit_published(
+            self.facts, self.card, self.definitions, self.sampling,
+            news=lambda stage, done, total: progress(self.name, stage, done, total),
+            prior_set=self.prior_set, allow_unconverged=self.allow_unconverged,
+        )  # fmt: skip
+        progress(self.name, "drawing", 0, 0)
+        pictures = {name: png_bytes(figure) for name, figure in published_figures(result).items()}
+        progress(self.name, "done", 0, 0)
+        return result, pictures
+
+
+@dataclass(frozen=True)
+class HistoricalJob:
+    """A table of earlier studies and how to fit it."""
+
+    table: HistoricalTable
+    card: HistoricalCard
+    sampling: Sampling
+    allow_unconverged: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.card.name
+
+    def work(self, progress: News) -> tuple[HistoricalResult, dict[str, bytes]]:
+        """Fit and draw: the result, and its pictures (PNG bytes by name)."""
+        from mnbayes.historical.fit import fit_historical
+        from mnbayes.plots.gallery import png_bytes
+        from mnbayes.plots.historical import historical_figures
+
+        result = fit_historical(
+            self.table, self.card, self.sampling,
+            lambda stage, done, total: progress(self.name, stage, done, total),
+            allow_unconverged=self.allow_unconverged,
+        )  # fmt: skip
+        progress(self.name, "drawing", 0, 0)
+        pictures = {name: png_bytes(figure) for name, figure in historical_figures(result).items()}
+        progress(self.name, "done", 0, 0)
+        return result, pictures
+
+
+def published_job(
+    definitions: Definitions,
+    sampling: Sampling,
+    prior_sets: Sequence[PriorSet],
+    prior_set: str,
+    *,
+    allow_unconverged: bool = False,
+) -> PublishedJob:
+    """The trial's own abstract under a run's prior sets.
+
+    Raises
+    ------
+    InputError
+        If a set says something impossible of the model.
+    """
+    from mnbayes.published import load_facts, load_published_card, override_published
+
+    card = override_published(load_published_card(), prior_sets)
+    return PublishedJob(load_facts(), card, definitions, sampling, prior_set, allow_unconverged)
+
+
+def historical_job(sampling: Sampling, *, allow_unconverged: bool = False) -> HistoricalJob:
+    """The earlier studies that mnbayes brings."""
+    from mnbayes.historical.card import load_historical_card
+    from mnbayes.historical.table import load_historical
+
+    card = load_historical_card()
+    return HistoricalJob(load_historical(None, card.classes), card, sampling, allow_unconverged)
