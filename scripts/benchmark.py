@@ -63,6 +63,9 @@ class Benchmark:
         By program.
     stages : list of dict
         Seconds by stage of each refit of mnbayes.
+    collapsed : dict
+        Fits per minute of the collapsed engine, effective draws per second, and growth of the
+        seconds of a fit with the number of patients; empty where not measured.
     notes : list of str
         What was not measured, and how to get it; what was odd.
     """
@@ -72,6 +75,7 @@ class Benchmark:
     timings: list[Timing] = field(default_factory=list)
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
     stages: list[dict[str, float]] = field(default_factory=list)
+    collapsed: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def seconds(self, program: str, task: str) -> float | None:
@@ -192,6 +196,13 @@ def measure(arguments: argparse.Namespace, console: Console) -> Benchmark:
 
         ours: list[str | Path] = [sys.executable, routes.PEERS / "mnbayes_proteinuria.py", out]
         keep(result, console, "mnbayes", python("mnbayes", ours))
+        console.print("collapsed engine …")
+        engine: list[str | Path] = [sys.executable, routes.PEERS / "mnbayes_collapsed.py", out]
+        try:
+            seconds = "10" if arguments.quick else "30"
+            result.collapsed, _ = timed_process([*engine, seconds], out)
+        except RouteError as error:
+            result.notes.append(f"collapsed engine not measured: it {error}")
 
         brms: list[str | Path] = ["Rscript", routes.PEERS / "brms_proteinuria.R", data, priors, out]
         last = [str(refits), cores, "1000", "0.9", str(changed)]
@@ -227,6 +238,30 @@ def ratios(result: Benchmark) -> dict[str, float | None]:
     }
 
 
+def show_collapsed(result: Benchmark, console: Console) -> None:
+    """Print what the collapsed engine does in a minute, and how a fit grows with patients."""
+    found = result.collapsed
+    if not found:
+        return
+    title = f"Whole fits of the collapsed engine, {found['processes']} processes"
+    table = Table("measure", "value", title=title)
+    table.add_row("fits per minute", f"{found['fits_per_minute']:.0f}")
+    table.add_row("not trusted", f"{found['not_trusted']} of {found['fits']}")
+    table.add_row("effective draws a fit", f"{found['effective_per_fit']:.0f}")
+    for name, value in found["effective_per_second"].items():
+        table.add_row(f"effective draws per second, {name}", f"{value:.0f}")
+    brms = result.seconds("brms", f"{REFIT}, recompile = FALSE")
+    if brms is not None:
+        times = found["fits_per_minute"] * brms / 60.0
+        table.add_row("times as many as brms refits", f"{times:.0f}")
+    for engine, seconds in found["growth"].items():
+        for n, value in seconds.items():
+            ratio = value / seconds["8"]
+            label = f"seconds a fit, {engine}, {n} patients"
+            table.add_row(label, f"{value:.4f} ({ratio:.1f} times 8)")
+    console.print(table)
+
+
 def show(result: Benchmark, console: Console) -> None:
     """Print the timings, the ratios and the notes."""
     cores = result.machine["cores"]
@@ -246,6 +281,7 @@ def show(result: Benchmark, console: Console) -> None:
             f"{timing.peak_mib:.0f}",
         )
     console.print(table)
+    show_collapsed(result, console)
     measured = {name: value for name, value in ratios(result).items() if value is not None}
     if measured:
         table = Table(title="Seconds of mnbayes as a share of those of brms")
