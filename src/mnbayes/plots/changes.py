@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from mnbayes.definitions import Definitions
 from mnbayes.markers import MARKERS
-from mnbayes.plots import style
+from mnbayes.plots import marks, style
 from mnbayes.plots.trajectories import Measured, measured
 from mnbayes.remission import PROTEIN
 from mnbayes.results import Result
@@ -58,8 +58,8 @@ def gmr_by_visit(result: Result, synthetic: bool) -> Figure:
             (posterior, 0.0, style.BLUE, "o"),
         ):
             x = places + shift
-            ax.vlines(x, summary[0], summary[4], color=color, linewidth=1.4, zorder=2)
-            ax.vlines(x, summary[1], summary[3], color=color, linewidth=4.5, zorder=2)
+            marks.spans(ax, x, summary[0], summary[4], color=color, linewidth=1.4, zorder=2)
+            marks.spans(ax, x, summary[1], summary[3], color=color, linewidth=4.5, zorder=2)
             ax.plot(
                 x, summary[2], point, color=color, markerfacecolor="white", markersize=5, zorder=3
             )
@@ -160,8 +160,8 @@ def waterfall(result: Result, week: float, definitions: Definitions, synthetic: 
             bar.set_hatch("///")
             bar.set_edgecolor(style.GREY)
     top = float(min(HIGHEST, max(high.max() * 1.08, 15.0)))
-    ax.vlines(places, low[order], np.minimum(high[order], top), color=style.BLACK,
-              linewidth=0.7 if many else 1.2, zorder=3)  # fmt: skip
+    marks.spans(ax, places, low[order], np.minimum(high[order], top), color=style.BLACK,
+                linewidth=0.7 if many else 1.2, zorder=3)  # fmt: skip
     beyond = high[order] > top
     if beyond.any():
         ax.plot(places[beyond], np.full(beyond.sum(), top), "^", color=style.BLACK, markersize=5,
@@ -173,8 +173,9 @@ def waterfall(result: Result, week: float, definitions: Definitions, synthetic: 
             markersize=2.5 if many else 6,
             markeredgewidth=0.0 if many else 1.0, markeredgecolor="white", zorder=4)  # fmt: skip
     between = ~exact & ~np.isnan(lowest) & ~np.isnan(highest)
-    ax.vlines(places[between] + shift, lowest[between], np.minimum(highest[between], top),
-              color=style.VERMILLION, linewidth=3.0, zorder=4)  # fmt: skip
+    marks.spans(ax, places[between] + shift, lowest[between],
+                np.minimum(highest[between], top), color=style.VERMILLION, linewidth=3.0,
+                zorder=4)  # fmt: skip
     ax.axhline(0.0, color=style.BLACK, linewidth=0.8)
     falls = definitions.partial.fall.at_least, definitions.effective.fall.at_least
     if marker.startswith("urine_protein"):

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mnbayes.markers import MARKERS
-from mnbayes.plots import style
+from mnbayes.plots import marks, style
 from mnbayes.plots.trajectories import draw_interval, measured
 from mnbayes.results import Result
 
@@ -56,8 +56,8 @@ def predictive_check(result: Result, marker: str, synthetic: bool) -> Figure:
         ax.set_xlim(-0.6, places[-1] + 0.6)
         style.log_axis(ax, "y", *limits, labelled=grid.is_left(row))
         low_95, low_50, _, high_50, high_95 = bands[:, row]
-        ax.vlines(places, low_95, high_95, color=style.BAND_50, linewidth=2.0, zorder=1)
-        ax.vlines(places, low_50, high_50, color=style.BAND_50, linewidth=7.0, zorder=1)
+        marks.spans(ax, places, low_95, high_95, color=style.BAND_50, linewidth=2.0, zorder=1)
+        marks.spans(ax, places, low_50, high_50, color=style.BAND_50, linewidth=7.0, zorder=1)
         fits, exact = covered[row], ~np.isnan(data.value[row])
         ax.plot(places[fits], data.value[row, fits], "o", color=style.BLACK, markersize=4.2)
         ax.plot(

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from mnbayes.correlations import free_pairs, pair_draws
 from mnbayes.markers import MARKERS
 from mnbayes.montecarlo import mcse, round_to_mcse
-from mnbayes.plots import style
+from mnbayes.plots import marks, style
 from mnbayes.plots.parameters import SHORT, density
 from mnbayes.remission import PROTEIN
 from mnbayes.results import Result
@@ -29,10 +29,10 @@ def _ridge(ax: Axes, y: float, prior: style.FloatArray, posterior: style.FloatAr
         if is_prior:
             drawn = np.where(height > 0.01 * height.max(), y - height * unit, np.nan)
             ax.plot(grid, drawn, color=style.GREY, linestyle="--", linewidth=1.2, zorder=3)
-            ax.hlines(y + 0.055, low, high, color=style.GREY, linewidth=1.2, linestyle="--")
+            marks.rows(ax, y + 0.055, low, high, color=style.GREY, linewidth=1.2, linestyle="--")
         else:
-            ax.fill_between(grid, y, y - height * unit, color=style.BAND_50, linewidth=0, zorder=2)
-            ax.hlines(y, low, high, color=style.BLUE, linewidth=2.2, zorder=4)
+            marks.band(ax, grid, y, y - height * unit, color=style.BAND_50, linewidth=0, zorder=2)
+            marks.rows(ax, y, low, high, color=style.BLUE, linewidth=2.2, zorder=4)
             ax.plot(median, y, "o", color=style.BLUE, markerfacecolor="white", markersize=4.2,
                     zorder=5)  # fmt: skip
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from mnbayes.definitions import Definitions
 from mnbayes.markers import MARKERS
-from mnbayes.plots import style
+from mnbayes.plots import marks, style
 from mnbayes.remission import ALBUMIN, PROTEIN
 from mnbayes.results import Result
 
@@ -76,7 +76,7 @@ def _panel(ax: Axes, rows: pd.DataFrame, answer: Answer, benchmark: float | None
     error = 2 * numbers["mcse_without"]
     low = low.where(low.notna(), (numbers["value_without"] - error).clip(lower=0))
     high = high.where(high.notna(), (numbers["value_without"] + error).clip(upper=scale))
-    ax.hlines(places, low, high, color=style.BLACK, linewidth=1.1, zorder=3)
+    marks.rows(ax, places, low, high, color=style.BLACK, linewidth=1.1, zorder=3)
     ax.plot(numbers["value_without"], places, "o", color=style.BLACK, markerfacecolor="white",
             markersize=4, zorder=4)  # fmt: skip
     ax.set_title(_title(answer), fontsize=style.TEXT, loc="left")

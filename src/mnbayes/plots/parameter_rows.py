@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes.plots import style
+from mnbayes.plots import marks, style
 from mnbayes.plots.parameters import PER_MARKER, PER_MODEL, SHORT, Scalar
 from mnbayes.plots.style import FloatArray
 from mnbayes.results import Result
@@ -36,26 +36,27 @@ def _row_name(item: Scalar) -> str:
 def _panel(ax: Axes, items: Sequence[Scalar], result: Result) -> None:
     on_log = items[0].kind in ("level", "ratio")
     ends: list[FloatArray] = []
-    for row, item in enumerate(items):
-        for group, y in (("prior", row + 0.17), ("posterior", row - 0.13)):
-            values = np.quantile(item.draws(result, group), QUANTILES)
-            low, middle, high = np.exp(values) if on_log else values
-            ends.append(np.array([low, high]))
-            if group == "prior":
-                ax.hlines(y, low, high, color=style.GREY, linewidth=1.2, linestyle="--")
-                ax.plot(middle, y, "|", color=style.GREY, markersize=6)
-            else:
-                ax.hlines(y, low, high, color=style.BLUE, linewidth=2.2)
-                ax.plot(middle, y, "o", color=style.BLUE, markerfacecolor="white", markersize=4.2)
-    low, high = float(np.min(ends)), float(np.max(ends))
+    for group, shift in (("prior", 0.17), ("posterior", -0.13)):
+        draws = [item.draws(result, group) for item in items]
+        values = np.quantile(np.stack(draws), QUANTILES, axis=1)
+        low, middle, high = np.exp(values) if on_log else values
+        ends += [low, high]
+        at = np.arange(len(items)) + shift
+        if group == "prior":
+            marks.rows(ax, at, low, high, color=style.GREY, linewidth=1.2, linestyle="--")
+            ax.plot(middle, at, "|", color=style.GREY, markersize=6)
+        else:
+            marks.rows(ax, at, low, high, color=style.BLUE, linewidth=2.2)
+            ax.plot(middle, at, "o", color=style.BLUE, markerfacecolor="white", markersize=4.2)
+    least, most = float(np.min(ends)), float(np.max(ends))
     if items[0].kind == "correlation":
         ax.set_xlim(-1.0, 1.0)
         ax.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
     elif on_log:
-        style.log_axis(ax, "x", low / 1.05, high * 1.05)
+        style.log_axis(ax, "x", least / 1.05, most * 1.05)
     else:
-        ax.set_xlim(0.0, 1.05 * high)
-        ticks = style.linear_ticks(0.0, 1.05 * high, 3)
+        ax.set_xlim(0.0, 1.05 * most)
+        ticks = style.linear_ticks(0.0, 1.05 * most, 3)
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     if items[0].kind in ("ratio", "correlation"):
         none = 1.0 if on_log else 0.0

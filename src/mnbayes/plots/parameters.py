@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.markers import MARKERS
-from mnbayes.plots import style
+from mnbayes.plots import marks, style
 from mnbayes.plots.style import FloatArray
 from mnbayes.results import Result
 
@@ -191,7 +191,7 @@ def _panel(ax: Axes, scalar: Scalar, prior: FloatArray, posterior: FloatArray) -
         if is_prior:
             ax.plot(x, height, color=style.GREY, linestyle="--", linewidth=1.4)
         else:
-            ax.fill_between(x, 0, height, color=style.BAND_50, linewidth=0)
+            marks.band(ax, x, 0.0, height, color=style.BAND_50, linewidth=0)
             ax.plot(x, height, color=style.BLUE, linewidth=1.4)
     if on_log:
         style.log_axis(ax, "x", float(np.exp(low)), float(np.exp(high)))

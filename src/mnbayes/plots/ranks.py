@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
-from mnbayes.plots import style
+from mnbayes.plots import marks, style
 from mnbayes.plots.parameters import scalars
 from mnbayes.plots.style import FloatArray
 from mnbayes.results import Result
@@ -130,7 +130,7 @@ def ranks(result: Result, synthetic: bool) -> Figure:
     for position, (ax, item, difference, width) in enumerate(
         zip(axes, items, differences, widths, strict=True)
     ):
-        ax.fill_between([0, 1], -width, width, color="#E4E4E4", linewidth=0)
+        marks.band(ax, [0.0, 1.0], -width, width, color="#E4E4E4", linewidth=0)
         ax.axhline(0, color=style.GREY, linewidth=0.6)
         for number, values in enumerate(difference):
             color, dash = CHAINS[number % len(CHAINS)]

@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
 from mnbayes.markers import MARKERS
 from mnbayes.plots import style
@@ -118,14 +117,13 @@ def _cells(ax: Axes, table: pd.DataFrame, seen: float) -> None:
     for (i, j), found in np.ndenumerate(falls):
         fall = float(found)
         whole = seen < 1 and 1 - fall <= seen
-        text = ax.text(
+        ax.text(
             float(means[j]), float(rho[i]), _percent(1 - fall).removesuffix(" %"),
             ha="center", va="center", fontsize=style.TEXT + 0.5,
             fontweight="bold" if whole else "normal", zorder=4,
+            # A line that runs through a figure stops short of it.
+            bbox={"facecolor": COLORS(norm(fall)), "edgecolor": "none", "pad": 1.5},
         )  # fmt: skip
-        # A line that runs through a figure stops short of it.
-        halo = COLORS(norm(fall))
-        text.set_path_effects([withStroke(linewidth=4, foreground=halo)])
 
 
 def _edges(centres: style.FloatArray) -> style.FloatArray:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from mnbayes.definitions import Definitions
 from mnbayes.markers import MARKERS
-from mnbayes.plots import style
+from mnbayes.plots import marks, style
 from mnbayes.remission import PROTEIN
 from mnbayes.results import Result
 from mnbayes.sensitivity.decisions import as_reported, base_of, concluded
@@ -54,7 +54,8 @@ def _scaled_panel(ax: Axes, rows: pd.DataFrame, ratio: bool, line: float) -> Non
                        zorder=1)  # fmt: skip
     places = np.arange(len(rows))
     ends = scale * rows[["value_half", "value_double"]].to_numpy(dtype=float)
-    ax.hlines(places, ends.min(axis=1), ends.max(axis=1), color=style.PALE, linewidth=3, zorder=2)
+    marks.rows(ax, places, ends.min(axis=1), ends.max(axis=1), color=style.PALE, linewidth=3,
+               zorder=2)  # fmt: skip
     for column, (marker, color, _) in _LOOKS.items():
         own = column == "value"
         ax.plot(scale * rows[column], places, marker, color=color, markersize=4.5 if own else 6,

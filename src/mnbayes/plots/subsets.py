@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from mnbayes.lymphocytes.subsets import common_change
 from mnbayes.markers import MARKERS
 from mnbayes.montecarlo import round_to_mcse
-from mnbayes.plots import style
+from mnbayes.plots import marks, style
 from mnbayes.plots.parameters import SHORT
 from mnbayes.results import Result
 
@@ -26,7 +26,7 @@ def _interval(ax: Axes, y: float, row: pd.Series, before: bool) -> None:
     median, low, high = (row[f"{prefix}gmr_{part}"] for part in ("median", "lower", "upper"))
     if np.isnan(median):
         return
-    ax.hlines(y, low, high, color=color, linewidth=1.6, zorder=3)
+    marks.rows(ax, y, low, high, color=color, linewidth=1.6, zorder=3)
     ax.plot(median, y, point, color=color, markerfacecolor="white", markersize=4.6, zorder=4)
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from mnbayes.definitions import Definitions
 from mnbayes.lymphocytes.reference_ranges import ReferenceRange, reference_ranges
 from mnbayes.markers import MARKERS
-from mnbayes.plots import style
+from mnbayes.plots import marks, style
 from mnbayes.plots.style import FloatArray
 from mnbayes.results import Result
 
@@ -120,8 +120,8 @@ def _panel(
             (low_50, high_50, style.BAND_50),
         ):
             hatch = "////" if predicted and color == style.BAND_95 else None
-            ax.fill_between(
-                weeks, low[part], high[part], facecolor=color, hatch=hatch,
+            marks.band(
+                ax, weeks, low[part], high[part], facecolor=color, hatch=hatch,
                 edgecolor="white", linewidth=0.0, zorder=1,
             )  # fmt: skip
         ax.plot(
