@@ -110,6 +110,16 @@ class _Plain(Axis):
             self.set_tick_params(**{looks[name]: value for name, value in kwargs.items()})
         return []
 
+    def get_major_ticks(self, numticks: int | None = None) -> list[Any]:
+        """The ticks, made now, with their labels."""
+        ticks = list(super().get_major_ticks(numticks))
+        places = np.asarray(self.get_majorticklocs(), dtype=float).tolist()
+        words = self.get_major_formatter().format_ticks(places)
+        for tick, place, word in zip(ticks, places, words, strict=False):
+            tick.update_position(place)
+            tick.label1.set_text(word)
+        return ticks
+
     @property
     def _across(self) -> bool:
         return isinstance(self, XAxis)
