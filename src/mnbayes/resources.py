@@ -33,3 +33,8 @@ def physiological_limits_file() -> Path:
 def published_facts_file() -> Path:
     """What the trial's abstract publishes."""
     return _share() / "data" / "published.toml"
+
+
+def calibration_file() -> Path:
+    """The stored calibration, which ``scripts/calibration.py`` makes."""
+    return _share() / "data" / "calibration.json"

@@ -21,12 +21,15 @@ from mnbayes.studies.study import Cell, Study
 
 #: Where the numbers of a calibration come from, relative to the package.
 CODE = (
-    *("numerics/*.py", "models/*.py", "collapsed/*.py", "inference/densities.py", "priors.py"),
-    *("population.py", "categories.py", "montecarlo.py"),
-    *(f"calibration/{name}.py" for name in ("posterior", "quantities", "ranks", "replicates")),
-    *("calibration/simulate.py", "calibration/bands.py"),
+    *("numerics/*.py", "collapsed/fits.py", "collapsed/effects.py", "collapsed/engine.py"),
+    *("inference/diagnostics.py", "priors.py", "population.py", "categories.py", "montecarlo.py"),
+    *(f"models/{name}.py" for name in ("correlation", "density", "effects", "likelihood")),
+    *(f"models/{name}.py" for name in ("longitudinal", "observations")),
+    *(f"calibration/{name}.py" for name in ("posterior", "quantities", "ranks", "simulate")),
+    "calibration/replicates.py",
 )
-_UNUSED = ("loglik", "patient_baseline", "patient_change")  # the levels hold the patients
+#: Of a fit, what no quantity needs: the levels hold the patients.
+_UNUSED = ("loglik", "patient_baseline", "patient_change")
 #: Columns of a study besides the ranks.
 OWN = {"pareto_k": float, "effective": float, "distinct": int}
 

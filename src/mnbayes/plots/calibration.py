@@ -31,7 +31,7 @@ def calibration_figure(calibration: Calibration, synthetic: bool = False) -> Fig
         first = sorted(checks, key=lambda name: checks[name].p_value)[:MOST_PANELS]
         remark = f"The {MOST_PANELS} of {len(checks)} quantities nearest to their bands are shown."
         checks = {name: checks[name] for name in checks if name in first}
-    grid = style.Grid(len(checks), (1.72, 1.0), (0.12, 0.48), columns=5, left=0.62)
+    grid = style.Grid(len(checks), (1.66, 1.0), (0.19, 0.48), columns=5, left=0.62)
     figure, axes = grid.figure()
     most = max(
         100.0 * float(abs(values).max())
@@ -42,9 +42,9 @@ def calibration_figure(calibration: Calibration, synthetic: bool = False) -> Fig
         _panel(ax, name, found, 1.15 * most)
         ax.tick_params(labelleft=grid.is_left(panel), labelbottom=grid.is_low(panel))
         if grid.is_left(panel):
-            ax.set_ylabel("Difference, %", fontsize=style.SMALL)
+            ax.set_ylabel("Difference, points", fontsize=style.SMALL)
         if grid.is_low(panel):
-            ax.set_xlabel("Rank / number of draws", fontsize=style.SMALL)
+            ax.set_xlabel("Rank, share of the highest", fontsize=style.SMALL)
     over = "its posterior given the cohort" if calibration.posterior else "its prior"
     head = style.heading(
         figure,
