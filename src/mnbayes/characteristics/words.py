@@ -41,9 +41,9 @@ def sentences(found: Characteristics) -> tuple[str, ...]:
         said += [_regression(found, item, n) for item in picked]
         said.append(
             "A rule that asks for a relevant fall errs less only as long as the fall that "
-            "selection makes is smaller than that. More patients make every judge surer of a fall "
-            "that is none; only a control group, or a baseline measured again after enrolment, "
-            "tells the two apart."
+            "selection makes is smaller than that. More patients make a test surer of a fall that "
+            "is none, and a rule surer only of how large it is; only a control group, or a "
+            "baseline measured again after enrolment, tells it from a change."
         )
     if others:
         said.append(_range(found, n, "Where nothing has improved and nobody was selected", others))

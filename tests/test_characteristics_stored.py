@@ -1,0 +1,234 @@
+"""The stored operating characteristics: their age, what they say, and how they are shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from mnbayes.cards import load_card
+from mnbayes.characteristics import words
+from mnbayes.characteristics.judges import BETWEEN, FALSE, TRUE, other_judges, rule_judges
+from mnbayes.characteristics.result import Characteristics, Described
+from mnbayes.characteristics.scenarios import Simulated, find_scenario, scenarios
+from mnbayes.characteristics.stored import behaviour, is_current, made_of, stored_results
+from mnbayes.definitions import load_definitions
+from mnbayes.design.rules import load_rules
+from mnbayes.overrides import apply_changes, parse_setting
+from mnbayes.plots.characteristics import characteristics_figures
+from mnbayes.plots.gallery import png_bytes
+from mnbayes.report import characteristics as report
+from mnbayes.terminal.characteristics import show_characteristics
+
+TEMPLATES = Path(report.__file__).parent / "templates"
+CARD, DEFINITIONS = load_card("proteinuria"), load_definitions()
+RULES, _ = rule_judges(load_rules().rule, CARD, DEFINITIONS)
+JUDGES = (*RULES, *other_judges())
+
+
+def stored(model: str) -> Characteristics:
+    return next(found for found in stored_results() if found.model == model)
+
+
+# The stored results
+
+
+@pytest.mark.parametrize("found", stored_results(), ids=lambda item: item.model)
+def test_the_stored_study_is_of_this_code(found: Characteristics) -> None:
+    assert is_current(found), (
+        "the engine, a card, a scenario or the rule has changed since the study: run "
+        "`python scripts/characteristics.py`"
+    )
+
+
+def test_the_whole_grid_is_stored() -> None:
+    found = stored("proteinuria")
+    assert [item.name for item in found.scenarios] == [item.name for item in scenarios()]
+    assert {min(found.patients), max(found.patients)} == {4, 40}
+    assert 8 in found.patients
+    for found in stored_results():
+        assert len(found.estimates) == found.cells
+        assert set(found.estimates["replicates"]) == {found.replicates}
+        assert len(found.decisions) == found.cells * len(found.judges)
+        assert found.estimates["withheld"].sum() <= 0.01 * found.cells * found.replicates
+        assert found.estimates["failed"].sum() == 0
+
+
+def test_what_the_stored_results_must_show() -> None:
+    """Facts that hold whatever the engine: a study that missed one would be wrong."""
+    found = stored("proteinuria")
+    table = found.estimates.set_index(["scenario", "patients"])
+    for n in found.patients:
+        for name in ("no_change", "scatter", "heavy_tails"):
+            row = table.loc[(name, n)]
+            assert abs(row["bias"]) < 0.01 + 4 * row["bias_mcse"], (name, n)
+            assert row["coverage"] > 0.93 - 4 * row["coverage_mcse"], (name, n)
+        # exp(-0.228) and exp(-0.378): the closed forms of the scenarios' test.
+        assert table.loc[("regression_to_mean", n), "bias"] < -0.12
+        assert (
+            table.loc[("strong_regression", n), "bias"]
+            < table.loc[("regression_to_mean", n), "bias"]
+        )
+    assert found.of("wilcoxon", "change").iloc[0]["go"] == 0.0  # four pairs
+    most = found.of("wilcoxon", "strong_regression").iloc[-1]
+    assert most["go"] > 0.95  # the more patients, the surer of a fall that is none
+    under_no_change = found.of("wilcoxon", "no_change").iloc[-1]
+    assert under_no_change["go"] < 0.025 + 4 * under_no_change["go_mcse"]
+
+
+# What makes a stored result stale
+
+
+def test_numbers_count_and_words_do_not() -> None:
+    chosen = scenarios()
+    now = made_of(CARD, DEFINITIONS, JUDGES, chosen)
+    assert now == made_of(CARD, DEFINITIONS, JUDGES, chosen)
+    renamed = [replace(item, title="X", says="Y") for item in chosen]
+    retitled = [replace(judge, title="X", says="Y") for judge in JUDGES]
+    assert now == made_of(CARD, DEFINITIONS, retitled, renamed)
+
+    card = apply_changes([CARD], [parse_setting("change_mean.sigma=0.6")], strict=True)[0]
+    criteria = replace(RULES[0].criteria, target=0.8)
+    fall = DEFINITIONS.effective.fall.model_copy(update={"at_least": 0.25})
+    definitions = DEFINITIONS.model_copy(
+        update={"effective": DEFINITIONS.effective.model_copy(update={"fall": fall})}
+    )
+    others = {
+        made_of(card, DEFINITIONS, JUDGES, chosen),
+        made_of(CARD, definitions, JUDGES, chosen),
+        made_of(CARD, DEFINITIONS, (replace(RULES[0], criteria=criteria), *JUDGES[1:]), chosen),
+        made_of(CARD, DEFINITIONS, JUDGES, chosen[:-1]),
+        now,
+    }
+    assert len(others) == 5
+
+
+def test_a_scenario_is_known_by_what_it_makes() -> None:
+    scenario = find_scenario("change")
+
+    def same(n: int, rng: np.random.Generator) -> Simulated:
+        return scenario.simulate(n, rng)
+
+    def shifted(n: int, rng: np.random.Generator) -> Simulated:
+        cohort = scenario.simulate(n, rng)
+        return Simulated(cohort.true, cohort.measured + 1e-4)
+
+    assert behaviour(replace(scenario, simulate=same)) == behaviour(scenario)
+    assert behaviour(replace(scenario, simulate=shifted)) != behaviour(scenario)
+
+
+def test_another_fingerprint_or_an_unknown_scenario_is_not_current() -> None:
+    made = small()
+    assert not is_current(made)
+    gone = replace(made, scenarios=(Described("gone", "Gone", ""),))
+    assert not is_current(gone)
+
+
+# How they are shown
+
+
+def small(patients: tuple[int, ...] = (4, 8)) -> Characteristics:
+    """A result with round numbers: two scenarios."""
+    names = {"strong_regression": FALSE, "change": TRUE}
+    estimates, decisions = [], []
+    for name, meaning in names.items():
+        for n in patients:
+            bias = -0.3 if meaning == FALSE else 0.05
+            estimates.append((name, n, 400, 2, 0, 1.0, bias, 0.01, 0.6, 0.0245, 0.8, float(n)))
+            for judge in JUDGES:
+                go = (0.4 if meaning == FALSE else 0.9) + 0.001 * n
+                decisions.append(
+                    (name, n, judge.name, 400, 0.5, meaning, go, 0.02, 0.05, 0.01, 0.05, 0.01, 0.0)
+                )
+    from mnbayes.characteristics.summary import DECISION_COLUMNS, ESTIMATE_COLUMNS
+
+    return Characteristics(
+        model="proteinuria", prior_set="weak", definitions="kdigo-like", replicates=400,
+        patients=patients,
+        scenarios=tuple(Described(s.name, s.title, s.says) for s in scenarios() if s.name in names),
+        rules=tuple(Described(j.name, j.title, j.says) for j in RULES),
+        others=tuple(Described(j.name, j.title, j.says) for j in other_judges()),
+        left_out={"remission": "it needs albumin"}, seed=1, date="2026-01-02",
+        fingerprint="0123456789abcdef", seconds=1.0,
+        estimates=pd.DataFrame(estimates, columns=list(ESTIMATE_COLUMNS)),
+        decisions=pd.DataFrame(decisions, columns=list(DECISION_COLUMNS)),
+    )  # fmt: skip
+
+
+def test_a_go_is_false_right_or_in_between() -> None:
+    found = small()
+    assert [item.name for item in found.false_go] == ["strong_regression"]
+    table = found.decisions.copy()
+    table.loc[(table["scenario"] == "change") & (table["judge"] == "effective"), "meaning"] = (
+        BETWEEN
+    )
+    mixed = replace(found, decisions=table)
+    assert mixed.meaning("change") == BETWEEN
+    assert [item.name for item in mixed.other_go] == ["change"]
+
+
+def test_sentences_say_the_worst_first_and_plainly() -> None:
+    said = words.sentences(small())
+    assert said[0].startswith("No rule protects a single arm from regression to the mean")
+    assert "every go is false" in said[0]
+    assert "a fall of 26 % that is none" in said[1]  # 1 - exp(-0.3)
+    assert "hold the truth 60 % of the time" in said[1]
+    text = " ".join(said)
+    assert "only a control group" in text
+    assert "effect of" not in text
+    assert "8 of 1,600 fits were withheld or failed" in text
+    assert "Not judged here: rule “remission”" in text
+
+
+@pytest.mark.parametrize("patients", [(4, 8), (8,)])
+def test_figures_hold_every_scenario_and_judge(patients: tuple[int, ...]) -> None:
+    figures = characteristics_figures(small(patients))
+    assert list(figures) == ["false_go", "right_go", "estimates"]
+    ax = figures["false_go"].axes[0]
+    assert ax.get_title(loc="left") == "Strong regression to the mean"
+    lines = [line for line in ax.get_lines() if len(line.get_xdata())]
+    assert len(lines) == len(JUDGES)
+    assert lines[0].get_ydata()[-1] == pytest.approx(40.8)
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == [str(n) for n in patients]
+    if len(patients) == 1:  # side by side, not one on the other
+        assert len({float(line.get_xdata()[0]) for line in lines}) == len(JUDGES)
+    for figure in figures.values():
+        assert png_bytes(figure).startswith(b"\x89PNG")
+
+
+def test_the_report_shows_table_pictures_date_and_hash() -> None:
+    part = report.characteristics_part(small(), current=True)
+    assert "Stored on 2026-01-02" in part.provenance
+    assert "0123456789ab" in part.provenance
+    assert len(part.pictures) == 3
+    row = next(row for row in part.rates.rows if row[2] == "8")
+    assert row[:2] == ("Strong regression to the mean", "false")
+    assert row[3] == "40 %"  # error 2 points: to the nearest 5
+    errors = next(row for row in part.errors.rows if row[1] == "8")
+    assert errors[3:5] == ("1.00", "0.74")
+
+    def page(*parts: report.Part) -> str:
+        environment = Environment(
+            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+        )
+        template = environment.get_template("sections/characteristics.html.j2")
+        return template.render(characteristics=parts)
+
+    html = page(part)
+    assert "Out of date" not in html
+    assert "not of this run’s cohort" in html
+    assert html.count("data:image/png") == 3
+    assert "Out of date" in page(replace(part, current=False))
+    assert "no stored results" in page()
+
+
+def test_the_terminal_shows_every_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    show_characteristics(small())
+    shown = capsys.readouterr().out
+    assert "No real patient" in shown
+    assert "every go is false" in shown.replace("\n", " ")
+    assert shown.count("40 %") >= len(JUDGES)
