@@ -33,6 +33,7 @@ from mnbayes.report.listing import measurement_table, value_text
 from mnbayes.report.pictures import embed
 from mnbayes.report.responses import not_measured
 from mnbayes.report.summary import summarise_run
+from mnbayes.report.tables import Spanned, great, records
 from mnbayes.report.wording import QUANTITIES, listed, moved, percent, points
 from mnbayes.resources import embedded_cohort, models_folder
 from mnbayes.results import Result, summarise
@@ -573,3 +574,25 @@ def test_tables_scroll_in_their_own_box(page: str) -> None:
     pairs = pairwise(parsed.tags)
     inside = [b for a, b in pairs if b[0] in ("table", "img") and a[1].get("class") == "scroll"]
     assert len(boxed) == len(inside) > 20
+
+
+def test_records_are_rows_of_native_values():
+    frame = pd.DataFrame(
+        {"marker": ["albumin", None], "week": [1.0, np.nan], "count": [3, 4], "seen": [True, False]}
+    )
+    first, second = records(frame)
+    assert first == {"marker": "albumin", "week": 1.0, "count": 3, "seen": True}
+    assert (type(first["count"]), type(first["seen"]), type(first["week"])) == (int, bool, float)
+    assert pd.isna(second["marker"])
+    assert np.isnan(second["week"])
+    assert records(frame.iloc[:0]) == []
+
+
+def test_table_of_great_tables_escapes_and_links_every_cell():
+    frame = pd.DataFrame({"week": ["week <1>", "week 2"], "gmr": ["0.5", "0.6 & less"]})
+    labels = {"week": "Visit", "gmr": "GMR"}
+    html = great(Spanned(frame, "change", "Of <both>", labels, {"Given the data": ["gmr"]}))
+    assert "<caption><span>Of &lt;both&gt;</span></caption>" in html
+    for text in ("week &lt;1&gt;", "week 2", "0.5", "0.6 &amp; less", "Given the data", "Visit"):
+        assert html.count(f">{text}<") == 1, text
+    assert "<style" not in html

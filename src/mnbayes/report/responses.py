@@ -56,16 +56,20 @@ def share_ends(result: Result, week: float, category: str) -> tuple[float, float
     return lower, upper, prior_lower, prior_upper
 
 
-def measured_category(result: Result, patient: str, week: float) -> str:
-    """The category as measured, or why there is none."""
-    rows = rows_of(result, "observed", week)
-    met = {row["category"] for row in rows if row["patient"] == patient and row["probability"] == 1}
-    for category in ("complete", "partial", "effective", "none"):
-        if category in met:
-            return category
-    if patient in not_measured(result, week):
-        return "not measured"
-    return "left open by a detection limit"
+def measured_categories(result: Result, week: float) -> dict[str, str]:
+    """By patient, the category as measured, or why there is none."""
+    met = {
+        (row["patient"], row["category"])
+        for row in rows_of(result, "observed", week)
+        if row["probability"] == 1
+    }
+    missing = not_measured(result, week)
+    found = {}
+    for patient in result.fit.observations.patients:
+        best = [c for c in ("complete", "partial", "effective", "none") if (patient, c) in met]
+        why = "not measured" if patient in missing else "left open by a detection limit"
+        found[patient] = best[0] if best else why
+    return found
 
 
 def evaluable(result: Result) -> tuple[str, ...]:
@@ -77,14 +81,14 @@ def evaluable(result: Result) -> tuple[str, ...]:
 
 def patient_table(result: Result, category: str, week: float, slug: str) -> Spanned:
     """Response of each patient at a visit: as measured, true level, and a repeat measurement."""
-    predicted = not_measured(result, week)
+    predicted, as_measured = not_measured(result, week), measured_categories(result, week)
     tables = {name: by_patient(result, name, week, category) for name in ("latent", "repeat")}
     data = []
     for patient in result.fit.observations.patients:
         note = f" (predicted: {predicted[patient]})" if patient in predicted else ""
         cells = {
             "patient": f"{patient}{note}",
-            "measured": measured_category(result, patient, week),
+            "measured": as_measured[patient],
         }
         for name, table in tables.items():
             row = table[patient]
