@@ -60,9 +60,10 @@ def gmr_by_visit(result: Result, synthetic: bool) -> Figure:
             x = places + shift
             marks.spans(ax, x, summary[0], summary[4], color=color, linewidth=1.4, zorder=2)
             marks.spans(ax, x, summary[1], summary[3], color=color, linewidth=4.5, zorder=2)
-            ax.plot(
-                x, summary[2], point, color=color, markerfacecolor="white", markersize=5, zorder=3
-            )
+            marks.line(
+                ax, x, summary[2], point, color=color, markerfacecolor="white", markersize=5,
+                zorder=3,
+            )  # fmt: skip
         for place, ratio in zip(places, posterior[2], strict=True):
             ax.annotate(
                 f"{ratio:.2f}", (place, ratio), xytext=(-7, 0), textcoords="offset points",

@@ -59,9 +59,9 @@ def predictive_check(result: Result, marker: str, synthetic: bool) -> Figure:
         marks.spans(ax, places, low_95, high_95, color=style.BAND_50, linewidth=2.0, zorder=1)
         marks.spans(ax, places, low_50, high_50, color=style.BAND_50, linewidth=7.0, zorder=1)
         fits, exact = covered[row], ~np.isnan(data.value[row])
-        ax.plot(places[fits], data.value[row, fits], "o", color=style.BLACK, markersize=4.2)
-        ax.plot(
-            places[exact & ~fits], data.value[row, exact & ~fits], "X", color=style.VERMILLION,
+        marks.line(ax, places[fits], data.value[row, fits], "o", color=style.BLACK, markersize=4.2)
+        marks.line(
+            ax, places[exact & ~fits], data.value[row, exact & ~fits], "X", color=style.VERMILLION,
             markersize=7, markeredgecolor=style.BLACK, markeredgewidth=0.6, zorder=5,
         )  # fmt: skip
         for visit in np.flatnonzero(~exact & data.seen[row]):

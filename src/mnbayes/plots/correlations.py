@@ -28,13 +28,13 @@ def _ridge(ax: Axes, y: float, prior: style.FloatArray, posterior: style.FloatAr
         low, median, high = np.quantile(draws, (0.025, 0.5, 0.975))
         if is_prior:
             drawn = np.where(height > 0.01 * height.max(), y - height * unit, np.nan)
-            ax.plot(grid, drawn, color=style.GREY, linestyle="--", linewidth=1.2, zorder=3)
+            marks.line(ax, grid, drawn, "--", color=style.GREY, linewidth=1.2, zorder=3)
             marks.rows(ax, y + 0.055, low, high, color=style.GREY, linewidth=1.2, linestyle="--")
         else:
             marks.band(ax, grid, y, y - height * unit, color=style.BAND_50, linewidth=0, zorder=2)
             marks.rows(ax, y, low, high, color=style.BLUE, linewidth=2.2, zorder=4)
-            ax.plot(median, y, "o", color=style.BLUE, markerfacecolor="white", markersize=4.2,
-                    zorder=5)  # fmt: skip
+            marks.line(ax, median, y, "o", color=style.BLUE, markerfacecolor="white",
+                       markersize=4.2, zorder=5)  # fmt: skip
 
 
 def correlations(result: Result, synthetic: bool) -> Figure:

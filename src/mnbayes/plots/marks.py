@@ -1,7 +1,7 @@
-"""Intervals and bands without what matplotlib's own functions do for axes that find their limits.
+"""Lines, intervals and bands without the search for units, masks and limits.
 
-``vlines``, ``hlines`` and ``fill_between`` look for units and masks, split where a value is
-missing, and widen the limits; our axes have theirs set, and that takes longer than the drawing.
+``plot``, ``vlines``, ``hlines`` and ``fill_between`` look for units and masks, split where a value
+is missing, and widen the limits; our axes have theirs set, and that takes longer than the drawing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,27 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
+
+
+def line(ax: Axes, x: ArrayLike, y: ArrayLike, looks: str = "-", **more: Any) -> None:
+    """Draw a line, or points.
+
+    Parameters
+    ----------
+    ax : Axes
+        Whose limits are set elsewhere.
+    x, y : array_like, shape (point,) or ()
+        A line has a gap at a NaN.
+    looks : str
+        The marker of points without a line, or the style of a line without points.
+    **more
+        Color, width and the like.
+    """
+    is_line = looks in ("-", "--", "-.", ":")
+    shape = {"linestyle": looks} if is_line else {"linestyle": "none", "marker": looks}
+    ax.add_artist(Line2D(np.atleast_1d(x), np.atleast_1d(y), **(shape | more)))
 
 
 def spans(ax: Axes, places: ArrayLike, low: ArrayLike, high: ArrayLike, **looks: Any) -> None:

@@ -44,10 +44,12 @@ def _panel(ax: Axes, items: Sequence[Scalar], result: Result) -> None:
         at = np.arange(len(items)) + shift
         if group == "prior":
             marks.rows(ax, at, low, high, color=style.GREY, linewidth=1.2, linestyle="--")
-            ax.plot(middle, at, "|", color=style.GREY, markersize=6)
+            marks.line(ax, middle, at, "|", color=style.GREY, markersize=6)
         else:
             marks.rows(ax, at, low, high, color=style.BLUE, linewidth=2.2)
-            ax.plot(middle, at, "o", color=style.BLUE, markerfacecolor="white", markersize=4.2)
+            marks.line(
+                ax, middle, at, "o", color=style.BLUE, markerfacecolor="white", markersize=4.2
+            )
     least, most = float(np.min(ends)), float(np.max(ends))
     if items[0].kind == "correlation":
         ax.set_xlim(-1.0, 1.0)

@@ -185,14 +185,16 @@ def _panel(ax: Axes, scalar: Scalar, prior: FloatArray, posterior: FloatArray) -
     low, high = _limits(scalar, prior, posterior)
     bounded = (scalar.kind in ("sd", "positive", "correlation"), scalar.kind == "correlation")
     on_log = scalar.kind in ("level", "ratio")
+    highest = 0.0
     for draws, is_prior in ((posterior, False), (prior, True)):
         grid, height = density(draws, low, high, bounded=bounded)
         x = np.exp(grid) if on_log else grid
         if is_prior:
-            ax.plot(x, height, color=style.GREY, linestyle="--", linewidth=1.4)
+            marks.line(ax, x, height, "--", color=style.GREY, linewidth=1.4)
         else:
             marks.band(ax, x, 0.0, height, color=style.BAND_50, linewidth=0)
-            ax.plot(x, height, color=style.BLUE, linewidth=1.4)
+            marks.line(ax, x, height, color=style.BLUE, linewidth=1.4)
+        highest = max(highest, float(height.max()))
     if on_log:
         style.log_axis(ax, "x", float(np.exp(low)), float(np.exp(high)))
     else:
@@ -201,7 +203,7 @@ def _panel(ax: Axes, scalar: Scalar, prior: FloatArray, posterior: FloatArray) -
         ax.set_xticks(ticks, [f"{t:g}".replace("-", "−") for t in ticks])
     if scalar.kind == "ratio":
         ax.axvline(1.0, color=style.BLACK, linewidth=0.8, linestyle=":")
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, 1.05 * highest)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     ax.set_title(scalar.title, fontsize=style.TEXT, loc="left", pad=3)

@@ -134,7 +134,7 @@ def ranks(result: Result, synthetic: bool) -> Figure:
         ax.axhline(0, color=style.GREY, linewidth=0.6)
         for number, values in enumerate(difference):
             color, dash = CHAINS[number % len(CHAINS)]
-            ax.plot(at, values, color=color, linestyle=dash, linewidth=1.1)
+            marks.line(ax, at, values, dash, color=color, linewidth=1.1)
         ax.set_title(item.title, fontsize=style.SMALL, loc="left", pad=3)
         ax.set_ylim(-highest, highest)
         ax.set_xlim(0, 1)

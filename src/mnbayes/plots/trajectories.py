@@ -79,9 +79,9 @@ def draw_interval(
     open_below, open_above = not lower > 0, not np.isfinite(upper)
     low = upper / room if open_below else lower
     high = low * room if open_above else upper
-    ax.plot([x, x], [low, high], color=color, linewidth=1.5, zorder=4)
+    marks.line(ax, [x, x], [low, high], color=color, linewidth=1.5, zorder=4)
     for at, is_open, arrow in ((low, open_below, "v"), (high, open_above, "^")):
-        ax.plot(x, at, arrow if is_open else "_", color=color, markersize=5, zorder=4)
+        marks.line(ax, x, at, arrow if is_open else "_", color=color, markersize=5, zorder=4)
 
 
 def _draw_range(ax: Axes, healthy: ReferenceRange, labelled: bool) -> None:
@@ -124,18 +124,18 @@ def _panel(
                 ax, weeks, low[part], high[part], facecolor=color, hatch=hatch,
                 edgecolor="white", linewidth=0.0, zorder=1,
             )  # fmt: skip
-        ax.plot(
-            weeks, median[part], color=style.BLUE, linewidth=1.5,
-            linestyle="--" if predicted else "-", zorder=3,
+        marks.line(
+            ax, weeks, median[part], "--" if predicted else "-", color=style.BLUE, linewidth=1.5,
+            zorder=3,
         )  # fmt: skip
-    ax.plot(data.weeks, data.value[row], "o", color=style.BLACK, markersize=3.8, zorder=5)
+    marks.line(ax, data.weeks, data.value[row], "o", color=style.BLACK, markersize=3.8, zorder=5)
     for visit, week in enumerate(data.weeks):
         if np.isnan(data.value[row, visit]) and data.seen[row, visit]:
             bounds = data.lower[row, visit], data.upper[row, visit]
             draw_interval(ax, float(week), *bounds, limits, style.BLACK)
     predicted_visits = data.weeks[~data.seen[row]]
-    ax.plot(
-        predicted_visits, median[~data.seen[row]], "D", color=style.BLUE,
+    marks.line(
+        ax, predicted_visits, median[~data.seen[row]], "D", color=style.BLUE,
         markerfacecolor="white", markersize=4.5, zorder=5,
     )  # fmt: skip
 
