@@ -35,15 +35,15 @@ def sentences(found: Characteristics) -> tuple[str, ...]:
     said = []
     if picked:
         said.append(
-            "No rule protects a single arm from regression to the mean: where nobody changes but "
-            "patients were enrolled for a high measurement, every go is false."
+            "No analysis of a single arm can tell regression to the mean from a change: where "
+            "nobody changes but patients were enrolled for a high measurement, every go is false."
         )
         said += [_regression(found, item, n) for item in picked]
         said.append(
             "A rule that asks for a relevant fall errs less only as long as the fall that "
             "selection makes is smaller than that. More patients make a test surer of a fall that "
-            "is none, and a rule surer only of how large it is; only a control group, or a "
-            "baseline measured again after enrolment, tells it from a change."
+            "is none, and a rule surer only of how large it is; a control group, or a baseline "
+            "measured again after enrolment, is what helps."
         )
     if others:
         said.append(_range(found, n, "Where nothing has improved and nobody was selected", others))

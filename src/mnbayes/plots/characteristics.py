@@ -17,6 +17,18 @@ from mnbayes.plots.decision_rule import LINES
 
 #: Monte Carlo errors to either side of a point that its bar spans: about 95 %.
 BAR = 1.96
+#: The card's last rules first, so that a rule looks the same in a model that judges more of them.
+_RULES: tuple[tuple[str, style.Dash, str], ...] = (
+    (style.VERMILLION, "--", "s"),
+    (style.BLUE, "-", "o"),
+    (style.ORANGE, "-.", "P"),
+    (style.SKY, ":", "X"),
+)
+_OTHERS: tuple[tuple[str, style.Dash, str], ...] = (
+    (style.GREEN, "-.", "^"),
+    (style.PURPLE, ":", "D"),
+    (style.BLACK, "-", "v"),
+)
 _SIMULATED = "Simulated cohorts: no real patient."
 
 
@@ -50,7 +62,8 @@ def go_rates(found: Characteristics, chosen: Sequence[Described], title: str) ->
     figure, axes = grid.figure()
     positions = np.arange(len(found.patients), dtype=float)
     handles: list[style.Handle] = []
-    judges = list(zip(found.judges, cycle(LINES), strict=False))
+    rules = list(zip(reversed(found.rules), cycle(_RULES), strict=False))[::-1]
+    judges = [*rules, *zip(found.others, cycle(_OTHERS), strict=False)]
     spread = 0.14 if len(found.patients) == 1 else 0.0
     for judge, (color, dash, marker) in judges:
         entry = style.line(color, dash, judge.title)
@@ -117,15 +130,16 @@ def estimate_errors(found: Characteristics) -> Figure:
             ax.axhline(edge, color=style.RULE, linewidth=0.6, zorder=0)
         ax.set_ylim(len(rows) - 0.4, -0.6)
     left.set_yticks(range(len(rows)), [textwrap.fill(item.title, 26) for item in rows])
-    shifts = np.exp(found.estimates["bias"].dropna())
-    least, most = min(float(shifts.min()), 0.95) * 0.97, max(float(shifts.max()), 1.05) * 1.03
+    bias, half = found.estimates["bias"], BAR * found.estimates["bias_mcse"].fillna(0)
+    least = min(float(np.exp((bias - half).min())), 0.95) * 0.98
+    most = max(float(np.exp((bias + half).max())), 1.05) * 1.02
     style.log_axis(left, "x", least, most)
     ticks = style.linear_ticks(least, most)
     left.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     left.set_xlabel("Estimated ratio over true ratio\n(below 1: the fall is overstated)",
                     fontsize=style.TEXT)  # fmt: skip
-    lowest = float(found.estimates["coverage"].min())
-    right.set_xlim(100 * min(lowest - 0.04, 0.84), 100.5)
+    lowest = float((found.estimates["coverage"] - BAR * found.estimates["coverage_mcse"]).min())
+    right.set_xlim(100 * min(max(lowest, 0) - 0.02, 0.84), 100.5)
     right.set_xlabel("95 % intervals that hold\nthe true ratio, %", fontsize=style.TEXT)
     handles.append(style.line(style.GREY, "-", "no bias; 95 %", 1.0))
     style.heading(
