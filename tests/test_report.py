@@ -176,6 +176,20 @@ def _sections(page: str) -> int:
     return page.count("<section id=") - 1
 
 
+def _own(page: str) -> str:
+    """The page without the stored studies, which are of no cohort."""
+    stored = r'<section id="(calibration|characteristics)">.*?</section>'
+    return re.sub(stored, "", page, flags=re.DOTALL)
+
+
+def test_stored_studies_are_shown_and_said_to_be_of_no_cohort(page: str) -> None:
+    studies = page[page.index('<section id="characteristics">') :]
+    studies = studies[: studies.index("</section>")]
+    assert "they are not of this run’s cohort" in studies
+    assert studies.count("<img") >= 2
+    assert "Does the program do what the model says?" in page
+
+
 def test_sections_are_numbered_without_a_gap(page: str) -> None:
     numbers = [int(n) for n in re.findall(r"<h2>(\d+)\. ", page)]
     assert numbers == list(range(1, len(numbers) + 1))
@@ -183,6 +197,7 @@ def test_sections_are_numbered_without_a_gap(page: str) -> None:
 
 
 def test_pictures_have_a_text_and_their_section(page: str) -> None:
+    page = _own(page)
     parsed = _Parsed(page)
     alts = [str(attrs.get("alt")) for tag, attrs in parsed.tags if tag == "img"]
     # Two models with three each; the bound on regression to the mean is shown for one.
@@ -240,7 +255,7 @@ def test_what_comes_from_files_is_escaped(
     html = render_report(
         replace(run, cohort=renamed, results=(result,), prior_set="<hr>", settings=("<br>=1",)), {}
     )
-    parsed = _Parsed(html)
+    parsed = _Parsed(_own(html))
     assert not {"script", "b", "hr", "br", "img", "u"} & {tag for tag, _ in parsed.tags}
     for words in (evil, "<i>99</i>", "<hr>", "<br>=1", "<u>evil", "<img src=x>"):
         assert words in parsed.text
@@ -250,7 +265,7 @@ def test_a_synthetic_cohort_says_so_everywhere(page: str) -> None:
     assert "SYNTHETIC COHORT – no real patient. Only the published summary facts are real." in (
         re.sub(r"\s+([.])", r"\1", _text(page))
     )
-    assert page.count('<p class="tag">SYNTHETIC COHORT') == _sections(page)
+    assert page.count('<p class="tag">SYNTHETIC COHORT') == _sections(_own(page))
     assert 'class="mark"' in page
     assert "<title>SYNTHETIC" in page
 
@@ -259,6 +274,7 @@ def test_a_real_cohort_is_not_called_synthetic_nor_compared_with_the_preprint(ru
     html = render_report(
         replace(run, cohort=replace(run.cohort, synthetic=False), results=run.results[:1]), {}
     )
+    html = _own(html)
     assert "synthetic" not in _text(html).lower()
     assert 'class="mark"' not in html
     assert "71 % effective" not in _text(html)
@@ -329,6 +345,7 @@ def _withheld(cohort: Cohort, definitions: Definitions, name: str = "remission")
 def test_a_withheld_run_shows_no_model_number(cohort: Cohort, definitions: Definitions) -> None:
     run = _run(cohort, definitions, _withheld(cohort, definitions))
     html = render_report(run, {"remission": {"gmr_by_visit": PNG, "ranks": PNG}})
+    html = _own(html)
     text = _text(html)
     assert "<img" not in html
     assert "3 divergent transitions" in text
@@ -353,6 +370,7 @@ def test_a_withheld_model_does_not_silence_the_other(
 ) -> None:
     run = _run(cohort, definitions, results[0], _withheld(cohort, definitions))
     html = render_report(run, {"remission": {"gmr_by_visit": PNG}, "proteinuria": {"ranks": PNG}})
+    html = _own(html)
     assert html.count("<img") == 1
     assert "Withheld: remission." in _text(html)
     assert "By week 12, 24-h urinary protein" in _text(html)
@@ -364,7 +382,7 @@ def test_an_unconverged_fit_shown_by_override_marks_every_section(
 ) -> None:
     result = summarise(_fit("proteinuria", cohort, BAD), definitions, allow_unconverged=True)
     html = render_report(_run(cohort, definitions, result, unconverged_shown=True), {})
-    assert len(re.findall(r'class="tag">[^<]*UNCONVERGED FIT SHOWN', html)) == _sections(html)
+    assert len(re.findall(r'class="tag">[^<]*UNCONVERGED FIT SHOWN', html)) == _sections(_own(html))
     mark = html[html.index('class="mark"') :][:300]
     assert "UNCONVERGED" in mark
     assert "3 divergent transitions" in _text(html)

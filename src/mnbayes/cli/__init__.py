@@ -8,6 +8,7 @@ from mnbayes.cli import cohorts as cohorts
 from mnbayes.cli import evidence as evidence
 from mnbayes.cli import priors as priors
 from mnbayes.cli import runs as runs
+from mnbayes.cli import studies as studies
 from mnbayes.cli.cohorts import fit
 from mnbayes.cli.shared import app
 

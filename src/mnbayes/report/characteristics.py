@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from functools import cache
 
 from mnbayes.characteristics import words
 from mnbayes.characteristics.judges import BETWEEN, FALSE, TRUE
@@ -59,6 +60,7 @@ class Part:
     judges: tuple[Described, ...]
 
 
+@cache
 def characteristics_parts() -> tuple[Part, ...]:
     """What the report shows of the results that mnbayes brings; empty if it brings none."""
     return tuple(characteristics_part(found, is_current(found)) for found in stored_results())

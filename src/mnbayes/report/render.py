@@ -11,7 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mnbayes.report import methods, prior_predictive, wording
+from mnbayes.report.calibration import calibration_section
 from mnbayes.report.changes import best_table, change_table, last_week
+from mnbayes.report.characteristics import characteristics_parts
 from mnbayes.report.checks import coverage_table
 from mnbayes.report.comparison import difference
 from mnbayes.report.correlations import together
@@ -181,6 +183,8 @@ def render_report(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> str:
         withdrawals=withdrawals(run),
         regression=regression(run),
         decision=decision_section(run, run.plan, pictures.get("decision", {})),
+        characteristics=characteristics_parts(),
+        calibration=calibration_section([result.fit.card for result in run.results]),
         published=_published(run, pictures),
         historical=_historical(run, pictures),
         safety=safety(run.cohort),
