@@ -56,18 +56,20 @@ def calibrated(setting: Setting, replicates: int, folder: Path, seed: int = 7) -
     return calibration_of(setting, table)
 
 
-# Wrong samplers. Three patients say less against a wrong prior than eight, and take less time.
+# Wrong samplers. Three patients say less against a wrong prior than eight, and take less time, as
+# do fits with fewer draws.
 
 
 def test_the_right_sampler_passes(tmp_path: Path) -> None:
-    found = calibrated(setting_of(patients=3), 200, tmp_path)
+    found = calibrated(setting_of(patients=3, fit=study_fit), 200, tmp_path)
     assert found.passed, found.reasons
     assert found.ranked == 200
     assert set(found.groups.values()) == {"parameter", "derived", "data"}
 
 
 def test_a_prior_scaled_by_one_and_a_half_is_caught(tmp_path: Path) -> None:
-    found = calibrated(with_scaled_prior(setting_of(patients=3), "change_sd"), 200, tmp_path)
+    setting = with_scaled_prior(setting_of(patients=3, fit=study_fit), "change_sd")
+    found = calibrated(setting, 200, tmp_path)
     assert not found.passed
     assert any(reason == "change_sd: the draws lie too high" for reason in found.reasons)
 
@@ -151,7 +153,7 @@ def test_posterior_truths_come_with_new_patients() -> None:
 
 
 def test_a_wrong_sampler_is_also_seen_given_the_cohort(tmp_path: Path) -> None:
-    right = setting_of(patients=3, posterior=True)
+    right = setting_of(patients=3, posterior=True, fit=study_fit)
 
     def shifted(card: Card, data: Observations, rng: np.random.Generator, draws: int) -> StudyFit:
         fit = study_fit(card, data, rng, draws)
@@ -262,10 +264,10 @@ def test_the_command_writes_and_goes_on(tmp_path: Path) -> None:
     assert stored["prior_set"] == "weak"
     assert stored["synthetic"]
     assert (folder / "calibration.png").read_bytes().startswith(b"\x89PNG")
-    longer = command.run_calibrate(replicates=25, workers=0, out=folder, seed=3)
+    longer = command.run_calibrate(replicates=22, workers=0, out=folder, seed=3)
     table = pd.read_csv(folder / "replicates.csv")
-    assert len(table) == longer.calibration.replicates == 25
-    fresh = command.run_calibrate(replicates=25, workers=0, out=tmp_path / "other", seed=3)
+    assert len(table) == longer.calibration.replicates == 22
+    fresh = command.run_calibrate(replicates=22, workers=0, out=tmp_path / "other", seed=3)
     pd.testing.assert_frame_equal(pd.read_csv(fresh.folder / "replicates.csv"), table)
     with pytest.raises(InputError, match="seed"):
         command.run_calibrate(replicates=25, workers=0, out=folder, seed=4)

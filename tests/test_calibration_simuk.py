@@ -15,9 +15,9 @@ import pytest
 
 from mnbayes.calibration.bands import check
 from mnbayes.calibration.ranks import counts
+from mnbayes.calibration.sampler import thorough_fit
 from mnbayes.cards import Card, load_card
 from mnbayes.cohort import load_cohort
-from mnbayes.collapsed.fits import study_fit
 from mnbayes.models.observations import Observations, observations
 from mnbayes.resources import embedded_cohort
 
@@ -82,7 +82,7 @@ def test_simuk_finds_uniform_ranks() -> None:
             values[observed.observed] = replicated_data["y"]
             rng = np.random.default_rng(self._seeds[self._simulations_complete])
             data = replace(observed, log_value=values)
-            fit = study_fit(card, data, rng, DRAWS)
+            fit = thorough_fit(card, data, rng, DRAWS)
             draws = {name: fit.draws[name][:, 0] for name in RANKED if name in fit.draws}
             draws["correlation"] = fit.draws["correlation_unit"][:, 0]
             draws["level"] = fit.draws["level"][:, 0, -1, 0]

@@ -25,8 +25,8 @@ CODE = (
     *("inference/diagnostics.py", "priors.py", "population.py", "categories.py", "montecarlo.py"),
     *(f"models/{name}.py" for name in ("correlation", "density", "effects", "likelihood")),
     *(f"models/{name}.py" for name in ("longitudinal", "observations")),
-    *(f"calibration/{name}.py" for name in ("posterior", "quantities", "ranks", "simulate")),
-    "calibration/replicates.py",
+    *(f"calibration/{name}.py" for name in ("posterior", "quantities", "ranks", "sampler")),
+    *("calibration/simulate.py", "calibration/replicates.py"),
 )
 #: Of a fit, what no quantity needs: the levels hold the patients.
 _UNUSED = ("loglik", "patient_baseline", "patient_change")

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mnbayes.calibration.sampler import thorough_fit
 from mnbayes.cards import Card
-from mnbayes.collapsed.fits import StudyFit, study_fit
+from mnbayes.collapsed.fits import StudyFit
 from mnbayes.definitions import Definitions
 from mnbayes.models import effects as fx
 from mnbayes.models.likelihood import draw_prior
@@ -45,9 +46,9 @@ class Setting:
     fit : callable
         The sampler.
     draws : int
-        L, among which the truth is ranked. 99 of the 400 or more effective draws that a trusted
-        fit has: resampled systematically they repeat hardly a point, as independent draws would
-        not, and the truth has 100 possible ranks.
+        L, among which the truth is ranked. 99 of a thousand or more effective draws: resampled
+        systematically they repeat hardly a point, as independent draws would not, and the truth
+        has 100 possible ranks.
     """
 
     card: Card
@@ -55,7 +56,7 @@ class Setting:
     definitions: Definitions
     posterior: bool = False
     fitted: Card | None = None
-    fit: Fit = study_fit
+    fit: Fit = thorough_fit
     draws: int = 99
 
     def fit_to(self, observations: Observations, rng: np.random.Generator, draws: int) -> StudyFit:

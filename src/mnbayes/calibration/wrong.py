@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from mnbayes.calibration.sampler import thorough_fit
 from mnbayes.calibration.simulate import Setting
 from mnbayes.cards import Card
-from mnbayes.collapsed.fits import StudyFit, study_fit
+from mnbayes.collapsed.fits import StudyFit
 from mnbayes.models.observations import Observations
 from mnbayes.overrides import apply_changes
 from mnbayes.prior_sets import parse_setting
@@ -55,11 +56,11 @@ def with_shared_effects(setting: Setting) -> Setting:
 def shared_effects(
     card: Card, observations: Observations, rng: np.random.Generator, draws: int
 ) -> StudyFit:
-    """As :func:`mnbayes.collapsed.fits.study_fit`, then every patient's change averaged.
+    """As :func:`mnbayes.calibration.sampler.thorough_fit`, then every patient's change averaged.
 
     The card's parameters are drawn rightly: only what concerns patients is wrong.
     """
-    fit = study_fit(card, observations, rng, draws)
+    fit = thorough_fit(card, observations, rng, draws)
     own = fit.draws["patient_change"]
     shift = own.mean(axis=1, keepdims=True) - own
     level = fit.draws["level"].copy()
