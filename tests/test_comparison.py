@@ -636,7 +636,7 @@ def test_a_job_records_its_past_and_reports_the_difference(
     monkeypatch.setattr(report, "render_report", lambda run, _: reported.append(run) or "page")
 
     def job(run: Run, name: str) -> dict[str, Any]:
-        done = [Worked(result, {}) for result in run.results]
+        done = {result.name: Worked(result, {}) for result in run.results}
         monkeypatch.setattr(pipeline, "work_all", lambda *_: done)
         cards = tuple(result.fit.card for result in run.results)
         folder = tmp_path / name

@@ -481,7 +481,7 @@ def test_plot_shows_each_refit_beside_all_patients(
     np.testing.assert_allclose(dots.get_xdata(), 100 * asked["value_without"])
     upright = {float(line.get_xdata()[0]) for line in coming.lines if line is not dots}
     assert upright == {100 * asked["value"].iloc[0], 100 * asked["prior"].iloc[0]}
-    assert 22.0 in {float(line.get_xdata()[0]) for line in figure.axes[3].lines}
+    assert 25.0 in {float(line.get_xdata()[0]) for line in figure.axes[3].lines}
     assert "Synthetic cohort: no real patient." in figure.get_supxlabel()
     monkeypatch.setattr(gallery, "influence", lambda *_: figure)
     assert all_figures(result, DEFINITIONS, True)["influence"] is figure
