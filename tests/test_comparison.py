@@ -638,6 +638,8 @@ def test_a_job_records_its_past_and_reports_the_difference(
     def job(run: Run, name: str) -> dict[str, Any]:
         done = {result.name: Worked(result, {}) for result in run.results}
         monkeypatch.setattr(pipeline, "work_all", lambda *_: done)
+        # These results have no draws of patients' effects, which a decision needs.
+        monkeypatch.setattr(pipeline, "with_plan", lambda run: (run, {}))
         cards = tuple(result.fit.card for result in run.results)
         folder = tmp_path / name
         run_job(Job(cohort, cards, definitions), folder, lambda *_: None)
