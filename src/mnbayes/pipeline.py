@@ -177,6 +177,7 @@ def work_all(job: Job, progress: News) -> dict[str, Any]:
 def _load_report() -> None:
     """Load what the report needs while the other models are still being worked on."""
     import_module("mnbayes.report")
+    import_module("mnbayes.report.characteristics").characteristics_parts()  # drawn once
     import_module("great_tables")
 
 

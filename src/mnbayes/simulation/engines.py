@@ -1,0 +1,150 @@
+"""Whether the two engines say the same of simulated cohorts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from mnbayes.cards import Card
+from mnbayes.definitions import Definitions
+from mnbayes.fitting import Fit, Sampling, fit
+from mnbayes.probability_tables import probability_table
+from mnbayes.remission import response_draws
+from mnbayes.simulation.cohorts import simulate_cohorts
+
+#: Columns of an agreement table.
+AGREEMENT_COLUMNS = ("cohort", "patients", "kind", "quantity", "difference", "error", "reason")
+#: What is compared: the parameters themselves and the geometric mean ratios' logs.
+VARIABLES = (
+    *("baseline_mean", "change_mean", "visit_change"),
+    *("baseline_sd", "change_sd", "visit_sd", "residual_sd"),
+)
+#: NUTS's draws, and the collapsed engine's, which cost less and may repeat.
+DRAWS = {"nuts": 5000, "collapsed": 10_000}
+
+
+def agreement(
+    card: Card,
+    definitions: Definitions,
+    n_patients: Sequence[int],
+    weeks: Sequence[float],
+    n_cohorts: int,
+    seed: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> pd.DataFrame:
+    """Fit each cohort, simulated from the card's priors, with both engines.
+
+    Parameters
+    ----------
+    n_patients : sequence of int
+        Sizes of the cohorts, in turn.
+    progress : callable
+        Called with the cohorts done and in all.
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`AGREEMENT_COLUMNS`, one row for each cohort, kind and quantity. ``mean``:
+        difference of the posterior means; ``sd``: ratio of the posterior SDs less 1;
+        ``probability``: difference of a reported probability; each with the Monte Carlo error of
+        the difference. A cohort that either engine's gate withholds has one row, its numbers
+        blank, with the reason.
+    """
+    simulations, fits = np.random.SeedSequence(seed).spawn(2)
+    rng = np.random.default_rng(fits)
+    rows: list[tuple[object, ...]] = []
+    for number, stream in enumerate(simulations.spawn(n_cohorts)):
+        progress(number, n_cohorts)
+        size = n_patients[number % len(n_patients)]
+        (truth,) = simulate_cohorts(card, size, weeks, 1, np.random.default_rng(stream))
+        pair = {
+            engine: fit(
+                card,
+                truth.cohort,
+                replace(
+                    Sampling(draws=draws, seed=int(rng.integers(2**31))),
+                    engine=engine,  # type: ignore[arg-type]
+                ),
+            )
+            for engine, draws in DRAWS.items()
+        }
+        reasons = [r for fitted in pair.values() for r in fitted.diagnostics.reasons]
+        if reasons:
+            rows.append((number, size, "failed", "", np.nan, np.nan, "; ".join(reasons)))
+            continue
+        rows += [(number, size, *row, "") for row in _moments(pair["nuts"], pair["collapsed"])]
+        rows += [
+            (number, size, *row, "")
+            for row in _probabilities(pair["nuts"], pair["collapsed"], definitions)
+        ]
+    progress(n_cohorts, n_cohorts)
+    return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))
+
+
+def _moments(one: Fit, other: Fit) -> list[tuple[str, str, float, float]]:
+    from mnbayes.inference.diagnostics import parameter_table
+
+    tables = [
+        parameter_table(each.tree["posterior"].to_dataset()[list(VARIABLES)]).set_index("parameter")
+        for each in (one, other)
+    ]
+    first, second = tables
+    gap = second["mean"] - first["mean"]
+    error = np.hypot(first["mcse_mean"], second["mcse_mean"])
+    ratio = second["sd"] / first["sd"] - 1.0
+    # Of a normal sample; a skewed posterior's is larger.
+    spread = np.sqrt(0.5 / first["ess_bulk"] + 0.5 / second["ess_bulk"])
+    names = [str(name) for name in first.index]
+    return [
+        *(("mean", n, float(g), float(e)) for n, g, e in zip(names, gap, error, strict=True)),
+        *(("sd", n, float(r), float(s)) for n, r, s in zip(names, ratio, spread, strict=True)),
+    ]
+
+
+def _probabilities(
+    one: Fit, other: Fit, definitions: Definitions
+) -> list[tuple[str, str, float, float]]:
+    keys = ["quantity", "patient", "week", "category"]
+    tables = []
+    for each in (one, other):
+        table = probability_table(response_draws(each.tree, definitions, 1), each.card.name)
+        modelled = table[table["quantity"] != "observed"].fillna({"patient": ""})
+        tables.append(modelled.set_index(keys)[["probability", "mcse"]].dropna())
+    first, second = tables
+    gap = second["probability"] - first["probability"]
+    # Where every draw agrees the estimated error is 0; the truth may still be one draw away.
+    least = 1.0 / min(DRAWS.values())
+    error = np.maximum(np.hypot(first["mcse"], second["mcse"]), least)
+    return [
+        ("probability", " ".join(str(part) for part in key if part != ""), float(g), float(e))
+        for key, g, e in zip(first.index, gap, error, strict=True)
+    ]
+
+
+def agreement_summary(table: pd.DataFrame) -> dict[str, float | int]:
+    """How far the engines are apart at most.
+
+    Returns
+    -------
+    dict
+        Cohorts, those withheld by a gate, and over the others the largest difference of a mean
+        and of a probability in Monte Carlo errors, the largest relative difference of an SD, and
+        how many quantities were compared.
+    """
+    known = table[table["kind"] != "failed"]
+    in_errors = (known["difference"] / known["error"]).abs()
+    kinds = known["kind"]
+    return {
+        "cohorts": int(table["cohort"].nunique()),
+        "withheld": int((table["kind"] == "failed").sum()),
+        "quantities": len(known),
+        "mean_in_errors": float(in_errors[kinds == "mean"].max()),
+        "mean_beyond_4": int((in_errors[kinds == "mean"] > 4).sum()),
+        "sd_relative": float(known.loc[kinds == "sd", "difference"].abs().max()),
+        "sd_beyond_5_percent": int((known.loc[kinds == "sd", "difference"].abs() > 0.05).sum()),
+        "probability_in_errors": float(in_errors[kinds == "probability"].max()),
+        "probability_beyond_4": int((in_errors[kinds == "probability"] > 4).sum()),
+    }
