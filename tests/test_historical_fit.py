@@ -8,11 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from historical_tables import as_card, as_table, table_of
+from scipy.special import expit
+from scipy.stats import binom
 
 from mnbayes.historical.card import load_historical_card
 from mnbayes.historical.design import design
 from mnbayes.historical.fit import HistoricalResult, fit_historical
-from mnbayes.historical.refits import readings
+from mnbayes.historical.readings import readings
+from mnbayes.historical.reweighting import Source, reweighted, study_likelihoods
+from mnbayes.historical.sampled import sample_historical
 from mnbayes.historical.table import load_historical
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.sampling import Sampling
@@ -131,6 +135,67 @@ def test_left_out_prediction_is_that_of_a_fit_without_the_study() -> None:
         error = np.hypot(row["mcse"], float(alone.benchmark["mcse"]))
         assert abs(row["mean"] - float(alone.benchmark["mean"])) < 4 * error
         assert row["predicted"] == pytest.approx(float(alone.benchmark["median"]), abs=0.02)
+
+
+def test_study_likelihoods_are_those_of_fine_sums() -> None:
+    """Each study's effects integrated out, against plain sums over wide grids."""
+    card = load_historical_card()
+    table = load_historical(classes=card.classes)
+    fit = sample_historical(
+        table, card, Sampling(draws=100, tune=200), np.random.SeedSequence(4).spawn(2)
+    )
+    source = Source.of(table, card, fit, Sampling())
+    data = fit.design
+    found = np.array(study_likelihoods(source, data))
+    z = np.linspace(-7, 7, 141)
+    weight = np.exp(-0.5 * z**2) / np.exp(-0.5 * z**2).sum()
+    exact = []
+    for draw in (0, 57, 311):
+        tau, rho = (float(fit.draws[n][draw]) for n in ("between_study_sd", "arm_correlation"))
+        names = ("refractory", "doubling_of_time")
+        beta = [*fit.draws["class_log_odds"][draw], *(fit.draws[n][draw] for n in names)]
+        rows = []
+        for study in range(len(data.studies)):
+            arms = np.flatnonzero(data.study == study)
+            a, b = (tau * rho**0.5, tau * (1 - rho) ** 0.5) if len(arms) > 1 else (tau, 0.0)
+            of_effect = np.zeros(len(z))
+            for arm in arms:
+                rate = expit(data.x[arm] @ beta + a * z[:, None] + b * z)
+                ends = (data.low[arm] - 1, data.high[arm])
+                below, upto = (binom.cdf(end, data.n[arm], rate) for end in ends)
+                with np.errstate(divide="ignore"):  # far out the count is impossible
+                    of_effect += np.log((upto - below) ** data.weight[arm] @ weight)
+            rows.append(np.log(np.exp(of_effect) @ weight))
+        exact.append(rows)
+    # Constants of the counts do not change with the draw.
+    steps = found[:, [57, 311]] - found[:, [0]]
+    expected = (np.array(exact)[1:] - np.array(exact)[0]).T
+    assert np.abs(steps - expected).max() < 0.01
+
+
+def test_weighted_draws_agree_with_refits() -> None:
+    card = load_historical_card()
+    table = load_historical(classes=card.classes)
+    fit = sample_historical(table, card, Sampling(), np.random.SeedSequence(5).spawn(2))
+    source = Source.of(table, card, fit, Sampling())
+    seen = 0
+    for reading in readings():
+        if reading.name not in ("twice the spread between studies", "derived counts off by one"):
+            continue
+        other, changed = reading.change(table, card)
+        weighted = reweighted(source, other, changed)
+        assert weighted is not None
+        assert weighted.pareto_k < 0.5
+        assert weighted.weights is not None
+        again = sample_historical(other, changed, Sampling(), np.random.SeedSequence(6).spawn(2))
+        for name in ("between_study_sd", "doubling_of_time"):
+            mean = weighted.weights @ weighted.draws[name]
+            spread = again.draws[name].std()
+            assert abs(mean - again.draws[name].mean()) < 0.1 * spread
+        seen += 1
+    assert seen == 2
+    # The benchmark's class alone is too far away.
+    assert reweighted(source, *readings()[0].change(table, card)) is None
 
 
 def test_readings_change_what_they_say() -> None:

@@ -16,7 +16,7 @@ from rich.console import Console
 from mnbayes.historical.card import load_historical_card
 from mnbayes.historical.command import FILES, describe, run_historical
 from mnbayes.historical.fit import HistoricalResult, fit_historical
-from mnbayes.historical.refits import readings
+from mnbayes.historical.readings import readings
 from mnbayes.historical.table import load_historical
 from mnbayes.inference.sampling import Sampling
 from mnbayes.plots.gallery import png_bytes

@@ -195,6 +195,81 @@ def log_density_and_gradient(point, data, gradient):  # type: ignore[no-untyped-
     return total
 
 
+@_compiled
+def _arm_log_likelihood(mean, b, row, z, log_weight):  # type: ignore[no-untyped-def]
+    """Log likelihood of an arm, its own deviation integrated out; its log odds have SD b."""
+    info = row[5]
+    q = 1.0 + b * b * info
+    centre, scale = b * info * (row[4] - mean) / q, 1.0 / np.sqrt(q)
+    largest, total = -np.inf, 0.0
+    for k in range(len(z)):
+        v = centre + z[k] * scale
+        value, _ = _interval(mean + b * v, row[0], int(row[1]), int(row[2]))
+        term = log_weight[k] + 0.5 * (z[k] * z[k] - v * v) + row[3] * value
+        if term > largest:
+            total *= np.exp(largest - term)
+            largest = term
+        total += np.exp(term - largest)
+    return largest + np.log(total) - 0.5 * np.log(q)
+
+
+@_compiled
+def study_log_likelihood(coefficients, tau, rho, study, z, log_weight):  # type: ignore[no-untyped-def]
+    """Log likelihood of one study given the parameters above it, its effects integrated out.
+
+    By Gauss-Hermite quadrature in the coordinates in which the effects are sampled, where the
+    integrand is nearly a normal density: nine points are off by less than 0.01.
+
+    Parameters
+    ----------
+    coefficients : array, shape (draw, coefficient)
+    tau, rho : array, shape (draw,)
+    study : array
+        Number of arms, then their rows as :func:`mnbayes.historical.points.pack` has them.
+    z, log_weight : array, shape (point,)
+        Of the quadrature for a standard normal.
+
+    Returns
+    -------
+    array, shape (draw,)
+        Up to a constant.
+    """
+    draws, size = coefficients.shape
+    arms = int(study[0])
+    rows = study[1:].reshape(arms, _ROW + size)
+    out, e = np.empty(draws), np.empty(arms)
+    for i in range(draws):
+        a, b = tau[i], 0.0
+        if arms > 1:
+            a, b = tau[i] * np.sqrt(rho[i]), tau[i] * np.sqrt(1.0 - rho[i])
+        sum_g, sum_gr = 0.0, 0.0
+        for j in range(arms):
+            e[j] = 0.0
+            for c in range(size):
+                e[j] += rows[j, _ROW + c] * coefficients[i, c]
+            g = rows[j, 5] / (1.0 + b * b * rows[j, 5])
+            sum_g += g
+            sum_gr += g * (rows[j, 4] - e[j])
+        p = 1.0 + a * a * sum_g
+        largest, total = -np.inf, 0.0
+        for k in range(len(z)):
+            u = a * sum_gr / p + z[k] / np.sqrt(p)
+            term = log_weight[k] + 0.5 * (z[k] * z[k] - u * u)
+            for j in range(arms):
+                mean = e[j] + a * u
+                if arms > 1:
+                    term += _arm_log_likelihood(mean, b, rows[j], z, log_weight)
+                else:
+                    value, _ = _interval(mean, rows[j, 0], int(rows[j, 1]), int(rows[j, 2]))
+                    term += rows[j, 3] * value
+            if term > largest:
+                total *= np.exp(largest - term)
+                largest = term
+            total += np.exp(term - largest)
+        out[i] = largest + np.log(total) - 0.5 * np.log(p)
+    return out
+
+
 def _c_density(dimension, point, gradient, out, data):  # type: ignore[no-untyped-def]
     slopes = nb.carray(gradient, (dimension,))
     value = log_density_and_gradient(

@@ -25,14 +25,14 @@ from mnbayes.historical.predictive import (
     rate_table,
     study_effects,
 )
+from mnbayes.historical.readings import Reading, readings
 from mnbayes.historical.refits import (
     LEFT_OUT_COLUMNS,
     READING_COLUMNS,
-    Reading,
     leave_one_study_out,
     read_otherwise,
-    readings,
 )
+from mnbayes.historical.reweighting import Source
 from mnbayes.historical.sampled import Posterior, labelled, sample_historical
 from mnbayes.historical.table import HistoricalTable
 from mnbayes.inference.diagnostics import Diagnostics
@@ -81,7 +81,8 @@ class HistoricalResult:
     conflict : DataFrame
         The trial's counts against the mixture.
     left_out, readings : DataFrame
-        Exact refits; see :mod:`mnbayes.historical.refits`.
+        Weighted draws where the weights can be trusted, refits elsewhere; see
+        :mod:`mnbayes.historical.refits`.
     seconds : dict
         Wall-clock seconds by stage.
     """
@@ -138,7 +139,7 @@ def fit_historical(
     """Fit the historical model of a table of counts.
 
     Nothing is compiled once the density's machine code is in numba's cache; a fit takes about
-    half a second, with all refits about ten.
+    half a second, with everything without each study and under other readings three.
 
     Parameters
     ----------
@@ -149,9 +150,9 @@ def fit_historical(
         Called with a stage (``sampling``, ``retrying``, ``influence``, ``summarising``), the
         steps done and in all.
     refits : bool
-        Whether to refit without each study and under other readings of the table.
+        Whether to leave out each study in turn and to read the table otherwise.
     chosen : tuple of Reading, optional
-        Default: :func:`mnbayes.historical.refits.readings`.
+        Default: :func:`mnbayes.historical.readings.readings`.
     allow_unconverged : bool
         Whether to give the numbers of a fit that failed the gate.
 
@@ -211,12 +212,13 @@ def fit_historical(
     if refits and not withheld:
         other = readings() if chosen is None else chosen
         total = len(table.studies) + len(other)
+        source = Source.of(table, card, fit, sampling)
         left_out = leave_one_study_out(
-            table, card, sampling, streams[3].spawn(len(table.studies)),
+            source, streams[3].spawn(len(table.studies)),
             lambda done, _: news("influence", done, total),
         )  # fmt: skip
         otherwise = read_otherwise(
-            table, card, sampling, streams[4].spawn(len(other)),
+            source, streams[4].spawn(len(other)),
             lambda done, _: news("influence", len(table.studies) + done, total), other,
         )  # fmt: skip
         lap("refit")

@@ -48,15 +48,19 @@ def pack(data: Design, card: HistoricalCard) -> Floats:
             given.get("mu", 0.0),
             1.0 / given["lam"] if "lam" in given else given["sigma"],
         ]
-    log_odds, information = working_observations(data)
-    columns = (data.n, data.low, data.high, data.weight, log_odds, information)
-    for rows in by_study:
-        numbers.append(len(rows))
-        for row in rows:
-            numbers += [*(float(column[row]) for column in columns), *data.x[row]]
+    for study in packed_studies(data):
+        numbers += study.tolist()
     packed = np.array(numbers, dtype=float)
     packed[0] = len(packed)
     return packed
+
+
+def packed_studies(data: Design) -> list[Floats]:
+    """Each study as the density reads it: its number of arms, then the numbers of each."""
+    log_odds, information = working_observations(data)
+    columns = (data.n, data.low, data.high, data.weight, log_odds, information)
+    table = np.column_stack([*columns, data.x]).astype(float)
+    return [np.concatenate([[len(rows)], table[rows].ravel()]) for rows in rows_by_study(data)]
 
 
 def rows_by_study(data: Design) -> list[list[int]]:

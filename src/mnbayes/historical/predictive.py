@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mnbayes import priors
 from mnbayes.denominators import exact_interval
 from mnbayes.historical.card import HistoricalCard
 from mnbayes.historical.design import COVARIATES, Design, Floats, covariates
 from mnbayes.historical.table import HistoricalTable
-from mnbayes.montecarlo import mcse
+from mnbayes.montecarlo import effective_draws, mcse
+from mnbayes.sensitivity.weights import weighted_mean
 
+QUANTILES = (0.5, 0.025, 0.975)
 #: New studies simulated for each draw.
 PER_DRAW = 16
 
@@ -145,11 +149,43 @@ def new_study_rate(
     return expit(typical[:, None] + draws["between_study_sd"][:, None] * effects)
 
 
-def summarised(rates: Floats, chains: int) -> tuple[float, float, float, float, float]:
-    """Mean, its Monte Carlo error, median and 95 % interval of :func:`new_study_rate`."""
-    error = float(mcse(rates.mean(axis=1).reshape(chains, -1)[..., None])[0])
-    median, lower, upper = np.quantile(rates, (0.5, 0.025, 0.975)).tolist()
-    return float(rates.mean()), error, median, lower, upper
+def summarised(rates: Floats, chains: int, weights: Floats | None = None) -> tuple[float, ...]:
+    """Mean, its Monte Carlo error, median and 95 % interval of :func:`new_study_rate`.
+
+    Parameters
+    ----------
+    rates : array, shape (draw, study)
+    chains : int
+    weights : array, shape (draw,), optional
+        Summing to 1.
+    """
+    return *mean_of(rates, chains, weights), *quantiles(rates, QUANTILES, weights)
+
+
+def mean_of(values: NDArray[Any], chains: int, weights: Floats | None) -> tuple[float, float]:
+    """Mean of values, shape (draw, study), and its Monte Carlo standard error."""
+    each = values.mean(axis=1).reshape(chains, -1)
+    if weights is None:
+        return float(each.mean()), float(mcse(each[..., None])[0])
+    effective = float(effective_draws(each[..., None])[0])
+    return weighted_mean(each, weights.reshape(chains, -1), effective)
+
+
+def quantiles(
+    values: NDArray[Any],
+    probabilities: tuple[float, ...],
+    weights: Floats | None,
+    *,
+    of_counts: bool = False,
+) -> list[float]:
+    """Quantiles of values, shape (draw, study); ``of_counts`` are counts themselves."""
+    if weights is None:
+        method: Any = "inverted_cdf" if of_counts else "linear"
+        return [float(q) for q in np.quantile(values, probabilities, method=method)]
+    spread = np.broadcast_to(weights[:, None], values.shape)
+    # NumPy has no other weighted kind; among the many draws it makes no difference.
+    found = np.quantile(values, probabilities, weights=spread, method="inverted_cdf")
+    return [float(q) for q in found]
 
 
 def rate_table(

@@ -1,4 +1,4 @@
-"""Earlier studies: every figure, the mixture that stands for them, and exact refits."""
+"""Earlier studies: every figure, the mixture that stands for them, and refits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.historical.fit import HistoricalResult
+from mnbayes.historical.reweighting import REFITTED, WEIGHTED
 from mnbayes.plots import style
 from mnbayes.plots.historical_forest import historical_forest
 from mnbayes.plots.historical_rows import (
@@ -142,6 +143,15 @@ def _count_panel(ax: Axes, row: dict[str, Any], result: HistoricalResult) -> Non
     )  # fmt: skip
 
 
+def _how(result: HistoricalResult) -> str:
+    """How the rows were found: by weighting the draws, or by sampling again."""
+    engines = pd.concat(
+        [result.left_out.drop_duplicates("study")["engine"], result.readings["engine"]]
+    )
+    weighted, sampled = (int((engines == name).sum()) for name in (WEIGHTED, REFITTED))
+    return f"{weighted} by weighting the draws, {sampled} sampled again."
+
+
 def historical_refits(result: HistoricalResult) -> Figure:
     """Draw the benchmark's rate without each study and under other readings of the table.
 
@@ -152,8 +162,9 @@ def historical_refits(result: HistoricalResult) -> Figure:
     Returns
     -------
     Figure
-        Mean and 95 % interval of a new study's rate, a row for each refit; the line and band of
-        the fit itself. A refit that failed its checks has its reason instead.
+        Mean and 95 % interval of a new study's rate, a row for each refit, be it by weighting;
+        the line and band of the fit itself. A refit that failed its checks has its reason
+        instead.
 
     Raises
     ------
@@ -209,7 +220,7 @@ def historical_refits(result: HistoricalResult) -> Figure:
     bottom = foot(
         figure, result,
         f"{result.card.titles[mark.treatment_class].capitalize()}, {kind(mark.refractory)} "
-        f"patients, month {mark.month:g}. Exact refits.",
+        f"patients, month {mark.month:g}. {_how(result)}",
     )  # fmt: skip
     grid.place(figure, [ax], head, bottom)
     return figure

@@ -6,7 +6,10 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pandas as pd
+
 from mnbayes.historical.fit import HistoricalResult
+from mnbayes.historical.reweighting import MAX_SHAPE
 from mnbayes.report import historical_tables as tables
 from mnbayes.report import wording
 from mnbayes.report.pictures import Picture
@@ -227,6 +230,13 @@ def _between(values: list[tuple[float, str]], ends: str) -> str:
 
 def _robustness(result: HistoricalResult) -> tuple[str, ...]:
     sentences = []
+    shapes = pd.concat([result.left_out["pareto_k"], result.readings["pareto_k"]]).dropna()
+    if len(shapes):
+        sentences.append(
+            "The draws of the whole table were weighted where the weights can be trusted (Pareto k "
+            f"up to {MAX_SHAPE:g}; the largest used {shapes.max():.2f}); elsewhere the model was "
+            "sampled again."
+        )
     for frame, key, start, ends in (
         (result.left_out, "study", "Leaving out any one study", "without "),
         (result.readings, "reading", "Under other readings of the table", ""),
@@ -288,7 +298,5 @@ def _doubts(result: HistoricalResult) -> tuple[str, ...]:
 
 
 def _named(rows: object) -> str:
-    import pandas as pd
-
     assert isinstance(rows, pd.DataFrame)
     return wording.listed(list(dict.fromkeys(rows["study"].astype(str))))

@@ -144,7 +144,6 @@ def left_out_rows(result: HistoricalResult) -> Table:
             rows.append((f"{row['study']}: {row['arm']}", *blank, f"withheld: {row['reason']}"))
             continue
         ends = f"{row['low']}" if row["low"] == row["high"] else f"{row['low']} to {row['high']}"
-        draws = result.sampling.chains * result.sampling.draws
         rows.append(
             (
                 f"{row['study']}: {row['arm']}",
@@ -152,8 +151,8 @@ def left_out_rows(result: HistoricalResult) -> Table:
                 f"{percent(row['predicted'])} "
                 f"({percent_range(row['predicted_lower'], row['predicted_upper'])})",
                 f"{row['count_lower']:.0f} to {row['count_upper']:.0f}",
-                probability(row["p_as_few"], independent_error(row["p_as_few"], draws)),
-                probability(row["p_as_many"], independent_error(row["p_as_many"], draws)),
+                probability(row["p_as_few"], row["p_as_few_mcse"]),
+                probability(row["p_as_many"], row["p_as_many_mcse"]),
                 _with_range(row, "mean"),
             )
         )
