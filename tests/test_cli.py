@@ -339,6 +339,18 @@ def test_problems_of_data_model_and_priors_come_together(tmp_path: Path) -> None
         assert part in done.stderr
 
 
+@pytest.mark.parametrize(("option", "value"), [("--n", "2"), ("--n", "201"), ("--replicates", "1")])
+def test_studies_too_small_to_say_anything_are_refused(
+    option: str, value: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = runner.invoke(app, ["characteristics", option, value, "--out", str(out)])
+    assert done.exit_code == 2
+    assert option in done.stderr
+    assert "should be" in done.stderr
+    assert not out.exists()
+
+
 def test_output_folder_with_other_files_is_refused_before_fitting(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     done = runner.invoke(app, ["fit", "--out", str(tmp_path)])

@@ -30,11 +30,12 @@ from mnbayes.report.dominance import (
     ratio_dominated,
 )
 from mnbayes.report.listing import measurement_table, value_text
+from mnbayes.report.methods import computation_table
 from mnbayes.report.pictures import embed
 from mnbayes.report.responses import not_measured
 from mnbayes.report.summary import summarise_run
 from mnbayes.report.tables import Spanned, great, records
-from mnbayes.report.wording import QUANTITIES, listed, moved, percent, points
+from mnbayes.report.wording import QUANTITIES, level, listed, moved, percent, points
 from mnbayes.resources import embedded_cohort, models_folder
 from mnbayes.results import Result, summarise
 from mnbayes.run import Run
@@ -583,6 +584,29 @@ def test_numbers_in_words() -> None:
     ]
     assert [points(x) for x in (0.0, 0.0004, 0.0123, float("nan"))] == ["exact", "<0.1", "1.2", "–"]
     assert [listed(list("abc"[:n])) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.93471, "0.935"), (28.04, "28"), (999.6, "1000"), (1278.4, "1280"), (52_749.0, "52700")],
+)
+def test_a_level_has_three_digits_and_no_exponent(value: float, text: str) -> None:
+    assert level(value) == text
+
+
+def test_the_page_is_written_for_people(page: str) -> None:
+    text = _Parsed(page).text
+    assert "`" not in text
+    assert not re.findall(r"(?<![\d.])\d+\.\d{6,}", text)  # but for a DOI
+    assert not re.findall(r"\de[+-]\d", text)
+
+
+def test_each_stage_has_its_own_line_of_seconds(run: Run) -> None:
+    slower = replace(run.results[1].fit, seconds={"sample": 2.04, "odd": 0.5})
+    changed = replace(run.results[1], fit=slower)
+    table = computation_table(replace(run, results=(run.results[0], changed)))
+    seconds = {row[0]: row[1:] for row in table.rows if row[0].startswith("Seconds")}
+    assert seconds == {"Seconds: sampling": ("1.0", "2.0"), "Seconds: odd": ("–", "0.5")}
 
 
 def test_tables_scroll_in_their_own_box(page: str) -> None:

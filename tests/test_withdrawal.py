@@ -492,7 +492,7 @@ def test_a_sweep_is_the_strategy_delta_at_every_ratio() -> None:
     ("responders", "unseen", "verdict", "words"),
     [
         (5, FALLEN, "never", "no worsening of the unseen patient (P8) flips it, not even counting"),
-        (3, FALLEN, "not_held", "does not hold even at delta = 1"),
+        (3, FALLEN, "not_held", "does not hold even if the unseen patient is as predicted"),
         (4, np.log(0.01), "beyond", "more than 10 times worse than predicted, the largest"),
         (4, FALLEN, "flips", "2.1 times worse than predicted"),
     ],

@@ -50,7 +50,9 @@ def published(
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 1,
     chains: Annotated[int, typer.Option(min=2)] = 4,
-    draws: Annotated[int, typer.Option(min=10, help="Draws per chain, at least 2,000.")] = 2000,
+    draws: Annotated[
+        int, typer.Option(min=10, help="Draws per chain; the reported fit has at least 2,000.")
+    ] = 2000,
     allow_unconverged: _AllowUnconverged = False,
 ) -> None:
     """Turn a paper's printed numbers into a posterior: how far, for whom, under every reading."""

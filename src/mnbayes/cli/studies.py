@@ -110,10 +110,11 @@ def characteristics(
         list[str] | None, typer.Option(help="Scenario; repeatable (default: every one).")
     ] = None,
     n: Annotated[
-        list[int] | None, typer.Option(min=2, help="Patients; repeatable (default: 4 to 40).")
+        list[int] | None,
+        typer.Option(min=3, max=200, help="Patients; repeatable (default: 4 to 40)."),
     ] = None,
     replicates: Annotated[
-        int, typer.Option(min=1, help="Cohorts for each scenario and number of patients.")
+        int, typer.Option(min=2, help="Cohorts for each scenario and number of patients.")
     ] = 2000,
     priors: Priors = None,
     rule: Annotated[

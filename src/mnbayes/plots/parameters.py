@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mnbayes.labelled import array
 from mnbayes.markers import MARKERS
 from mnbayes.plots import marks, style
 from mnbayes.plots.style import FloatArray
@@ -70,8 +71,7 @@ class Scalar:
 
     def by_chain(self, result: Result) -> FloatArray:
         """Posterior draws on the parameter's own (log) scale, shape (chain, draw)."""
-        data = result.fit.tree["posterior"].dataset[self.variable].sel(self.select)
-        return np.asarray(data.transpose("chain", "draw").to_numpy(), dtype=float)
+        return array(result.fit.tree["posterior"].dataset[self.variable].sel(self.select))
 
 
 def _axis(kind: str, unit: str) -> str:

@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
+from mnbayes.labelled import stacked
 from mnbayes.plots.panels import Sheet
 from mnbayes.results import Result
 
@@ -57,9 +58,7 @@ def draws_of(result: Result, group: str, name: str, **select: object) -> FloatAr
     array, shape (draw, ...)
         The remaining dims in the order in which the tree holds them.
     """
-    data = result.fit.tree[group].dataset[name].sel(select).transpose("chain", "draw", ...)
-    values = np.asarray(data.to_numpy(), dtype=float)
-    return values.reshape(-1, *values.shape[2:])
+    return stacked(result.fit.tree[group].dataset[name].sel(select))
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.definitions import Definitions
+from mnbayes.labelled import array
 from mnbayes.lymphocytes.reference_ranges import ReferenceRange, reference_ranges
 from mnbayes.markers import MARKERS
 from mnbayes.plots import marks, style
@@ -49,10 +50,10 @@ def measured(result: Result, marker: str) -> Measured:
     """Measurements of a marker that a fit used."""
     data = result.fit.tree["observed_data"].to_dataset().sel(marker=marker)
     value, lower, upper = (
-        np.exp(np.asarray(data[name].transpose("patient", "visit").to_numpy(), dtype=float))
+        np.exp(array(data[name], "patient", "visit"))
         for name in ("log_value", "log_lower", "log_upper")
     )
-    weeks = np.asarray(data["visit"].to_numpy(), dtype=float)
+    weeks = array(data["visit"])
     return Measured(weeks, value, lower, upper, result.fit.observations.withdrew_week)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mnbayes.labelled import array
 from mnbayes.markers import MARKERS, URINE
 from mnbayes.montecarlo import mcse
 from mnbayes.report import wording
@@ -39,12 +40,8 @@ def fall_errors(result: Result, marker: str) -> dict[float, dict[str, float]]:
         Week to errors by name: ``p_fall``, ``p_fall_30``, ``p_fall_50``, and ``log_gmr``, the
         error of the mean log ratio.
     """
-    draws = (
-        result.fit.tree["posterior"]["visit_change"]
-        .sel(marker=marker)
-        .transpose("chain", "draw", "later_visit")
-    )
-    log_gmr = np.asarray(draws.values, dtype=float)
+    draws = result.fit.tree["posterior"].dataset["visit_change"].sel(marker=marker)
+    log_gmr = array(draws, "later_visit")
     columns = {
         "p_fall": mcse(log_gmr < 0, log_gmr),
         "p_fall_30": mcse(log_gmr <= np.log(0.7), log_gmr),
@@ -53,7 +50,7 @@ def fall_errors(result: Result, marker: str) -> dict[float, dict[str, float]]:
     }
     return {
         float(week): {name: float(values[i]) for name, values in columns.items()}
-        for i, week in enumerate(draws["later_visit"].to_numpy())
+        for i, week in enumerate(array(draws["later_visit"]))
     }
 
 

@@ -69,9 +69,12 @@ def characteristics_parts() -> tuple[Part, ...]:
 def characteristics_part(found: Characteristics, current: bool) -> Part:
     """What the report shows of one model's operating characteristics."""
     trials = found.cells * found.replicates
+    several = len(found.patients) > 1
+    sizes = f"{len(found.patients)} numbers" if several else f"trials of {found.patients[0]}"
+    sizes += " of patients" if several else " patients"
     provenance = (
         f"Model {found.model}, prior set {found.prior_set}: {len(found.scenarios)} scenarios × "
-        f"{len(found.patients)} numbers of patients, {found.replicates:,} simulated trials each "
+        f"{sizes}, {found.replicates:,} simulated trials each "
         f"({trials:,} fits). Stored on {found.date}; code and cards {found.fingerprint[:12]}, "
         f"seed {found.seed}."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mnbayes.labelled import array
 from mnbayes.markers import MARKERS
 from mnbayes.report.tables import Table
 from mnbayes.results import Result
@@ -15,10 +16,8 @@ def coverage_table(result: Result) -> Table:
     A censored value counts as inside if its interval meets the predictive one.
     """
     tree, data = result.fit.tree, result.fit.observations
-    draws = tree["posterior_predictive"]["measurement"].transpose(
-        "chain", "draw", "patient", "visit", "marker"
-    )
-    lower, upper = np.quantile(np.asarray(draws.values, dtype=float), (0.025, 0.975), axis=(0, 1))
+    draws = array(tree["posterior_predictive"].dataset["measurement"], "patient", "visit", "marker")
+    lower, upper = np.quantile(draws, (0.025, 0.975), axis=(0, 1))
     low = np.where(data.censored, data.log_lower, data.log_value)
     high = np.where(data.censored, data.log_upper, data.log_value)
     with np.errstate(invalid="ignore"):

@@ -17,6 +17,17 @@ from mnbayes.report.wording import CATEGORY_LABELS, PARAMETER_LABELS
 from mnbayes.results import Result
 from mnbayes.run import Run
 
+#: Stage of a fit to what the clock ran for.
+_STAGES = {
+    "compile": "compiling",
+    "sample": "sampling",
+    "predict": "drawing patients' levels",
+    "alone": "each marker by itself",
+    "summarise": "working out probabilities",
+    "influence": "refits without each patient",
+    "plot": "drawing plots",
+}
+
 
 def marker_table(result: Result) -> Table:
     """Units, and how many values are exact, censored and missing."""
@@ -111,12 +122,9 @@ def computation_table(run: Run) -> Table:
         row("Smallest E-BFMI (at least 0.3)", (_number(c.worst_bfmi) for c in checks)),
         row("Pareto k of the weights (at most 0.7)", (_number(c.pareto_k) for c in checks)),
         row("Largest MCSE of a probability, points", (largest_error(r) for r in results)),
-        row(
-            "Seconds",
-            (
-                ", ".join(f"{stage} {value:.1f}" for stage, value in r.fit.seconds.items())
-                for r in results
-            ),
+        *(
+            row(f"Seconds: {_STAGES.get(stage, stage)}", (_seconds(r.fit, stage) for r in results))
+            for stage in dict.fromkeys(stage for r in results for stage in r.fit.seconds)
         ),
     ]
     return Table(
@@ -124,6 +132,10 @@ def computation_table(run: Run) -> Table:
         ("", *(result.name for result in results)),
         tuple(rows),
     )
+
+
+def _seconds(fit: Fit, stage: str) -> str:
+    return f"{fit.seconds[stage]:.1f}" if stage in fit.seconds else wording.BLANK
 
 
 def _number(value: float | None) -> str:
@@ -183,10 +195,14 @@ def provenance_table(run: Run) -> Table:
     )
 
 
+def _item(name: str, value: object) -> str:
+    return f"{name} {value:.1f}" if isinstance(value, float) else f"{name} {value}"
+
+
 def software_table(run: Run) -> Table | None:
     """Versions, and seconds of the stages that are not one model's, as far as they are known."""
     rows = tuple(
-        (label, ", ".join(f"{name} {value}" for name, value in part.items()))
+        (label, ", ".join(_item(name, value) for name, value in part.items()))
         for label, key in (("Versions", "versions"), ("Seconds in all", "seconds"))
         if isinstance(part := run.manifest.get(key), Mapping)
     )

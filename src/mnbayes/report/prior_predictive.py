@@ -88,7 +88,7 @@ def _table(predictive: PriorPredictive, *, shares: bool) -> Table:
 
 
 def _interval(median: float, lower: float, upper: float) -> str:
-    return f"{median:,.3g} ({lower:,.3g} to {upper:,.3g})"
+    return f"{wording.level(median)} ({wording.level(lower)} to {wording.level(upper)})"
 
 
 def limits_table(run: Run) -> Table:

@@ -75,6 +75,18 @@ def percent_range(lower: float, upper: float, digits: int = 0) -> str:
     return f"{percent(lower, digits)} to {percent(upper, digits)}"
 
 
+def level(value: float) -> str:
+    """A level in its marker's unit: three significant digits, no exponent: "0.935", "1280".
+
+    Examples
+    --------
+    >>> level(0.9347), level(1278.4), level(28.0)
+    ('0.935', '1280', '28')
+    """
+    text = f"{value:.3g}"
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e6 else text
+
+
 def ratio(value: float) -> str:
     """A ratio to baseline with two decimals."""
     return BLANK if np.isnan(value) else f"{value:.2f}"

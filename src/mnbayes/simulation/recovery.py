@@ -9,6 +9,7 @@ import pandas as pd
 
 from mnbayes.cards import Card
 from mnbayes.fitting import Sampling, fit
+from mnbayes.labelled import array
 from mnbayes.simulation.cohorts import simulate_cohorts
 
 #: Columns of a recovery table.
@@ -56,8 +57,7 @@ def recover(
         true = {"mean change": truth.change_mean, "last visit": truth.visit_change[-1]}
         converged = fitted.diagnostics.converged
         for quantity, values in drawn.items():
-            by_draw = values.transpose("chain", "draw", "marker").to_numpy()
-            ends = np.quantile(by_draw, INTERVAL, axis=(0, 1))
+            ends = np.quantile(array(values, "marker"), INTERVAL, axis=(0, 1))
             for k, marker in enumerate(card.markers):
                 low, middle, high = ends[:, k] if converged else (np.nan,) * 3
                 value = float(true[quantity][k])

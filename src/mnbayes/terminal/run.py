@@ -35,6 +35,11 @@ _STAGES = {
     "running": "replicates",
     "done": "done",
 }
+#: Stages that mean something else in a model without patients.
+_OWN_STAGES = {
+    ("published", "sampling"): "fitting every prior set and reading",
+    ("historical", "influence"): "leaving out each study",
+}
 #: The category shown for each patient, most informative first.
 _SHOWN = {
     "complete": "complete remission",
@@ -69,7 +74,7 @@ def progress_bars() -> Iterator[News]:
                 return
             bars.update(
                 tasks[model],  # type: ignore[arg-type]
-                description=_STAGES.get(stage, stage),
+                description=_OWN_STAGES.get((model, stage)) or _STAGES.get(stage, stage),
                 total=total or None,
                 completed=done,
             )

@@ -68,7 +68,8 @@ def sentence(row: Mapping[str, Any], unseen: Sequence[str], prior_error: float) 
         if not np.isnan(row["as_failure"]):
             ending += f" Counting {'the patient' if one else 'all of them'} as failure does."
     else:
-        ending = "the conclusion does not hold even at delta = 1."
+        as_predicted = "even if the unseen patient is" if one else "even if the unseen are"
+        ending = f"the conclusion does not hold {as_predicted} as predicted."
     if row["unsure"]:
         ending += " That is within the Monte Carlo error: more draws would be needed to be sure."
     claim = row["claim"]
