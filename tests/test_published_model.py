@@ -23,7 +23,7 @@ from mnbayes.published.categories import shares
 from mnbayes.published.counts import outcome_counts
 from mnbayes.published.facts import load_facts
 from mnbayes.published.fitting import fit_part
-from mnbayes.published.grid import grid_part
+from mnbayes.published.grid import grid_part, summed_answers
 from mnbayes.published.posteriors import best_visit, least_nodes, one_visit
 from mnbayes.published.readings import Evidence, Readings, best_evidence, outcome_evidence
 
@@ -106,6 +106,23 @@ def test_answers_agree_with_quadrature_to_a_hundredth(
         assert abs(got[name].value - value) < 4.5 * got[name].mcse + 5e-4, name
 
 
+@pytest.mark.parametrize("prior_set", ["weak", "sceptical", "historical"])
+@pytest.mark.parametrize(
+    "readings", [{}, {"withdrawn": "failure"}, {"remission": "unknown", "no_response": "no_fall"}]
+)
+def test_summed_answers_are_those_of_quadrature(prior_set: str, readings: dict[str, str]) -> None:
+    card = override_published(CARD, [load_prior_set(prior_set)])
+    found = evidence(**readings)
+    exact, got = quadrature(card, found), summed_answers(card, found)
+    assert {name: got[name].value for name in exact} == pytest.approx(exact, abs=0.001)
+    drawn = sampled(card, found, 5)
+    for name in got:
+        assert got[name].mcse == 0
+        for end in ("lower", "upper"):
+            ends = getattr(got[name], end), getattr(drawn[name], end)
+            assert ends[0] == pytest.approx(ends[1], rel=0.04, abs=0.025, nan_ok=True), name
+
+
 def counts_alone() -> Evidence:
     """Seven of twelve fell by 15 % or more: nothing is known exactly, so SDs near 0 fit."""
     ends = np.log([0.85, 0.85])
@@ -127,6 +144,8 @@ def test_counts_alone_are_summed_where_nuts_fails() -> None:
     got = an.ratio_answers(an.conditional(CARD.prior["mean_log_ratio"], found, mean, sd), mean)
     for name, value in exact.items():
         assert abs(got[name].value - value) < 0.01, name
+    summed = summed_answers(CARD, found)
+    assert {name: summed[name].value for name in exact} == pytest.approx(exact, abs=0.002)
     # and the draws themselves, without the grid of the mean
     assert float((mean < 0).mean()) == pytest.approx(exact["p_fall"], abs=0.015)
     assert float(np.exp(np.median(mean))) == pytest.approx(exact["gmr"], abs=0.01)

@@ -21,7 +21,7 @@ from mnbayes.published.categories import shares
 from mnbayes.published.counts import outcome_counts
 from mnbayes.published.facts import Facts
 from mnbayes.published.fitting import Part, fit_part
-from mnbayes.published.grid import grid_part
+from mnbayes.published.grid import grid_part, summed_answers
 from mnbayes.published.posteriors import best_visit, one_visit
 from mnbayes.published.readings import Evidence, best_evidence, outcome_evidence
 from mnbayes.published.result import ANSWER_COLUMNS, SPECIFICATION, PublishedResult
@@ -56,6 +56,10 @@ class _Fitted:
     parts: dict[str, Part]
     found: dict[str, an.Conditional]
     rows: list[dict[str, Any]]
+
+    @property
+    def converged(self) -> bool:
+        return all(part.diagnostics.converged for part in self.parts.values())
 
 
 def _rows(
@@ -104,7 +108,9 @@ def _fit(
     *,
     allow_unconverged: bool,
     with_best: bool,
+    summed: bool,
 ) -> _Fitted:
+    """Fit a specification; where ``summed``, without draws of what has two dimensions."""
     evidence = outcome_evidence(facts, spec.readings, definitions)
     best = best_evidence(facts, spec.readings, definitions) if with_best else None
     prior = an.prior_answers(spec.card)
@@ -116,9 +122,12 @@ def _fit(
         of_part |= {"best_naive": best}
     parts, found, rows = {}, {}, []
     for (name, density), own in zip(densities.items(), stream.spawn(3), strict=False):
+        if summed and name in of_part:
+            rows += _rows(name, summed_answers(spec.card, of_part[name]), prior, "")
+            continue
         # In two dimensions a failed fit is replaced by independent draws from a grid.
-        summed = partial(grid_part, spec.card, of_part[name], sampling) if name in of_part else None
-        part = fit_part(density, best_sampling if name == "best" else sampling, own, summed)
+        grid = partial(grid_part, spec.card, of_part[name], sampling) if name in of_part else None
+        part = fit_part(density, best_sampling if name == "best" else sampling, own, grid)
         reason = "; ".join(part.diagnostics.reasons)
         mean, sd = part.draws["mean_log_ratio"], part.draws["sd_log_ratio"]
         if name in of_part:
@@ -202,6 +211,8 @@ def fit_published(
                 # Its evaluations are dear, and beside the reported one it has fewer draws.
                 sampling if base is None else replace(sampling, draws=asked),
                 stream, with_best=with_best, allow_unconverged=allow_unconverged,
+                # Answers beside withheld ones are not shown as though they were better.
+                summed=base is not None and base.converged,
             )  # fmt: skip
         except InputError as error:
             if base is None:

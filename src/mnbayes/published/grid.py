@@ -1,26 +1,33 @@
-"""Independent draws of mean and SD from a grid, where NUTS cannot be trusted.
+"""Mean and SD of log ratios summed over a grid: answers, or independent draws.
 
-Facts without a single known value, such as counts alone, leave SDs close to 0 possible. There the
-likelihood of the mean is a box whose walls are as thick as the SD, which no step size of NUTS
-fits. In two dimensions the posterior can be summed instead.
+Beside the reported answers stand those under other priors and readings; they are summed, which
+takes a tenth of sampling's time and has no Monte Carlo error. Draws are for the reported ones where
+NUTS cannot be trusted: facts without a single known value, such as counts alone, leave SDs close
+to 0 possible. There the likelihood of the mean is a box whose walls are as thick as the SD, which
+no step size of NUTS fits.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from scipy.special import ndtr
 
 from mnbayes import priors
+from mnbayes.change import QUANTILES
 from mnbayes.inference.diagnostics import diagnose, parameter_table
 from mnbayes.inference.sampling import Sampling
 from mnbayes.numerics.groups import Floats
-from mnbayes.published.answers import loglik
+from mnbayes.problems import InputError, Problem
+from mnbayes.published.answers import NEXT, TYPICAL, Answer, loglik
 from mnbayes.published.card import PublishedCard
 from mnbayes.published.fitting import Part
 from mnbayes.published.readings import Evidence
 
 #: Points of the mean and of the log SD.
 MEANS, LOG_SDS = 801, 321
+#: Enough where a value is known exactly, so that no SD is near 0.
+FEWER_MEANS, FEWER_LOG_SDS = 241, 121
 #: Probability that a prior leaves out at either end of the grid.
 _TAIL = 1e-7
 
@@ -49,6 +56,63 @@ def _around(points: Floats, mass: Floats) -> tuple[float, float]:
     return float(points[max(int(kept[0]) - 1, 0)]), float(points[last])
 
 
+def summed_posterior(
+    card: PublishedCard, evidence: Evidence, points: tuple[int, int] = (MEANS, LOG_SDS)
+) -> tuple[Floats, Floats, Floats]:
+    """Posterior of mean and log SD on an even grid of both, where its mass is.
+
+    Returns
+    -------
+    mean : array, shape (mean,)
+    log_sd : array, shape (log SD,)
+    mass : array, shape (mean, log SD)
+        Probability of each cell.
+    """
+    kept = evidence.informative
+    ends = [
+        priors.quantile(spec.distribution, spec.arguments, [_TAIL, 1 - _TAIL])
+        for spec in (card.prior["mean_log_ratio"], card.prior["sd_log_ratio"])
+    ]
+    means, log_sds = points
+    mean = np.linspace(ends[0][0], ends[0][1], means)
+    log_sd = np.linspace(max(np.log(ends[1][0]), -9.0), np.log(ends[1][1]), log_sds)
+    # Twice: the first grid finds where the mass is.
+    mass = _mass(card, kept, mean, log_sd)
+    mean = np.linspace(*_around(mean, mass.sum(axis=1)), means)
+    log_sd = np.linspace(*_around(log_sd, mass.sum(axis=0)), log_sds)
+    return mean, log_sd, _mass(card, kept, mean, log_sd)
+
+
+def summed_answers(card: PublishedCard, evidence: Evidence) -> dict[str, Answer]:
+    """The answers of :func:`mnbayes.published.answers.ratio_answers`, without a draw.
+
+    Raises
+    ------
+    InputError
+        If the priors make the facts impossible.
+    """
+    known = bool((evidence.informative.lower == evidence.informative.upper).any())
+    points = (FEWER_MEANS, FEWER_LOG_SDS) if known else (MEANS, LOG_SDS)
+    grid, log_sd, mass = summed_posterior(card, evidence, points)
+    if not np.isfinite(mass).all():
+        expected = "priors under which the measurements are possible"
+        raise InputError([Problem("priors", None, None, "no possible mean and SD", expected)])
+    step = grid[1] - grid[0]
+    # A point's probability is spread evenly over its cell.
+    edges = np.append(grid - step / 2, grid[-1] + step / 2)
+    cumulative = np.append(0.0, np.cumsum(mass.sum(axis=1)))
+    answers = {"gmr": Answer(*np.exp(np.interp(QUANTILES, cumulative, edges)).tolist())}
+    for name, bound in TYPICAL.items():
+        answers[name] = Answer(float(np.interp(bound, edges, cumulative)))
+    for name, bound in NEXT.items():
+        share = ndtr((bound - grid[:, None]) / np.exp(log_sd))
+        lower, upper = np.quantile(
+            share.ravel(), [0.025, 0.975], weights=mass.ravel(), method="inverted_cdf"
+        )
+        answers[name] = Answer(float(np.sum(mass * share)), float(lower), float(upper))
+    return answers
+
+
 def grid_part(
     card: PublishedCard, evidence: Evidence, sampling: Sampling, stream: np.random.SeedSequence
 ) -> Part:
@@ -67,19 +131,7 @@ def grid_part(
     Part
         With the diagnostics that such draws have; ``retried`` is true.
     """
-    kept = evidence.informative
-    ends = [
-        priors.quantile(spec.distribution, spec.arguments, [_TAIL, 1 - _TAIL])
-        for spec in (card.prior["mean_log_ratio"], card.prior["sd_log_ratio"])
-    ]
-    mean = np.linspace(ends[0][0], ends[0][1], MEANS)
-    log_sd = np.linspace(max(np.log(ends[1][0]), -9.0), np.log(ends[1][1]), LOG_SDS)
-    # Twice: the first grid finds where the mass is.
-    for _ in range(2):
-        mass = _mass(card, kept, mean, log_sd)
-        used = mean, log_sd
-        mean = np.linspace(*_around(mean, mass.sum(axis=1)), MEANS)
-        log_sd = np.linspace(*_around(log_sd, mass.sum(axis=0)), LOG_SDS)
+    *used, mass = summed_posterior(card, evidence)
     rng = np.random.default_rng(stream)
     shape = (sampling.chains, sampling.draws)
     picked = np.searchsorted(np.cumsum(mass.ravel()), rng.random(shape), side="right")
