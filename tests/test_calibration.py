@@ -63,7 +63,8 @@ def calibrated(setting: Setting, replicates: int, folder: Path, seed: int = 7) -
 def test_the_right_sampler_passes(tmp_path: Path) -> None:
     found = calibrated(setting_of(patients=3, fit=study_fit), 200, tmp_path)
     assert found.passed, found.reasons
-    assert found.ranked == 200
+    assert found.replicates == 200
+    assert found.failed <= 2
     assert set(found.groups.values()) == {"parameter", "derived", "data"}
 
 

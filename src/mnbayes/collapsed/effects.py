@@ -58,7 +58,6 @@ def complete_draws(
         observations.groups.member,
         rng.standard_normal((n_draw, n_fixed)),
         rng.standard_normal((n_draw, n_patient, 2 * n_marker)),
-        rng.standard_normal((n_draw, n_patient * (n_visit + 1) * n_marker)),
     )
     out = dict(density.expand(points))
     common = fixed[:, -1:]

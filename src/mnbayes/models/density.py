@@ -14,6 +14,7 @@ from mnbayes.models.longitudinal import FIXED, SCALAR, integrated
 from mnbayes.models.observations import Observations
 from mnbayes.numerics import posterior
 from mnbayes.numerics.groups import Floats
+from mnbayes.numerics.inputs import input_sizes
 
 
 def has_density(card: Card, observations: Observations) -> bool:
@@ -47,7 +48,7 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
     if not has_density(card, observations):
         raise ValueError("only a model with normal residuals and exact values has this density")
     n_marker = len(observations.markers)
-    sizes = posterior.input_sizes(n_marker)
+    sizes = input_sizes(n_marker)
     first = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
     inputs = np.zeros(sum(sizes.values()))
     inputs[first["correlation"] : first["residual_sd"]] = 0.5  # none
@@ -81,7 +82,8 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
         sample(name, card.family(name), arguments, place + np.arange(count), copies)
 
     coordinates = np.concatenate(rows)
-    data = posterior.pack(coordinates, inputs, n_marker, observations.groups.packed())
+    serial = card.structure.serial
+    data = posterior.pack(coordinates, inputs, n_marker, observations.groups, serial=bool(serial))
     if not np.isfinite(data).all():
         raise ValueError("the model's numbers hold one that is not finite")
     address = posterior.gradient_function().address

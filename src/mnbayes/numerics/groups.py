@@ -40,6 +40,8 @@ class Groups:
     weeks : array, shape (visit,)
     member : array of int
         Patients of each group, one group after another; the kernel does not need them.
+    by_marker : bool
+        Whether each group has the cells of one marker.
     """
 
     size: Floats
@@ -53,6 +55,7 @@ class Groups:
     root: Floats
     weeks: Floats
     member: Integers
+    by_marker: bool = False
 
     def packed(self) -> Floats:
         """Everything the kernel reads as one vector: ten lengths, then the ten arrays.
@@ -145,6 +148,7 @@ def group_patients(
         root=_joined([root.ravel() for root in roots]),
         weeks=np.asarray(weeks, dtype=float),
         member=np.array([i for ids in members.values() for i in ids], dtype=np.int64),
+        by_marker=by_marker,
     )
 
 

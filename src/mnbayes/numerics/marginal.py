@@ -77,7 +77,7 @@ def correlation_cholesky(partial, size):
 
 
 @compiled
-def _partial_gradient(partial, size, d_factor):
+def partial_gradient(partial, size, d_factor):
     """Chain ``d_factor`` (gradient in the Cholesky factor) back to the partial correlations."""
     gradient = np.zeros(partial.size)
     position = 0
@@ -562,7 +562,7 @@ def marginal_loglik_and_gradient(
             d_baseline_sd[i] = d_own
         else:
             d_change_sd[i - n_marker] = d_own
-    d_unit = 2.0 * _partial_gradient(partial, size, d_factor)
+    d_unit = 2.0 * partial_gradient(partial, size, d_factor)
     return (
         loglik,
         d_baseline_mean,

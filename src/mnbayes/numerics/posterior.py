@@ -2,7 +2,8 @@
 
 Each coordinate ``x`` stands for one sampled number ``theta`` (an SD, a correlation, a location
 whose prior is not normal). Its prior's family says which transformation takes one to the other;
-the density includes the Jacobian. The likelihood is that of :mod:`mnbayes.numerics.marginal`.
+the density includes the Jacobian. The likelihood is that of :mod:`mnbayes.numerics.woodbury`, or
+with serial correlation that of :mod:`mnbayes.numerics.marginal`.
 
 A half-normal ``theta`` is the quantile of its prior at the probability of a standard normal
 score, so that the sampler sees the prior as a standard normal. On the log scale an SD that the
@@ -27,8 +28,12 @@ from numpy.typing import NDArray
 
 from mnbayes.numerics.c_signature import SIGNATURE
 from mnbayes.numerics.compiling import SOURCES, compiled
-from mnbayes.numerics.groups import Floats
-from mnbayes.numerics.marginal import fixed_given_data, marginal_loglik_and_gradient
+from mnbayes.numerics.groups import Floats, Groups
+from mnbayes.numerics.inputs import fixed_sd_places, split
+from mnbayes.numerics.marginal import marginal_loglik_and_gradient
+from mnbayes.numerics.sums import packed_sums
+from mnbayes.numerics.woodbury import fixed_given_sums
+from mnbayes.numerics.woodbury_gradient import loglik_and_gradient
 
 #: Prior families by their number in the packed array; the correlations' is Beta on (0, 1).
 FAMILIES = (
@@ -39,11 +44,14 @@ _HALF_NORMAL, _STUDENT, _HALF_STUDENT, _EXPONENTIAL, _GAMMA, _LOG_NORMAL, _BETA 
 #: Numbers of a coordinate: family, three arguments of its prior, the place of its first target
 #: among the likelihood's inputs, and how many inputs are equal to it.
 COORDINATE = 6
-#: Of the array: length, coordinates, markers.
-HEADER = 3
+#: Of the array: length, coordinates, markers, length of the sums (0 where there
+#: is serial correlation, which needs the general likelihood).
+HEADER = 4
 
 
-def pack(coordinates: Floats, inputs: Floats, n_marker: int, cells: Floats) -> Floats:
+def pack(
+    coordinates: Floats, inputs: Floats, n_marker: int, groups: Groups, *, serial: bool
+) -> Floats:
     """One array of everything that the density reads.
 
     Parameters
@@ -52,23 +60,25 @@ def pack(coordinates: Floats, inputs: Floats, n_marker: int, cells: Floats) -> F
         See :data:`COORDINATE`.
     inputs : array, shape (input,)
         The likelihood's inputs where no coordinate sets them, in the order of
-        :func:`input_sizes`.
+        :func:`mnbayes.numerics.inputs.input_sizes`.
     n_marker : int
-    cells : array
-        :meth:`mnbayes.numerics.groups.Groups.packed`.
+    groups : Groups
+        The observations.
+    serial : bool
+        Whether there is serial correlation.
     """
-    length = HEADER + coordinates.size + inputs.size + cells.size
-    header = np.array([length, len(coordinates), n_marker], dtype=float)
-    return np.concatenate([header, coordinates.ravel(), inputs, cells])
-
-
-def input_sizes(n_marker: int) -> dict[str, int]:
-    """Lengths of the likelihood's inputs by name, in their order in the packed array."""
-    one_each = ("baseline_mean", "change_mean", "covariate_slope", "visit_sd")
-    sizes = dict.fromkeys((*one_each, "baseline_sd", "change_sd"), n_marker)
-    sizes["correlation"] = n_marker * (2 * n_marker - 1)
-    sizes |= {"residual_sd": n_marker, "serial_sd": n_marker, "serial_weeks": 1}
-    return sizes | {"fixed_sd": 3 * n_marker + 1}
+    if serial:
+        sums, cells = np.zeros(0), groups.packed()
+    else:
+        places = fixed_sd_places(n_marker, groups.weeks.size - 1)
+        set_by_prior = inputs != 0.0
+        for first, copies in coordinates[:, 4:6].astype(int):
+            set_by_prior[first : first + copies] = True
+        places = np.where(set_by_prior[places], places, -1)
+        sums, cells = packed_sums(groups, n_marker, places), np.zeros(0)
+    length = HEADER + coordinates.size + inputs.size + sums.size + cells.size
+    header = np.array([length, len(coordinates), n_marker, sums.size], dtype=float)
+    return np.concatenate([header, coordinates.ravel(), inputs, sums, cells])
 
 
 @compiled
@@ -181,24 +191,12 @@ def constrain(family, a, b, c, x):
 
 @compiled
 def parts(data):
-    """Coordinates, the likelihood's inputs as they stand in the data, and the cells."""
+    """Coordinates, the likelihood's inputs as they stand in the data, and the observations."""
     n, n_marker = int(data[1]), int(data[2])
     coordinate = data[HEADER : HEADER + COORDINATE * n].reshape((n, COORDINATE))
     first = HEADER + COORDINATE * n
     n_input = 11 * n_marker + n_marker * (2 * n_marker - 1) + 2
     return coordinate, data[first : first + n_input].copy(), data[first + n_input :], n_marker
-
-
-@compiled
-def split(inputs, k):
-    """The likelihood's inputs by name, in the order of :func:`input_sizes`; ``k`` markers."""
-    after = 6 * k + k * (2 * k - 1)
-    return (
-        inputs[:k], inputs[k : 2 * k], inputs[2 * k : 3 * k], inputs[3 * k : 4 * k],
-        inputs[4 * k : 5 * k], inputs[5 * k : 6 * k], inputs[6 * k : after],
-        inputs[after : after + k], inputs[after + k : after + 2 * k],
-        inputs[after + 2 * k : after + 2 * k + 1], inputs[after + 2 * k + 1 :],
-    )  # fmt: skip
 
 
 @compiled
@@ -217,18 +215,28 @@ def set_inputs(point, coordinate, inputs):
 
 @compiled
 def given_point(point, data):
-    """Log prior density, what :func:`fixed_given_data` returns, and the inputs, at a point."""
-    coordinate, inputs, cells, k = parts(data)
+    """Log prior density, and what :func:`fixed_given_sums` returns, at a point."""
+    coordinate, inputs, sums, k = parts(data)
     log_prior = set_inputs(point, coordinate, inputs)
+    return log_prior, inputs, fixed_given_sums(inputs, sums, k)
+
+
+@compiled
+def _serial_loglik_and_gradient(inputs, cells, k):
+    """Log-likelihood with serial correlation, and its gradient in the order of the inputs."""
     none = np.zeros(0)
     base, change, slope, visit, base_sd, change_sd, unit, sd, serial, weeks, fixed = split(
         inputs, k
     )
-    given = fixed_given_data(
+    found = marginal_loglik_and_gradient(
         base, change, slope, visit, base_sd, change_sd, unit, sd, serial, weeks[0], none, none,
         fixed, cells,
     )  # fmt: skip
-    return log_prior, given, inputs
+    weeks_slope = np.full(1, found[10])
+    return found[0], np.concatenate((
+        found[1], found[2], found[3], found[4], found[5], found[6], found[7], found[8], found[9],
+        weeks_slope, found[13],
+    ))  # fmt: skip
 
 
 def _gradient_function(sources: str) -> Any:
@@ -237,38 +245,22 @@ def _gradient_function(sources: str) -> Any:
     def density(n, point, gradient, log_density, data):
         x = nb.carray(point, (n,))
         d_x = nb.carray(gradient, (n,))
-        coordinate, inputs, cells, k = parts(nb.carray(data, (int(data[0]),)))
+        everything = nb.carray(data, (int(data[0]),))
+        coordinate, inputs, observed, k = parts(everything)
         log_prior = set_inputs(x, coordinate, inputs)
-        none = np.zeros(0)
-        base, change, slope, visit, base_sd, change_sd, unit, sd, serial, weeks, fixed = split(
-            inputs, k
-        )
-        (
-            loglik, d_base, d_change, d_slope, d_visit, d_base_sd, d_change_sd, d_unit, d_sd,
-            d_serial, d_weeks, _, _, d_fixed,
-        ) = marginal_loglik_and_gradient(
-            base, change, slope, visit, base_sd, change_sd, unit, sd, serial, weeks[0], none, none,
-            fixed, cells,
-        )  # fmt: skip
+        if everything[3] > 0.0:
+            loglik, d_inputs = loglik_and_gradient(inputs, observed, k)
+        else:
+            loglik, d_inputs = _serial_loglik_and_gradient(inputs, observed, k)
         log_density[0] = log_prior + loglik
         if len(sources) == 0 or not np.isfinite(log_density[0]):
             return 4
-        # The inputs have done their service: their places take the likelihood's slopes.
-        for i in range(k):
-            base[i], change[i], slope[i], visit[i] = d_base[i], d_change[i], d_slope[i], d_visit[i]
-            base_sd[i], change_sd[i], sd[i] = d_base_sd[i], d_change_sd[i], d_sd[i]
-            serial[i] = d_serial[i]
-        for i in range(unit.size):
-            unit[i] = d_unit[i]
-        for i in range(fixed.size):
-            fixed[i] = d_fixed[i]
-        weeks[0] = d_weeks
         for i in range(n):
             row = coordinate[i]
             _, d_value, _, d_x[i] = constrain(int(row[0]), row[1], row[2], row[3], x[i])
             first = int(row[4])
             for j in range(first, first + int(row[5])):
-                d_x[i] += d_value * inputs[j]
+                d_x[i] += d_value * d_inputs[j]
             if not np.isfinite(d_x[i]):
                 return 3
         return 0
@@ -279,8 +271,14 @@ def _gradient_function(sources: str) -> Any:
 def _value_function(sources: str) -> Any:
     @nb.cfunc(SIGNATURE, cache=True, error_model="numpy")
     def density(n, point, gradient, log_density, data):
-        log_prior, given, _ = given_point(nb.carray(point, (n,)), nb.carray(data, (int(data[0]),)))
-        log_density[0] = log_prior + given[0]
+        everything = nb.carray(data, (int(data[0]),))
+        coordinate, inputs, observed, k = parts(everything)
+        log_prior = set_inputs(nb.carray(point, (n,)), coordinate, inputs)
+        if everything[3] > 0.0:
+            loglik = fixed_given_sums(inputs, observed, k)[0]
+        else:
+            loglik = _serial_loglik_and_gradient(inputs, observed, k)[0]
+        log_density[0] = log_prior + loglik
         return 0 if len(sources) > 0 and np.isfinite(log_density[0]) else 4
 
     return density
