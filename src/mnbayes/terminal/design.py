@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,6 +21,12 @@ from mnbayes.terminal.priors import say
 _HANDLING = {
     "composite": "a withdrawal counts as no response",
     "evaluable": "a withdrawn patient leaves the denominator",
+}
+#: Names of designs without words that a narrow column would cut.
+_SHORT = {
+    "Simon two-stage, optimal": "Simon, optimal",
+    "Simon two-stage, minimax": "Simon, minimax",
+    "dual criterion, as many patients": "dual rule, as many",
 }
 
 
@@ -71,6 +78,11 @@ def _show_decision(console: Console, decision: Decision) -> None:
         say(console, f"  {sentence}")
 
 
+def _narrow(title: str) -> Table:
+    """A table whose eight columns fit a terminal of 80 characters: no lines, short words."""
+    return Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+
+
 def _designs(plan: Plan) -> Table:
     asked, criteria = plan.card.two_stage, plan.criteria
     reference, target = (
@@ -78,21 +90,23 @@ def _designs(plan: Plan) -> Table:
         if criteria is not None
         else ("", "")
     )
-    table = Table(
-        title=f"For scale: between {reference} and {target}, at most "
+    table = _narrow(
+        f"For scale: between {reference} and {target}, at most "
         f"{words.percent(asked.false_go)} false go and {words.percent(asked.false_no_go)} false "
         "no-go"
     )
-    table.add_column("design")
+    table.add_column("design", min_width=9)
+    table.add_column("stop early with", justify="right", no_wrap=True)
+    table.add_column("must respond", justify="right", no_wrap=True)
     for head in (
-        *("stop early with", "responders needed", f"expected patients at {reference}"),
-        *(f"P(go) at {reference}", f"at {target}", "given the data", "prior alone"),
+        *(f"mean size at {reference}", f"P(go) at {reference}", f"at {target}"),
+        *("given data", "prior alone"),
     ):
         table.add_column(head, justify="right")
     for row in records(plan.designs):
         stages = not np.isnan(row["stage_one"])
         table.add_row(
-            escape(row["design"]),
+            escape(_SHORT.get(row["design"], row["design"])),
             f"≤ {row['stop_at']:.0f} of {row['stage_one']:.0f}" if stages else "–",
             f"{row['needed']} of {row['patients']}",
             f"{row['expected_at_reference']:.1f}",
@@ -107,13 +121,13 @@ def _designs(plan: Plan) -> Table:
 def _trials(plan: Plan) -> Table:
     trial = plan.card.next_trial
     new, pooled = (main_rows(plan.assurance, trial, name) for name in (NEW, POOLED))
-    table = Table(
-        title=f"A new single-arm trial by rule {plan.rule.name if plan.rule else ''}: "
+    table = _narrow(
+        f"A new single-arm trial by rule {plan.rule.name if plan.rule else ''}: "
         f"{words.percent(trial.confidence[0])} confidence asked, {_HANDLING[trial.handling]}"
     )
     for head in (
-        *("withdraw", "new patients", "responders needed", "P(go)", "prior alone"),
-        *("P(consider)", "P(no-go)"),
+        *("withdraw", "new patients", "must respond", "P(go)", "prior alone"),
+        *("P, consider", "P, no-go"),
     ):
         table.add_column(head, justify="right")
     if not pooled.empty and plan.seen is not None:
