@@ -96,8 +96,8 @@ def _designs(plan: Plan) -> Table:
         "no-go"
     )
     table.add_column("design", min_width=9)
-    table.add_column("stop early with", justify="right", min_width=10)
-    table.add_column("must respond", justify="right", min_width=9)
+    table.add_column("stop early with", justify="right")
+    table.add_column("must respond", justify="right")
     for head in (
         *(f"mean size at {reference}", f"P(go) at {reference}", f"at {target}"),
         *("given data", "prior alone"),
