@@ -19,7 +19,7 @@ from mnbayes.design.beta_binomial import (
 from mnbayes.design.rules import Criteria
 
 JEFFREYS = Beta(0.5, 0.5)
-RULE = Criteria(reference=0.22, confidence=0.95, target=0.35, target_confidence=0.5)
+RULE = Criteria(reference=0.25, confidence=0.95, target=0.35, target_confidence=0.5)
 
 
 def go_by_hand(x: int, n: int, prior: Beta, rule: Criteria) -> tuple[bool, bool]:
@@ -85,7 +85,7 @@ def test_chances_agree_with_simulated_trials() -> None:
     responders = rng.binomial(left, share)
     for handling, of in (("composite", np.full(size, n)), ("evaluable", left)):
         posterior = stats.beta(0.5 + responders, 0.5 + of - responders)
-        said = (posterior.sf(0.22) >= 0.95) & (posterior.sf(0.35) >= 0.5) & (of > 0)
+        said = (posterior.sf(0.25) >= 0.95) & (posterior.sf(0.35) >= 0.5) & (of > 0)
         go, _ = chances(np.array([share]), n, withdrawal, handling, JEFFREYS, RULE)
         error = np.sqrt(said.mean() * (1 - said.mean()) / size)
         assert abs(go[0] - said.mean()) < 4 * error
@@ -127,5 +127,5 @@ def test_nodes_average_a_chance_exactly(prior, n) -> None:
 def test_a_posterior_and_its_quantiles() -> None:
     after = Beta(0.5, 0.5).after(4, 8)
     assert (after.a, after.b) == (4.5, 4.5)
-    assert float(after.above(0.22)) == pytest.approx(stats.beta.sf(0.22, 4.5, 4.5))
+    assert float(after.above(0.25)) == pytest.approx(stats.beta.sf(0.25, 4.5, 4.5))
     assert float(after.quantile(0.5)) == pytest.approx(0.5)

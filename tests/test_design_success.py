@@ -9,13 +9,14 @@ from designs import CARD, DEFINITIONS, PROTEIN, evidence_from, short
 from scipy import stats
 from trees import MARKERS, Hyper, make_tree
 
-from mnbayes.design.beta_binomial import Beta
+from mnbayes.design.beta_binomial import Beta, chances
 from mnbayes.design.decision import decide
 from mnbayes.design.evidence import Counts
 from mnbayes.design.plan import plan_counts, plan_evidence
 from mnbayes.design.rules import criteria_of
 from mnbayes.design.shares import measured_share, true_share
 from mnbayes.design.success import DesignPrior, assurance_table, main_rows
+from mnbayes.montecarlo import mcse
 
 RULE = criteria_of(CARD.rule[0], DEFINITIONS)
 
@@ -101,6 +102,22 @@ def test_assurance_is_the_share_of_simulated_trials_that_end_in_go() -> None:
                 assert abs(row[name] - said.mean()) < 4 * error
 
 
+def test_chances_at_many_draws_are_those_at_each_draw() -> None:
+    share = np.random.default_rng(3).beta(4, 5, (4, 1000))
+    prior, own = DesignPrior(share), Beta(0.5, 0.5)
+    for patients, withdrawal, handling in ((12, 0.0, "composite"), (100, 0.2, "evaluable")):
+
+        def at(values, n=patients, leave=withdrawal, how=handling):
+            return chances(values, n, leave, how, own, RULE)
+
+        for quick, exact in zip(prior.at_each(at), at(share), strict=True):
+            assert quick.shape == share.shape
+            np.testing.assert_allclose(quick, exact, atol=1e-4)
+    # A chance moves with the share, and so does its chain.
+    go = at(share)[0]
+    assert prior.average(go)[1] == pytest.approx(float(mcse(go)), rel=0.15)
+
+
 def test_outcomes_add_up_and_come_with_errors() -> None:
     plan = plan_evidence([evidence_from(make_tree())], DEFINITIONS, short(), "a test", True)
     table = plan.assurance
@@ -147,7 +164,7 @@ def test_more_patients_approach_the_limit_and_false_go_its_level() -> None:
         assert table.loc[handling, "limit"] == pytest.approx(limit)
         assert table.loc[handling, "go"] == pytest.approx(limit, abs=0.02)
     # with a target just above the reference, go is significance alone, kept near its level
-    close = type(RULE)(0.22, 0.9, 0.2201, 0.5)
+    close = type(RULE)(0.25, 0.9, 0.2501, 0.5)
     trial = trial.model_copy(update={"withdrawal": (0.0,), "patients": (100,)})
     known = assurance_table(own, own, close, trial)
     assert known["go_at_reference"].iloc[0] == pytest.approx(0.1, abs=0.03)

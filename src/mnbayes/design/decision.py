@@ -1,9 +1,8 @@
 """Go, consider or no-go: a dual criterion on one reported quantity.
 
-Lalonde et al. 2007, doi:10.1038/sj.clpt.6100235; Fisch et al. 2015,
-doi:10.1177/2168479014533970. *Significance* asks for high confidence that the quantity is better
-than a lower reference, *relevance* for moderate confidence (as a rule ½: the posterior median)
-that it reaches a target. Both: go. One of them: consider. Neither: no-go.
+Fisch et al. 2015, doi:10.1177/2168479014533970. *Significance* asks for high confidence that the
+quantity is better than a lower reference, *relevance* for moderate confidence (as a rule ½: the
+posterior median) that it reaches a target. Both: go. One of them: consider. Neither: no-go.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ CALLED = {
 
 
 def percent(share: float) -> str:
-    """A stated share without needless decimals: "22 %", "12.5 %"."""
+    """A stated share without needless decimals: "25 %", "12.5 %"."""
     return f"{100 * share:.4g} %"
 
 
@@ -36,14 +36,14 @@ def value(decision: Decision, number: float) -> str:
 
 
 def event(decision: Decision, judged: Judged) -> str:
-    """The event of a criterion: "share > 22 %", "GMR ≤ 0.7"."""
+    """The event of a criterion: "share > 25 %", "GMR ≤ 0.7"."""
     share = decision.quantity == "share"
     sign = (">" if share else "<") if judged.name != RELEVANCE else ("≥" if share else "≤")
     return f"{'share' if share else 'GMR'} {sign} {value(decision, judged.threshold)}"
 
 
 def asked(decision: Decision, judged: Judged) -> str:
-    """What a criterion asks for: "P(share > 22 %) at least 80 %"."""
+    """What a criterion asks for: "P(share > 25 %) at least 80 %"."""
     text = f"P({event(decision, judged)}) at least {percent(judged.required)}"
     return f"{text} (the median reaches it)" if judged.required == 0.5 else text
 
