@@ -36,6 +36,7 @@ from mnbayes.published.result import ANSWER_COLUMNS, SPECIFICATION
 from mnbayes.published.specifications import brought_cards, distinct, specifications
 from mnbayes.report.published import doi_of, published_section
 from mnbayes.report.published_page import render_page
+from mnbayes.report.published_tables import same_shares
 from mnbayes.terminal.published import say_published
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "invented-paper.toml"
@@ -221,9 +222,20 @@ def test_the_section_puts_each_statement_beside_what_supports_it(result: Publish
         "unknown: anything between",
     ]  # fmt: skip
     assert sum("(reported)" in row[1] for row in rows) == 1
+    assert "has that of" not in section.by_prior[1].caption
     assert any("sceptical" in sentence for sentence in section.conclusions)
     words = " ".join([*section.lead, *section.conclusions, *response.split()])
     assert "effect " not in words
+
+
+def test_prior_sets_with_the_same_prior_of_the_shares_are_named() -> None:
+    rows = [
+        ("weak", "prior alone", "50 %"), ("weak", "missing", "67 %"),
+        ("mine", "prior alone", "15 %"), ("mine", "missing", "67 %"),
+        ("historical", "prior alone", "50 %"), ("historical", "missing", "67 %"),
+    ]  # fmt: skip
+    assert same_shares(rows) == "; the prior of the shares: historical has that of weak"
+    assert same_shares(rows[:4]) == ""
 
 
 def test_no_sentence_speaks_of_a_synthetic_patient(result: PublishedResult) -> None:

@@ -127,8 +127,22 @@ def by_prior(result: PublishedResult) -> tuple[Table, ...]:
     by = "by prior set and withdrawal"
     return (
         Table(f"Size of the change {by}", (*head, *_HEAD), tuple(sizes), words),
-        Table(f"Share of such patients {by}", (*head, *heads), tuple(shares), words),
+        Table(
+            f"Share of such patients {by}{same_shares(shares)}",
+            (*head, *heads),
+            tuple(shares),
+            words,
+        ),
     )
+
+
+def same_shares(rows: list[tuple[str, ...]]) -> str:
+    """Words for prior sets that leave the prior of the shares as another has it."""
+    prior = {name: tuple(cells) for name, label, *cells in rows if label == "prior alone"}
+    first = {cells: name for name, cells in list(prior.items())[::-1]}
+    same = [f"{name} has that of {first[cells]}" for name, cells in prior.items()
+            if first[cells] != name]  # fmt: skip
+    return f"; the prior of the shares: {', '.join(same)}" if same else ""
 
 
 def by_reading(result: PublishedResult) -> Table:
