@@ -1,0 +1,79 @@
+"""Documentation keeps its word: commands, names, links and the lists of files exist."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+import mnbayes as mn
+from mnbayes import cli
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", ROOT / "data" / "README.md", *(ROOT / "docs").glob("*.md")])
+COMMANDS = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of a page in one language."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Every call of mnbayes in a page's shell blocks, as words."""
+    lines = "\n".join(blocks(page, "sh")).replace("\\\n", " ").splitlines()
+    calls = [shlex.split(line, comments=True) for line in lines]
+    return [words[1:] for words in calls if words[:1] == ["mnbayes"]]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_exist_with_their_options(page: Path) -> None:
+    for name, *words in commands(page):
+        assert name in COMMANDS, name
+        known = {o for p in COMMANDS[name].params for o in (*p.opts, *p.secondary_opts)}
+        used = {word.split("=")[0] for word in words if word.startswith("--")}
+        assert used <= known, (name, used - known)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_names_exist(page: Path) -> None:
+    for code in blocks(page, "python"):
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("mnbayes"):
+                module = importlib.import_module(str(node.module))
+                assert all(hasattr(module, each.name) for each in node.names), ast.unparse(node)
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("mn", "mnbayes"):
+                assert hasattr(mn, node.attr), ast.unparse(node)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_find_their_files(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    lost = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    assert not lost
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert not [
+        page.name for page in (ROOT / "docs").glob("*.md") if f"docs/{page.name}" not in text
+    ]
+
+
+def test_every_command_is_in_the_readme() -> None:
+    named = {words[0] for words in commands(ROOT / "README.md")}
+    assert named == set(COMMANDS)
+
+
+def test_every_data_file_is_described() -> None:
+    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    described = {name.strip("/") for heading in re.findall(r"^## (.*)$", text, re.MULTILINE)
+                 for name in re.findall(r"`([^`]+)`", heading)}  # fmt: skip
+    there = {path.name for path in (ROOT / "data").iterdir() if path.name != "README.md"}
+    assert described == there
