@@ -17,14 +17,15 @@ from rich.progress import Progress
 
 from mnbayes.cards import load_card
 from mnbayes.definitions import load_definitions
-from mnbayes.simulation.engines import DRAWS, agreement, agreement_summary
+from mnbayes.simulation.engines import DRAWS, MORE, agreement, agreement_summary
 from mnbayes.simulation.fingerprint import ENGINE_CODE, fingerprint
 
 REFERENCE = Path(__file__).parents[1] / "tests" / "reference" / "engines.json"
 CARD = "proteinuria"
 WEEKS = (0.0, 1.0, 2.0, 4.0, 12.0)
 PATIENTS = (4, 6, 8, 12, 20)
-COHORTS = 100
+#: Some more than the hundred that are wanted: a gate may withhold one.
+COHORTS = 104
 SEED = 20261122
 
 
@@ -49,6 +50,7 @@ def main() -> int:
         "patients": list(PATIENTS),
         "weeks": list(WEEKS),
         "draws_per_chain": DRAWS,
+        "times_where_beyond_a_limit": MORE,
         "seed": SEED,
         "fingerprint": fingerprint([card], ENGINE_CODE),
         "summary": summary,

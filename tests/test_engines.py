@@ -26,15 +26,13 @@ def test_stored_agreement_is_of_the_present_code() -> None:
 
 def test_engines_agree_on_a_hundred_cohorts() -> None:
     summary = STORED["summary"]
-    assert summary["cohorts"] == 100
-    assert summary["withheld"] <= 1  # by a gate, so that there is nothing to compare
+    assert summary["cohorts"] - summary["withheld"] >= 100
+    assert summary["withheld"] <= 2  # by a gate, so that there is nothing to compare
     assert summary["mean_beyond_4"] == 0
+    assert summary["sd_beyond_5_percent"] == 0
     # Of some 18,000 probabilities one lies beyond four errors by chance.
-    assert summary["probability_beyond_4"] <= 4
+    assert summary["probability_beyond_4"] <= 1
     assert summary["probability_in_errors"] < 5
-    # Both estimates of an SD have errors of 1 to 3 %; the largest of 1,000 differences exceeds 5 %.
-    assert summary["sd_beyond_5_percent"] <= 5
-    assert summary["sd_relative"] < 0.1
 
 
 def test_summary_by_hand() -> None:
@@ -56,6 +54,7 @@ def test_two_cohorts_agree(definitions: Definitions) -> None:
     summary = agreement_summary(table)
     assert summary["withheld"] == 0
     assert set(table["patients"]) == {4, 8}
+    assert set(table["kind"]) == {"mean", "sd", "probability"}
     assert summary["mean_in_errors"] < 5
     assert summary["probability_in_errors"] < 5
     assert summary["sd_relative"] < 0.1
