@@ -30,7 +30,8 @@ def exact_interval(successes: int, total: int, confidence: float = 0.95) -> tupl
     Returns
     -------
     lower, upper : float
-        Shares. Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404.
+        Shares, quantiles of beta distributions. Clopper and Pearson 1934,
+        doi:10.1093/biomet/26.4.404.
 
     Raises
     ------
@@ -42,14 +43,16 @@ def exact_interval(successes: int, total: int, confidence: float = 0.95) -> tupl
     >>> [round(100 * bound, 1) for bound in exact_interval(5, 7)]
     [29.0, 96.3]
     """
-    from scipy.stats import binomtest  # heavy: loads SciPy's statistics
+    from scipy.special import betaincinv
 
     if total < 1 or not 0 <= successes <= total:
         raise ValueError(
             f"successes must be 0 to the total of at least 1; found {successes}/{total}"
         )
-    found = binomtest(successes, total).proportion_ci(confidence_level=confidence, method="exact")
-    return float(found.low), float(found.high)
+    tail, failures = (1.0 - confidence) / 2.0, total - successes
+    lower = betaincinv(successes, failures + 1, tail) if successes else 0.0
+    upper = betaincinv(successes + 1, failures, 1.0 - tail) if failures else 1.0
+    return float(lower), float(upper)
 
 
 def response_counts(probabilities: pd.DataFrame, week: float) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from mnbayes.cohort import Cohort
 from mnbayes.definitions import Definitions
 from mnbayes.prior_sets import PriorSet
 from mnbayes.results import Result
+from mnbayes.run import Run
 
 _PACKAGES = ("pymc", "pytensor", "nutpie", "arviz", "numba", "numpy", "scipy", "pandas", "xarray")
 
@@ -108,3 +109,22 @@ def _model(result: Result) -> dict[str, Any]:
         "left_out": list(fit.observations.left_out),
         "seconds": {name: round(value, 2) for name, value in fit.seconds.items()},
     }
+
+
+def beside_manifest(run: Run) -> dict[str, Any]:
+    """What ``run.json`` says of the models that stand beside the cohort."""
+    found = {"published": run.published, "historical": run.historical}
+    return {
+        name: {
+            "converged": result.converged,
+            "withheld": list(result.withheld),
+            "card": result.card.model_dump(mode="json", by_alias=True),
+            "seconds": _seconds(result.seconds),
+        }
+        for name, result in found.items()
+        if result is not None
+    }
+
+
+def _seconds(seconds: float | Mapping[str, float]) -> float:
+    return round(sum(seconds.values()) if isinstance(seconds, Mapping) else seconds, 2)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -17,6 +18,9 @@ from mnbayes.problems import InputError, Problem
 from mnbayes.run import Run
 from mnbayes.safety import safety_table
 from mnbayes.withdrawal.tipping import output_tables
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MANIFEST = "run.json"
 #: Tables of a result that are written where a model has any, and their files' names.
@@ -117,11 +121,17 @@ def _beside(run: Run) -> Iterator[tuple[str, pd.DataFrame]]:
         yield from run.plan.tables.items()
 
 
+def write_tree(tree: xr.DataTree, folder: Path, name: str) -> None:
+    """Write a model's draws into a folder, as ``<name>.nc``."""
+    tree.to_netcdf(folder / f"{name}.nc", engine="h5netcdf")
+
+
 def write_run(
     run: Run,
     folder: Path,
     pictures: Mapping[str, Mapping[str, bytes]],
     report: str | None,
+    draws: Path | None = None,
 ) -> None:
     """Write every output of a run into ``folder``.
 
@@ -134,6 +144,8 @@ def write_run(
         Model name to picture name to PNG bytes.
     report : str, optional
         The HTML page; none is written where it is None.
+    draws : Path, optional
+        Folder with the draws that are already written (:func:`write_tree`); they are moved.
 
     Raises
     ------
@@ -165,7 +177,11 @@ def write_run(
         trees |= {"historical": run.historical.tree} if run.historical else {}
         (place / "posterior").mkdir()
         for name, tree in trees.items():
-            tree.to_netcdf(place / "posterior" / f"{name}.nc", engine="h5netcdf")
+            written = None if draws is None else draws / f"{name}.nc"
+            if written is not None and written.exists():
+                shutil.move(written, place / "posterior")
+            else:
+                write_tree(tree, place / "posterior", name)
         (place / "plots").mkdir()
         for model, named in pictures.items():
             for name, png in named.items():

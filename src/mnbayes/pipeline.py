@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from mnbayes.cards import Card
@@ -18,9 +18,9 @@ from mnbayes.evidence import NAMES, HistoricalJob, PublishedJob
 from mnbayes.fitting import Sampling, fit
 from mnbayes.influence import leave_one_out
 from mnbayes.lymphocytes.alone import alone
-from mnbayes.manifest import manifest
+from mnbayes.manifest import beside_manifest, manifest
 from mnbayes.models.observations import observations
-from mnbayes.outputs import write_run
+from mnbayes.outputs import write_run, write_tree
 from mnbayes.prior_sets import PriorSet
 from mnbayes.results import Result, summarise
 from mnbayes.run import Run
@@ -150,14 +150,47 @@ class _Task(Protocol):
     def work(self, progress: News) -> Any: ...
 
 
+@dataclass(frozen=True)
+class _StoredTask:
+    """A task whose draws are written to a file where they were made."""
+
+    task: _Task
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.task.name
+
+    def work(self, progress: News) -> Any:
+        done = self.task.work(progress)
+        tree = done.result.fit.tree if isinstance(done, Worked) else done[0].tree
+        write_tree(tree, self.folder, self.name)
+        return done
+
+
 def _work(task: _Task, progress: News) -> Any:
     return task.work(progress)
 
 
-def work_all(job: Job, progress: News) -> dict[str, Any]:
+def work_all(
+    job: Job,
+    progress: News,
+    folder: Path | None = None,
+    fitted: Callable[[tuple[Result, ...]], None] | None = None,
+) -> dict[str, Any]:
     """Work on everything of a job, side by side where there are cores for it.
 
     The models with most markers come first, since they take longest.
+
+    Parameters
+    ----------
+    job : Job
+    progress : callable
+    folder : Path, optional
+        Where each task writes its draws (:func:`mnbayes.outputs.write_tree`).
+    fitted : callable, optional
+        Called in this process with the cards' results once all are there; what stands beside
+        the cohort may still be worked on.
 
     Returns
     -------
@@ -170,15 +203,22 @@ def work_all(job: Job, progress: News) -> dict[str, Any]:
     longest_first = sorted(job.cards, key=lambda card: len(card.markers), reverse=True)
     tasks: list[_Task] = [_CardTask(job, card) for card in longest_first]
     tasks += [task for task in (job.historical, job.published) if task is not None]
-    done = side_by_side(_work, tasks, progress, _load_report)
-    return {task.name: item for task, item in zip(tasks, done, strict=True)}
+    if folder is not None:
+        tasks = [_StoredTask(task, folder) for task in tasks]
+    worked: dict[str, Any] = {}
 
+    def finished(position: int, done: Any) -> None:
+        if not worked:
+            from mnbayes.report.early import prepare_report
 
-def _load_report() -> None:
-    """Load what the report needs while the other models are still being worked on."""
-    import_module("mnbayes.report")
-    import_module("mnbayes.report.characteristics").characteristics_parts()  # drawn once
-    import_module("great_tables")
+            prepare_report(job.cards)
+        worked[tasks[position].name] = done
+        waiting = any(card.name not in worked for card in job.cards)
+        if fitted is not None and position < len(job.cards) and not waiting:
+            fitted(tuple(worked[card.name].result for card in job.cards))
+
+    side_by_side(_work, tasks, progress, finished)
+    return worked
 
 
 def with_plan(run: Run) -> tuple[Run, dict[str, bytes]]:
@@ -192,25 +232,6 @@ def with_plan(run: Run) -> tuple[Run, dict[str, bytes]]:
         return run, {}
     pictures = {name: png_bytes(figure) for name, figure in design_figures(plan).items()}
     return replace(run, plan=plan), pictures
-
-
-def beside_manifest(run: Run) -> dict[str, Any]:
-    """What ``run.json`` says of the models that stand beside the cohort."""
-    found = {"published": run.published, "historical": run.historical}
-    return {
-        name: {
-            "converged": result.converged,
-            "withheld": list(result.withheld),
-            "card": result.card.model_dump(mode="json", by_alias=True),
-            "seconds": _seconds(result.seconds),
-        }
-        for name, result in found.items()
-        if result is not None
-    }
-
-
-def _seconds(seconds: float | Mapping[str, float]) -> float:
-    return round(sum(seconds.values()) if isinstance(seconds, Mapping) else seconds, 2)
 
 
 def run_job(job: Job, folder: Path, progress: News, *, with_report: bool = True) -> Run:
@@ -233,9 +254,22 @@ def run_job(job: Job, folder: Path, progress: News, *, with_report: bool = True)
     InputError
         If the cohort lacks what a card needs, or ``folder`` holds something else than a run.
     """
+    with TemporaryDirectory(prefix="mnbayes-") as draws:
+        return _run_job(job, folder, progress, Path(draws), with_report)
+
+
+def _run_job(job: Job, folder: Path, progress: News, draws: Path, with_report: bool) -> Run:
+    """Do a job, its draws written into a folder of their own as they are made."""
     started, clock = datetime.now(UTC), time.perf_counter()
     history = earlier_runs(folder)
-    worked = work_all(job, progress)
+    planned: list[tuple[Run, dict[str, bytes]]] = []
+
+    def plan(results: tuple[Result, ...]) -> None:
+        planned.append(
+            with_plan(Run(job.cohort, job.definitions, results, job.prior_set, job.settings, {}))
+        )
+
+    worked = work_all(job, progress, draws, plan)
     fitted = time.perf_counter()
     results = tuple(worked[card.name].result for card in job.cards)
     pictures = {card.name: worked[card.name].pictures for card in job.cards}
@@ -254,7 +288,8 @@ def run_job(job: Job, folder: Path, progress: News, *, with_report: bool = True)
         job.cohort, job.definitions, results, job.prior_set, job.settings, described,
         job.allow_unconverged, published=beside["published"], historical=beside["historical"],
     )  # fmt: skip
-    run, pictures["decision"] = with_plan(run)
+    decided, pictures["decision"] = planned[0] if planned else with_plan(run)
+    run = replace(run, plan=decided.plan)
     run = replace(run, manifest=described | {"converged": run.converged} | beside_manifest(run))
     report = None
     if with_report:
@@ -265,6 +300,6 @@ def run_job(job: Job, folder: Path, progress: News, *, with_report: bool = True)
         report = render_report(with_previous(run, folder, history), pictures)
     taken = described["seconds"] | {"report": round(time.perf_counter() - fitted, 2)}
     run = replace(run, manifest=run.manifest | {"seconds": taken})
-    write_run(run, folder, pictures, report)
+    write_run(run, folder, pictures, report, draws)
     progress("report", "done", 0, 0)
     return run

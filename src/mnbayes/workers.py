@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import forkserver, get_context
 from typing import Any
 
 #: Called with what is being worked on, a stage, the steps done and in all.
 News = Callable[[str, str, int, int], None]
+
+#: Loads what workers need, once for all of them.
+_PRELOADED = "mnbayes.worker_modules"
 
 _queue: Any = None  # of a worker process: where it reports
 
@@ -29,11 +33,33 @@ def _work[Task, Done](function: Callable[[Task, News], Done], task: Task) -> Don
     return function(task, _report)
 
 
+def _context() -> Any:
+    """How processes are started: from one that has loaded what they need, on Linux.
+
+    Elsewhere each loads it for itself: system libraries of macOS do not survive a fork.
+    """
+    if sys.platform != "linux":
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([_PRELOADED])
+    return context
+
+
+def prepare() -> None:
+    """Start loading what workers need, in a process of its own, while this one goes on.
+
+    Called where it is clear that work will be done side by side, as early as possible.
+    """
+    if sys.platform == "linux" and (os.cpu_count() or 1) > 1:
+        _context()
+        forkserver.ensure_running()
+
+
 def side_by_side[Task, Done](
     function: Callable[[Task, News], Done],
     tasks: Sequence[Task],
     news: News,
-    meanwhile: Callable[[], None] = lambda: None,
+    finished: Callable[[int, Done], None] = lambda position, done: None,
 ) -> list[Done]:
     """Call a function on each task, in a process for each core where there are several.
 
@@ -45,9 +71,9 @@ def side_by_side[Task, Done](
     tasks : sequence
     news : callable
         Called in this process with what the tasks report.
-    meanwhile : callable
-        Called in this process once a task is done: a core is free then. Not called where the
-        tasks run in this process.
+    finished : callable
+        Called in this process with the position of each task that is done and with what came of
+        it, in the order in which they are done; the other tasks go on meanwhile.
 
     Returns
     -------
@@ -56,8 +82,12 @@ def side_by_side[Task, Done](
     """
     workers = min(len(tasks), os.cpu_count() or 1)
     if workers <= 1:
-        return [function(task, news) for task in tasks]
-    context = get_context("spawn")
+        done = []
+        for position, task in enumerate(tasks):
+            done.append(function(task, news))
+            finished(position, done[-1])
+        return done
+    context = _context()
     queue = context.Queue()
 
     def relay() -> None:
@@ -68,9 +98,9 @@ def side_by_side[Task, Done](
     listener.start()
     try:
         with ProcessPoolExecutor(workers, context, _receive_queue, (queue,)) as pool:
-            running = [pool.submit(_work, function, task) for task in tasks]
-            wait(running, return_when=FIRST_COMPLETED)
-            meanwhile()
+            running = {pool.submit(_work, function, task): i for i, task in enumerate(tasks)}
+            for future in as_completed(running):
+                finished(running[future], future.result())
             return [future.result() for future in running]
     finally:
         queue.put(None)

@@ -62,6 +62,9 @@ def fit(
     ] = False,
 ) -> None:
     """Fit models to a cohort and report response probabilities."""
+    from mnbayes.workers import prepare
+
+    prepare()  # while this process loads its own modules and reads the input
     from mnbayes import overrides
     from mnbayes.cards import available_cards, load_card
     from mnbayes.cohort import load_cohort

@@ -10,6 +10,7 @@ from mnbayes.characteristics import words
 from mnbayes.characteristics.judges import BETWEEN, FALSE, TRUE
 from mnbayes.characteristics.result import Characteristics, Described
 from mnbayes.characteristics.stored import is_current, stored_results
+from mnbayes.kept import kept_pictures
 from mnbayes.report import wording
 from mnbayes.report.pictures import Picture
 from mnbayes.report.tables import Table, records
@@ -147,13 +148,18 @@ def errors_table(found: Characteristics) -> Table:
     return Table(caption, head, tuple(rows))
 
 
-def _pictures(found: Characteristics) -> tuple[Picture, ...]:
+def _drawn(found: Characteristics) -> dict[str, bytes]:
     from mnbayes.plots.characteristics import characteristics_figures
     from mnbayes.plots.gallery import png_bytes
 
+    return {key: png_bytes(figure) for key, figure in characteristics_figures(found).items()}
+
+
+def _pictures(found: Characteristics) -> tuple[Picture, ...]:
+    made_of = [repr(found), found.estimates.to_csv(), found.decisions.to_csv()]
     pictures = []
-    for key, figure in characteristics_figures(found).items():
-        uri = f"data:image/png;base64,{base64.b64encode(png_bytes(figure)).decode('ascii')}"
+    for key, png in kept_pictures("characteristics", made_of, lambda: _drawn(found)).items():
+        uri = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
         alt = f"{_ALT[key]}. Model: {found.model}."
         pictures.append(Picture(SECTION, _TITLE[key], alt, uri))
     return tuple(pictures)

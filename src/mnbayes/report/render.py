@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -128,6 +129,19 @@ def _historical(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> object
     return historical_section(run.historical, pictures.get(run.historical.card.name, {}))
 
 
+@cache
+def environment() -> Environment:
+    """The report's templates, each compiled once."""
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_unbroken,
+    )
+
+
 def render_report(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> str:
     """Write the report of a run.
 
@@ -143,57 +157,53 @@ def render_report(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> str:
         One HTML page that needs nothing else: style sheet and pictures are inside, there is no
         script. Whatever comes from the user's files is escaped.
     """
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_unbroken,
-    )
     css = (_TEMPLATES / "report.css").read_text(encoding="utf-8")
     parts = [
         _part(result, i, pictures.get(result.name, {})) for i, result in enumerate(run.results, 1)
     ]
-    page = environment.get_template("report.html.j2").render(
-        run=run,
-        css=Markup(css),  # our own file, not the user's
-        marks=_marks(run),
-        parts=parts,
-        summary=summarise_run(run),
-        moved=what_moved(run),
-        overturns=overturns(run),
-        rule=RULE,
-        quantities=wording.QUANTITIES,
-        definitions=wording.definition_sentences(run.definitions),
-        category_labels=wording.CATEGORY_LABELS,
-        flow=flow_sentences(run.cohort),
-        evaluable=evaluable_table(run),
-        rates=rate_tables(run),
-        embedded=is_embedded(run.cohort),
-        subsets=subsets(run),
-        overlap=OVERLAP,
-        reference=reference_table(run),
-        sources=reference_sources(run),
-        together=together(run),
-        influences=influences(run),
-        power_scalings=power_scalings(run),
-        multiverse_command=multiverse_command(run),
-        sensitivity_threshold=THRESHOLD,
-        withdrawals=withdrawals(run),
-        regression=regression(run),
-        decision=decision_section(run, run.plan, pictures.get("decision", {})),
-        characteristics=characteristics_parts(),
-        calibration=calibration_section([result.fit.card for result in run.results]),
-        published=_published(run, pictures),
-        historical=_historical(run, pictures),
-        safety=safety(run.cohort),
-        previous=difference(run),
-        measurements=measurement_table(run.cohort),
-        patients=patients_table(run.cohort),
-        methods=methods,
-        before_data=prior_predictive,
-        wording=wording,
-        percent=wording.percent,
+    page = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            run=run,
+            css=Markup(css),  # our own file, not the user's
+            marks=_marks(run),
+            parts=parts,
+            summary=summarise_run(run),
+            moved=what_moved(run),
+            overturns=overturns(run),
+            rule=RULE,
+            quantities=wording.QUANTITIES,
+            definitions=wording.definition_sentences(run.definitions),
+            category_labels=wording.CATEGORY_LABELS,
+            flow=flow_sentences(run.cohort),
+            evaluable=evaluable_table(run),
+            rates=rate_tables(run),
+            embedded=is_embedded(run.cohort),
+            subsets=subsets(run),
+            overlap=OVERLAP,
+            reference=reference_table(run),
+            sources=reference_sources(run),
+            together=together(run),
+            influences=influences(run),
+            power_scalings=power_scalings(run),
+            multiverse_command=multiverse_command(run),
+            sensitivity_threshold=THRESHOLD,
+            withdrawals=withdrawals(run),
+            regression=regression(run),
+            decision=decision_section(run, run.plan, pictures.get("decision", {})),
+            characteristics=characteristics_parts(),
+            calibration=calibration_section([result.fit.card for result in run.results]),
+            published=_published(run, pictures),
+            historical=_historical(run, pictures),
+            safety=safety(run.cohort),
+            previous=difference(run),
+            measurements=measurement_table(run.cohort),
+            patients=patients_table(run.cohort),
+            methods=methods,
+            before_data=prior_predictive,
+            wording=wording,
+            percent=wording.percent,
+        )
     )
     return str(page)

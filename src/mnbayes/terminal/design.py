@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from rich import box
@@ -26,7 +28,8 @@ _HANDLING = {
 _SHORT = {
     "Simon two-stage, optimal": "Simon, optimal",
     "Simon two-stage, minimax": "Simon, minimax",
-    "dual criterion, as many patients": "dual rule, as many",
+    "exact test, one stage": "exact, one stage",
+    "dual criterion, as many patients": "dual, as many",
 }
 
 
@@ -80,7 +83,13 @@ def _show_decision(console: Console, decision: Decision) -> None:
 
 def _narrow(title: str) -> Table:
     """A table whose eight columns fit a terminal of 80 characters: no lines, short words."""
-    return Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    return Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+
+
+def _heads(table: Table, widths: Mapping[str, int]) -> None:
+    """Columns of numbers: headings wrap at words, cells within their width do not."""
+    for head, width in widths.items():
+        table.add_column(head, justify="right", width=width, overflow="fold")
 
 
 def _designs(plan: Plan) -> Table:
@@ -95,14 +104,21 @@ def _designs(plan: Plan) -> Table:
         f"{words.percent(asked.false_go)} false go and {words.percent(asked.false_no_go)} false "
         "no-go"
     )
-    table.add_column("design", min_width=9)
-    table.add_column("stop early with", justify="right")
-    table.add_column("must respond", justify="right")
-    for head in (
-        *(f"mean size at {reference}", f"P(go) at {reference}", f"at {target}"),
-        *("given data", "prior alone"),
-    ):
-        table.add_column(head, justify="right")
+    table.add_column("design", width=16, overflow="fold")
+    # A number and its percent sign stay on one line.
+    low, high = (text.replace(" ", "\N{NO-BREAK SPACE}") for text in (reference, target))
+    _heads(
+        table,
+        {
+            "stop early with": 10,
+            "must respond": 9,
+            f"mean size at {low}": 7,
+            f"P(go) at {low}": 8,
+            f"at {high}": 7,
+            "given data": 6,
+            "prior alone": 6,
+        },
+    )
     for row in records(plan.designs):
         stages = not np.isnan(row["stage_one"])
         table.add_row(
@@ -125,14 +141,11 @@ def _trials(plan: Plan) -> Table:
         f"A new single-arm trial by rule {plan.rule.name if plan.rule else ''}: "
         f"{words.percent(trial.confidence[0])} confidence asked, {_HANDLING[trial.handling]}"
     )
-    for head in (
-        *("withdraw", "new patients", "must respond", "P(go)", "prior alone"),
-        *("P, consider", "P, no-go"),
-    ):
-        table.add_column(head, justify="right")
+    heads = {"withdraw": 8, "new patients": 8, "must respond": 7, "P(go)": 6, "prior alone": 6}
+    _heads(table, heads | {"P, consider": 8, "P, no-go": 6})
     if not pooled.empty and plan.seen is not None:
         of = plan.seen.enrolled if trial.handling == "composite" else plan.seen.evaluable
-        table.add_column(f"P(go) with the {of} seen so far", justify="right")
+        _heads(table, {f"P(go) with the {of} seen so far": 10})
     last = None
     for row, together in zip(records(new), _also(new, pooled), strict=True):
         if last is not None and row["withdrawal"] != last:
