@@ -51,6 +51,7 @@ GOOD = Diagnostics(0, 1.001, 2000.0, 1800.0, 0.9, ())
 BAD = replace(GOOD, divergences=3, reasons=("3 divergent transitions",))
 DEFINITIONS = load_definitions()
 BENCHMARKS = DEFINITIONS.benchmarks
+LINE = DEFINITIONS.decision.probability
 
 FakeFit = Callable[..., Fit]
 
@@ -273,7 +274,7 @@ def test_failed_gate_leaves_blanks_with_the_reason(
     }
     blank = {p: rows["value_without"].isna().all() for p, rows in by_patient}
     assert blank == {"S001": False, "S002": True, "S003": True, "S004": False}
-    said = influence_of(result, BENCHMARKS)
+    said = influence_of(result, BENCHMARKS, LINE)
     assert any("S003 there is no answer (did not converge: 3 div" in s for s in said.sentences)
     assert said.table is not None
     rows = {row[0]: set(row[1:]) for row in said.table.rows}
@@ -293,7 +294,7 @@ def test_nobody_is_left_out_of_two_patients(faked: Callable[[FakeFit], None]) ->
     pair = simulate_cohort(2)
     result = result_of("proteinuria", pair)
     assert leave_one_out(result, pair, DEFINITIONS).empty
-    said = influence_of(result, BENCHMARKS)
+    said = influence_of(result, BENCHMARKS, LINE)
     assert said.sentences[0].startswith("Not shown: only 2 patients were measured.")
     assert said.table is None
 
@@ -306,7 +307,7 @@ def test_why_there_is_no_influence() -> None:
     many = fake_fit(load_card("proteinuria"), simulate_cohort(MOST_PATIENTS + 1))
     assert f"{MOST_PATIENTS + 1} patients were measured" in why_none(many)
     switched_off = summarise(eight, DEFINITIONS)
-    assert "--no-influence" in influence_of(switched_off, BENCHMARKS).sentences[0]
+    assert "--no-influence" in influence_of(switched_off, BENCHMARKS, LINE).sentences[0]
 
 
 def test_a_patient_without_measurements_is_named_and_not_left_out(
@@ -320,7 +321,7 @@ def test_a_patient_without_measurements_is_named_and_not_left_out(
     assert set(table["left_out"]) == {"S001", "S002", "S003"}
     # Predicted all the same, as in every other table.
     assert "S004" in set(table["patient"])
-    said = influence_of(replace(result, influence=table), BENCHMARKS)
+    said = influence_of(replace(result, influence=table), BENCHMARKS, LINE)
     assert any(s.startswith("S004 was not measured") for s in said.sentences)
 
 
@@ -392,16 +393,25 @@ def row_of(kind: str, value: float, now: float, **changes: object) -> dict[str, 
     ],
 )  # fmt: skip
 def test_conclusions_that_flip(row: dict[str, object], expected: str) -> None:
-    assert flip(row, BENCHMARKS) == expected
+    assert flip(row, BENCHMARKS, LINE) == expected
+
+
+def test_the_line_is_the_definitions_own(jointly: Result) -> None:
+    row = row_of("next_patient", 0.85, 0.7, mcse=0.003, mcse_without=0.003)
+    assert (flip(row, BENCHMARKS, 0.8), flip(row, BENCHMARKS, 0.9)) == ("yes", "no")
+    assert conclusion(row, BENCHMARKS, 0.9) == "uncertain"
+    said = influence_of(two_patients_left_out(jointly), BENCHMARKS, 0.9)
+    assert "90 %" in said.verdict
+    assert "80 %" not in said.verdict
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.05))
 def test_a_flip_is_the_same_both_ways(value: float, now: float, error: float) -> None:
     row = row_of("latent", value, now, mcse=error, mcse_without=error)
     back = row_of("latent", now, value, mcse=error, mcse_without=error)
-    assert flip(row, BENCHMARKS) == flip(back, BENCHMARKS)
-    same = conclusion(row, BENCHMARKS) == conclusion(row, BENCHMARKS, "_without")
-    assert (flip(row, BENCHMARKS) == "no") == same
+    assert flip(row, BENCHMARKS, LINE) == flip(back, BENCHMARKS, LINE)
+    same = conclusion(row, BENCHMARKS, LINE) == conclusion(row, BENCHMARKS, LINE, "_without")
+    assert (flip(row, BENCHMARKS, LINE) == "no") == same
 
 
 def two_patients_left_out(result: Result, **numbers: float) -> Result:
@@ -421,7 +431,7 @@ def two_patients_left_out(result: Result, **numbers: float) -> Result:
 
 def test_the_sentence_names_the_answer_and_the_patient(jointly: Result) -> None:
     result = jointly
-    still = influence_of(two_patients_left_out(result), BENCHMARKS)
+    still = influence_of(two_patients_left_out(result), BENCHMARKS, LINE)
     assert still.verdict.startswith("No conclusion changes, whoever is left out")
     assert not still.flips
     assert all("none moves by more than Monte Carlo error" in s for s in still.sentences)
@@ -429,7 +439,7 @@ def test_the_sentence_names_the_answer_and_the_patient(jointly: Result) -> None:
     table = two_patients_left_out(result).influence
     own = table.query("kind == 'next_patient' and category == 'remission'")["value"].iloc[0]
     assert 0.2 < own < 0.8
-    moved = influence_of(two_patients_left_out(result, next_patient=0.95), BENCHMARKS)
+    moved = influence_of(two_patients_left_out(result, next_patient=0.95), BENCHMARKS, LINE)
     assert (
         "the next patient's probability of remission (next_patient) moves most"
         in (moved.sentences[0])

@@ -22,7 +22,6 @@ from mnbayes.report.left_out import (
 )
 from mnbayes.report.responses import share_ends
 from mnbayes.report.sensitivity_words import answer, heading, lines_text
-from mnbayes.report.summary import LIKELY
 from mnbayes.report.tables import Table, records
 from mnbayes.report.wording import percent_range, ratio_range
 from mnbayes.results import Result
@@ -90,12 +89,12 @@ def _moves(result: Result, table: pd.DataFrame, benchmarks: Mapping[Any, float])
     return sentences
 
 
-def _flips(table: pd.DataFrame, benchmarks: Mapping[Any, float]) -> list[str]:
+def _flips(table: pd.DataFrame, benchmarks: Mapping[Any, float], line: float) -> list[str]:
     found = []
     for row in records(table):
-        if flip(row, benchmarks) != "yes":
+        if flip(row, benchmarks, line) != "yes":
             continue
-        then, now = (conclusion(row, benchmarks, suffix) for suffix in ("", "_without"))
+        then, now = (conclusion(row, benchmarks, line, suffix) for suffix in ("", "_without"))
         found.append(
             f"Without {row['left_out']}, {answer(row, benchmarks)} goes from {number(row)}, "
             f"{then}, to {number(row, '_without')}, {now}."
@@ -103,10 +102,10 @@ def _flips(table: pd.DataFrame, benchmarks: Mapping[Any, float]) -> list[str]:
     return found
 
 
-def _verdict(table: pd.DataFrame, benchmarks: Mapping[Any, float]) -> str:
+def _verdict(table: pd.DataFrame, benchmarks: Mapping[Any, float], line: float) -> str:
     rows = records(table)
     sure, close = (
-        [row for row in rows if flip(row, benchmarks) == kind] for kind in ("yes", "close")
+        [row for row in rows if flip(row, benchmarks, line) == kind] for kind in ("yes", "close")
     )
     doubt = ""
     if close:
@@ -118,7 +117,7 @@ def _verdict(table: pd.DataFrame, benchmarks: Mapping[Any, float]) -> str:
     if not sure:
         return (
             "No conclusion changes, whoever is left out: no probability crosses "
-            f"{lines_text(LIKELY)}, no expected share crosses its benchmark, and no ratio's 95 % "
+            f"{lines_text(line)}, no expected share crosses its benchmark, and no ratio's 95 % "
             f"interval begins or ceases to include 1.{doubt}"
         )
     who = wording.listed(list(dict.fromkeys(str(row["left_out"]) for row in sure)))
@@ -145,7 +144,7 @@ def _prior(result: Result, row: Row) -> str:
     return text
 
 
-def influence_table(result: Result, benchmarks: Mapping[Any, float]) -> Table:
+def influence_table(result: Result, benchmarks: Mapping[Any, float], line: float) -> Table:
     """The main answers at the last visit: of all patients, prior alone, without each patient.
 
     A dagger marks an answer from which the report would conclude otherwise, in brackets where
@@ -166,7 +165,7 @@ def influence_table(result: Result, benchmarks: Mapping[Any, float]) -> Table:
         ("No data: prior alone", *(_prior(result, row) for row in first)),
     ]
     for patient, own in rows.items():
-        cells = [f"{number(row, '_without')}{_MARKS[flip(row, benchmarks)]}" for row in own]
+        cells = [f"{number(row, '_without')}{_MARKS[flip(row, benchmarks, line)]}" for row in own]
         texts.append((patient, *cells))
     errors = shown.loc[shown["kind"] != "gmr", ["mcse", "mcse_without"]].to_numpy(dtype=float)
     worst = float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan")
@@ -195,7 +194,7 @@ def _left_aside(result: Result) -> list[str]:
     return sentences
 
 
-def influence_of(result: Result, benchmarks: Mapping[Any, float]) -> Influence:
+def influence_of(result: Result, benchmarks: Mapping[Any, float], line: float) -> Influence:
     """What the report says of a model's influence.
 
     Parameters
@@ -204,6 +203,8 @@ def influence_of(result: Result, benchmarks: Mapping[Any, float]) -> Influence:
         Not withheld.
     benchmarks : mapping
         Category to benchmark share.
+    line : float
+        The definitions' decision probability.
 
     Returns
     -------
@@ -216,21 +217,23 @@ def influence_of(result: Result, benchmarks: Mapping[Any, float]) -> Influence:
     table = last_visit(result)
     # What is said of all such patients comes before single patients.
     table = table.sort_values("kind", key=lambda kind: kind == "latent", kind="stable")
-    flips = _flips(table, benchmarks)
+    flips = _flips(table, benchmarks, line)
     if len(flips) > LISTED:
         more = f"And {len(flips) - LISTED} more; all numbers are in influence.csv."
         flips = [*flips[:LISTED], more]
     return Influence(
         (*_moves(result, table, benchmarks), *_left_aside(result)),
-        _verdict(table, benchmarks),
+        _verdict(table, benchmarks, line),
         tuple(flips),
-        influence_table(result, benchmarks),
+        influence_table(result, benchmarks, line),
     )
 
 
 def influences(run: Run) -> tuple[Influence | None, ...]:
     """What the report says of each result of a run; None where it is withheld."""
     return tuple(
-        None if result.withheld else influence_of(result, run.definitions.benchmarks)
+        None
+        if result.withheld
+        else influence_of(result, run.definitions.benchmarks, run.definitions.decision.probability)
         for result in run.results
     )

@@ -10,7 +10,6 @@ import pandas as pd
 
 from mnbayes.comparison.reported import MEDIAN_ERROR, TAIL_ERROR
 from mnbayes.report.changes import last_week
-from mnbayes.report.summary import LIKELY
 from mnbayes.report.wording import percent, percent_range, probability, ratio_range
 from mnbayes.results import Result
 from mnbayes.sensitivity import decisions
@@ -43,7 +42,7 @@ def last_visit(result: Result) -> pd.DataFrame:
     return table.assign(difference=table["difference"].mask(rise, -table["difference"]))
 
 
-def conclusion(row: Row, benchmarks: Mapping[Any, float], suffix: str = "") -> str:
+def conclusion(row: Row, benchmarks: Mapping[Any, float], line: float, suffix: str = "") -> str:
     """What the report would conclude from a row.
 
     Parameters
@@ -52,14 +51,16 @@ def conclusion(row: Row, benchmarks: Mapping[Any, float], suffix: str = "") -> s
         Of :func:`last_visit`.
     benchmarks : mapping
         Category to benchmark share.
+    line : float
+        The definitions' decision probability.
     suffix : str
         Blank for all patients, ``"_without"`` for the refit.
 
     Returns
     -------
     str
-        Of a probability likely, uncertain or unlikely (at least 80 %, below 20 %, as in the
-        summary); of a share whether it is above its benchmark; of a ratio whether its interval
+        Of a probability likely (from the line on), unlikely (below its complement) or
+        uncertain; of a share whether it is above its benchmark; of a ratio whether its interval
         leaves 1 out. Blank where there is no number, or no benchmark.
     """
     value = row[f"value{suffix}"]
@@ -75,10 +76,10 @@ def conclusion(row: Row, benchmarks: Mapping[Any, float], suffix: str = "") -> s
         if bar is None:
             return ""
         return f"{'above' if value > bar else 'not above'} the benchmark of {percent(bar)}"
-    return decisions.conclusion(value, LIKELY)
+    return decisions.conclusion(value, line)
 
 
-def flip(row: Row, benchmarks: Mapping[Any, float]) -> Flip:
+def flip(row: Row, benchmarks: Mapping[Any, float], line: float) -> Flip:
     """Whether the report would conclude otherwise without the patient.
 
     Parameters
@@ -87,6 +88,8 @@ def flip(row: Row, benchmarks: Mapping[Any, float]) -> Flip:
         Of :func:`last_visit`.
     benchmarks : mapping
         Category to benchmark share.
+    line : float
+        The definitions' decision probability.
 
     Returns
     -------
@@ -103,9 +106,9 @@ def flip(row: Row, benchmarks: Mapping[Any, float]) -> Flip:
         return then, now
 
     if row["kind"] not in ("gmr", "population"):
-        return decisions.flip(*both("value"), LIKELY)
-    now = conclusion(row, benchmarks, "_without")
-    if now in ("", conclusion(row, benchmarks)):
+        return decisions.flip(*both("value"), line)
+    now = conclusion(row, benchmarks, line, "_without")
+    if now in ("", conclusion(row, benchmarks, line)):
         return "no"
     if row["kind"] == "population":
         sure = crosses(*both("value"), benchmarks[row["category"]])

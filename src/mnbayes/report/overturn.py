@@ -22,7 +22,7 @@ def overturns(run: Run) -> tuple[tuple[str, str], ...]:
     asked = [result for result in shown(run) if not result.influence.empty]
     model = response_model(asked) or (asked[0] if asked else None)
     if model is not None:
-        said = influence_of(model, run.definitions.benchmarks)
+        said = influence_of(model, run.definitions.benchmarks, run.definitions.decision.probability)
         out.append(("One patient", " ".join((*said.sentences[:1], said.verdict))))
     tipped = [result for result in shown(run) if result.tipping is not None]
     model = response_model(tipped)

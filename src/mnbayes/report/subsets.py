@@ -17,7 +17,7 @@ from mnbayes.report.subset_tables import (
     ratio_spanned,
     ratio_text,
 )
-from mnbayes.report.summary import LIKELY, UNLIKELY, shown
+from mnbayes.report.summary import shown
 from mnbayes.report.tables import Table, great, records
 from mnbayes.report.wording import probability
 from mnbayes.results import Result
@@ -71,18 +71,18 @@ def subset_model(run: Run) -> Result | None:
     )
 
 
-def _verdicts(result: Result) -> list[str]:
+def _verdicts(result: Result, line: float) -> list[str]:
     table = result.subsets
     week = float(table["week"].max())
     groups: dict[str, list[str]] = {}
     for row in records(table[table["week"] == week]):
         chance = row["p_rise"]
         verdict = (
-            f"likely ({wording.percent(LIKELY)} or more)"
-            if chance >= LIKELY
-            else f"unlikely (below {wording.percent(UNLIKELY)})"
-            if chance < UNLIKELY
-            else f"uncertain ({wording.percent(UNLIKELY)} to {wording.percent(LIKELY)})"
+            f"likely ({wording.percent(line)} or more)"
+            if chance >= line
+            else f"unlikely (below {wording.percent(1 - line)})"
+            if chance < 1 - line
+            else f"uncertain ({wording.percent(1 - line)} to {wording.percent(line)})"
         )
         groups.setdefault(verdict, []).append(
             f"{wording.in_text(row['marker'])} ({probability(chance, row['p_rise_mcse'])}; "
@@ -125,12 +125,12 @@ def _shrinkage(result: Result) -> list[str]:
     ]
 
 
-def _most_changed(result: Result) -> list[str]:
+def _most_changed(result: Result, line: float) -> list[str]:
     if result.ranks.empty:
         return []
     first = result.ranks[(result.ranks["rank"] == 1) & (result.ranks["by"] == "change")]
     row = records(first.sort_values("probability", ascending=False, kind="stable"))[0]
-    alone = "" if row["probability"] >= LIKELY else " No subset stands out clearly."
+    alone = "" if row["probability"] >= line else " No subset stands out clearly."
     return [
         f"The most changed by {wording.week_name(row['week'])}, up or down, is "
         f"{wording.in_text(row['marker'])} with a probability of "
@@ -144,7 +144,8 @@ def what_moved(run: Run) -> tuple[str, ...]:
     result = subset_model(run)
     if result is None:
         return ()
-    return (*_verdicts(result), *_common(result), *_most_changed(result), OVERLAP)
+    line = run.definitions.decision.probability
+    return (*_verdicts(result, line), *_common(result), *_most_changed(result, line), OVERLAP)
 
 
 def subsets(run: Run) -> Subsets | None:
@@ -160,14 +161,18 @@ def subsets(run: Run) -> Subsets | None:
         return None
     shrunk = common_change(result.fit.tree) is not None
     ratio = ratio_spanned(result)
-    parts = (_verdicts, _common, _shrinkage, _most_changed)
+    line = run.definitions.decision.probability
+    parts = (
+        *(_verdicts(result, line), _common(result), _shrinkage(result)),
+        _most_changed(result, line),
+    )
     others = [r.name for r in shown(run) if r is not result and not r.subsets.empty]
     return Subsets(
         model=result.name,
         title=result.fit.card.title,
         shrunk=shrunk,
         alone=bool(result.subsets["alone_gmr_median"].notna().any()),
-        sentences=tuple(s for part in parts for s in part(result)),
+        sentences=tuple(s for part in parts for s in part),
         forest=great(forest_spanned(result, shrunk)),
         ranks=rank_summary(result),
         ratio=None if ratio is None else great(ratio),

@@ -17,9 +17,6 @@ from mnbayes.report.wording import PROTEIN, percent, percent_range, probability
 from mnbayes.results import Result
 from mnbayes.run import Run
 
-#: A patient's response is called likely, or unlikely, from here on.
-LIKELY, UNLIKELY = 0.8, 0.2
-
 
 @dataclass(frozen=True)
 class Headline:
@@ -115,15 +112,15 @@ def _named(rows: dict[str, dict[str, Any]], result: Result, week: float) -> str:
     return wording.listed(names)
 
 
-def _patients(result: Result, category: str, headlines: list[Headline]) -> list[str]:
+def _patients(result: Result, category: str, line: float, headlines: list[Headline]) -> list[str]:
     week = last_week(result)
     rows = by_patient(result, "latent", week, category)
     name = "Remission" if category == "remission" else "A response called effective"
     at = wording.week_name(week)
     groups: tuple[tuple[float, float, str], ...] = (
-        (LIKELY, np.inf, f"is likely ({percent(LIKELY)} or more)"),
-        (UNLIKELY, LIKELY, f"is uncertain ({percent(UNLIKELY)} to {percent(LIKELY)})"),
-        (-np.inf, UNLIKELY, f"is unlikely (below {percent(UNLIKELY)})"),
+        (line, np.inf, f"is likely ({percent(line)} or more)"),
+        (1 - line, line, f"is uncertain ({percent(1 - line)} to {percent(line)})"),
+        (-np.inf, 1 - line, f"is unlikely (below {percent(1 - line)})"),
     )
     sentences = []
     for lowest, below, verdict in groups:
@@ -195,7 +192,7 @@ def summarise_run(run: Run) -> Summary:
     if model is not None:
         category = "remission" if "remission" in evaluable(model) else "effective"
         of_patients: list[Headline] = []
-        patients = _patients(model, category, of_patients)
+        patients = _patients(model, category, run.definitions.decision.probability, of_patients)
         following = _next_patient(model, run, headlines)
         headlines += of_patients
     dominated = [headline.question for headline in headlines if headline.dominated]
