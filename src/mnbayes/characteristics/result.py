@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -81,21 +83,39 @@ class Characteristics:
         """Scenarios times numbers of patients."""
         return len(self.scenarios) * len(self.patients)
 
+    @cached_property
+    def _groups(self) -> dict[tuple[str, str], pd.DataFrame]:
+        # A report asks for each of them many times.
+        groups = self.decisions.sort_values("patients").groupby(["judge", "scenario"], sort=False)
+        return {(str(judge), str(scenario)): rows for (judge, scenario), rows in groups}
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, str, int], dict[Hashable, Any]]:
+        keys = zip(
+            *(self.decisions[name] for name in ("judge", "scenario", "patients")), strict=True
+        )
+        return dict(zip(keys, self.decisions.to_dict("records"), strict=True))
+
+    def cell(self, judge: str, scenario: str, patients: int) -> dict[Hashable, Any]:
+        """The row of a judge, a scenario and a number of patients.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        return self._cells[judge, scenario, patients]
+
     def of(self, judge: str, scenario: str) -> pd.DataFrame:
         """A judge's rows in a scenario, by number of patients."""
-        table = self.decisions
-        rows = table[(table["judge"] == judge) & (table["scenario"] == scenario)]
-        return rows.sort_values("patients")
+        return self._groups.get((judge, scenario), self.decisions.iloc[:0])
 
     def meaning(self, scenario: str) -> str:
         """What a go means in a scenario: ``false`` where it is for every rule.
 
         Otherwise ``true`` where it is right for every rule, and ``between`` where it is not.
         """
-        table = self.decisions
-        rules = [rule.name for rule in self.rules]
-        rows = table[(table["scenario"] == scenario) & table["judge"].isin(rules)]
-        found = set(rows["meaning"])
+        found = set[str]().union(*(self.of(rule.name, scenario)["meaning"] for rule in self.rules))
         return found.pop() if len(found) == 1 else BETWEEN
 
     def with_meaning(self, *meanings: str) -> tuple[Described, ...]:

@@ -22,8 +22,7 @@ def typical(found: Characteristics) -> int:
 
 def rate(found: Characteristics, judge: str, scenario: str, patients: int) -> str:
     """How often a judge says go, no digit finer than its Monte Carlo error."""
-    rows = found.of(judge, scenario)
-    row = rows[rows["patients"] == patients].iloc[0]
+    row = found.cell(judge, scenario, patients)
     return round_to_mcse(float(row["go"]), float(row["go_mcse"]))
 
 

@@ -114,8 +114,7 @@ def rates_table(found: Characteristics) -> Table:
 
 
 def _consider(found: Characteristics, judge: str, scenario: str, patients: int) -> str:
-    rows = found.of(judge, scenario)
-    row = records(rows[rows["patients"] == patients])[0]
+    row = found.cell(judge, scenario, patients)
     return wording.probability(row["consider"], row["consider_mcse"])
 
 
