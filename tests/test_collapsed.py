@@ -65,7 +65,7 @@ def test_mode_is_scipys(name: str) -> None:
     point, value = importance.find_mode(address, data.data, data.dimension)
 
     def down(x: Floats) -> tuple[float, Floats]:
-        height, slope = posterior.evaluate(x, data.data)
+        height, slope = posterior.evaluate(x, data.data, posterior.gradient_function())
         return -height, -slope
 
     found = optimize.minimize(down, np.zeros(data.dimension), jac=True, method="BFGS")
@@ -92,7 +92,10 @@ def test_value_alone_is_the_value_with_the_gradient(proteinuria_card: Card) -> N
         address, data, np.zeros(5), np.eye(5), normal, chi_square
     )
     log_t = stats.multivariate_t(np.zeros(5), np.eye(5), importance.PROPOSAL_DF).logpdf(points)
-    expected = np.array([posterior.evaluate(x, data)[0] for x in points]) - log_t
+    expected = (
+        np.array([posterior.evaluate(x, data, posterior.value_function())[0] for x in points])
+        - log_t
+    )
     np.testing.assert_allclose(np.diff(log_weight), np.diff(expected), rtol=1e-9, atol=1e-9)
 
 
@@ -131,7 +134,7 @@ def test_engine_agrees_with_two_dimensional_integration() -> None:
         for j, b in enumerate(grid):
             point = held.copy()
             point[[base, change]] = a, b
-            height[i, j] = posterior.evaluate(point, density.data)[0]
+            height[i, j] = posterior.evaluate(point, density.data, posterior.value_function())[0]
     mass = np.exp(height - height.max())
     mass /= mass.sum()
     points = np.tile(held, (grid.size, 1))

@@ -18,6 +18,7 @@ from mnbayes.models.density import has_density, longitudinal_density
 from mnbayes.models.observations import Observations, observations
 from mnbayes.numerics import posterior
 from mnbayes.numerics.groups import Floats
+from mnbayes.numerics.serial_posterior import serial_function
 
 #: Arguments to try each family with.
 ARGUMENTS = {
@@ -78,7 +79,9 @@ def test_slopes_of_a_coordinate(family: str, x: float) -> None:
 
 def _evaluate(card: Card, data: Observations, points: Floats) -> tuple[Floats, Floats]:
     density = longitudinal_density(card, data)
-    both = [posterior.evaluate(x, density.data) for x in points]
+    function = serial_function() if card.structure.serial else posterior.gradient_function()
+    assert density.address == function.address
+    both = [posterior.evaluate(x, density.data, function) for x in points]
     return np.array([value for value, _ in both]), np.array([slope for _, slope in both])
 
 

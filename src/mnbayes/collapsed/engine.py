@@ -65,6 +65,8 @@ def weighted_draws(density: Density, rounds: tuple[int, ...], rng: np.random.Gen
     """
     total = sum(rounds)
     points, weight, k = importance.importance_draws(
+        density.address,
+        density.value_address or density.address,
         density.data,
         rng.standard_normal((total, density.dimension)),
         rng.chisquare(importance.PROPOSAL_DF, total),

@@ -43,12 +43,15 @@ class Density:
     expand : callable
         Takes draws, shape (draw, dimension); returns the model's random variables by name, the
         draw on the first axis.
+    value_address : int
+        Of a function that leaves the gradient alone, or the same again.
     """
 
     dimension: int
     address: int
     data: Floats
     expand: Callable[[Floats], dict[str, Floats]]
+    value_address: int = 0
 
 
 @nb.cfunc(_EXPAND, cache=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from mnbayes.models.longitudinal import FIXED, SCALAR, integrated
 from mnbayes.models.observations import Observations
 from mnbayes.numerics import posterior
 from mnbayes.numerics.groups import Floats
-from mnbayes.numerics.inputs import input_sizes
+from mnbayes.numerics.inputs import fixed_sd_places, input_sizes
+from mnbayes.numerics.sums import packed_sums
 
 
 def has_density(card: Card, observations: Observations) -> bool:
@@ -82,12 +84,28 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
         sample(name, card.family(name), arguments, place + np.arange(count), copies)
 
     coordinates = np.concatenate(rows)
-    serial = card.structure.serial
-    data = posterior.pack(coordinates, inputs, n_marker, observations.groups, serial=bool(serial))
+    packed, function, value_function = _likelihood(card, observations, coordinates, inputs)
+    data = posterior.pack(coordinates, inputs, n_marker, packed)
     if not np.isfinite(data).all():
         raise ValueError("the model's numbers hold one that is not finite")
-    address = posterior.gradient_function().address
-    return Density(len(coordinates), address, data, _expand(coordinates, blocks))
+    expand = _expand(coordinates, blocks)
+    return Density(len(coordinates), function.address, data, expand, value_function.address)
+
+
+def _likelihood(
+    card: Card, observations: Observations, coordinates: Floats, inputs: Floats
+) -> tuple[Floats, Any, Any]:
+    """The observations as the likelihood reads them, and the density with and without gradient."""
+    groups = observations.groups
+    if card.structure.serial:
+        from mnbayes.numerics.serial_posterior import serial_function
+
+        return groups.packed(), serial_function(), serial_function()
+    n_marker = len(observations.markers)
+    places = fixed_sd_places(n_marker, groups.weeks.size - 1)
+    here = posterior.sampled_inputs(coordinates, inputs)[places]
+    sums = packed_sums(groups, n_marker, np.where(here, places, -1))
+    return sums, posterior.gradient_function(), posterior.value_function()
 
 
 def _target(name: str, n_marker: int) -> tuple[tuple[str, int], int]:

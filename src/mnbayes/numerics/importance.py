@@ -17,7 +17,6 @@ import numpy as np
 from mnbayes.numerics.c_signature import call_density
 from mnbayes.numerics.compiling import compiled
 from mnbayes.numerics.groups import Floats
-from mnbayes.numerics.posterior import gradient_function, value_function
 
 #: Degrees of freedom of the proposals: heavier tails than the posterior of scores and log SDs.
 PROPOSAL_DF = 7.0
@@ -260,12 +259,19 @@ def resample(weight, start, count):
 
 
 def importance_draws(
-    data: Floats, normal: Floats, chi_square: Floats, rounds: Sequence[int]
+    slope: int,
+    value: int,
+    data: Floats,
+    normal: Floats,
+    chi_square: Floats,
+    rounds: Sequence[int],
 ) -> tuple[Floats, Floats, float]:
     """Points and smoothed weights, the proposal adapted over some rounds.
 
     Parameters
     ----------
+    slope, value : int
+        Addresses of the log density, with and without its gradient.
     data : array
         From :func:`mnbayes.numerics.posterior.pack`.
     normal : array, shape (draw, n)
@@ -283,7 +289,6 @@ def importance_draws(
         Pareto shape of the last round's weights; inf where no mode was found.
     """
     n = normal.shape[1]
-    slope, value = gradient_function().address, value_function().address
     centre, height = find_mode(slope, data, n)
     if not np.isfinite(height):
         return np.zeros((1, n)), np.ones(1), np.inf

@@ -2,8 +2,8 @@
 
 Each coordinate ``x`` stands for one sampled number ``theta`` (an SD, a correlation, a location
 whose prior is not normal). Its prior's family says which transformation takes one to the other;
-the density includes the Jacobian. The likelihood is that of :mod:`mnbayes.numerics.woodbury`, or
-with serial correlation that of :mod:`mnbayes.numerics.marginal`.
+the density includes the Jacobian. The likelihood is that of :mod:`mnbayes.numerics.woodbury`; see
+:mod:`mnbayes.numerics.serial_posterior` for serial correlation.
 
 A half-normal ``theta`` is the quantile of its prior at the probability of a standard normal
 score, so that the sampler sees the prior as a standard normal. On the log scale an SD that the
@@ -28,10 +28,7 @@ from numpy.typing import NDArray
 
 from mnbayes.numerics.c_signature import SIGNATURE
 from mnbayes.numerics.compiling import SOURCES, compiled
-from mnbayes.numerics.groups import Floats, Groups
-from mnbayes.numerics.inputs import fixed_sd_places, split
-from mnbayes.numerics.marginal import marginal_loglik_and_gradient
-from mnbayes.numerics.sums import packed_sums
+from mnbayes.numerics.groups import Floats
 from mnbayes.numerics.woodbury import fixed_given_sums
 from mnbayes.numerics.woodbury_gradient import loglik_and_gradient
 
@@ -44,14 +41,11 @@ _HALF_NORMAL, _STUDENT, _HALF_STUDENT, _EXPONENTIAL, _GAMMA, _LOG_NORMAL, _BETA 
 #: Numbers of a coordinate: family, three arguments of its prior, the place of its first target
 #: among the likelihood's inputs, and how many inputs are equal to it.
 COORDINATE = 6
-#: Of the array: length, coordinates, markers, length of the sums (0 where there
-#: is serial correlation, which needs the general likelihood).
-HEADER = 4
+#: Of the array: length, coordinates, markers.
+HEADER = 3
 
 
-def pack(
-    coordinates: Floats, inputs: Floats, n_marker: int, groups: Groups, *, serial: bool
-) -> Floats:
+def pack(coordinates: Floats, inputs: Floats, n_marker: int, observed: Floats) -> Floats:
     """One array of everything that the density reads.
 
     Parameters
@@ -62,23 +56,22 @@ def pack(
         The likelihood's inputs where no coordinate sets them, in the order of
         :func:`mnbayes.numerics.inputs.input_sizes`.
     n_marker : int
-    groups : Groups
-        The observations.
-    serial : bool
-        Whether there is serial correlation.
+    observed : array
+        The observations as the likelihood reads them: from
+        :func:`mnbayes.numerics.sums.packed_sums`, or with serial correlation
+        :meth:`mnbayes.numerics.groups.Groups.packed`.
     """
-    if serial:
-        sums, cells = np.zeros(0), groups.packed()
-    else:
-        places = fixed_sd_places(n_marker, groups.weeks.size - 1)
-        set_by_prior = inputs != 0.0
-        for first, copies in coordinates[:, 4:6].astype(int):
-            set_by_prior[first : first + copies] = True
-        places = np.where(set_by_prior[places], places, -1)
-        sums, cells = packed_sums(groups, n_marker, places), np.zeros(0)
-    length = HEADER + coordinates.size + inputs.size + sums.size + cells.size
-    header = np.array([length, len(coordinates), n_marker, sums.size], dtype=float)
-    return np.concatenate([header, coordinates.ravel(), inputs, sums, cells])
+    length = HEADER + coordinates.size + inputs.size + observed.size
+    header = np.array([length, len(coordinates), n_marker], dtype=float)
+    return np.concatenate([header, coordinates.ravel(), inputs, observed])
+
+
+def sampled_inputs(coordinates: Floats, inputs: Floats) -> NDArray[np.bool_]:
+    """Which inputs of the likelihood are in the model: not 0, or set by a coordinate."""
+    out = np.asarray(inputs != 0.0)
+    for first, copies in coordinates[:, 4:6].astype(int):
+        out[first : first + copies] = True
+    return out
 
 
 @compiled
@@ -222,21 +215,25 @@ def given_point(point, data):
 
 
 @compiled
-def _serial_loglik_and_gradient(inputs, cells, k):
-    """Log-likelihood with serial correlation, and its gradient in the order of the inputs."""
-    none = np.zeros(0)
-    base, change, slope, visit, base_sd, change_sd, unit, sd, serial, weeks, fixed = split(
-        inputs, k
-    )
-    found = marginal_loglik_and_gradient(
-        base, change, slope, visit, base_sd, change_sd, unit, sd, serial, weeks[0], none, none,
-        fixed, cells,
-    )  # fmt: skip
-    weeks_slope = np.full(1, found[10])
-    return found[0], np.concatenate((
-        found[1], found[2], found[3], found[4], found[5], found[6], found[7], found[8], found[9],
-        weeks_slope, found[13],
-    ))  # fmt: skip
+def chain_rule(x, coordinate, d_inputs, d_x):
+    """Fill with the gradient in the coordinates; return whether it is finite.
+
+    Parameters
+    ----------
+    x : array, shape (coordinate,)
+    d_inputs : array
+        The log-likelihood's, in the order of the inputs.
+    d_x : array, shape (coordinate,)
+    """
+    finite = True
+    for i in range(x.size):
+        row = coordinate[i]
+        _, d_value, _, d_x[i] = constrain(int(row[0]), row[1], row[2], row[3], x[i])
+        first = int(row[4])
+        for j in range(first, first + int(row[5])):
+            d_x[i] += d_value * d_inputs[j]
+        finite = finite and np.isfinite(d_x[i])
+    return finite
 
 
 def _gradient_function(sources: str) -> Any:
@@ -244,26 +241,13 @@ def _gradient_function(sources: str) -> Any:
     @nb.cfunc(SIGNATURE, cache=True, error_model="numpy")
     def density(n, point, gradient, log_density, data):
         x = nb.carray(point, (n,))
-        d_x = nb.carray(gradient, (n,))
-        everything = nb.carray(data, (int(data[0]),))
-        coordinate, inputs, observed, k = parts(everything)
+        coordinate, inputs, sums, k = parts(nb.carray(data, (int(data[0]),)))
         log_prior = set_inputs(x, coordinate, inputs)
-        if everything[3] > 0.0:
-            loglik, d_inputs = loglik_and_gradient(inputs, observed, k)
-        else:
-            loglik, d_inputs = _serial_loglik_and_gradient(inputs, observed, k)
+        loglik, d_inputs = loglik_and_gradient(inputs, sums, k)
         log_density[0] = log_prior + loglik
         if len(sources) == 0 or not np.isfinite(log_density[0]):
             return 4
-        for i in range(n):
-            row = coordinate[i]
-            _, d_value, _, d_x[i] = constrain(int(row[0]), row[1], row[2], row[3], x[i])
-            first = int(row[4])
-            for j in range(first, first + int(row[5])):
-                d_x[i] += d_value * d_inputs[j]
-            if not np.isfinite(d_x[i]):
-                return 3
-        return 0
+        return 0 if chain_rule(x, coordinate, d_inputs, nb.carray(gradient, (n,))) else 3
 
     return density
 
@@ -271,14 +255,8 @@ def _gradient_function(sources: str) -> Any:
 def _value_function(sources: str) -> Any:
     @nb.cfunc(SIGNATURE, cache=True, error_model="numpy")
     def density(n, point, gradient, log_density, data):
-        everything = nb.carray(data, (int(data[0]),))
-        coordinate, inputs, observed, k = parts(everything)
-        log_prior = set_inputs(nb.carray(point, (n,)), coordinate, inputs)
-        if everything[3] > 0.0:
-            loglik = fixed_given_sums(inputs, observed, k)[0]
-        else:
-            loglik = _serial_loglik_and_gradient(inputs, observed, k)[0]
-        log_density[0] = log_prior + loglik
+        log_prior, _, given = given_point(nb.carray(point, (n,)), nb.carray(data, (int(data[0]),)))
+        log_density[0] = log_prior + given[0]
         return 0 if len(sources) > 0 and np.isfinite(log_density[0]) else 4
 
     return density
@@ -300,7 +278,7 @@ def value_function() -> Any:
     return _value_function(SOURCES)
 
 
-def evaluate(point: Floats, data: Floats) -> tuple[float, Floats]:
+def evaluate(point: Floats, data: Floats, function: Any) -> tuple[float, Floats]:
     """Log posterior density up to a constant, and its gradient.
 
     Parameters
@@ -308,12 +286,14 @@ def evaluate(point: Floats, data: Floats) -> tuple[float, Floats]:
     point : array, shape (coordinate,)
     data : array
         From :func:`pack`.
+    function : object
+        C function of numba: :func:`gradient_function`, say.
     """
     double = ctypes.POINTER(ctypes.c_double)
     x = np.ascontiguousarray(point, dtype=float)
     gradient, value = np.zeros_like(x), np.zeros(1)
     pointers = (array.ctypes.data_as(double) for array in (x, gradient, value, data))
-    gradient_function().ctypes(x.size, *pointers)
+    function.ctypes(x.size, *pointers)
     return float(value[0]), gradient
 
 

@@ -176,7 +176,10 @@ def loglik_and_gradient(inputs, sums, k):
                 total += (d_cov[i, e] + d_cov[e, i]) * scaled[e, j]
             gradient[4 * k + i] += total * correlation_factor[i, j]  # baseline_sd, change_sd
             d_factor[i, j] = total * inputs[4 * k + i]
-    d_unit[:] = 2.0 * partial_gradient(2.0 * unit - 1.0, 2 * k, d_factor)
+    d_partial = partial_gradient(2.0 * unit - 1.0, 2 * k, d_factor)
+    # In a loop: an assignment to a slice takes seconds to compile.
+    for i in range(unit.size):
+        d_unit[i] = 2.0 * d_partial[i]
     return loglik, gradient
 
 

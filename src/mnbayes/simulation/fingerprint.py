@@ -14,7 +14,7 @@ from mnbayes.cards import Card
 #: Where the numbers of a fit with NUTS come from, relative to the package.
 FITTING_CODE = (
     *("numerics/marginal.py", "numerics/posterior.py", "numerics/groups.py", "numerics/sums.py"),
-    *("numerics/inputs.py", "numerics/woodbury.py", "numerics/woodbury_gradient.py"),
+    *("numerics/inputs.py", "numerics/woodbury*.py", "numerics/serial_posterior.py"),
     *("models/longitudinal.py", "models/density.py", "models/effects.py", "models/correlation.py"),
     *("models/fixed_effects.py", "models/likelihood.py", "models/observations.py"),
     *("inference/*.py", "fitting.py", "priors.py", "simulation/cohorts.py"),
