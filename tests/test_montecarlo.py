@@ -103,6 +103,8 @@ def test_normal_points_are_normal_fixed_and_better_than_chance() -> None:
         (0.99, 0.03, ">95 %"),
         (0.0, 0.0, "0 %"),
         (1.0, 0.0, "100 %"),
+        (0.997, 0.0, ">99 %"),
+        (0.003, 0.0, "<1 %"),
         (np.nan, np.nan, "–"),
         (0.5, np.nan, "–"),
     ],

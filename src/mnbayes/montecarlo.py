@@ -128,7 +128,8 @@ def round_to_mcse(probability: float, mcse: float) -> str:
     """Format a probability as a percentage with no digit finer than its error supports.
 
     The percentage is rounded to the finest step (1, 5, 10 or 50 %) that is at least the
-    Monte Carlo standard error; near 0 and 1 it is a bound, because draws cannot tell "none".
+    Monte Carlo standard error; near 0 and 1 it is a bound, because draws cannot tell "none". An
+    exact probability is a bound there unless it is 0 or 1.
 
     Parameters
     ----------
@@ -146,14 +147,16 @@ def round_to_mcse(probability: float, mcse: float) -> str:
     --------
     >>> round_to_mcse(0.6234, 0.008), round_to_mcse(0.6234, 0.02), round_to_mcse(0.999, 0.001)
     ('62 %', '60 %', '>99 %')
+    >>> round_to_mcse(0.997, 0.0), round_to_mcse(1.0, 0.0)
+    ('>99 %', '100 %')
     """
     if np.isnan(probability) or np.isnan(mcse):
         return "–"
     percent, error = 100.0 * probability, 100.0 * mcse
     step = next((step for step in STEPS if error <= step), STEPS[-1])
     rounded = step * round(percent / step)
-    if error > 0 and rounded <= 0:
+    if rounded <= 0 and (error > 0 or percent > 0):
         return f"<{step} %"
-    if error > 0 and rounded >= 100:
+    if rounded >= 100 and (error > 0 or percent < 100):
         return f">{100 - step} %"
     return f"{rounded} %"
