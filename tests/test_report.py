@@ -609,6 +609,16 @@ def test_each_stage_has_its_own_line_of_seconds(run: Run) -> None:
     assert seconds == {"Seconds: sampling": ("1.0", "2.0"), "Seconds: odd": ("–", "0.5")}
 
 
+def test_the_engine_that_sampled_is_named(run: Run, page: str) -> None:
+    assert "sampled by NUTS. A fit" in _Parsed(page).text
+    other = replace(run.results[1], fit=replace(run.results[1].fit, engine="collapsed"))
+    assert "by NUTS or by the collapsed engine" in _Parsed(
+        render_report(replace(run, results=(run.results[0], other)), {})
+    ).text  # fmt: skip
+    alone = _Parsed(render_report(replace(run, results=(other,)), {})).text
+    assert "sampled by the collapsed engine" in alone
+
+
 def test_tables_scroll_in_their_own_box(page: str) -> None:
     # each table and picture has a scrolling parent, so that a phone's page does not move sideways
     parsed = _Parsed(page)
