@@ -588,6 +588,15 @@ def test_the_previous_run_is_the_replaced_one_or_the_newest(tmp_path: Path) -> N
     assert record({}, found)["previous"] == {
         "folder": "a", "started": "2026-03-01T00:00:00+00:00", "replaced": False,
     }  # fmt: skip
+    # Of other data nothing can be compared, number by number.
+    elsewhere = {"data": {"sha256": "1" * 64}}
+    write_manifest(tmp_path / "e", "2026-04-01T00:00:00+00:00", **elsewhere)
+    same = earlier_runs(tmp_path / "new", "0" * 64)
+    assert same.previous is not None
+    assert same.previous.name == "a"
+    assert [run.name for run in same.earlier] == ["b", "a", "e"]
+    assert earlier_runs(tmp_path / "new", "2" * 64).previous is None
+    shutil.rmtree(tmp_path / "e")
     replaced = earlier_runs(older)
     assert replaced.replaced
     assert replaced.previous is not None
@@ -678,7 +687,8 @@ def section(run: Run) -> str:
 
 
 def test_the_report_says_what_it_cannot_compare(first: Run) -> None:
-    assert report_difference(first).sentences == ("There is no previous run to compare with.",)
+    none = ("There is no previous run of these data to compare with.",)
+    assert report_difference(first).sentences == none
     past = {"previous": {"folder": "gone", "started": None, "replaced": False}}
     said = report_difference(replace(first, manifest=first.manifest | past)).sentences
     assert said[0] == "The previous run is gone (start not recorded)."

@@ -261,7 +261,7 @@ def run_job(job: Job, folder: Path, progress: News, *, with_report: bool = True)
 def _run_job(job: Job, folder: Path, progress: News, draws: Path, with_report: bool) -> Run:
     """Do a job, its draws written into a folder of their own as they are made."""
     started, clock = datetime.now(UTC), time.perf_counter()
-    history = earlier_runs(folder)
+    history = earlier_runs(folder, job.cohort.sha256)
     planned: list[tuple[Run, dict[str, bytes]]] = []
 
     def plan(results: tuple[Result, ...]) -> None:

@@ -39,7 +39,8 @@ class History:
     Attributes
     ----------
     previous : EarlierRun or None
-        The run in the folder that is replaced, else the newest one beside the new folder.
+        The run in the folder that is replaced, else the newest one of the same data beside the
+        new folder.
     replaced : bool
         Whether the previous run is the one that is replaced.
     earlier : tuple of EarlierRun
@@ -58,13 +59,15 @@ def _read(folder: Path) -> EarlierRun | None:
         return None  # not a run that this version can read
 
 
-def earlier_runs(folder: Path) -> History:
+def earlier_runs(folder: Path, sha256: str | None = None) -> History:
     """Runs before the one that will be written into ``folder``.
 
     Parameters
     ----------
     folder : Path
         New, empty or a run's.
+    sha256 : str, optional
+        Hash of the data; with it a run of other data beside the folder is not its previous run.
     """
     parent = folder.resolve().parent
     beside = sorted(path.parent for path in parent.glob(f"*/{MANIFEST}"))
@@ -78,7 +81,8 @@ def earlier_runs(folder: Path) -> History:
         if replaced.name not in [run.name for run in earlier]:
             earlier = (replaced, *earlier)
         return History(replaced, True, earlier)
-    return History(earlier[-1] if earlier else None, False, earlier)
+    comparable = [run for run in earlier if sha256 is None or data_hash(run.manifest) == sha256]
+    return History(comparable[-1] if comparable else None, False, earlier)
 
 
 def priors_of(manifest: Mapping[str, Any]) -> dict[PriorKey, dict[str, Any]]:

@@ -99,7 +99,7 @@ def difference(run: Run) -> Difference:
     post_hoc = post_hoc_sentences(run.manifest)
     previous = table_of(run.manifest, "previous")
     if not previous:
-        return Difference(("There is no previous run to compare with.",), post_hoc)
+        return Difference(("There is no previous run of these data to compare with.",), post_hoc)
     replaced = ", in the folder that this run replaced" if previous.get("replaced") else ""
     name, started = previous.get("folder"), when(previous.get("started"))
     which = f"The previous run is {name} ({started}){replaced}."
