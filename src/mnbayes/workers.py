@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import forkserver, get_context
+from multiprocessing import active_children, forkserver, get_context
 from typing import Any
 
 #: Called with what is being worked on, a stage, the steps done and in all.
@@ -87,7 +87,7 @@ def side_by_side[Task, Done](
             done.append(function(task, news))
             finished(position, done[-1])
         return done
-    context = _context()
+    context, others = _context(), set(active_children())
     queue = context.Queue()
 
     def relay() -> None:
@@ -99,8 +99,19 @@ def side_by_side[Task, Done](
     try:
         with ProcessPoolExecutor(workers, context, _receive_queue, (queue,)) as pool:
             running = {pool.submit(_work, function, task): i for i, task in enumerate(tasks)}
-            for future in as_completed(running):
-                finished(running[future], future.result())
+            try:
+                for future in as_completed(running):
+                    finished(running[future], future.result())
+            except BaseException:
+                # Ctrl-C, or a task that failed. The pool by itself would first do what waits.
+                pool.shutdown(wait=False, cancel_futures=True)
+                queue.cancel_join_thread()
+                own = set(active_children()) - others
+                for process in own:
+                    process.terminate()
+                for process in own:
+                    process.join(timeout=5)
+                raise
             return [future.result() for future in running]
     finally:
         queue.put(None)

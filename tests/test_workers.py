@@ -1,0 +1,45 @@
+"""Tasks side by side: their order, what is told of each, and what a failure ends."""
+
+from __future__ import annotations
+
+import time
+from multiprocessing import active_children
+
+import pytest
+
+from mnbayes import workers
+from mnbayes.workers import News, side_by_side
+
+
+def nap(seconds: float, news: News) -> float:
+    """Sleep; a negative task fails."""
+    if seconds < 0:
+        raise ValueError("no such nap")
+    time.sleep(seconds)
+    return 10 * seconds
+
+
+def silent(*_: object) -> None:
+    """No news."""
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_each_task_is_told_when_it_is_done(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: cores)
+    told: list[tuple[int, float]] = []
+    done = side_by_side(nap, [1.0, 0.1, 0.2], silent, lambda *each: told.append(each))
+    assert done == [10.0, 1.0, 2.0]
+    assert sorted(told) == [(0, 10.0), (1, 1.0), (2, 2.0)]
+    if cores == 2:
+        assert told[-1] == (0, 10.0)  # the longest is the last, not the first in the list
+
+
+def test_a_failure_ends_what_runs_and_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)
+    side_by_side(nap, [0.0, 0.0], silent)  # what workers need is loaded
+    before = set(active_children())
+    clock = time.perf_counter()
+    with pytest.raises(ValueError, match="no such nap"):
+        side_by_side(nap, [-1.0, 60.0, 60.0, 60.0], silent)
+    assert time.perf_counter() - clock < 30
+    assert set(active_children()) <= before
