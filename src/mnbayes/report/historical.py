@@ -230,13 +230,6 @@ def _between(values: list[tuple[float, str]], ends: str) -> str:
 
 def _robustness(result: HistoricalResult) -> tuple[str, ...]:
     sentences = []
-    shapes = pd.concat([result.left_out["pareto_k"], result.readings["pareto_k"]]).dropna()
-    if len(shapes):
-        sentences.append(
-            "The draws of the whole table were weighted where the weights can be trusted (Pareto k "
-            f"up to {MAX_SHAPE:g}; the largest used {shapes.max():.2f}); elsewhere the model was "
-            "sampled again."
-        )
     for frame, key, start, ends in (
         (result.left_out, "study", "Leaving out any one study", "without "),
         (result.readings, "reading", "Under other readings of the table", ""),
@@ -261,6 +254,13 @@ def _robustness(result: HistoricalResult) -> tuple[str, ...]:
             f"Predicted from the other studies, {len(tail)} of {len(fine)} arms had a count in an "
             f"outer {wording.percent(TAIL)} on either side{who}; about {2 * TAIL * len(fine):.0f} "
             "are expected."
+        )
+    shapes = pd.concat([result.left_out["pareto_k"], result.readings["pareto_k"]]).dropna()
+    if len(shapes):
+        sentences.append(
+            "The draws of the whole table were weighted where the weights can be trusted (Pareto k "
+            f"up to {MAX_SHAPE:g}; the largest used {shapes.max():.2f}); elsewhere the model was "
+            "sampled again."
         )
     return tuple(sentences)
 
