@@ -14,8 +14,9 @@ from test_longitudinal import structured
 
 from mnbayes import priors
 from mnbayes.cards import Card, available_cards, load_card
+from mnbayes.inference.densities import Density
 from mnbayes.models.density import has_density, longitudinal_density
-from mnbayes.models.observations import Observations, observations
+from mnbayes.models.observations import observations
 from mnbayes.numerics import posterior
 from mnbayes.numerics.groups import Floats
 from mnbayes.numerics.serial_posterior import serial_function
@@ -77,8 +78,7 @@ def test_slopes_of_a_coordinate(family: str, x: float) -> None:
     assert d_density == pytest.approx((above[2] - below[2]) / (2 * h), rel=1e-5, abs=1e-6)
 
 
-def _evaluate(card: Card, data: Observations, points: Floats) -> tuple[Floats, Floats]:
-    density = longitudinal_density(card, data)
+def _evaluate(card: Card, density: Density, points: Floats) -> tuple[Floats, Floats]:
     function = serial_function() if card.structure.serial else posterior.gradient_function()
     assert density.address == function.address
     both = [posterior.evaluate(x, density.data, function) for x in points]
@@ -131,12 +131,12 @@ def test_density_is_that_of_the_pymc_model(name: str) -> None:
             position += start.size
         assert position == density.dimension
         expected.append(float(stated(at)))
-    logs, gradient = _evaluate(card, data, points)
+    logs, gradient = _evaluate(card, density, points)
     np.testing.assert_allclose(np.diff(logs), np.diff(expected), rtol=1e-9, atol=1e-8)
     h = 1e-5
     for i in range(density.dimension):
         step = h * np.eye(density.dimension)[i]
-        ahead, behind = (_evaluate(card, data, points + sign * step)[0] for sign in (1, -1))
+        ahead, behind = (_evaluate(card, density, points + sign * step)[0] for sign in (1, -1))
         np.testing.assert_allclose(gradient[:, i], (ahead - behind) / (2 * h), rtol=1e-4, atol=1e-4)
 
 
