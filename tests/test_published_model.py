@@ -10,6 +10,7 @@ from scipy import integrate, stats
 from scipy.special import ndtr
 
 from mnbayes import priors
+from mnbayes.cards import PriorSpec
 from mnbayes.definitions import load_definitions
 from mnbayes.inference.sampling import Sampling
 from mnbayes.models.published import build_model
@@ -121,6 +122,33 @@ def test_summed_answers_are_those_of_quadrature(prior_set: str, readings: dict[s
         for end in ("lower", "upper"):
             ends = getattr(got[name], end), getattr(drawn[name], end)
             assert ends[0] == pytest.approx(ends[1], rel=0.04, abs=0.025, nan_ok=True), name
+
+
+def test_weighted_draws_of_the_best_visit_are_those_under_the_other_prior() -> None:
+    found = best()
+    assert found.same_as(best())
+    sampling, stream = Sampling(draws=2000, target_accept=0.95), np.random.SeedSequence(8)
+    draws = fit_part(best_visit(CARD, found, VISITS), sampling, stream).draws
+    card = override_published(CARD, [load_prior_set("enthusiastic")])
+    was, now = (each.prior["mean_log_ratio"] for each in (CARD, card))
+    mean = draws["mean_log_ratio"]
+    ratio = stats.norm.logpdf(mean, **_normal(now)) - stats.norm.logpdf(mean, **_normal(was))
+    got = an.weighted_answers(mean, ratio)
+    assert got is not None
+    again = fit_part(best_visit(card, found, VISITS), sampling, np.random.SeedSequence(9)).draws
+    expected = an.drawn_answers(again["mean_log_ratio"])
+    for name, answer in expected.items():
+        error = np.hypot(answer.mcse, got[name].mcse)
+        assert abs(answer.value - got[name].value) < 4 * error, name
+        assert 0 < got[name].mcse < 0.04
+    assert got["gmr"].lower == pytest.approx(expected["gmr"].lower, rel=0.05)
+    assert got["gmr"].upper == pytest.approx(expected["gmr"].upper, rel=0.05)
+    # Far away there is nothing to weight.
+    assert an.weighted_answers(mean, -200 * (mean - 3) ** 2) is None
+
+
+def _normal(prior: PriorSpec) -> dict[str, float]:
+    return {"loc": prior.arguments["mu"], "scale": prior.arguments["sigma"]}
 
 
 def counts_alone() -> Evidence:

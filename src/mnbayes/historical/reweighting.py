@@ -25,6 +25,7 @@ from mnbayes.historical.table import HistoricalTable
 from mnbayes.inference.diagnostics import MIN_ESS
 from mnbayes.inference.sampling import Sampling
 from mnbayes.montecarlo import effective_draws
+from mnbayes.sensitivity.weights import smoothed_weights
 
 #: Points of the quadrature over an effect.
 POINTS = 9
@@ -145,22 +146,6 @@ def log_ratio(source: Source, table: HistoricalTable, card: HistoricalCard) -> F
     return total
 
 
-def smoothed(log_ratio: Floats, chains: int) -> tuple[Floats, float]:
-    """Weights from log ratios, summing to 1, and the Pareto shape of their tail."""
-    from arviz_stats.base.array import array_stats
-
-    even = np.full(log_ratio.shape, 1.0 / log_ratio.size)
-    if np.ptp(log_ratio) < 1e-12:
-        return even, float("-inf")
-    try:
-        # psislw takes the log-likelihood that is to be left out, the negative of the log ratio.
-        found, khat = array_stats.psislw(-log_ratio.reshape(chains, -1), axis=(0, 1))
-    except ValueError:  # the largest weights are all equal: there is no tail to smooth
-        found, khat = log_ratio, float("-inf")
-    weights = np.exp(found.ravel() - found.max())
-    return np.asarray(weights / weights.sum()), float(khat)
-
-
 def reweighted(source: Source, table: HistoricalTable, card: HistoricalCard) -> Refit | None:
     """The posterior of another table or card by weights; None where they cannot be trusted.
 
@@ -172,7 +157,8 @@ def reweighted(source: Source, table: HistoricalTable, card: HistoricalCard) -> 
     if not fit.diagnostics.converged:
         return None
     chains = fit.sampling.chains
-    weights, khat = smoothed(log_ratio(source, table, card), chains)
+    shaped, khat = smoothed_weights(log_ratio(source, table, card).reshape(chains, -1))
+    weights = shaped.ravel()
     tau = fit.draws["between_study_sd"].reshape(chains, -1, 1)
     effective = float(effective_draws(tau)[0]) / (weights.size * float((weights**2).sum()))
     if not (khat <= MAX_SHAPE and effective >= MIN_ESS):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mnbayes import priors
 from mnbayes.definitions import Definitions
 from mnbayes.inference.sampling import Sampling
 from mnbayes.labelled import typed
@@ -51,6 +52,7 @@ def _silent(stage: str, done: int, total: int) -> None:
 class _Fitted:
     """One specification's parts and rows."""
 
+    card: PublishedCard
     evidence: Evidence
     best: Evidence | None
     parts: dict[str, Part]
@@ -108,9 +110,9 @@ def _fit(
     *,
     allow_unconverged: bool,
     with_best: bool,
-    summed: bool,
+    reported: _Fitted | None,
 ) -> _Fitted:
-    """Fit a specification; where ``summed``, without draws of what has two dimensions."""
+    """Fit a specification; beside the reported one without draws of its own where that will do."""
     evidence = outcome_evidence(facts, spec.readings, definitions)
     best = best_evidence(facts, spec.readings, definitions) if with_best else None
     prior = an.prior_answers(spec.card)
@@ -122,9 +124,11 @@ def _fit(
         of_part |= {"best_naive": best}
     parts, found, rows = {}, {}, []
     for (name, density), own in zip(densities.items(), stream.spawn(3), strict=False):
-        if summed and name in of_part:
-            rows += _rows(name, summed_answers(spec.card, of_part[name]), prior, "")
-            continue
+        if reported is not None:
+            known = _known(name, spec, of_part.get(name), best, reported)
+            if known is not None:
+                rows += _rows(name, known, prior, "")
+                continue
         # In two dimensions a failed fit is replaced by independent draws from a grid.
         grid = partial(grid_part, spec.card, of_part[name], sampling) if name in of_part else None
         part = fit_part(density, best_sampling if name == "best" else sampling, own, grid)
@@ -140,7 +144,31 @@ def _fit(
         parts[name] = part
         rows += _rows(name, now, prior, reason)
     rows += _counted(spec, facts, definitions)
-    return _Fitted(evidence, best, parts, found, [spec.labels | row for row in rows])
+    return _Fitted(spec.card, evidence, best, parts, found, [spec.labels | row for row in rows])
+
+
+def _known(
+    part: str,
+    spec: Specification,
+    evidence: Evidence | None,
+    best: Evidence | None,
+    reported: _Fitted,
+) -> dict[str, an.Answer] | None:
+    """Answers without sampling: summed in two dimensions, else the reported draws weighted.
+
+    None where the draws are of other evidence, or the weights cannot be trusted.
+    """
+    if evidence is not None:
+        return summed_answers(spec.card, evidence)
+    if best is None or reported.best is None or not best.same_as(reported.best):
+        return None
+    draws = reported.parts[part].draws
+    ratio = np.zeros_like(draws["mean_log_ratio"])
+    for name, values in draws.items():
+        now, was = spec.card.prior[name], reported.card.prior[name]
+        ratio += priors.log_density(now.distribution, now.arguments, values)
+        ratio -= priors.log_density(was.distribution, was.arguments, values)
+    return an.weighted_answers(draws["mean_log_ratio"], ratio)
 
 
 def fit_published(
@@ -212,7 +240,7 @@ def fit_published(
                 sampling if base is None else replace(sampling, draws=asked),
                 stream, with_best=with_best, allow_unconverged=allow_unconverged,
                 # Answers beside withheld ones are not shown as though they were better.
-                summed=base is not None and base.converged,
+                reported=base if base is not None and base.converged else None,
             )  # fmt: skip
         except InputError as error:
             if base is None:

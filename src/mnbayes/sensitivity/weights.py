@@ -113,16 +113,32 @@ def scaled_weights(log_density: FloatArray, power: float) -> tuple[FloatArray, f
         Pareto shape of the weights' tail. Above :func:`highest_khat` weighted estimates cannot
         be relied on. -inf where there is nothing to weight, NaN of too few draws.
     """
-    even = np.full(log_density.shape, 1.0 / log_density.size)
-    if log_density.size < FEWEST:
+    return smoothed_weights((power - 1.0) * log_density)
+
+
+def smoothed_weights(log_ratio: FloatArray) -> tuple[FloatArray, float]:
+    """Weights that turn draws of one density into draws of another.
+
+    Parameters
+    ----------
+    log_ratio : array, shape (chain, draw)
+        Log of the other density over the one drawn from, up to a constant.
+
+    Returns
+    -------
+    weights, khat
+        As of :func:`scaled_weights`.
+    """
+    even = np.full(log_ratio.shape, 1.0 / log_ratio.size)
+    if log_ratio.size < FEWEST:
         return even, float("nan")
-    if not _usable(log_density):
+    if not _usable(log_ratio):
         return even, float("-inf")
     try:
         # psislw takes the log-likelihood that is to be left out, the negative of the log ratio.
-        log_weights, khat = _arviz().psislw((1.0 - power) * log_density, axis=(0, 1))
+        log_weights, khat = _arviz().psislw(-log_ratio, axis=(0, 1))
     except ValueError:  # the largest weights are all equal: there is no tail to smooth
-        log_weights, khat = (power - 1.0) * log_density, float("-inf")
+        log_weights, khat = log_ratio, float("-inf")
     weights = np.exp(log_weights - log_weights.max())
     return np.asarray(weights / weights.sum(), dtype=float), float(khat)
 
