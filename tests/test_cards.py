@@ -59,8 +59,8 @@ def edited(tmp_path: Path, old: str, new: str) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("sigma = 0.75", "sigma = -0.75", "sigma must be above 0; found -0.75"),
-        ("sigma = 0.75", "", "Normal takes mu, sigma; found mu"),
+        ("sigma = 0.75", "sigma = -0.75", "found -0.75; expected sigma must be above 0"),
+        ("sigma = 0.75", "", "found mu; expected Normal takes mu, sigma"),
         ("sigma = 0.75", "sigma = nan", "finite"),
         ('distribution = "Normal"', 'distribution = "InverseGamma"', "unknown distribution"),
         (

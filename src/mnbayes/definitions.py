@@ -172,7 +172,7 @@ def _names_at(path: tuple[int | str, ...]) -> tuple[str, ...]:
 
 def _problem(error: Any, file: str) -> Problem:
     path: tuple[int | str, ...] = error["loc"]
-    expected = str(error["msg"]).removeprefix("Value error, ")
+    expected = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
     found = repr(error["input"])[:80]
     if error["type"] == "extra_forbidden":
         names = _names_at(path[:-1])

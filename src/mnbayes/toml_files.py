@@ -41,8 +41,22 @@ def validation_problems(error: ValidationError, file: str) -> list[Problem]:
             file,
             None,
             ".".join(str(part) for part in item["loc"] if part != "") or None,
-            "otherwise" if isinstance(item["input"], dict) else repr(item["input"])[:80],
-            item["msg"].removeprefix("Value error, "),
+            *_found_and_expected(item["type"], item["msg"], item["loc"], item["input"]),
         )
         for item in error.errors()
     ]
+
+
+def _found_and_expected(
+    kind: str, message: str, place: tuple[int | str, ...], value: object
+) -> tuple[str, str]:
+    key = place[-1] if place else ""
+    if kind == "missing":
+        return "nothing", f"a value for {key}"
+    if kind == "extra_forbidden":
+        return "unknown key", "only keys that mnbayes's own file of this kind has"
+    expected = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    if "; found " in expected:  # from a check of our own, which knows what is worth quoting
+        expected, _, found = expected.partition("; found ")
+        return found, expected
+    return "otherwise" if isinstance(value, dict) else repr(value)[:80], expected

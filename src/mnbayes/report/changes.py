@@ -91,7 +91,7 @@ def change_table(result: Result, marker: str, slug: str) -> Spanned:
         f"change-{slug}-{marker}",
         f"{MARKERS[marker].label}: geometric mean ratio (GMR) to baseline. Largest Monte Carlo "
         f"standard error: {wording.points(worst)} points of a probability, "
-        f"{100 * worst_ratio:.1f} % of a ratio.",
+        f"{wording.points(worst_ratio)} % of a ratio.",
         labels,
         {"Given the data": list(shown), "Prior alone": [f"{name}_prior" for name in shown]},
         ("remark",),
