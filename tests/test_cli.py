@@ -148,6 +148,12 @@ def test_beside_alone_is_refused_with_the_command_for_it(tmp_path: Path) -> None
     assert not (tmp_path / "o").exists()
 
 
+def test_a_misspelt_model_names_all_that_fit_takes() -> None:
+    done = runner.invoke(app, ["fit", "--model", "historicl"])
+    assert done.exit_code == 2
+    assert "urine_protein_conc, published, historical" in " ".join(done.output.split())
+
+
 def test_diagnostics_csv(finished: Path) -> None:
     table = pd.read_csv(finished / "diagnostics.csv")
     assert {"model", "parameter", "rhat", "ess_bulk", "ess_tail"} <= set(table.columns)

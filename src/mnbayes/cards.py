@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 from typing import Any, Literal, Self
@@ -340,13 +341,15 @@ def restore_card(data: dict[str, Any], file: str) -> Card:
         raise InputError(validation_problems(error, file)) from error
 
 
-def load_card(name: str | Path) -> Card:
+def load_card(name: str | Path, others: Sequence[str] = ()) -> Card:
     """Load a model card by name or by path.
 
     Parameters
     ----------
     name : str or Path
         Name of a card that mnbayes brings (``"proteinuria"``), or the path of a TOML file.
+    others : sequence of str
+        Names that would be understood besides where the name was given.
 
     Raises
     ------
@@ -360,6 +363,6 @@ def load_card(name: str | Path) -> Card:
             return parse_card(data, brought[str(name)].name)
     if Path(name).suffix == ".toml":
         return parse_card(read_toml(Path(name)), Path(name).name)
-    cards = available_cards()
+    cards = [*available_cards(), *others]
     expected = f"one of {', '.join(cards)}, or a .toml file{did_you_mean(str(name), cards)}"
     raise InputError([Problem("models/", None, None, repr(str(name)), expected)])

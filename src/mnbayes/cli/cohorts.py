@@ -87,7 +87,7 @@ def fit(
     beside = model if model is not None else NAMES if data is None else ()
     with gathered() as attempt:
         cohort = attempt(load_cohort, data if data is not None else embedded_cohort())
-        own = [attempt(load_card, name) for name in named or available_cards()]
+        own = [attempt(load_card, name, NAMES) for name in named or available_cards()]
         prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
         changes = [attempt(overrides.parse_setting, text) for text in set_ or []]
         response = attempt(load_definitions, definitions)
