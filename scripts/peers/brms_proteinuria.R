@@ -1,6 +1,7 @@
 # The proteinuria card's model in brms: the same likelihood and the same priors.
 #
-# Rscript brms_proteinuria.R DATA.csv PRIORS.json OUT.json REFITS CORES [DRAWS] [ADAPT_DELTA] [CHANGED.json]
+# Rscript brms_proteinuria.R DATA.csv PRIORS.json OUT.json REFITS CORES [DRAWS] [ADAPT_DELTA]
+#   [CHANGED.json] [LIMIT LARGER.csv ...]
 #
 # DATA.csv      patient, week, log_y (natural log of g/24h)
 # PRIORS.json   rows of prior, class, coef, group, as set_prior() takes them; written from the card
@@ -10,6 +11,8 @@
 # ADAPT_DELTA   default 0.95
 # CHANGED.json  priors with other numbers; if given, one fit with them is measured too. brms writes
 #               the numbers of its priors into the Stan program, so it compiles again.
+# LARGER.csv    data of more and more patients, each refitted once without compiling, as long as
+#               the one before took less than LIMIT seconds
 #
 # The random effect of week is on `post`, which is 0 at week 0: baseline has no visit deviation.
 
@@ -39,9 +42,29 @@ seconds_of <- function(expression) {
   proc.time()[["elapsed"]] - before
 }
 
-data <- read.csv(arguments[[1]], colClasses = c("factor", "character", "numeric"))
-data$post <- as.numeric(as.numeric(data$week) > 0)
-data$week <- factor(data$week)
+read_data <- function(file) {
+  data <- read.csv(file, colClasses = c("factor", "character", "numeric"))
+  data$post <- as.numeric(as.numeric(data$week) > 0)
+  data$week <- factor(data$week)
+  data
+}
+
+# brms names -> names of mnbayes
+parameters <- c(
+  baseline_mean = "b_Intercept", change_mean = "b_post",
+  baseline_sd = "sd_patient__Intercept", change_sd = "sd_patient__post",
+  visit_sd = "sd_week__post", residual_sd = "sigma",
+  correlation = "cor_patient__Intercept__post"
+)
+summarised <- function(fit) {
+  posterior::summarise_draws(
+    posterior::subset_draws(posterior::as_draws_array(fit), variable = unname(parameters)),
+    "mean", "sd", "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "rhat"
+  )
+}
+divergent <- function(fit) sum(subset(nuts_params(fit), Parameter == "divergent__")$Value)
+
+data <- read_data(arguments[[1]])
 loaded <- proc.time()[["elapsed"]] - started
 
 fit_with <- function(priors_file) {
@@ -53,24 +76,31 @@ fit_with <- function(priors_file) {
   )
 }
 seconds_first <- seconds_of(fit <- fit_with(arguments[[2]]))
-seconds_refit <- vapply(seq_len(refits), function(seed) {
-  seconds_of(update(
-    fit, newdata = data, recompile = FALSE, seed = seed, cores = cores, refresh = 0, silent = 2
+refit_to <- function(newdata, seed) {
+  seconds <- seconds_of(again <- update(
+    fit, newdata = newdata, recompile = FALSE, seed = seed, cores = cores, refresh = 0, silent = 2
   ))
-}, numeric(1))
+  table <- summarised(again)
+  list(
+    seconds = seconds, effective = min(table$ess_bulk, table$ess_tail),
+    divergences = divergent(again)
+  )
+}
+again <- lapply(seq_len(refits), function(seed) refit_to(data, seed))
+column <- function(rows, name) I(vapply(rows, function(row) row[[name]], numeric(1)))
 seconds_changed <- if (nzchar(changed)) seconds_of(fit_with(changed)) else numeric(0)
 
-# brms names -> names of mnbayes
-parameters <- c(
-  baseline_mean = "b_Intercept", change_mean = "b_post",
-  baseline_sd = "sd_patient__Intercept", change_sd = "sd_patient__post",
-  visit_sd = "sd_week__post", residual_sd = "sigma",
-  correlation = "cor_patient__Intercept__post"
-)
-table <- posterior::summarise_draws(
-  posterior::subset_draws(posterior::as_draws_array(fit), variable = unname(parameters)),
-  "mean", "sd", "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "rhat"
-)
+limit <- as.numeric(argument(9, "0"))
+growth <- list()
+last <- 0
+for (file in tail(arguments, -9)) {
+  if (last > limit) break
+  larger <- read_data(file)
+  last <- refit_to(larger, 1)$seconds
+  growth[[as.character(nlevels(larger$patient))]] <- last
+}
+
+table <- summarised(fit)
 estimates <- lapply(parameters, function(name) as.list(table[table$variable == name, -1]))
 
 jsonlite::write_json(
@@ -81,12 +111,14 @@ jsonlite::write_json(
     ),
     sampling = list(
       chains = 4L, warmup = warmup, draws = draws, adapt_delta = adapt_delta, cores = cores,
-      divergences = sum(subset(nuts_params(fit), Parameter == "divergent__")$Value)
+      divergences = divergent(fit)
     ),
     seconds = list(
-      load = loaded, first = seconds_first,
-      refits = I(seconds_refit), changed_priors = I(seconds_changed)
+      load = loaded, first = seconds_first, warm = column(again, "seconds"),
+      new_priors = I(seconds_changed), growth = growth
     ),
+    effective = column(again, "effective"),
+    divergences = column(again, "divergences"),
     parameters = estimates
   ),
   arguments[[3]], auto_unbox = TRUE, digits = 10, pretty = TRUE

@@ -16,10 +16,13 @@ import pandas as pd
 from mnbayes.cards import Card
 from mnbayes.cohort import Cohort
 from mnbayes.fitting import Fit
+from mnbayes.simulation.cohorts import cohort_of
 
 PEERS = Path(__file__).parent
 MARKER = "urine_protein_24h"
 CORES = 2
+#: Patients of the larger cohorts.
+LARGER = (80, 800)
 
 #: Parameter of the card -> class, coef and group of brms.
 BRMS_NAMES: dict[str, tuple[str, str, str]] = {
@@ -70,6 +73,21 @@ def peer_data(cohort: Cohort) -> pd.DataFrame:
         raise ValueError("the peers' model takes exact values only; the cohort has censored ones")
     log_y = np.log(rows["value"].to_numpy(dtype=float))
     return pd.DataFrame({"patient": rows["patient"], "week": rows["week"], "log_y": log_y})
+
+
+def larger_cohort(patients: int) -> Cohort:
+    """A complete cohort of the proteinuria card's model, for how time grows with patients.
+
+    The parameters are about the posterior means on the embedded cohort, so that the posteriors of
+    all sizes differ in what a size makes of them and in nothing else.
+    """
+    rng = np.random.default_rng(patients)
+    weeks = (0.0, 1.0, 2.0, 4.0, 12.0)
+    effects = rng.multivariate_normal(np.zeros(2), [[0.593, 0.101], [0.101, 0.114]], patients)
+    change = -0.59 + np.array([-0.10, -0.05, 0.02, 0.13]) + effects[:, 1:]
+    level = 1.57 + effects[:, :1] + np.column_stack([np.zeros(patients), change])
+    log_value = level + 0.27 * rng.standard_normal(level.shape)
+    return cohort_of(log_value[:, :, None], (MARKER,), weeks)
 
 
 def data_hash(cohort: Cohort) -> str:

@@ -6,28 +6,11 @@ import json
 import os
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-
-@dataclass
-class Timing:
-    """Wall-clock seconds of one thing a program was asked to do.
-
-    Attributes
-    ----------
-    program, task : str
-    seconds : list of float
-        One a repetition.
-    peak_mib : float
-        Largest resident memory of a single process among those started, MiB.
-    """
-
-    program: str
-    task: str
-    seconds: list[float]
-    peak_mib: float
+#: Where processes start, so that ``-m peers.…`` is found.
+_SCRIPTS = Path(__file__).parents[1]
 
 
 class RouteError(RuntimeError):
@@ -39,13 +22,15 @@ def timed_process(
 ) -> tuple[dict[str, Any], float]:
     """Run a program that writes JSON; return what it wrote and its peak memory in MiB.
 
+    Peak memory is that of the largest single process among those started.
+
     Raises
     ------
     RouteError
         If it fails, with the end of what it printed.
     """
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env=env, cwd=_SCRIPTS, stdout=log, stderr=log)
         # wait4 also accounts for the children the process waited for, such as a C++ compiler.
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
