@@ -23,8 +23,8 @@ from mnbayes.simulation.fingerprint import fingerprint
 
 #: What the numbers come from, relative to the package; words and pictures do not.
 CODE = (
-    *("numerics/marginal.py", "numerics/posterior.py", "numerics/importance.py"),
-    *("numerics/effect_draws.py", "numerics/groups.py"),
+    *("numerics/posterior.py", "numerics/importance.py", "numerics/effect_draws.py"),
+    *("numerics/groups.py", "numerics/inputs.py", "numerics/sums.py", "numerics/woodbury*.py"),
     *("models/density.py", "models/correlation.py", "models/effects.py"),
     *("collapsed/engine.py", "collapsed/effects.py", "collapsed/fits.py"),
     *("population.py", "categories.py", "design/decision.py"),
