@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from multiprocessing import active_children
 
 import pytest
 
 from mnbayes import workers
+from mnbayes.threads import VARIABLES, one_thread, use_one_thread
 from mnbayes.workers import News, side_by_side
 
 
@@ -43,3 +45,27 @@ def test_a_failure_ends_what_runs_and_begins_nothing_more(monkeypatch: pytest.Mo
         side_by_side(nap, [-1.0, 60.0, 60.0, 60.0], silent)
     assert time.perf_counter() - clock < 30
     assert set(active_children()) <= before
+
+
+def threads(_: int, news: News) -> str | None:
+    """What a worker's libraries of algebra were told."""
+    return os.environ.get("OPENBLAS_NUM_THREADS")
+
+
+def test_workers_have_one_thread_for_algebra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)
+    # Where a fork server runs already, it was started by a worker of another test.
+    assert side_by_side(threads, [0, 1], silent) == ["1", "1"]
+
+
+def test_one_thread_is_for_the_block_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    with one_thread():
+        assert {os.environ[name] for name in VARIABLES} == {"1"}
+    assert os.environ["MKL_NUM_THREADS"] == "3"
+    assert "OMP_NUM_THREADS" not in os.environ
+    use_one_thread()
+    assert os.environ["MKL_NUM_THREADS"] == "3"  # somebody said so
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+    monkeypatch.delenv("OMP_NUM_THREADS")

@@ -7,7 +7,7 @@ Monte Carlo error of a difference is the root of the sum of both squared errors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +15,11 @@ import pandas as pd
 import xarray as xr
 
 from mnbayes.answers import KEYS, NUMBERS, refit_answers
+from mnbayes.cards import Card
 from mnbayes.cohort import Cohort
 from mnbayes.definitions import Definitions
-from mnbayes.fitting import Fit, fit
+from mnbayes.fitting import Fit, Sampling, fit
+from mnbayes.models.observations import Observations
 from mnbayes.problems import InputError
 from mnbayes.results import Result
 
@@ -28,7 +30,7 @@ Count = Callable[[int, int], None]
 #: refits take minutes.
 MOST_PATIENTS = 40
 #: Draws of a chain that a refit needs for the gate.
-ENOUGH = 750
+ENOUGH = 625
 #: Fewest patients with measurements; without one of them, two are left, the least for a fit.
 FEWEST_PATIENTS = 3
 #: Spawn key of the refits' seeds; a fit spawns 0, 1 and 2 from its own.
@@ -62,15 +64,22 @@ def without(cohort: Cohort, patient: str) -> Cohort:
 
 def measured_patients(fitted: Fit) -> tuple[str, ...]:
     """Patients with a measurement that the model uses; leaving out another changes nothing."""
-    data = fitted.observations
+    return _measured(fitted.observations)
+
+
+def _measured(data: Observations) -> tuple[str, ...]:
     seen = data.observed.any(axis=(1, 2))
     return tuple(patient for patient, here in zip(data.patients, seen, strict=True) if here)
 
 
 def why_none(fitted: Fit) -> str:
     """Say why no patient of a fit is left out; empty where each can be."""
-    count = len(measured_patients(fitted))
-    if not fitted.card.influence:
+    return _why_none(fitted.card, fitted.observations)
+
+
+def _why_none(card: Card, data: Observations) -> str:
+    count = len(_measured(data))
+    if not card.influence:
         return "The model's card does not ask for it (influence = true)."
     if count < FEWEST_PATIENTS:
         return (
@@ -83,6 +92,21 @@ def why_none(fitted: Fit) -> str:
             f"to {MOST_PATIENTS}."
         )
     return ""
+
+
+def patients_to_leave_out(card: Card, data: Observations, seed: int) -> dict[str, int]:
+    """Each patient that is left out once, with the seed of the refit; empty where none is.
+
+    Parameters
+    ----------
+    seed : int
+        Of the fit to all patients.
+    """
+    if _why_none(card, data):
+        return {}
+    patients = _measured(data)
+    seeds = np.random.SeedSequence(seed, spawn_key=(_SEEDS,)).generate_state(len(patients))
+    return {patient: int(own) for patient, own in zip(patients, seeds, strict=True)}
 
 
 def _answers_of(fitted: Fit, definitions: Definitions) -> pd.DataFrame:
@@ -135,21 +159,56 @@ def compare(
     return table[list(INFLUENCE_COLUMNS)].reset_index(drop=True)
 
 
-def _refit(
-    result: Result, cohort: Cohort, definitions: Definitions, seed: int
+def refit_without(
+    card: Card,
+    cohort: Cohort,
+    definitions: Definitions,
+    sampling: Sampling,
+    patient: str,
+    seed: int,
 ) -> pd.DataFrame | str:
+    """The answers of a refit without a patient, or why there are none.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With the patient.
+    sampling : Sampling
+        Of the fit to all patients; the refit draws five for its eight.
+    seed : int
+        Of the refit.
+    """
     try:
-        sampling = result.fit.sampling
         # Enough for the gate; the differences that matter are far above the Monte Carlo error.
-        draws = min(sampling.draws, max(ENOUGH, 3 * sampling.draws // 4))
-        fewer = replace(sampling, draws=draws, seed=seed)
-        refit = fit(result.fit.card, cohort, fewer)
+        draws = min(sampling.draws, max(ENOUGH, 5 * sampling.draws // 8))
+        refit = fit(card, without(cohort, patient), replace(sampling, draws=draws, seed=seed))
     except InputError as error:
         found = [f"{p.found}; expected {p.expected}" for p in error.problems]
         return f"cannot be fitted: {'; '.join(found)}"
     if refit.diagnostics.reasons:
         return f"did not converge: {'; '.join(refit.diagnostics.reasons)}"
     return _answers_of(refit, definitions)
+
+
+def influence_table(result: Result, refits: Mapping[str, pd.DataFrame | str]) -> pd.DataFrame:
+    """Set the answers of all refits beside those from all patients.
+
+    Parameters
+    ----------
+    result : Result
+        From all patients.
+    refits : mapping
+        Patient to :func:`refit_without`'s answer.
+
+    Returns
+    -------
+    DataFrame
+        See :func:`leave_one_out`; empty for a withheld result and without refits.
+    """
+    if result.withheld or not refits:
+        return pd.DataFrame(columns=list(INFLUENCE_COLUMNS))
+    parts = [compare(result.answers, own, result.name, who) for who, own in refits.items()]
+    return pd.concat(parts, ignore_index=True)
 
 
 def leave_one_out(
@@ -187,15 +246,15 @@ def leave_one_out(
 
         Empty where no patient is left out; :func:`why_none` says why.
     """
-    if why_none(result.fit) or result.withheld:
-        return pd.DataFrame(columns=list(INFLUENCE_COLUMNS))
-    patients = measured_patients(result.fit)
-    stream = np.random.SeedSequence(result.fit.sampling.seed, spawn_key=(_SEEDS,))
-    seeds = stream.generate_state(len(patients))
-    parts = []
-    for done, (patient, seed) in enumerate(zip(patients, seeds, strict=True)):
-        progress(done, len(patients))
-        refit = _refit(result, without(cohort, patient), definitions, int(seed))
-        parts.append(compare(result.answers, refit, result.name, patient))
-    progress(len(patients), len(patients))
-    return pd.concat(parts, ignore_index=True)
+    fitted = result.fit
+    asked = patients_to_leave_out(fitted.card, fitted.observations, fitted.sampling.seed)
+    if result.withheld or not asked:
+        return influence_table(result, {})
+    refits: dict[str, pd.DataFrame | str] = {}
+    for patient, seed in asked.items():
+        progress(len(refits), len(asked))
+        refits[patient] = refit_without(
+            fitted.card, cohort, definitions, fitted.sampling, patient, seed
+        )
+    progress(len(asked), len(asked))
+    return influence_table(result, refits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -10,13 +11,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+import pandas as pd
+
 from mnbayes.cards import Card
 from mnbayes.cohort import Cohort
 from mnbayes.comparison.history import earlier_runs, record
 from mnbayes.definitions import Definitions
 from mnbayes.evidence import NAMES, HistoricalJob, PublishedJob
 from mnbayes.fitting import Sampling, fit
-from mnbayes.influence import leave_one_out
+from mnbayes.influence import influence_table, patients_to_leave_out, refit_without
 from mnbayes.lymphocytes.alone import alone
 from mnbayes.manifest import beside_manifest, manifest
 from mnbayes.models.observations import observations
@@ -25,6 +28,9 @@ from mnbayes.prior_sets import PriorSet
 from mnbayes.results import Result, summarise
 from mnbayes.run import Run
 from mnbayes.workers import News, side_by_side
+
+#: Refits without a patient that one task makes: short enough for the cores to end together.
+_TOGETHER = 2
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class Worked:
 
 
 def work(job: Job, card: Card, progress: News) -> Worked:
-    """Fit one card of a job, make its tables and draw its pictures."""
+    """Fit one card of a job, make its tables and draw its pictures; the influence comes later."""
     from mnbayes.plots import all_figures, png_bytes
 
     fitted = fit(
@@ -101,15 +107,6 @@ def work(job: Job, card: Card, progress: News) -> Worked:
         alone=by_itself,
     )
     summarised = time.perf_counter()
-    if job.influence:
-        influence = leave_one_out(
-            result,
-            job.cohort,
-            job.definitions,
-            lambda done, total: progress(card.name, "influence", done, total),
-        )
-        result = replace(result, influence=influence)
-    compared = time.perf_counter()
     progress(card.name, "drawing", 0, 0)
     figures = all_figures(
         result, job.definitions, job.cohort.synthetic, repeated=is_repeated(card, job.cards)
@@ -118,8 +115,7 @@ def work(job: Job, card: Card, progress: News) -> Worked:
     seconds = fitted.seconds | {
         "alone": started - clock,
         "summarise": summarised - started,
-        "influence": compared - summarised,
-        "plot": time.perf_counter() - compared,
+        "plot": time.perf_counter() - summarised,
     }
     progress(card.name, "done", 0, 0)
     return Worked(replace(result, fit=replace(fitted, seconds=seconds)), pictures)
@@ -148,6 +144,56 @@ class _Task(Protocol):
     @property
     def name(self) -> str: ...
     def work(self, progress: News) -> Any: ...
+
+
+@dataclass(frozen=True)
+class _RefitTask:
+    """Refits of a card without each of some patients: they need not wait for the full fit."""
+
+    job: Job
+    card: Card
+    seeds: dict[str, int]
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    def work(self, progress: News) -> dict[str, tuple[pd.DataFrame | str, float]]:
+        """Answers without each patient, and the seconds they took."""
+        done = {}
+        for patient, seed in self.seeds.items():
+            clock = time.perf_counter()
+            answers = refit_without(
+                self.card, self.job.cohort, self.job.definitions, self.job.sampling, patient, seed
+            )
+            done[patient] = answers, time.perf_counter() - clock
+        return done
+
+
+def _refit_tasks(job: Job, card: Card) -> list[_RefitTask]:
+    """The refits of a card, :data:`_TOGETHER` in each task."""
+    data = observations(card, job.cohort)
+    seeds = list(patients_to_leave_out(card, data, job.sampling.seed).items())
+    starts = range(0, len(seeds) if job.influence else 0, _TOGETHER)
+    return [_RefitTask(job, card, dict(seeds[i : i + _TOGETHER])) for i in starts]
+
+
+def _with_influence(
+    job: Job, worked: Worked, refits: dict[str, tuple[pd.DataFrame | str, float]]
+) -> Worked:
+    """A model's result with the refits' answers beside its own, and the picture of that."""
+    from mnbayes.plots import png_bytes
+    from mnbayes.plots.influence import influence
+
+    in_order = {name: refits[name][0] for name in job.cohort.patients["patient"] if name in refits}
+    result = worked.result
+    result = replace(result, influence=influence_table(result, in_order))
+    if result.influence.empty:
+        return worked
+    taken = {"influence": sum(seconds for _, seconds in refits.values())}
+    fitted = replace(result.fit, seconds=result.fit.seconds | taken)
+    picture = png_bytes(influence(result, job.definitions, job.cohort.synthetic))
+    return Worked(replace(result, fit=fitted), worked.pictures | {"influence": picture})
 
 
 @dataclass(frozen=True)
@@ -205,17 +251,31 @@ def work_all(
     tasks += [task for task in (job.historical, job.published) if task is not None]
     if folder is not None:
         tasks = [_StoredTask(task, folder) for task in tasks]
+    # The short ones come last: whichever core is free takes the next.
+    refit_tasks = [task for card in longest_first for task in _refit_tasks(job, card)]
+    tasks += refit_tasks
+    wanted = Counter(name for task in refit_tasks for name in [task.name] * len(task.seeds))
     worked: dict[str, Any] = {}
+    refits: dict[str, dict[str, tuple[pd.DataFrame | str, float]]] = {name: {} for name in wanted}
 
     def finished(position: int, done: Any) -> None:
-        if not worked:
-            from mnbayes.report.early import prepare_report
+        task = tasks[position]
+        if isinstance(task, _RefitTask):
+            refits[task.name] |= done
+            progress(task.name, "influence", len(refits[task.name]), wanted[task.name])
+        else:
+            if not worked:
+                from mnbayes.report.early import prepare_report
 
-            prepare_report(job.cards)
-        worked[tasks[position].name] = done
-        waiting = any(card.name not in worked for card in job.cards)
-        if fitted is not None and position < len(job.cards) and not waiting:
-            fitted(tuple(worked[card.name].result for card in job.cards))
+                prepare_report(job.cards)
+            worked[task.name] = done
+            waiting = any(card.name not in worked for card in job.cards)
+            if fitted is not None and position < len(job.cards) and not waiting:
+                fitted(tuple(worked[card.name].result for card in job.cards))
+        name = task.name
+        if name in worked and refits.get(name) and len(refits[name]) == wanted[name]:
+            worked[name] = _with_influence(job, worked[name], refits[name])
+            progress(name, "done", 0, 0)
 
     side_by_side(_work, tasks, progress, finished)
     return worked

@@ -10,6 +10,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import active_children, forkserver, get_context
 from typing import Any
 
+from mnbayes.threads import one_thread
+
 #: Called with what is being worked on, a stage, the steps done and in all.
 News = Callable[[str, str, int, int], None]
 
@@ -52,7 +54,8 @@ def prepare() -> None:
     """
     if sys.platform == "linux" and (os.cpu_count() or 1) > 1:
         _context()
-        forkserver.ensure_running()
+        with one_thread():
+            forkserver.ensure_running()
 
 
 def side_by_side[Task, Done](
@@ -98,7 +101,8 @@ def side_by_side[Task, Done](
     listener.start()
     try:
         with ProcessPoolExecutor(workers, context, _receive_queue, (queue,)) as pool:
-            running = {pool.submit(_work, function, task): i for i, task in enumerate(tasks)}
+            with one_thread():  # processes start as tasks come
+                running = {pool.submit(_work, function, task): i for i, task in enumerate(tasks)}
             try:
                 for future in as_completed(running):
                     finished(running[future], future.result())

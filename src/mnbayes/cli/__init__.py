@@ -11,6 +11,9 @@ from mnbayes.cli import runs as runs
 from mnbayes.cli import studies as studies
 from mnbayes.cli.cohorts import fit
 from mnbayes.cli.shared import app
+from mnbayes.threads import use_one_thread
+
+use_one_thread()  # no command has loaded NumPy yet
 
 
 def main() -> None:

@@ -17,11 +17,11 @@ from typing import Any
 
 from mnbayes.studies.places import BATCH_SECONDS, Returned, UnusableError
 from mnbayes.studies.study import Batch
+from mnbayes.threads import one_thread
 
 #: Processes that may die with a batch in hand before the batch is suspected (Dask's number).
 ALLOWED_DEATHS = 3
 _STARTS = 3  # processes that may end in a row before they are ready
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _END = 5.0  # seconds a killed process has to be gone
 
 
@@ -82,20 +82,14 @@ def _inherited() -> Iterator[None]:
 
     The driver hears Ctrl-C and ends its processes; they would only add their own complaints.
     """
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     masks = hasattr(signal, "pthread_sigmask")  # not on Windows
     if masks:
         resource_tracker.ensure_running()  # multiprocessing's own; its start would undo the mask
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else set()
     try:
-        yield
+        with one_thread():
+            yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
         if masks:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
