@@ -19,7 +19,7 @@ from scipy import stats
 from trees import make_tree
 
 from mnbayes import influence as module
-from mnbayes import pipeline
+from mnbayes import pipeline, workers
 from mnbayes.cards import Card, load_card
 from mnbayes.cohort import Cohort
 from mnbayes.definitions import Definitions, load_definitions
@@ -36,7 +36,7 @@ from mnbayes.influence import (
 )
 from mnbayes.models.observations import observations
 from mnbayes.outputs import write_run
-from mnbayes.pipeline import Job, work
+from mnbayes.pipeline import Job, work_all
 from mnbayes.plots import all_figures, gallery
 from mnbayes.plots import influence as influence_plot
 from mnbayes.problems import InputError, Problem
@@ -334,7 +334,7 @@ def test_real_refits_compile_nothing_and_equal_a_fit_of_the_others(
 
     monkeypatch.setattr(compiling, "build_model", refuse)
     some = ("MN01", "MN03", "MN06")
-    monkeypatch.setattr(module, "measured_patients", lambda _: some)
+    monkeypatch.setattr(module, "_measured", lambda _: some)
     table = leave_one_out(summarise(proteinuria, definitions), cohort, definitions)
     assert tuple(table["left_out"].unique()) == some
     assert (table["reason"] == "").all()
@@ -518,20 +518,24 @@ def test_a_run_refits_where_the_card_asks_and_writes_the_table(
 ) -> None:
     faked(fake_fit)
     monkeypatch.setattr(pipeline, "fit", fake_fit)
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 1)
     monkeypatch.setattr("mnbayes.plots.all_figures", lambda *_, **__: {})
     card = load_card("proteinuria")
     unasked = card.model_copy(update={"influence": False, "name": "unasked"})
     job = Job(small, (card, unasked), DEFINITIONS, Sampling(draws=50))
-    stages: list[tuple[str, int, int]] = []
-    worked = work(job, card, lambda _, *stage: stages.append(stage))
-    assert [stage for stage in stages if stage[0] == "influence"] == [
-        ("influence", i, 4) for i in range(5)
+    told: list[tuple[str, str, int, int]] = []
+    done = work_all(job, lambda *news: told.append(news))
+    worked, other = done["proteinuria"], done["unasked"]
+    assert [news for news in told if news[1] == "influence"] == [
+        ("proteinuria", "influence", i, 4) for i in (2, 4)
     ]
     assert worked.result.fit.seconds["influence"] > 0
-    other = work(job, unasked, lambda *_: None)
+    assert "influence" in worked.pictures
+    alone = leave_one_out(worked.result, small, DEFINITIONS)
+    pd.testing.assert_frame_equal(worked.result.influence, alone)
     assert other.result.influence.empty
-    off = work(replace(job, influence=False), card, lambda *_: None)
-    assert off.result.influence.empty
+    off = work_all(replace(job, influence=False), lambda *_: None)
+    assert off["proteinuria"].result.influence.empty
 
     run = Run(small, DEFINITIONS, (worked.result, other.result), "weak", (), {})
     write_run(run, tmp_path / "with", {}, None)

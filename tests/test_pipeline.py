@@ -33,7 +33,7 @@ def test_cards_are_worked_on_longest_first_and_come_back_by_name(
 
     monkeypatch.setattr(pipeline, "work", work)
     monkeypatch.setattr(workers.os, "cpu_count", lambda: 1)
-    job = pipeline.Job(cohort, tuple(CARDS.values()), definitions)
+    job = pipeline.Job(cohort, tuple(CARDS.values()), definitions, influence=False)
     done = pipeline.work_all(job, lambda *news: None)
     assert {name: item.name for name, item in done.items()} == {name: name for name in CARDS}
     assert sorted(tasks) == sorted(CARDS)

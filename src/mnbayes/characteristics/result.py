@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -135,7 +135,8 @@ class Characteristics:
 
 def result_files(found: Characteristics) -> dict[str, bytes]:
     """Names and contents of the files that keep a result."""
-    data = {name: value for name, value in vars(found).items() if name not in TABLES}
+    names = [field.name for field in fields(found) if field.name not in TABLES]
+    data = {name: getattr(found, name) for name in names}
     for name in ("scenarios", "rules", "others"):
         data[name] = [asdict(item) for item in data[name]]
     data["left_out"] = dict(found.left_out)
