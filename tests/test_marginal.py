@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 
 from mnbayes.models.effects import cholesky_from_unit
+from mnbayes.numerics.correlation_factor import correlation_cholesky
 from mnbayes.numerics.groups import group_patients
-from mnbayes.numerics.marginal import correlation_cholesky, marginal_loglik_and_gradient
+from mnbayes.numerics.marginal_gradient import marginal_loglik_and_gradient
 
 WEEKS = np.array([0.0, 1.0, 4.0, 12.0])
 

@@ -167,3 +167,19 @@ def test_what_the_density_cannot_state_is_refused() -> None:
             longitudinal_density(model, seen)
     with pytest.raises(ValueError, match="not finite"):
         longitudinal_density(card, replace(data, covariate=data.covariate * np.nan))
+
+
+@pytest.mark.parametrize("score", [-3.0, -4.5, -6.0])
+def test_residuals_next_to_zero_keep_the_digits(score: float) -> None:
+    card = load_card("proteinuria")
+    # With one visit after baseline each patient's effects may explain everything.
+    data = observations(card, simulate_cohort(8, weeks=(0.0, 6.0)))
+    density = longitudinal_density(card, data)
+    point = np.array([0.7, 0.2, 0.3, score, 0.5])
+    assert density.expand(point[None])["residual_sd"].item() < 10.0**score
+    coordinates, inputs, _, n_marker = posterior.parts(density.data)
+    general = posterior.pack(coordinates, inputs, n_marker, data.groups.packed())
+    ours, gradient = posterior.evaluate(point, density.data, posterior.gradient_function())
+    expected, slope = posterior.evaluate(point, general, serial_function())
+    assert ours == pytest.approx(expected, abs=1e-10)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-7, atol=1e-9)

@@ -13,7 +13,7 @@ import xarray as xr
 
 from mnbayes.cards import Card
 from mnbayes.cohort import Cohort
-from mnbayes.inference.densities import nutpie_model
+from mnbayes.inference.densities import Density, nutpie_model
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
 from mnbayes.inference.sampling import Sampling as Sampling
 from mnbayes.inference.sampling import sample
@@ -125,12 +125,12 @@ def fit(
     retried = False
     if tried is None:
         progress("compiling", 0, 0)
-        model, expand = _sampled_model(card, data)
+        density, model = _sampled_model(card, data)
         lap("compile")
 
         def attempt(how: Sampling, stream: np.random.SeedSequence, stage: str) -> _Attempt:
             sampled = sample(model, how, stream, lambda done, total: progress(stage, done, total))
-            return _complete(card, data, replace(sampled, draws=expand(sampled.draws)), how, stream)
+            return _complete(card, data, density, sampled, how, stream)
 
         tried = attempt(sampling, streams[0], "sampling")
         retried = not tried.diagnostics.converged
@@ -140,7 +140,7 @@ def fit(
         lap("sample")
     progress("predicting", 0, 0)
     rng = np.random.default_rng(streams[2])
-    tree = build_tree(card, data, tried.draws, tried.sample_stats, rng)
+    tree = build_tree(card, data, tried.draws, tried.sample_stats, rng, tried.effects)
     lap("predict")
     return Fit(
         card, data, tree, tried.diagnostics, tried.table, sampling, retried, seconds,
@@ -183,12 +183,11 @@ def _collapsed_attempt(
     sampled = collapsed_sample(
         density, sampling, stream, lambda done, total: progress("sampling", done, total)
     )
-    draws = density.expand(sampled.draws["unconstrained"])
-    return _complete(card, data, replace(sampled, draws=draws), sampling, stream)
+    return _complete(card, data, density, sampled, sampling, stream)
 
 
-def _sampled_model(card: Card, data: Observations) -> tuple[Any, Callable[[Draws], Draws]]:
-    """What nutpie samples, and the random variables from its draws.
+def _sampled_model(card: Card, data: Observations) -> tuple[Density | None, Any]:
+    """A Gaussian model's density, and what nutpie samples.
 
     A Gaussian model is a density that numba compiled once for this machine; one with Student-t
     residuals or censored values samples a weight or a value for each cell besides and goes
@@ -196,15 +195,16 @@ def _sampled_model(card: Card, data: Observations) -> tuple[Any, Callable[[Draws
     """
     if has_density(card, data):
         density = longitudinal_density(card, data)
-        return nutpie_model(density), lambda draws: density.expand(draws["unconstrained"])
+        return density, nutpie_model(density)
     from mnbayes.inference.compiling import compiled_model
 
-    return compiled_model(card, data), lambda draws: draws
+    return None, compiled_model(card, data)
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    draws: dict[str, Floats]
+    draws: Draws
+    effects: Floats | None
     sample_stats: xr.Dataset
     table: pd.DataFrame
     diagnostics: Diagnostics
@@ -213,6 +213,7 @@ class _Attempt:
 def _complete(
     card: Card,
     data: Observations,
+    density: Density | None,
     sampled: Sampled,
     sampling: Sampling,
     stream: np.random.SeedSequence,
@@ -220,9 +221,15 @@ def _complete(
     """Draw what the sampler integrated out, and judge the whole."""
     from mnbayes.inference.trees import top_level
     from mnbayes.models.fixed_effects import draw_fixed_effects
+    from mnbayes.models.gaussian_effects import draw_gaussian_effects
 
     rng = np.random.default_rng(stream.spawn(1)[0])
-    draws = draw_fixed_effects(card, data, sampled.draws, rng)
-    stats = sampled.stats
+    draws, effects = sampled.draws, None
+    if density is not None and not card.structure.serial:
+        drawn = draw_gaussian_effects(card, data, density, draws["unconstrained"], rng)
+        draws, effects = drawn.top_level, drawn.effects
+    else:
+        known = draws if density is None else density.expand(draws["unconstrained"])
+        draws = draw_fixed_effects(card, data, known, rng)
     table = parameter_table(top_level(draws, data, sampling.chains))
-    return _Attempt(draws, stats, table, diagnose(table, stats))
+    return _Attempt(draws, effects, sampled.stats, table, diagnose(table, sampled.stats))

@@ -24,9 +24,12 @@ from mnbayes.simulation.fingerprint import fingerprint
 #: What the numbers come from, relative to the package; words and pictures do not.
 CODE = (
     *("numerics/posterior.py", "numerics/importance.py", "numerics/effect_draws.py"),
-    *("numerics/groups.py", "numerics/inputs.py", "numerics/sums.py", "numerics/woodbury*.py"),
+    *("numerics/groups.py", "numerics/inputs.py", "numerics/designs.py"),
+    *("numerics/packed_means.py", "numerics/patient_means*.py"),
+    *("numerics/correlation_factor.py", "numerics/small_matrices.py"),
     *("models/density.py", "models/correlation.py", "models/effects.py"),
-    *("collapsed/engine.py", "collapsed/effects.py", "collapsed/fits.py"),
+    *("models/gaussian_effects.py", "collapsed/engine.py", "collapsed/effects.py"),
+    "collapsed/fits.py",
     *("population.py", "categories.py", "design/decision.py"),
     *(f"characteristics/{name}.py" for name in ("fits", "readings", "replicate", "summary")),
 )

@@ -8,9 +8,8 @@ import numpy as np
 
 from mnbayes.cards import Card
 from mnbayes.inference.densities import Density
-from mnbayes.models.longitudinal import FIXED
+from mnbayes.models.gaussian_effects import draw_gaussian_effects
 from mnbayes.models.observations import Observations
-from mnbayes.numerics.effect_draws import draw_effects
 from mnbayes.numerics.groups import Floats
 
 
@@ -46,34 +45,14 @@ def complete_draws(
     ValueError
         If the card has serial correlation.
     """
-    if card.structure.serial:
-        raise ValueError("patients' serial deviations are not drawn here")
-    n_draw, n_marker = len(points), len(observations.markers)
-    n_patient, n_visit = len(observations.patients), len(observations.weeks) - 1
-    n_fixed = (3 + n_visit) * n_marker + 1
-    fixed, effects, loglik = draw_effects(
-        np.ascontiguousarray(points),
-        density.data,
-        observations.log_value,
-        observations.groups.member,
-        rng.standard_normal((n_draw, n_fixed)),
-        rng.standard_normal((n_draw, n_patient, 2 * n_marker)),
-    )
-    out = dict(density.expand(points))
-    common = fixed[:, -1:]
-    for position, name in enumerate(FIXED):
-        if name in card.parameters or name == "change_mean":
-            out[name] = fixed[:, position * n_marker : (position + 1) * n_marker]
-    if card.structure.shrink:
-        out["change_mean"] = out["change_mean"] + common
-        mean = card.argument_values("common_change").get("mu", np.zeros(1))
-        out.setdefault("common_change", mean + common[:, 0])
-    deviation = fixed[:, 3 * n_marker : -1].reshape(n_draw, n_visit, n_marker)
+    drawn = draw_gaussian_effects(card, observations, density, points, rng)
+    out, n_marker = dict(drawn.top_level), len(observations.markers)
+    deviation = out["visit_sd"][:, None] * out.pop("visit_offset")
     out["visit_change"] = out["change_mean"][:, None] + deviation
-    out["patient_baseline"] = out["baseline_mean"][:, None] + effects[..., :n_marker]
-    out["patient_change"] = effects[..., n_marker:]
+    out["patient_baseline"] = out["baseline_mean"][:, None] + drawn.effects[..., :n_marker]
+    out["patient_change"] = drawn.effects[..., n_marker:]
     out["level"] = _levels(out, observations.covariate)
-    out["loglik"] = loglik
+    out["loglik"] = drawn.loglik
     return out
 
 

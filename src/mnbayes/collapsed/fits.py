@@ -42,7 +42,12 @@ class StudyFit:
 
 
 def study_fit(
-    card: Card, observations: Observations, rng: np.random.Generator, draws: int = 500
+    card: Card,
+    observations: Observations,
+    rng: np.random.Generator,
+    draws: int = 500,
+    wanted: float = MIN_ESS,
+    attempts: tuple[tuple[int, ...], ...] = ATTEMPTS,
 ) -> StudyFit:
     """Fit a card to observations with the collapsed engine.
 
@@ -55,6 +60,10 @@ def study_fit(
     rng : Generator
     draws : int
         Equally weighted draws to return.
+    wanted : float
+        Effective draws at which no further attempt is made.
+    attempts : tuple of tuple of int
+        Rounds to try in turn; the last one's proposals are weighted, the others' shape them.
 
     Returns
     -------
@@ -62,9 +71,9 @@ def study_fit(
         Look at ``trusted``; a study records a fit that is not as failed.
     """
     density = longitudinal_density(card, observations)
-    for rounds in ATTEMPTS:
+    for rounds in attempts:
         weighted = weighted_draws(density, rounds, rng)
-        if weighted.trusted and weighted.effective >= MIN_ESS:
+        if weighted.trusted and weighted.effective >= wanted:
             break
     points = equal_draws(weighted, 1, draws, rng)
     completed = complete_draws(card, observations, density, points, rng)

@@ -114,16 +114,19 @@ def build_tree(
     draws: Mapping[str, Floats],
     sample_stats: xr.Dataset,
     rng: np.random.Generator,
+    effects: Floats | None = None,
 ) -> xr.DataTree:
     """Complete draws of the top-level parameters to the DataTree of a fit.
 
     Parameters
     ----------
     draws : mapping
-        From :func:`mnbayes.models.fixed_effects.draw_fixed_effects`.
+        From :func:`mnbayes.models.fixed_effects.draw_fixed_effects`, say.
     sample_stats : Dataset
         The sampler's, with dims ``chain`` and ``draw``.
     rng : Generator
+    effects : array, shape (draw, patient, effect), optional
+        Patient effects given the data, where they were drawn already; without serial correlation.
 
     Returns
     -------
@@ -137,9 +140,12 @@ def build_tree(
         sample_stats.sizes["chain"] * sample_stats.sizes["draw"],
     )
     parameters = fx.parameters_from_draws(draws, card.structure.correlation)
-    deviations = fx.conditional_deviations(
-        parameters, observations, rng, draws.get("residual_weight"), draws.get("censored_value")
-    )
+    if effects is None:
+        deviations = fx.conditional_deviations(
+            parameters, observations, rng, draws.get("residual_weight"), draws.get("censored_value")
+        )
+    else:
+        deviations = effects, np.zeros((n, *observations.log_value.shape))
     named = _named(draws, parameters, deviations, observations)
 
     prior_draws = draw_prior(card, len(observations.weeks) - 1, n, rng)

@@ -16,7 +16,7 @@ from mnbayes.models.observations import Observations
 from mnbayes.numerics import posterior
 from mnbayes.numerics.groups import Floats
 from mnbayes.numerics.inputs import fixed_sd_places, input_sizes
-from mnbayes.numerics.sums import packed_sums
+from mnbayes.numerics.packed_means import packed_means
 
 
 def has_density(card: Card, observations: Observations) -> bool:
@@ -104,8 +104,8 @@ def _likelihood(
     n_marker = len(observations.markers)
     places = fixed_sd_places(n_marker, groups.weeks.size - 1)
     here = posterior.sampled_inputs(coordinates, inputs)[places]
-    sums = packed_sums(groups, n_marker, np.where(here, places, -1))
-    return sums, posterior.gradient_function(), posterior.value_function()
+    means = packed_means(groups, n_marker, np.where(here, places, -1))
+    return means, posterior.gradient_function(), posterior.value_function()
 
 
 def _target(name: str, n_marker: int) -> tuple[tuple[str, int], int]:

@@ -61,7 +61,7 @@ class Parameters:
 def cholesky_from_unit(unit: Floats, size: int) -> Floats:
     """Cholesky factors of correlation matrices from unit-interval partial correlations.
 
-    Vectorised twin of :func:`mnbayes.numerics.marginal.correlation_cholesky`.
+    Vectorised twin of :func:`mnbayes.numerics.correlation_factor.correlation_cholesky`.
 
     Parameters
     ----------

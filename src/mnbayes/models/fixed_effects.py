@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnbayes.cards import Card
 from mnbayes.models.effects import (
     Parameters,
     cell_covariance,
-    cell_design,
     parameters_from_draws,
 )
 from mnbayes.models.longitudinal import FIXED, integrated
 from mnbayes.models.observations import Observations
+from mnbayes.numerics.designs import fixed_design
 from mnbayes.numerics.groups import Floats
 
 
@@ -60,7 +59,7 @@ def draw_fixed_effects(
         if "residual_weight" in draws:
             noise_sd = noise_sd / np.sqrt(draws["residual_weight"][:, cells])
         cov = cell_covariance(known, np.array(observations.weeks), visit, marker, noise_sd)
-        design = _design(visit, marker, float(groups.covariate[g]), n_marker, n_visit)
+        design = fixed_design(visit, marker, float(groups.covariate[g]), n_marker, n_visit)
         value = np.broadcast_to(groups.mean[cells], (n_draws, visit.size)).copy()
         hidden = groups.augmented[cells] >= 0
         if hidden.any():
@@ -134,21 +133,3 @@ def _placeholder(
         "visit_offset": np.zeros((n_draws, n_visit, n_marker)),
     }
     return parameters_from_draws(dict(draws) | unknown, card.structure.correlation)
-
-
-def _design(
-    visit: NDArray[np.int64],
-    marker: NDArray[np.int64],
-    covariate: float,
-    n_marker: int,
-    n_visit: int,
-) -> Floats:
-    """Design of a group's cells, shape (cell, fixed), in the kernel's order."""
-    level_and_change = cell_design(visit, marker, n_marker)
-    out = np.zeros((visit.size, (3 + n_visit) * n_marker + 1))
-    out[:, : 2 * n_marker] = level_and_change
-    out[:, 2 * n_marker : 3 * n_marker] = covariate * level_and_change[:, n_marker:]
-    later = np.flatnonzero(visit > 0)
-    out[later, (2 + visit[later]) * n_marker + marker[later]] = 1.0
-    out[later, -1] = 1.0  # the change that the markers share
-    return out

@@ -17,7 +17,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
 from mnbayes.numerics.compiling import SOURCES
-from mnbayes.numerics.marginal import marginal_loglik_and_gradient
+from mnbayes.numerics.marginal_gradient import marginal_loglik_and_gradient
 
 #: Inputs with a gradient; the one after them is data.
 N_PARAMETERS = 13
@@ -29,7 +29,7 @@ _KERNEL_VERSION = int(SOURCES[:8], base=16)
 class MarginalLogLik(Op):  # type: ignore[misc]
     """Log-likelihood and gradient: the arguments and results of the kernel of that name.
 
-    See :func:`mnbayes.numerics.marginal.marginal_loglik_and_gradient`.
+    See :func:`mnbayes.numerics.marginal_gradient.marginal_loglik_and_gradient`.
     """
 
     __props__ = ()

@@ -18,19 +18,12 @@ change, which every cell after baseline shares. With ``U = X diag(sd)``, ``e = y
 (Lindley and Smith 1972, JRSS B 34:1). A parameter whose prior is not normal is sampled: it is
 the offset, and its SD here is 0.
 
-The gradient of a marginal log-likelihood is the posterior expectation of the joint one's
-(Fisher's identity). With ``zhat = P^-1 h``, ``C = P^-1``, ``M = V^-1 U``, ``T = V^-1 Z`` and
-``q = V^-1 (e - U zhat)``::
-
-    d / d offset = sum n X' q,    d / d sd = diag(zhat) sum n X' q - diag(sum n X' M C)
-    d / d V = 1/2 (T T' + n q q' + n M C M' - n V^-1)
-
 Two extensions keep the model Gaussian given some more unknowns, which the sampler draws:
 a Student-t residual is a normal one whose precision is multiplied by a gamma *weight*
 (Lange, Little and Taylor 1989, JASA 84:881), and a censored value is an unknown *augmented*
 value inside its interval, so that integrating it out gives the interval likelihood.
 
-The compiled functions import no PyTensor, so other engines can call them too.
+The gradient is :mod:`mnbayes.numerics.marginal_gradient`'s. None of this needs PyTensor.
 """
 
 from __future__ import annotations
@@ -38,121 +31,12 @@ from __future__ import annotations
 import numpy as np
 
 from mnbayes.numerics.compiling import compiled
+from mnbayes.numerics.correlation_factor import correlation_cholesky
+from mnbayes.numerics.small_matrices import fill_inverse_and_logdet
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 #: A cell's design has at most this many entries: baseline, change, slope, visit, common change.
 SLOTS = 5
-
-
-@compiled
-def correlation_cholesky(partial, size):
-    """Cholesky factor of a correlation matrix from its canonical partial correlations.
-
-    Lewandowski, Kurowicka and Joe (2009), J. Multivariate Anal. 100:1989, eq. 2;
-    ``partial`` runs over the lower triangle row by row.
-
-    Parameters
-    ----------
-    partial : array, shape (size * (size - 1) / 2,)
-        Canonical partial correlations in (-1, 1).
-    size : int
-        Number of rows.
-
-    Returns
-    -------
-    array, shape (size, size)
-        Lower triangular, unit row norms.
-    """
-    factor = np.zeros((size, size))
-    position = 0
-    for i in range(size):
-        left = 1.0
-        for j in range(i):
-            r = partial[position]
-            factor[i, j] = r * np.sqrt(left)
-            left *= 1.0 - r * r
-            position += 1
-        factor[i, i] = np.sqrt(left)
-    return factor
-
-
-@compiled
-def partial_gradient(partial, size, d_factor):
-    """Chain ``d_factor`` (gradient in the Cholesky factor) back to the partial correlations."""
-    gradient = np.zeros(partial.size)
-    position = 0
-    for i in range(size):
-        # left[j] is what is left of the unit row norm before column j.
-        left = np.ones(i + 1)
-        for j in range(i):
-            r = partial[position + j]
-            left[j + 1] = left[j] * (1.0 - r * r)
-        d_left = d_factor[i, i] * 0.5 / np.sqrt(left[i])
-        for j in range(i - 1, -1, -1):
-            r = partial[position + j]
-            root = np.sqrt(left[j])
-            gradient[position + j] = d_factor[i, j] * root - 2.0 * r * left[j] * d_left
-            d_left = d_left * (1.0 - r * r) + d_factor[i, j] * r * 0.5 / root
-        position += i
-    return gradient
-
-
-@compiled
-def _dot(left, right, n):
-    """Inner product of the first ``n`` entries."""
-    total = 0.0
-    for i in range(n):
-        total += left[i] * right[i]
-    return total
-
-
-@compiled
-def _product(left, right):
-    """Matrix product: by BLAS where the matrices are large enough to pay for the call."""
-    if left.shape[1] > 12:
-        return left @ right
-    out = np.zeros((left.shape[0], right.shape[1]))
-    for i in range(left.shape[0]):
-        row = out[i]
-        for k in range(left.shape[1]):
-            factor, other = left[i, k], right[k]
-            for j in range(row.size):
-                row[j] += factor * other[j]
-    return out
-
-
-@compiled
-def _inverse_and_logdet(matrix, inverse):
-    """Fill ``inverse`` of a symmetric positive definite matrix; return its log determinant.
-
-    Written out because the matrices are tiny (at most visits x markers): a call
-    into LAPACK costs more than the work. Returns nan where a pivot is not positive.
-    """
-    m = matrix.shape[0]
-    factor = np.zeros((m, m))
-    logdet = 0.0
-    for i in range(m):
-        row = factor[i]
-        for j in range(i):
-            row[j] = (matrix[i, j] - _dot(row, factor[j], j)) / factor[j, j]
-        pivot = matrix[i, i] - _dot(row, row, i)
-        if not pivot > 0.0:
-            return np.nan
-        row[i] = np.sqrt(pivot)
-        logdet += 2.0 * np.log(row[i])
-    # Row j of ``columns`` is column j of the factor's inverse: all sums run along rows.
-    columns = np.zeros((m, m))
-    for j in range(m):
-        column = columns[j]
-        column[j] = 1.0 / factor[j, j]
-        for i in range(j + 1, m):
-            column[i] = -_dot(factor[i][j:], column[j:], i - j) / factor[i, i]
-    for i in range(m):
-        for j in range(i + 1):
-            total = _dot(columns[i][i:], columns[j][i:], m - i)
-            inverse[i, j] = total
-            inverse[j, i] = total
-    return logdet
 
 
 @compiled
@@ -296,7 +180,7 @@ def fixed_given_data(
 
     Parameters
     ----------
-    As of :func:`marginal_loglik_and_gradient`.
+    As of :func:`mnbayes.numerics.marginal_gradient.marginal_loglik_and_gradient`.
 
     Returns
     -------
@@ -344,7 +228,7 @@ def fixed_given_data(
             effect_cov, residual_sd, serial_sd, serial_weeks, weeks, weight, first, visit, marker
         )
         inverse = inverses[first:stop]
-        logdet = _inverse_and_logdet(cov, inverse)
+        logdet = fill_inverse_and_logdet(cov, inverse)
         if np.isnan(logdet):
             loglik = -np.inf
             break
@@ -389,193 +273,14 @@ def fixed_given_data(
                     row[j] += weighted * design_row[j]
         offset += m * rank
     fixed_cov = np.zeros((n_fixed, n_fixed))
-    logdet = _inverse_and_logdet(precision, fixed_cov) if loglik > -np.inf else np.nan
+    logdet = fill_inverse_and_logdet(precision, fixed_cov) if loglik > -np.inf else np.nan
     if np.isnan(logdet):
         loglik, logdet = -np.inf, 0.0
-    fixed = np.zeros(n_fixed)
+    fixed = fixed_cov @ score
     for i in range(n_fixed):
-        fixed[i] = _dot(fixed_cov[i], score, n_fixed)
         loglik += 0.5 * score[i] * fixed[i]
     loglik -= 0.5 * logdet
     return (
         loglik, fixed, fixed_cov, inverses, effect, value, n_slot, solved_design, solved_error,
         solved_root, factor, scaled, sd, position,
     )  # fmt: skip
-
-
-@compiled
-def marginal_loglik_and_gradient(
-    baseline_mean,
-    change_mean,
-    slope,
-    visit_sd,
-    baseline_sd,
-    change_sd,
-    unit,
-    residual_sd,
-    serial_sd,
-    serial_weeks,
-    weight,
-    augmented,
-    fixed_sd,
-    packed,
-):
-    """Log-likelihood and its gradient, patient and fixed effects integrated out.
-
-    Parameters
-    ----------
-    baseline_mean, change_mean, slope : array, shape (marker,)
-        Offsets of the mean log baseline, of the mean change of the log value and of its
-        change per unit of the covariate: the means of their normal priors, or their values
-        where they are sampled.
-    visit_sd : array, shape (marker,)
-        SD of the visits' deviations from the mean change.
-    baseline_sd, change_sd : array, shape (marker,)
-        SDs of the patient effects.
-    unit : array
-        ``(1 + r) / 2`` of the canonical partial correlations ``r`` of the effects, baselines
-        of every marker first, then changes.
-    residual_sd, serial_sd : array, shape (marker,)
-        ``serial_sd`` is zero where there is no serial correlation.
-    serial_weeks : float
-        Correlation time in weeks.
-    weight : array, shape (cell,) or (0,)
-        Residual precision multipliers; empty for normal residuals.
-    augmented : array
-        The censored values as they now stand, on the log scale.
-    fixed_sd : array, shape (3 * marker + 1,)
-        SDs of the normal priors of mean baseline, mean change and slope, then of the common
-        change; 0 where sampled or not in the model.
-    packed : array
-        :meth:`mnbayes.numerics.groups.Groups.packed`.
-
-    Returns
-    -------
-    tuple
-        The log-likelihood, then its gradient in each of the arguments before ``packed``.
-        It is -inf where a covariance is not positive definite.
-    """
-    (
-        loglik, fixed, fixed_cov, inverses, effect, value, n_slot, solved_design, solved_error,
-        solved_root, factor, scaled, sd, position,
-    ) = fixed_given_data(
-        baseline_mean, change_mean, slope, visit_sd, baseline_sd, change_sd, unit, residual_sd,
-        serial_sd, serial_weeks, weight, augmented, fixed_sd, packed,
-    )  # fmt: skip
-    (
-        group_size, group_covariate, group_start, cell_visit, cell_marker, cell_augmented,
-        _, group_rank, _, weeks,
-    ) = unpacked(packed)  # fmt: skip
-    n_marker = baseline_mean.size
-    n_visit = weeks.size - 1
-    size = 2 * n_marker
-    n_fixed = fixed.size
-    partial = 2.0 * unit - 1.0
-    d_baseline_mean = np.zeros(n_marker)
-    d_change_mean = np.zeros(n_marker)
-    d_slope = np.zeros(n_marker)
-    d_sd = np.zeros(sd.size)
-    d_effect_cov = np.zeros((size, size))
-    d_residual_sd = np.zeros(n_marker)
-    d_serial_sd = np.zeros(n_marker)
-    d_serial_weeks = 0.0
-    d_weight = np.zeros(weight.size)
-    d_augmented = np.zeros(augmented.size)
-
-    offset = 0
-    for g in range(group_size.size):
-        if loglik == -np.inf:
-            break
-        first, stop = group_start[g], group_start[g + 1]
-        m = stop - first
-        n = group_size[g]
-        rank = group_rank[g]
-        design = solved_design[first:stop]  # M
-        spread = _product(design, fixed_cov)  # M C
-        moment = _product(spread, design.T.copy())  # M C M'
-        roots = solved_root[offset : offset + m * rank].reshape((m, rank))
-        for a in range(m):
-            c = first + a
-            t, k = cell_visit[c], cell_marker[c]
-            solved_error[c] -= _dot(design[a], fixed, n_fixed)
-            d_mean = n * solved_error[c]
-            d_baseline_mean[k] += d_mean
-            if t > 0:
-                d_change_mean[k] += d_mean
-                d_slope[k] += d_mean * group_covariate[g]
-            for s in range(n_slot[c]):
-                i = position[effect[c, s]]
-                d_sd[effect[c, s]] += value[c, s] * (fixed[i] * d_mean - n * spread[a, i])
-            hidden = cell_augmented[c]
-            if hidden >= 0:
-                d_augmented[hidden] -= d_mean
-        for a in range(m):
-            t, k = cell_visit[first + a], cell_marker[first + a]
-            for b in range(a + 1):
-                t2, k2 = cell_visit[first + b], cell_marker[first + b]
-                total = solved_error[first + a] * solved_error[first + b]
-                total += moment[a, b] - inverses[first + a, b]
-                total = n * total + _dot(roots[a], roots[b], rank)
-                # Off the diagonal d / d V stands for two equal entries.
-                d_cov = 0.5 * total if a == b else total
-                d_effect_cov[k, k2] += d_cov
-                if t > 0:
-                    d_effect_cov[n_marker + k, k2] += d_cov
-                if t2 > 0:
-                    d_effect_cov[k, n_marker + k2] += d_cov
-                if t > 0 and t2 > 0:
-                    d_effect_cov[n_marker + k, n_marker + k2] += d_cov
-                if k == k2 and serial_sd[k] > 0.0:
-                    gap = abs(weeks[t] - weeks[t2])
-                    decay = np.exp(-gap / serial_weeks)
-                    d_serial_sd[k] += d_cov * 2.0 * serial_sd[k] * decay
-                    d_serial_weeks += d_cov * serial_sd[k] ** 2 * decay * gap / serial_weeks**2
-                if a == b:
-                    w = weight[first + a] if weight.size > 0 else 1.0
-                    d_residual_sd[k] += d_cov * 2.0 * residual_sd[k] / w
-                    if weight.size > 0:
-                        d_weight[first + a] -= d_cov * residual_sd[k] ** 2 / w**2
-        offset += m * rank
-
-    d_visit_sd = np.zeros(n_marker)
-    for t in range(n_visit):
-        for k in range(n_marker):
-            d_visit_sd[k] += d_sd[(3 + t) * n_marker + k]
-    d_fixed_sd = np.empty(fixed_sd.size)
-    for i in range(3 * n_marker):
-        d_fixed_sd[i] = d_sd[i]
-    d_fixed_sd[-1] = d_sd[-1]
-
-    d_baseline_sd = np.zeros(n_marker)
-    d_change_sd = np.zeros(n_marker)
-    d_factor = np.zeros((size, size))
-    for i in range(size):
-        own_sd = baseline_sd[i] if i < n_marker else change_sd[i - n_marker]
-        d_own = 0.0
-        for j in range(i + 1):
-            total = 0.0
-            for k in range(size):
-                total += (d_effect_cov[i, k] + d_effect_cov[k, i]) * scaled[k, j]
-            d_own += total * factor[i, j]
-            d_factor[i, j] = total * own_sd
-        if i < n_marker:
-            d_baseline_sd[i] = d_own
-        else:
-            d_change_sd[i - n_marker] = d_own
-    d_unit = 2.0 * partial_gradient(partial, size, d_factor)
-    return (
-        loglik,
-        d_baseline_mean,
-        d_change_mean,
-        d_slope,
-        d_visit_sd,
-        d_baseline_sd,
-        d_change_sd,
-        d_unit,
-        d_residual_sd,
-        d_serial_sd,
-        d_serial_weeks,
-        d_weight,
-        d_augmented,
-        d_fixed_sd,
-    )

@@ -2,8 +2,9 @@
 
 Each coordinate ``x`` stands for one sampled number ``theta`` (an SD, a correlation, a location
 whose prior is not normal). Its prior's family says which transformation takes one to the other;
-the density includes the Jacobian. The likelihood is that of :mod:`mnbayes.numerics.woodbury`; see
-:mod:`mnbayes.numerics.serial_posterior` for serial correlation.
+the density includes the Jacobian. The likelihood is that of
+:mod:`mnbayes.numerics.patient_means`; see :mod:`mnbayes.numerics.serial_posterior` for serial
+correlation.
 
 A half-normal ``theta`` is the quantile of its prior at the probability of a standard normal
 score, so that the sampler sees the prior as a standard normal. On the log scale an SD that the
@@ -29,8 +30,8 @@ from numpy.typing import NDArray
 from mnbayes.numerics.c_signature import SIGNATURE
 from mnbayes.numerics.compiling import SOURCES, compiled
 from mnbayes.numerics.groups import Floats
-from mnbayes.numerics.woodbury import fixed_given_sums
-from mnbayes.numerics.woodbury_gradient import loglik_and_gradient
+from mnbayes.numerics.patient_means import fixed_given_means
+from mnbayes.numerics.patient_means_gradient import loglik_and_gradient
 
 #: Prior families by their number in the packed array; the correlations' is Beta on (0, 1).
 FAMILIES = (
@@ -58,7 +59,7 @@ def pack(coordinates: Floats, inputs: Floats, n_marker: int, observed: Floats) -
     n_marker : int
     observed : array
         The observations as the likelihood reads them: from
-        :func:`mnbayes.numerics.sums.packed_sums`, or with serial correlation
+        :func:`mnbayes.numerics.packed_means.packed_means`, or with serial correlation
         :meth:`mnbayes.numerics.groups.Groups.packed`.
     """
     length = HEADER + coordinates.size + inputs.size + observed.size
@@ -208,10 +209,10 @@ def set_inputs(point, coordinate, inputs):
 
 @compiled
 def given_point(point, data):
-    """Log prior density, and what :func:`fixed_given_sums` returns, at a point."""
-    coordinate, inputs, sums, k = parts(data)
+    """Log prior density, and what :func:`fixed_given_means` returns, at a point."""
+    coordinate, inputs, means, k = parts(data)
     log_prior = set_inputs(point, coordinate, inputs)
-    return log_prior, inputs, fixed_given_sums(inputs, sums, k)
+    return log_prior, inputs, fixed_given_means(inputs, means, k)
 
 
 @compiled
@@ -241,9 +242,9 @@ def _gradient_function(sources: str) -> Any:
     @nb.cfunc(SIGNATURE, cache=True, error_model="numpy")
     def density(n, point, gradient, log_density, data):
         x = nb.carray(point, (n,))
-        coordinate, inputs, sums, k = parts(nb.carray(data, (int(data[0]),)))
+        coordinate, inputs, means, k = parts(nb.carray(data, (int(data[0]),)))
         log_prior = set_inputs(x, coordinate, inputs)
-        loglik, d_inputs = loglik_and_gradient(inputs, sums, k)
+        loglik, d_inputs = loglik_and_gradient(inputs, means, k)
         log_density[0] = log_prior + loglik
         if len(sources) == 0 or not np.isfinite(log_density[0]):
             return 4

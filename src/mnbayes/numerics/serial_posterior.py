@@ -15,7 +15,7 @@ import numpy as np
 from mnbayes.numerics.c_signature import SIGNATURE
 from mnbayes.numerics.compiling import SOURCES, compiled
 from mnbayes.numerics.inputs import split
-from mnbayes.numerics.marginal import marginal_loglik_and_gradient
+from mnbayes.numerics.marginal_gradient import marginal_loglik_and_gradient
 from mnbayes.numerics.posterior import chain_rule, parts, set_inputs
 
 

@@ -13,16 +13,18 @@ from mnbayes.cards import Card
 
 #: Where the numbers of a fit with NUTS come from, relative to the package.
 FITTING_CODE = (
-    *("numerics/marginal.py", "numerics/posterior.py", "numerics/groups.py", "numerics/sums.py"),
-    *("numerics/inputs.py", "numerics/woodbury*.py", "numerics/serial_posterior.py"),
+    *("numerics/marginal*.py", "numerics/posterior.py", "numerics/groups.py", "numerics/inputs.py"),
+    *("numerics/packed_means.py", "numerics/patient_means*.py", "numerics/serial_posterior.py"),
+    *("numerics/correlation_factor.py", "numerics/small_matrices.py", "numerics/designs.py"),
     *("models/longitudinal.py", "models/density.py", "models/effects.py", "models/correlation.py"),
     *("models/fixed_effects.py", "models/likelihood.py", "models/observations.py"),
+    *("models/gaussian_effects.py", "numerics/effect_draws.py"),
     *("inference/*.py", "fitting.py", "priors.py", "simulation/cohorts.py"),
 )
 #: And with either engine.
 ENGINE_CODE = (
     *FITTING_CODE,
-    *("numerics/importance.py", "numerics/effect_draws.py", "collapsed/*.py"),
+    *("numerics/importance.py", "collapsed/*.py"),
 )
 
 

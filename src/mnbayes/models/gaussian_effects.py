@@ -1,0 +1,89 @@
+"""Fixed and patient effects given the rest, drawn exactly by compiled code.
+
+For normal residuals, exact values and no serial correlation; :mod:`mnbayes.models.fixed_effects`
+and :func:`mnbayes.models.effects.conditional_deviations` draw them for every model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mnbayes.cards import Card
+from mnbayes.inference.densities import Density
+from mnbayes.models.longitudinal import FIXED
+from mnbayes.models.observations import Observations
+from mnbayes.numerics.effect_draws import draw_effects
+from mnbayes.numerics.groups import Floats
+
+
+@dataclass(frozen=True)
+class GaussianDraws:
+    """Draws of everything at some points of a density.
+
+    Attributes
+    ----------
+    top_level : dict
+        Variable to array, the draw on the first axis: what the density expands to, the fixed
+        effects, and ``visit_offset``, shape (draw, visit - 1, marker), in SDs.
+    effects : array, shape (draw, patient, effect)
+        Patient effects, log scale: baselines of every marker, then changes.
+    loglik : array, shape (draw,)
+        Of all data, effects integrated out.
+    """
+
+    top_level: dict[str, Floats]
+    effects: Floats
+    loglik: Floats
+
+
+def draw_gaussian_effects(
+    card: Card,
+    observations: Observations,
+    density: Density,
+    points: Floats,
+    rng: np.random.Generator,
+) -> GaussianDraws:
+    """Draw the effects given each point.
+
+    Parameters
+    ----------
+    card : Card
+        Without serial correlation.
+    observations : Observations
+    density : Density
+        From :func:`mnbayes.models.density.longitudinal_density`.
+    points : array, shape (draw, coordinate)
+    rng : Generator
+
+    Raises
+    ------
+    ValueError
+        If the card has serial correlation.
+    """
+    if card.structure.serial:
+        raise ValueError("patients' serial deviations are not drawn here")
+    n_draw, n_marker = len(points), len(observations.markers)
+    n_patient, n_visit = len(observations.patients), len(observations.weeks) - 1
+    fixed, effects, loglik = draw_effects(
+        np.ascontiguousarray(points),
+        density.data,
+        observations.log_value,
+        observations.groups.member,
+        rng.standard_normal((n_draw, (3 + n_visit) * n_marker + 1)),
+        rng.standard_normal((n_draw, n_patient, 2 * n_marker)),
+        rng.standard_normal((n_draw, n_patient, 2 * n_marker)),
+    )
+    out = dict(density.expand(points))
+    for position, name in enumerate(FIXED):
+        if name in card.parameters or name == "change_mean":
+            out[name] = fixed[:, position * n_marker : (position + 1) * n_marker]
+    if card.structure.shrink:
+        common = fixed[:, -1:]
+        out["change_mean"] = out["change_mean"] + common
+        mean = card.argument_values("common_change").get("mu", np.zeros(1))
+        out.setdefault("common_change", mean + common[:, 0])
+    deviation = fixed[:, 3 * n_marker : -1].reshape(n_draw, n_visit, n_marker)
+    out["visit_offset"] = deviation / out["visit_sd"][:, None]
+    return GaussianDraws(out, effects, loglik)
