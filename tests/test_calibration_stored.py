@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-import mnbayes.report
 from mnbayes.calibration.replicates import CODE, calibration_study
 from mnbayes.calibration.simulate import Setting
 from mnbayes.cards import load_card
@@ -23,6 +20,7 @@ from mnbayes.report.calibration import (
     stored_calibration,
     what_was_done,
 )
+from mnbayes.report.render import environment
 from mnbayes.resources import embedded_cohort
 from mnbayes.simulation.fingerprint import fingerprint
 
@@ -71,12 +69,7 @@ def test_the_report_tells_date_hash_and_verdict(stored: StoredCalibration) -> No
     assert stored.fingerprint[:12] in section.sentences[0]
     assert [row[-1] for row in section.table.rows] == ["passed"] * len(stored.calibrations)
     assert not section.remarks
-    templates = Path(mnbayes.report.__file__).parent / "templates"
-    environment = Environment(
-        loader=FileSystemLoader(templates), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    page = environment.get_template("sections/calibration.html.j2").render(calibration=section)
+    page = environment().get_template("sections/calibration.html.j2").render(calibration=section)
     assert stored.fingerprint[:12] in page
     assert "all patients given one change" in page
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mnbayes.cards import load_card
 from mnbayes.characteristics import words
@@ -27,6 +26,7 @@ from mnbayes.overrides import apply_changes, parse_setting
 from mnbayes.plots.characteristics import characteristics_figures
 from mnbayes.plots.gallery import png_bytes
 from mnbayes.report import characteristics as report
+from mnbayes.report.render import environment
 from mnbayes.terminal.characteristics import show_characteristics
 
 TEMPLATES = Path(report.__file__).parent / "templates"
@@ -228,10 +228,7 @@ def test_the_report_shows_table_pictures_date_and_hash() -> None:
     assert errors[3:5] == ("1.00", "0.74")
 
     def page(*parts: report.Part) -> str:
-        environment = Environment(
-            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
-        )
-        template = environment.get_template("sections/characteristics.html.j2")
+        template = environment().get_template("sections/characteristics.html.j2")
         return template.render(characteristics=parts)
 
     html = page(part)

@@ -17,7 +17,6 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from trees import default_hyper, make_tree
 from typer.testing import CliRunner
 
@@ -51,6 +50,7 @@ from mnbayes.pipeline import Job, Worked, run_job
 from mnbayes.plots.comparison import main_differences
 from mnbayes.problems import InputError
 from mnbayes.report.comparison import difference as report_difference
+from mnbayes.report.render import environment
 from mnbayes.resources import embedded_cohort
 from mnbayes.results import Result, summarise
 from mnbayes.run import Run
@@ -679,9 +679,7 @@ def test_a_job_records_its_past_and_reports_the_difference(
 
 def section(run: Run) -> str:
     """The report's section on the previous run, as text."""
-    place = Path(report.__file__).parent / "templates"
-    environment = Environment(loader=FileSystemLoader(place), undefined=StrictUndefined)
-    template = environment.get_template("sections/previous.html.j2")
+    template = environment().get_template("sections/previous.html.j2")
     html = template.render(previous=report_difference(run))
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 

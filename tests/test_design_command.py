@@ -9,17 +9,16 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 from designs import CARD, DEFINITIONS, PROTEIN, evidence_from, short, stored_run
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.text import Text
 from trees import make_tree
 
-import mnbayes.report
 from mnbayes.design.beta_binomial import Beta
 from mnbayes.design.command import chosen_rules, run_design
 from mnbayes.design.plan import plan_counts, plan_evidence
 from mnbayes.plots.design import design_figures
 from mnbayes.problems import InputError
 from mnbayes.report.design import decision_section
+from mnbayes.report.render import environment
 from mnbayes.terminal.design import show_design
 
 SMALL = {"patients": [10, 20], "withdrawal": [0.0, 0.2], "confidence": [0.9]}
@@ -45,11 +44,7 @@ def section(plan):
 
 
 def page(found) -> str:
-    place = Path(mnbayes.report.__file__).parent / "templates"
-    environment = Environment(
-        loader=FileSystemLoader(place), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("sections/decision.html.j2").render(decision=found)
+    return environment().get_template("sections/decision.html.j2").render(decision=found)
 
 
 def test_a_finished_run_is_read_and_written_whole(folder, tmp_path, capsys) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mnbayes import priors
-from mnbayes.elicitation.beliefs import Kind, Quantity, did_you_mean
+from mnbayes.elicitation.beliefs import Kind, Quantity
 from mnbayes.markers import MARKERS
-from mnbayes.problems import InputError, Problem
+from mnbayes.problems import InputError, Problem, did_you_mean
 from mnbayes.resources import models_folder
 from mnbayes.toml_files import read_toml, validation_problems
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -18,8 +16,9 @@ from pydantic import (
 )
 
 from mnbayes.markers import MARKERS
-from mnbayes.problems import InputError, Problem
+from mnbayes.problems import InputError
 from mnbayes.resources import models_folder
+from mnbayes.toml_files import read_toml, validation_problems
 
 Category = Literal["complete", "partial", "remission", "effective", "none"]
 #: Response categories, best first; complete + partial = remission, which lies in effective.
@@ -160,32 +159,6 @@ class Definitions(_Strict):
         return {benchmark.category: benchmark.share for benchmark in self.benchmark}
 
 
-def _names_at(path: tuple[int | str, ...]) -> tuple[str, ...]:
-    # Keys that a table of the card may have, found by walking the models along the path.
-    model: type[BaseModel] = Definitions
-    for part in path:
-        if isinstance(part, str):
-            annotation: Any = model.model_fields[part].annotation
-            model = get_args(annotation)[0] if get_args(annotation) else annotation
-    return tuple(model.model_fields)
-
-
-def _problem(error: Any, file: str) -> Problem:
-    path: tuple[int | str, ...] = error["loc"]
-    expected = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-    found = repr(error["input"])[:80]
-    if error["type"] == "extra_forbidden":
-        names = _names_at(path[:-1])
-        close = difflib.get_close_matches(str(path[-1]), names, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        found, expected = repr(path[-1]), f"one of {', '.join(names)}{hint}"
-    elif error["type"] == "missing":
-        found, expected = "nothing", f"a value for {path[-1]}"
-    elif "; found " in expected:  # from the checks above, which know what is worth quoting
-        expected, _, found = expected.partition("; found ")
-    return Problem(file, None, ".".join(str(part) for part in path) or None, found, expected)
-
-
 def load_definitions(path: Path | str | None = None) -> Definitions:
     """Load the definitions of response from a TOML file.
 
@@ -205,15 +178,8 @@ def load_definitions(path: Path | str | None = None) -> Definitions:
         every problem at once, with the file's name, the key's path and what was expected.
     """
     place = models_folder() / "definitions.toml" if path is None else Path(path)
-    try:
-        data = tomllib.loads(place.read_text(encoding="utf-8"))
-    except OSError as error:
-        found = error.strerror or "unreadable"
-        raise InputError([Problem(place.name, None, None, found, "a TOML file")]) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        text = str(error)
-        raise InputError([Problem(place.name, None, None, text, "valid TOML in UTF-8")]) from error
+    data = read_toml(place)
     try:
         return Definitions.model_validate(data)
     except ValidationError as error:
-        raise InputError([_problem(item, place.name) for item in error.errors()]) from error
+        raise InputError(validation_problems(error, place.name, Definitions)) from error

@@ -8,12 +8,12 @@ from typing import Any
 
 from mnbayes import priors
 from mnbayes.cards import PARAMETERS, SHARED, Card, prior_name, quantity, restore_card
-from mnbayes.elicitation.beliefs import BeliefError, Quantity, did_you_mean
+from mnbayes.elicitation.beliefs import BeliefError, Quantity
 from mnbayes.elicitation.card_beliefs import belief_problem
 from mnbayes.elicitation.elicit import read_prior_belief
 from mnbayes.markers import MARKERS
 from mnbayes.prior_sets import Change, PriorSet, load_prior_set, load_prior_sets, parse_setting
-from mnbayes.problems import InputError, Problem, quoted
+from mnbayes.problems import InputError, Problem, did_you_mean, quoted
 from mnbayes.published import names as published
 
 __all__ = [

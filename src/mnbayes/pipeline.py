@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import batched
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -170,12 +170,9 @@ class _RefitTask:
         return done
 
 
-def _refit_tasks(job: Job, card: Card) -> list[_RefitTask]:
+def _refit_tasks(job: Job, card: Card, seeds: dict[str, int]) -> list[_RefitTask]:
     """The refits of a card, :data:`_TOGETHER` in each task."""
-    data = observations(card, job.cohort)
-    seeds = list(patients_to_leave_out(card, data, job.sampling.seed).items())
-    starts = range(0, len(seeds) if job.influence else 0, _TOGETHER)
-    return [_RefitTask(job, card, dict(seeds[i : i + _TOGETHER])) for i in starts]
+    return [_RefitTask(job, card, dict(some)) for some in batched(seeds.items(), _TOGETHER)]
 
 
 def _with_influence(
@@ -244,25 +241,29 @@ def work_all(
         By name of the model: :class:`Worked` of each card; result and pictures of the published
         facts and of the earlier studies.
     """
-    for card in job.cards:
-        observations(card, job.cohort)  # bad input is reported before anything heavy starts
+    # Bad input is reported here, before anything heavy starts.
+    data = {card.name: observations(card, job.cohort) for card in job.cards}
     longest_first = sorted(job.cards, key=lambda card: len(card.markers), reverse=True)
     tasks: list[_Task] = [_CardTask(job, card) for card in longest_first]
     tasks += [task for task in (job.historical, job.published) if task is not None]
     if folder is not None:
         tasks = [_StoredTask(task, folder) for task in tasks]
     # The short ones come last: whichever core is free takes the next.
-    refit_tasks = [task for card in longest_first for task in _refit_tasks(job, card)]
-    tasks += refit_tasks
-    wanted = Counter(name for task in refit_tasks for name in [task.name] * len(task.seeds))
+    left_out = {
+        card.name: patients_to_leave_out(card, data[card.name], job.sampling.seed)
+        for card in longest_first
+        if job.influence
+    }
+    for card in longest_first:
+        tasks += _refit_tasks(job, card, left_out.get(card.name, {}))
     worked: dict[str, Any] = {}
-    refits: dict[str, dict[str, tuple[pd.DataFrame | str, float]]] = {name: {} for name in wanted}
+    refits: dict[str, dict[str, tuple[pd.DataFrame | str, float]]] = {name: {} for name in left_out}
 
     def finished(position: int, done: Any) -> None:
         task = tasks[position]
         if isinstance(task, _RefitTask):
             refits[task.name] |= done
-            progress(task.name, "influence", len(refits[task.name]), wanted[task.name])
+            progress(task.name, "influence", len(refits[task.name]), len(left_out[task.name]))
         else:
             if not worked:
                 from mnbayes.report.early import prepare_report
@@ -273,7 +274,7 @@ def work_all(
             if fitted is not None and position < len(job.cards) and not waiting:
                 fitted(tuple(worked[card.name].result for card in job.cards))
         name = task.name
-        if name in worked and refits.get(name) and len(refits[name]) == wanted[name]:
+        if name in worked and refits.get(name) and len(refits[name]) == len(left_out[name]):
             worked[name] = _with_influence(job, worked[name], refits[name])
             progress(name, "done", 0, 0)
 

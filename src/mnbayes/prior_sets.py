@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mnbayes.cards import PARAMETERS, SHARED
-from mnbayes.elicitation.beliefs import did_you_mean
-from mnbayes.problems import InputError, Problem, gathered, quoted
+from mnbayes.problems import InputError, Problem, did_you_mean, gathered, quoted
 from mnbayes.published import names as published
 from mnbayes.resources import models_folder
 from mnbayes.toml_files import read_toml

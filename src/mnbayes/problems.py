@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -183,3 +184,9 @@ def gathered() -> Iterator[Attempt]:
     yield attempt
     if problems:
         raise InputError(problems)
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """Name the closest of some names, as the end of a message; empty where none is close."""
+    near = difflib.get_close_matches(word, list(names), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -17,14 +17,13 @@ register it before :func:`mnbayes.characteristics.command.run_characteristics` i
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mnbayes.problems import InputError, Problem, quoted
+from mnbayes.problems import InputError, Problem, did_you_mean, quoted
 from mnbayes.remission import ALBUMIN, PROTEIN
 
 type Floats = NDArray[np.float64]
@@ -150,9 +149,7 @@ def find_scenario(name: str) -> Scenario:
         If there is none; the ones there are are listed.
     """
     if name not in _REGISTRY:
-        close = difflib.get_close_matches(name, _REGISTRY, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        expected = f"one of {', '.join(_REGISTRY)}{hint}"
+        expected = f"one of {', '.join(_REGISTRY)}{did_you_mean(name, _REGISTRY)}"
         raise InputError([Problem("--scenario", None, None, quoted(name), expected)])
     return _REGISTRY[name]
 

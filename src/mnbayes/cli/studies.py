@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mnbayes.cli.shared import BAD_INPUT, INTERRUPTED, Priors, Settings, app
-from mnbayes.problems import InputError
+from mnbayes.cli.shared import INTERRUPTED, Priors, Settings, app, clear_errors
 
 STOPPED = 1
 
@@ -31,6 +30,7 @@ _Definitions = Annotated[
 def _study_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
     """Errors in words; what the ledger holds is kept, and the same command goes on with it."""
 
+    @clear_errors
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
         from mnbayes.studies.run import StudyStoppedError
@@ -38,15 +38,9 @@ def _study_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
         kept = "What is done is kept: the same command with the same --out goes on."
         try:
             return command(*args, **kwargs)
-        except InputError as error:
-            typer.echo(f"{error}\nNothing was written.", err=True)
-            raise typer.Exit(BAD_INPUT) from None
         except StudyStoppedError as error:
             typer.echo(f"{error}\n{kept}", err=True)
             raise typer.Exit(STOPPED) from None
-        except OSError as error:
-            typer.echo(f"{error.filename or 'output'}: {error.strerror or error}", err=True)
-            raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
             typer.echo(f"Interrupted. {kept}", err=True)
             raise typer.Exit(INTERRUPTED) from None

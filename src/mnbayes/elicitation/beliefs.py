@@ -9,13 +9,13 @@ never is. Nothing is ever evaluated: a text is matched by one regular expression
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
+from mnbayes.problems import did_you_mean
 
 Kind = Literal["level", "change", "sd", "time", "shape", "correlation"]
 
@@ -67,12 +67,6 @@ class BeliefError(ValueError):
         super().__init__(expected)
         self.key = key
         self.found = found
-
-
-def did_you_mean(word: str, names: Iterable[str]) -> str:
-    """Name the closest of some names, as the end of a message; empty where none is close."""
-    near = difflib.get_close_matches(word, list(names), n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
 
 
 @dataclass(frozen=True)

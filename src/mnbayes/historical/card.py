@@ -14,9 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mnbayes import priors
 from mnbayes.cards import PriorSpec
-from mnbayes.elicitation.beliefs import did_you_mean
 from mnbayes.prior_sets import parse_setting
-from mnbayes.problems import InputError, Problem, gathered, quoted
+from mnbayes.problems import InputError, Problem, did_you_mean, gathered, quoted
 from mnbayes.resources import models_folder
 from mnbayes.toml_files import read_toml, validation_problems
 

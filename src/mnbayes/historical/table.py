@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mnbayes.elicitation.beliefs import did_you_mean
-from mnbayes.problems import LISTED, InputError, Problem, quoted, row_problems
+from mnbayes.problems import LISTED, InputError, Problem, did_you_mean, quoted, row_problems
 from mnbayes.resources import embedded_cohort
 from mnbayes.tables import Table, read_table
 

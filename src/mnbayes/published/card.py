@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mnbayes import priors
 from mnbayes.cards import PriorSpec
-from mnbayes.elicitation.beliefs import BeliefError, Quantity, did_you_mean
+from mnbayes.elicitation.beliefs import BeliefError, Quantity
 from mnbayes.elicitation.card_beliefs import belief_problem
 from mnbayes.elicitation.elicit import read_prior_belief
 from mnbayes.overrides import merge_prior
 from mnbayes.prior_sets import Change, PriorSet
-from mnbayes.problems import InputError, Problem, quoted
+from mnbayes.problems import InputError, Problem, did_you_mean, quoted
 from mnbayes.published.names import NAMES, PARAMETERS, SHARES
 from mnbayes.published.readings import Readings
 from mnbayes.resources import models_folder

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mnbayes.elicitation.beliefs import did_you_mean
 from mnbayes.markers import MARKERS
-from mnbayes.problems import Problem, quoted
+from mnbayes.problems import Problem, did_you_mean, quoted
 
 if TYPE_CHECKING:
     from mnbayes.published.facts import Best, Count, Facts, Outcome, Reduction, Remission, Response

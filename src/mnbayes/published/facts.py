@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mnbayes.elicitation.beliefs import did_you_mean
-from mnbayes.problems import InputError, Problem
+from mnbayes.problems import InputError
 from mnbayes.published.contradictions import contradictions
 from mnbayes.resources import published_facts_file
-from mnbayes.toml_files import read_toml
+from mnbayes.toml_files import read_toml, validation_problems
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -151,29 +150,6 @@ class Facts(_Strict):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
-def _problem(error: Any, file: str) -> Problem:
-    path = tuple(error["loc"])
-    key = ".".join(str(part) for part in path) or None
-    found, expected = repr(error["input"])[:80], str(error["msg"]).removeprefix("Input should be ")
-    if error["type"] == "extra_forbidden":
-        names = _names_at(path[:-1])
-        found = "unknown key"
-        expected = f"one of {', '.join(names)}{did_you_mean(str(path[-1]), names)}"
-    elif error["type"] == "missing":
-        found, expected = "nothing", f"{path[-1]}"
-    return Problem(file, None, key, found, expected)
-
-
-def _names_at(path: tuple[int | str, ...]) -> tuple[str, ...]:
-    """Keys that a table of the file may have."""
-    tables: dict[str, type[BaseModel]] = {
-        "enrolled": Enrolled, "outcome": Outcome, "best": Best, "response": Response,
-        "reduction": Reduction, "remission": Remission, "count": Count, "statement": Statement,
-    }  # fmt: skip
-    names = [part for part in path if isinstance(part, str)]
-    return tuple((tables[names[-1]] if names else Facts).model_fields)
-
-
 def parse_facts(data: dict[str, Any], file: str) -> Facts:
     """Validate a facts file's dictionary.
 
@@ -192,7 +168,7 @@ def parse_facts(data: dict[str, Any], file: str) -> Facts:
     try:
         facts = Facts.model_validate(data)
     except ValidationError as error:
-        raise InputError([_problem(item, file) for item in error.errors()]) from error
+        raise InputError(validation_problems(error, file, Facts)) from error
     problems = contradictions(facts, file)
     if problems:
         raise InputError(problems)

@@ -11,10 +11,9 @@ from pydantic import ValidationError
 
 from mnbayes.cards import Card, Structure, restore_card
 from mnbayes.definitions import Definitions
-from mnbayes.elicitation.beliefs import did_you_mean
 from mnbayes.overrides import with_priors
 from mnbayes.prior_sets import available_prior_sets, load_prior_set
-from mnbayes.problems import InputError, Problem, gathered
+from mnbayes.problems import InputError, Problem, did_you_mean, gathered
 
 #: The set of the cards' own priors: the one that the others are compared with.
 OWN_PRIORS = "weak"

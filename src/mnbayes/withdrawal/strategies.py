@@ -25,7 +25,6 @@ doi:10.21105/joss.04251).
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -33,7 +32,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mnbayes.problems import InputError, Problem
+from mnbayes.problems import InputError, Problem, did_you_mean
 from mnbayes.remission import ALBUMIN, PROTEIN
 from mnbayes.withdrawal.unseen import Outcome, WithdrawalDraws
 
@@ -130,9 +129,7 @@ def find_strategy(name: str) -> Strategy:
         If there is none; lists those that there are.
     """
     if name not in _REGISTRY:
-        close = difflib.get_close_matches(name, _REGISTRY, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        expected = f"one of {', '.join(_REGISTRY)}{hint}"
+        expected = f"one of {', '.join(_REGISTRY)}{did_you_mean(name, _REGISTRY)}"
         raise InputError([Problem("--strategy", None, None, repr(name), expected)])
     return _REGISTRY[name]
 
