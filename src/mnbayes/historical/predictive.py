@@ -16,7 +16,7 @@ from mnbayes.historical.card import HistoricalCard
 from mnbayes.historical.design import COVARIATES, Design, Floats, covariates
 from mnbayes.historical.table import HistoricalTable
 from mnbayes.montecarlo import effective_draws, mcse
-from mnbayes.sensitivity.weights import weighted_mean
+from mnbayes.sensitivity.weights import weighted_mean, weighted_quantiles
 
 QUANTILES = (0.5, 0.025, 0.975)
 #: New studies simulated for each draw.
@@ -183,9 +183,7 @@ def quantiles(
         method: Any = "inverted_cdf" if of_counts else "linear"
         return [float(q) for q in np.quantile(values, probabilities, method=method)]
     spread = np.broadcast_to(weights[:, None], values.shape)
-    # NumPy has no other weighted kind; among the many draws it makes no difference.
-    found = np.quantile(values, probabilities, weights=spread, method="inverted_cdf")
-    return [float(q) for q in found]
+    return [float(q) for q in weighted_quantiles(values, probabilities, spread)]
 
 
 def rate_table(

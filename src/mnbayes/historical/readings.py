@@ -41,13 +41,6 @@ def _counts(table: HistoricalTable, **columns: Any) -> HistoricalTable:
     return table.with_rows(table.rows.assign(**columns))
 
 
-def _with_prior(
-    card: HistoricalCard, name: str, distribution: str, **numbers: float
-) -> HistoricalCard:
-    spec = card.prior[name].model_copy(update={"distribution": distribution, "arguments": numbers})
-    return card.model_copy(update={"prior": card.prior | {name: spec}})
-
-
 def _counts_as_they_stand(card: HistoricalCard) -> HistoricalCard:
     return card.model_copy(
         update={"counts": card.counts.model_copy(update={"average_at_least": 1.0})}
@@ -138,4 +131,5 @@ def _scaled_spread(card: HistoricalCard, factor: float) -> HistoricalCard:
         name: value * factor if name == "sigma" else value / factor if name == "lam" else value
         for name, value in spec.arguments.items()
     }
-    return _with_prior(card, "between_study_sd", spec.distribution, **numbers)
+    wider = spec.model_copy(update={"arguments": numbers})
+    return card.model_copy(update={"prior": card.prior | {"between_study_sd": wider}})

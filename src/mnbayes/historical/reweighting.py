@@ -22,18 +22,14 @@ from mnbayes.historical.design import COVARIATES, Design, Floats, design
 from mnbayes.historical.points import packed_studies
 from mnbayes.historical.sampled import Posterior, sample_historical
 from mnbayes.historical.table import HistoricalTable
-from mnbayes.inference.diagnostics import MIN_ESS
 from mnbayes.inference.sampling import Sampling
 from mnbayes.montecarlo import effective_draws
-from mnbayes.sensitivity.weights import smoothed_weights
+from mnbayes.sensitivity.weights import trusted_weights
 
 #: Points of the quadrature over an effect.
 POINTS = 9
 #: Draws of a chain that a refit needs for the gate.
 ENOUGH = 750
-#: Largest Pareto shape: above it the weights' variance is infinite, and the error of what they say
-#: is not known.
-MAX_SHAPE = 0.5
 #: What a refit's numbers rest on.
 WEIGHTED, REFITTED = "reweighted", "refitted"
 
@@ -147,23 +143,18 @@ def log_ratio(source: Source, table: HistoricalTable, card: HistoricalCard) -> F
 
 
 def reweighted(source: Source, table: HistoricalTable, card: HistoricalCard) -> Refit | None:
-    """The posterior of another table or card by weights; None where they cannot be trusted.
-
-    The gate is that of a fit: an effective sample size of at least
-    :data:`mnbayes.inference.diagnostics.MIN_ESS`, and a Pareto shape of at most
-    :data:`MAX_SHAPE`.
-    """
+    """The posterior of another table or card by weights; None where they cannot be trusted."""
     fit = source.fit
     if not fit.diagnostics.converged:
         return None
     chains = fit.sampling.chains
-    shaped, khat = smoothed_weights(log_ratio(source, table, card).reshape(chains, -1))
-    weights = shaped.ravel()
     tau = fit.draws["between_study_sd"].reshape(chains, -1, 1)
-    effective = float(effective_draws(tau)[0]) / (weights.size * float((weights**2).sum()))
-    if not (khat <= MAX_SHAPE and effective >= MIN_ESS):
+    ratio = log_ratio(source, table, card).reshape(chains, -1)
+    trusted = trusted_weights(ratio, float(effective_draws(tau)[0]))
+    if trusted is None:
         return None
-    return Refit(fit.draws, chains, weights, khat, ())
+    weights, khat = trusted
+    return Refit(fit.draws, chains, weights.ravel(), khat, ())
 
 
 def refit(

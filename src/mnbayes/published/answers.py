@@ -7,7 +7,6 @@ give probabilities to about 0.002.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +15,11 @@ from scipy.special import ndtr
 from mnbayes import priors
 from mnbayes.cards import PriorSpec
 from mnbayes.change import QUANTILES
-from mnbayes.inference.diagnostics import MIN_ESS
 from mnbayes.montecarlo import effective_draws, mcse
 from mnbayes.numerics.groups import Floats
 from mnbayes.published.card import PublishedCard
 from mnbayes.published.readings import Evidence
-from mnbayes.sensitivity.weights import smoothed_weights, weighted_mean
+from mnbayes.sensitivity.weights import trusted_weights, weighted_mean, weighted_quantiles
 
 #: Statement about the typical patient to the log ratio it must be below.
 TYPICAL = {"p_fall": 0.0, "p_fall_30": float(np.log(0.7)), "p_fall_50": float(np.log(0.5))}
@@ -230,24 +228,18 @@ def weighted_answers(mean: Floats, log_ratio: Floats) -> dict[str, Answer] | Non
     Returns
     -------
     dict or None
-        As of :func:`drawn_answers`; None where the weights' tail has no finite variance (Pareto
-        shape above 0.5), or fewer effective draws are left than a fit has to have.
+        As of :func:`drawn_answers`; None where the weights cannot be trusted.
     """
-    weights, khat = smoothed_weights(log_ratio)
     effective = float(effective_draws(mean))
-    if not (khat <= 0.5 and effective / (mean.size * (weights**2).sum()) >= MIN_ESS):
+    trusted = trusted_weights(log_ratio, effective)
+    if trusted is None:
         return None
-
-    def quantiles(probabilities: Sequence[float]) -> Floats:
-        found = np.quantile(
-            mean.ravel(), probabilities, weights=weights.ravel(), method="inverted_cdf"
-        )
-        return np.asarray(found, dtype=float)
-
-    median, lower, upper = (float(np.exp(end)) for end in quantiles(QUANTILES))
+    weights, _ = trusted
+    ends = weighted_quantiles(mean, QUANTILES, weights)
+    median, lower, upper = (float(np.exp(end)) for end in ends)
     below = (mean < np.log(median)).astype(float)
     _, error = weighted_mean(below, weights, effective)
-    around = quantiles((0.5 - error, 0.5 + error))
+    around = weighted_quantiles(mean, (0.5 - error, 0.5 + error), weights)
     half = float(around[1] - around[0]) / 2  # error of the log median
     answers = {"gmr": Answer(median, lower, upper, median * half)}
     for name, bound in TYPICAL.items():

@@ -23,6 +23,7 @@ from mnbayes.published.answers import NEXT, TYPICAL, Answer, loglik
 from mnbayes.published.card import PublishedCard
 from mnbayes.published.fitting import Part
 from mnbayes.published.readings import Evidence
+from mnbayes.sensitivity.weights import weighted_quantiles
 
 #: Points of the mean and of the log SD.
 MEANS, LOG_SDS = 801, 321
@@ -106,9 +107,7 @@ def summed_answers(card: PublishedCard, evidence: Evidence) -> dict[str, Answer]
         answers[name] = Answer(float(np.interp(bound, edges, cumulative)))
     for name, bound in NEXT.items():
         share = ndtr((bound - grid[:, None]) / np.exp(log_sd))
-        lower, upper = np.quantile(
-            share.ravel(), [0.025, 0.975], weights=mass.ravel(), method="inverted_cdf"
-        )
+        lower, upper = weighted_quantiles(share, (0.025, 0.975), mass)
         answers[name] = Answer(float(np.sum(mass * share)), float(lower), float(upper))
     return answers
 

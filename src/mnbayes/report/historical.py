@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mnbayes.historical.fit import HistoricalResult
-from mnbayes.historical.reweighting import MAX_SHAPE
 from mnbayes.report import historical_tables as tables
 from mnbayes.report import wording
 from mnbayes.report.pictures import Picture
 from mnbayes.report.tables import Table, records
 from mnbayes.report.wording import independent_error, probability
+from mnbayes.sensitivity.weights import MAX_SHAPE
 
 _PICTURES = {
     "historical_forest": (

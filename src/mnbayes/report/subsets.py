@@ -162,17 +162,17 @@ def subsets(run: Run) -> Subsets | None:
     shrunk = common_change(result.fit.tree) is not None
     ratio = ratio_spanned(result)
     line = run.definitions.decision.probability
-    parts = (
-        *(_verdicts(result, line), _common(result), _shrinkage(result)),
-        _most_changed(result, line),
-    )
+    sentences = (
+        *_verdicts(result, line), *_common(result), *_shrinkage(result),
+        *_most_changed(result, line),
+    )  # fmt: skip
     others = [r.name for r in shown(run) if r is not result and not r.subsets.empty]
     return Subsets(
         model=result.name,
         title=result.fit.card.title,
         shrunk=shrunk,
         alone=bool(result.subsets["alone_gmr_median"].notna().any()),
-        sentences=tuple(s for part in parts for s in part),
+        sentences=sentences,
         forest=great(forest_spanned(result, shrunk)),
         ranks=rank_summary(result),
         ratio=None if ratio is None else great(ratio),

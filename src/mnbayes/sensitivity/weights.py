@@ -8,10 +8,13 @@ is fitted again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mnbayes.inference.diagnostics import MIN_ESS
 
 type FloatArray = NDArray[np.float64]
 
@@ -19,6 +22,9 @@ type FloatArray = NDArray[np.float64]
 NEAR = (0.99, 1.01)
 #: Fewest draws whose tail can be smoothed.
 FEWEST = 100
+#: Largest Pareto shape with which weighted draws stand for a refit: above it the weights' variance
+#: is infinite, and the error of what they say is not known.
+MAX_SHAPE = 0.5
 
 
 def _arviz() -> Any:
@@ -143,6 +149,28 @@ def smoothed_weights(log_ratio: FloatArray) -> tuple[FloatArray, float]:
     return np.asarray(weights / weights.sum(), dtype=float), float(khat)
 
 
+def trusted_weights(log_ratio: FloatArray, effective: float) -> tuple[FloatArray, float] | None:
+    """Weights as of :func:`smoothed_weights`, if weighted draws may stand for a refit.
+
+    The gate is that of a fit: an effective sample size of at least
+    :data:`mnbayes.inference.diagnostics.MIN_ESS`, and a Pareto shape of at most :data:`MAX_SHAPE`.
+
+    Parameters
+    ----------
+    log_ratio : array, shape (chain, draw)
+    effective : float
+        Effective number of draws without weights.
+
+    Returns
+    -------
+    tuple or None
+        Weights and ``khat``; None where they cannot be trusted.
+    """
+    weights, khat = smoothed_weights(log_ratio)
+    left = effective / (weights.size * float((weights**2).sum()))
+    return (weights, khat) if khat <= MAX_SHAPE and left >= MIN_ESS else None
+
+
 def highest_khat(draws: int) -> float:
     """Pareto shape up to which this many draws give a reliable estimate.
 
@@ -175,6 +203,19 @@ def weighted_mean(draws: FloatArray, weights: FloatArray, effective: float) -> t
         sure = mean in (0.0, 1.0)
         return mean, 1.0 / (1.0 / (ratio * (weights**2).sum()) + 1.0) if sure else 0.0
     return mean, float(np.sqrt(ratio * (weights**2 * (values - mean) ** 2).sum()))
+
+
+def weighted_quantiles(
+    draws: FloatArray, probabilities: Sequence[float], weights: FloatArray
+) -> FloatArray:
+    """Quantiles of weighted draws, each the value of a draw; weights of the draws' shape.
+
+    NumPy has no other weighted kind; among many draws it makes no difference.
+    """
+    found = np.quantile(
+        draws.ravel(), probabilities, weights=weights.ravel(), method="inverted_cdf"
+    )
+    return np.asarray(found, dtype=float)
 
 
 def weighted_median(draws: FloatArray, weights: FloatArray) -> float:
