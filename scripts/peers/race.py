@@ -79,7 +79,7 @@ class Race:
     studies : dict
         Fits of the collapsed engine as studies use it; see ``mnbayes_studies.py``.
     overhead : dict
-        Seconds of refits, and of nutpie alone on the same density.
+        Seconds of refits, and of nutpie alone; see ``mnbayes_overhead.py``.
     notes : list of str
         What was not measured, and how to get it; what was odd.
     """

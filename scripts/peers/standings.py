@@ -84,12 +84,15 @@ def rows(stored: Stored) -> list[list[str]]:
     return table
 
 
-def overhead(stored: Stored) -> float | None:
-    """What a refit takes beyond nutpie alone, as a share of that: median over pairs."""
+def overhead(stored: Stored, alone: str) -> float | None:
+    """What a refit takes beyond nutpie alone, as a share of that: median over rounds.
+
+    ``alone`` is ``pymc``, nutpie on the card's PyMC model, or ``density``, on mnbayes's own.
+    """
     if not stored["overhead"]:
         return None
-    pairs = zip(stored["overhead"]["refit"], stored["overhead"]["nutpie"], strict=True)
-    return float(median(ours / bare - 1.0 for ours, bare in pairs))
+    rounds = zip(stored["overhead"]["refit"], stored["overhead"][alone], strict=True)
+    return float(median(ours / bare - 1.0 for ours, bare in rounds))
 
 
 def goals(stored: Stored) -> list[Goal]:
@@ -102,8 +105,8 @@ def goals(stored: Stored) -> list[Goal]:
         share = median(nuts) / median(brms)
         says = "NUTS refit with new priors at most 0.1 of brms's fastest refit"
         out.append(Goal(says, f"{share:.2f}", share <= 0.1))
-    if (share := overhead(stored)) is not None:
-        says = "NUTS refit over nutpie alone on the same density: at most 20 % more"
+    if (share := overhead(stored, "pymc")) is not None:
+        says = "NUTS refit over bare nutpie on the card's PyMC model: at most 20 % more"
         out.append(Goal(says, f"{100 * share:.0f} %", share <= 0.2))
     if studies:
         many = studies["fits_per_minute"]
@@ -149,6 +152,11 @@ def markdown(stored: Stored) -> str:
         said.append(
             f"A study's fit has {studies['effective_per_fit']:.0f} effective draws on average and "
             f"leaves out what only a report needs; {studies['processes']} processes."
+        )
+    if (share := overhead(stored, "density")) is not None:
+        said.append(
+            f"On mnbayes's own compiled density nutpie alone is faster: a refit takes "
+            f"{100 * share:.0f} % more than that."
         )
     said.append(
         "brms compiles for new priors; what R's programs compile they do not keep. * The nearest "
