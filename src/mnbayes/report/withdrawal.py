@@ -136,10 +136,9 @@ def what_the_unseen_overturn(result: Result) -> tuple[str, ...]:
     said = [str(p["sentence"]) for p in points if p not in stands]
     if stands:
         worst, unseen = f"{stands[0]['delta_max']:g}", stands[0]["unseen"]
-        claims = wording.listed([str(p["claim"]) for p in stands])
-        said.append(
-            f"With {unseen} up to {worst} times worse than predicted it still holds: {claims}."
-        )
+        claims = "; ".join(str(p["claim"]) for p in stands)
+        verb = "this still holds" if len(stands) == 1 else "these still hold"
+        said.append(f"With {unseen} up to {worst} times worse than predicted {verb}: {claims}.")
     return tuple(said)
 
 
