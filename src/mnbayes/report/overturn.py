@@ -15,8 +15,8 @@ def overturns(run: Run) -> tuple[tuple[str, tuple[str, ...]], ...]:
     Returns
     -------
     tuple of (str, tuple of str)
-        The threat in a few words, and what it would take or do, in paragraphs. Only threats that a model that
-        may be shown can judge.
+        The threat in a few words, and what it would take or do, in paragraphs. Only threats that a
+        model that may be shown can judge.
     """
     out: list[tuple[str, tuple[str, ...]]] = []
     asked = [result for result in shown(run) if not result.influence.empty]
