@@ -36,7 +36,7 @@ from mnbayes.studies.run import run_study
 
 SEED = 20261122
 #: Model, whether given the cohort, replicates.
-CASES = (("proteinuria", False, 10_000), ("proteinuria", True, 2_000), ("remission", False, 2_000))
+CASES = (("proteinuria", False, 10_000), ("proteinuria", True, 10_000), ("remission", False, 2_000))
 #: Replicates with a sampler that is wrong on purpose, and the factor of a prior's scale.
 WRONG, FACTOR = 1_000, 1.5
 SCALED = ("baseline_mean", "change_mean", "visit_sd", "baseline_sd", "change_sd", "residual_sd")
