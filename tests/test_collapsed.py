@@ -180,9 +180,10 @@ def test_compiled_effects_have_the_moments_of_the_numpy_ones(name: str) -> None:
     card = load_card(name)
     cohort = simulate_cohort(5, markers=card.markers)
     data = observations(card, cohort)
-    # Somebody misses a visit, so that there are two groups.
+    # Somebody misses a visit and somebody is only seen at baseline, so that there are three groups.
     value = data.log_value.copy()
     value[1, 2] = np.nan
+    value[2, 1:] = np.nan
     data = dataclasses.replace(data, log_value=value)
     density = longitudinal_density(card, data)
     points = np.tile(np.random.default_rng(5).normal(0, 0.3, density.dimension), (20000, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from mnbayes import priors
 from mnbayes.cards import Card, available_cards, load_card
 from mnbayes.inference.densities import Density
 from mnbayes.models.density import has_density, longitudinal_density
-from mnbayes.models.observations import observations
+from mnbayes.models.observations import Observations, observations
 from mnbayes.numerics import posterior
 from mnbayes.numerics.groups import Floats
 from mnbayes.numerics.serial_posterior import serial_function
@@ -169,6 +170,32 @@ def test_what_the_density_cannot_state_is_refused() -> None:
         longitudinal_density(card, replace(data, covariate=data.covariate * np.nan))
 
 
+def _both_likelihoods(density: Density, data: Observations, point: Floats) -> list[Any]:
+    """Value and gradient from the patients' means, and from their cells."""
+    coordinates, inputs, _, n_marker = posterior.parts(density.data)
+    cells = posterior.pack(coordinates, inputs, n_marker, data.groups.packed())
+    return [
+        posterior.evaluate(point, density.data, posterior.gradient_function()),
+        posterior.evaluate(point, cells, serial_function()),
+    ]
+
+
+@pytest.mark.parametrize("name", ["proteinuria", "remission", "lymphocytes", "joint"])
+def test_means_say_what_the_cells_say_whatever_is_missing(name: str) -> None:
+    card, rng = load_card(name), np.random.default_rng(5)
+    data = observations(card, simulate_cohort(9, markers=card.markers, seed=3))
+    value = np.where(rng.random(data.log_value.shape) < 0.3, np.nan, data.log_value)
+    value[0, 1:] = np.nan  # only seen at baseline
+    value[1, 0] = np.nan  # never seen at baseline
+    value[2, :, 0] = np.nan  # one marker never measured
+    data = replace(data, log_value=value)
+    density = longitudinal_density(card, data)
+    for point in rng.normal(0.0, 0.7, size=(4, density.dimension)):
+        (ours, gradient), (expected, slope) = _both_likelihoods(density, data, point)
+        assert ours == pytest.approx(expected, abs=1e-9)
+        np.testing.assert_allclose(gradient, slope, rtol=1e-8, atol=1e-9)
+
+
 @pytest.mark.parametrize("score", [-3.0, -4.5, -6.0])
 def test_residuals_next_to_zero_keep_the_digits(score: float) -> None:
     card = load_card("proteinuria")
@@ -177,9 +204,6 @@ def test_residuals_next_to_zero_keep_the_digits(score: float) -> None:
     density = longitudinal_density(card, data)
     point = np.array([0.7, 0.2, 0.3, score, 0.5])
     assert density.expand(point[None])["residual_sd"].item() < 10.0**score
-    coordinates, inputs, _, n_marker = posterior.parts(density.data)
-    general = posterior.pack(coordinates, inputs, n_marker, data.groups.packed())
-    ours, gradient = posterior.evaluate(point, density.data, posterior.gradient_function())
-    expected, slope = posterior.evaluate(point, general, serial_function())
+    (ours, gradient), (expected, slope) = _both_likelihoods(density, data, point)
     assert ours == pytest.approx(expected, abs=1e-10)
     np.testing.assert_allclose(gradient, slope, rtol=1e-7, atol=1e-9)
