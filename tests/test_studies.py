@@ -527,6 +527,8 @@ DRIVER = textwrap.dedent(
         run_study(sr.study(replicates=300, seconds=0.003), folder, workers=1, news=news)
 
     if __name__ == "__main__":
+        # A shell's background job, and so the tests that run in one, ignores it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         main(*sys.argv[1:])
     """
 )
