@@ -105,9 +105,13 @@ def goals(stored: Stored) -> list[Goal]:
         share = median(nuts) / median(brms)
         says = "NUTS refit with new priors at most 0.1 of brms's fastest refit"
         out.append(Goal(says, f"{share:.2f}", share <= 0.1))
-    if (share := overhead(stored, "pymc")) is not None:
-        says = "NUTS refit over bare nutpie on the card's PyMC model: at most 20 % more"
-        out.append(Goal(says, f"{100 * share:.0f} %", share <= 0.2))
+    # The goal says "bare nutpie"; what that samples can be read in two ways.
+    for alone, says in (
+        ("pymc", "NUTS refit over nutpie alone on the card's PyMC model: at most 20 % more"),
+        ("density", "… and over nutpie alone on mnbayes's own compiled density"),
+    ):
+        if (share := overhead(stored, alone)) is not None:
+            out.append(Goal(says, f"{100 * share:.0f} %", share <= 0.2))
     if studies:
         many = studies["fits_per_minute"]
         says = "collapsed fits of a study: at least 10,000 a minute"
@@ -152,11 +156,6 @@ def markdown(stored: Stored) -> str:
         said.append(
             f"A study's fit has {studies['effective_per_fit']:.0f} effective draws on average and "
             f"leaves out what only a report needs; {studies['processes']} processes."
-        )
-    if (share := overhead(stored, "density")) is not None:
-        said.append(
-            f"On mnbayes's own compiled density nutpie alone is faster: a refit takes "
-            f"{100 * share:.0f} % more than that."
         )
     said.append(
         "brms compiles for new priors; what R's programs compile they do not keep. * The nearest "
