@@ -19,17 +19,12 @@ from mnbayes.design.rules import load_rules
 from mnbayes.overrides import with_priors
 from mnbayes.problems import InputError
 from mnbayes.resources import models_folder
-from mnbayes.simulation.fingerprint import fingerprint
+from mnbayes.simulation.fingerprint import GAUSSIAN_CODE, fingerprint
 
 #: What the numbers come from, relative to the package; words and pictures do not.
 CODE = (
-    *("numerics/posterior.py", "numerics/importance.py", "numerics/effect_draws.py"),
-    *("numerics/groups.py", "numerics/inputs.py", "numerics/designs.py"),
-    *("numerics/packed_means.py", "numerics/patient_means*.py"),
-    *("numerics/correlation_factor.py", "numerics/small_matrices.py"),
-    *("models/density.py", "models/correlation.py", "models/effects.py"),
-    *("models/gaussian_effects.py", "collapsed/engine.py", "collapsed/effects.py"),
-    "collapsed/fits.py",
+    *GAUSSIAN_CODE,
+    *("numerics/importance.py", "collapsed/engine.py", "collapsed/effects.py", "collapsed/fits.py"),
     *("population.py", "categories.py", "design/decision.py"),
     *(f"characteristics/{name}.py" for name in ("fits", "readings", "replicate", "summary")),
 )

@@ -11,14 +11,20 @@ from typing import Any
 
 from mnbayes.cards import Card
 
-#: Where the numbers of a fit with NUTS come from, relative to the package.
+#: Where the density of a Gaussian model and the draws of its effects come from, relative to the
+#: package.
+GAUSSIAN_CODE = (
+    *("numerics/posterior.py", "numerics/groups.py", "numerics/inputs.py", "numerics/designs.py"),
+    *("numerics/packed_means.py", "numerics/patient_means*.py", "numerics/effect_draws.py"),
+    *("numerics/correlation_factor.py", "numerics/small_matrices.py"),
+    *("models/density.py", "models/correlation.py", "models/effects.py"),
+    "models/gaussian_effects.py",
+)
+#: And the numbers of any fit with NUTS.
 FITTING_CODE = (
-    *("numerics/marginal*.py", "numerics/posterior.py", "numerics/groups.py", "numerics/inputs.py"),
-    *("numerics/packed_means.py", "numerics/patient_means*.py", "numerics/serial_posterior.py"),
-    *("numerics/correlation_factor.py", "numerics/small_matrices.py", "numerics/designs.py"),
-    *("models/longitudinal.py", "models/density.py", "models/effects.py", "models/correlation.py"),
+    *GAUSSIAN_CODE,
+    *("numerics/marginal*.py", "numerics/serial_posterior.py", "models/longitudinal.py"),
     *("models/fixed_effects.py", "models/likelihood.py", "models/observations.py"),
-    *("models/gaussian_effects.py", "numerics/effect_draws.py"),
     *("inference/*.py", "fitting.py", "priors.py", "simulation/cohorts.py"),
 )
 #: And with either engine.
