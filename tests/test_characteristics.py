@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
 import mnbayes.characteristics.scenarios as sc
 from mnbayes.cards import load_card
@@ -193,6 +194,18 @@ def test_wilcoxon_by_enumerating_every_sign() -> None:
     positive = ranks[difference > 0].sum()
     sums = [np.dot(signs, ranks) for signs in itertools.product((0, 1), repeat=7)]
     assert wilcoxon_fall(first, last) == pytest.approx(np.mean(np.array(sums) <= positive))
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("n", [1, 2, 8, 40, 60])
+def test_wilcoxon_is_scipy_s(n: int, ties: bool) -> None:
+    rng = np.random.default_rng(n)
+    for _ in range(20):
+        difference = rng.normal(-0.3, 1.0, n)
+        if ties:
+            difference = np.round(difference) + 0.5
+        expected = scipy.stats.wilcoxon(difference, alternative="less").pvalue
+        assert wilcoxon_fall(np.zeros(n), difference) == pytest.approx(expected)
 
 
 def test_five_pairs_can_never_reach_the_level() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,10 +23,7 @@ from mnbayes.inference.sampling import sample
 from mnbayes.inference.traces import Sampled
 from mnbayes.models.density import has_density, longitudinal_density
 from mnbayes.models.observations import Observations, observations
-from mnbayes.numerics.groups import Floats
 from mnbayes.problems import InputError, Problem
-
-Draws = dict[str, Floats]
 
 #: Called with a stage (``compiling``, ``sampling``, ``retrying``, ``predicting``), the
 #: iterations done and the iterations in all (0 where a stage has no count).
@@ -100,10 +100,9 @@ def fit(
     InputError
         If the cohort lacks what the card needs, or the priors make the data impossible.
     """
-    from mnbayes.inference.trees import build_tree
-
     sampling = sampling or Sampling()
     data = observations(card, cohort)
+    density = longitudinal_density(card, data) if has_density(card, data) else None
     seconds: dict[str, float] = {}
     clock = time.perf_counter()
 
@@ -113,37 +112,37 @@ def fit(
         seconds[stage] = seconds.get(stage, 0.0) + now - clock
         clock = now
 
-    streams = np.random.SeedSequence(sampling.seed).spawn(4)
+    first, second, completing, collapsed = np.random.SeedSequence(sampling.seed).spawn(4)
+
+    def judged(sampled: Sampled, stream: np.random.SeedSequence) -> _Attempt:
+        lap("sample")
+        progress("predicting", 0, 0)
+        done = _complete(card, data, density, sampled, stream, completing)
+        lap("predict")
+        return done
+
     engine, handed_over = _engine(sampling, card, data)
-    tried = None
-    if engine == "collapsed":
-        tried = _collapsed_attempt(card, data, sampling, streams[3], progress)
+    tried, retried = None, False
+    if engine == "collapsed" and density is not None:  # the engine needs one
+        tried = judged(_collapsed(density, sampling, collapsed, progress), collapsed)
         if sampling.engine == "auto" and not tried.diagnostics.converged:
             engine, handed_over = "nuts", "; ".join(tried.diagnostics.reasons)
             tried = None
-        lap("sample")
-    retried = False
     if tried is None:
         progress("compiling", 0, 0)
-        density, model = _sampled_model(card, data)
+        model = _sampled_model(card, data, density)
         lap("compile")
 
         def attempt(how: Sampling, stream: np.random.SeedSequence, stage: str) -> _Attempt:
-            sampled = sample(model, how, stream, lambda done, total: progress(stage, done, total))
-            return _complete(card, data, density, sampled, how, stream)
+            return judged(sample(model, how, stream, partial(progress, stage)), stream)
 
-        tried = attempt(sampling, streams[0], "sampling")
+        tried = attempt(sampling, first, "sampling")
         retried = not tried.diagnostics.converged
         if retried:
             sampling = replace(sampling, tune=2 * sampling.tune, target_accept=0.99)
-            tried = attempt(sampling, streams[1], "retrying")
-        lap("sample")
-    progress("predicting", 0, 0)
-    rng = np.random.default_rng(streams[2])
-    tree = build_tree(card, data, tried.draws, tried.sample_stats, rng, tried.effects)
-    lap("predict")
+            tried = attempt(sampling, second, "retrying")
     return Fit(
-        card, data, tree, tried.diagnostics, tried.table, sampling, retried, seconds,
+        card, data, tried.tree, tried.diagnostics, tried.table, sampling, retried, seconds,
         engine, handed_over,
     )  # fmt: skip
 
@@ -170,42 +169,31 @@ def _engine(sampling: Sampling, card: Card, data: Observations) -> tuple[str, st
     return "nuts", reason
 
 
-def _collapsed_attempt(
-    card: Card,
-    data: Observations,
-    sampling: Sampling,
-    stream: np.random.SeedSequence,
-    progress: Progress,
-) -> _Attempt:
+def _collapsed(
+    density: Density, sampling: Sampling, stream: np.random.SeedSequence, progress: Progress
+) -> Sampled:
     from mnbayes.collapsed.engine import collapsed_sample
 
-    density = longitudinal_density(card, data)
-    sampled = collapsed_sample(
-        density, sampling, stream, lambda done, total: progress("sampling", done, total)
-    )
-    return _complete(card, data, density, sampled, sampling, stream)
+    return collapsed_sample(density, sampling, stream, partial(progress, "sampling"))
 
 
-def _sampled_model(card: Card, data: Observations) -> tuple[Density | None, Any]:
-    """A Gaussian model's density, and what nutpie samples.
+def _sampled_model(card: Card, data: Observations, density: Density | None) -> Any:
+    """What nutpie samples.
 
     A Gaussian model is a density that numba compiled once for this machine; one with Student-t
     residuals or censored values samples a weight or a value for each cell besides and goes
     through PyMC.
     """
-    if has_density(card, data):
-        density = longitudinal_density(card, data)
-        return density, nutpie_model(density)
+    if density is not None:
+        return nutpie_model(density)
     from mnbayes.inference.compiling import compiled_model
 
-    return None, compiled_model(card, data)
+    return compiled_model(card, data)
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    draws: Draws
-    effects: Floats | None
-    sample_stats: xr.Dataset
+    tree: xr.DataTree
     table: pd.DataFrame
     diagnostics: Diagnostics
 
@@ -215,21 +203,36 @@ def _complete(
     data: Observations,
     density: Density | None,
     sampled: Sampled,
-    sampling: Sampling,
     stream: np.random.SeedSequence,
+    completing: np.random.SeedSequence,
 ) -> _Attempt:
-    """Draw what the sampler integrated out, and judge the whole."""
-    from mnbayes.inference.trees import top_level
+    """Draw what the sampler integrated out and what follows from it, and judge the whole."""
+    from mnbayes.inference.completing import complete_posterior, complete_prior
+    from mnbayes.inference.trees import build_tree, coordinates, top_level
     from mnbayes.models.fixed_effects import draw_fixed_effects
     from mnbayes.models.gaussian_effects import draw_gaussian_effects
 
+    chains, names = sampled.stats.sizes["chain"], coordinates(data)
+    known = sampled.draws
+    if density is not None:
+        known = density.expand(known["unconstrained"])
     rng = np.random.default_rng(stream.spawn(1)[0])
-    draws, effects = sampled.draws, None
-    if density is not None and not card.structure.serial:
-        drawn = draw_gaussian_effects(card, data, density, draws["unconstrained"], rng)
-        draws, effects = drawn.top_level, drawn.effects
-    else:
-        known = draws if density is None else density.expand(draws["unconstrained"])
-        draws = draw_fixed_effects(card, data, known, rng)
-    table = parameter_table(top_level(draws, data, sampling.chains))
-    return _Attempt(draws, effects, sampled.stats, table, diagnose(table, sampled.stats))
+    # ArviZ's checks and our draws take about as long and need little of each other. ArviZ mutes
+    # warnings for a moment, and threads share what is muted: put it back when both are done.
+    with warnings.catch_warnings(), ThreadPoolExecutor(1) as beside:
+        checks = [beside.submit(parameter_table, top_level(known, names, chains))]
+        effects = None
+        if density is not None and not card.structure.serial:
+            points = sampled.draws["unconstrained"]
+            drawn = draw_gaussian_effects(card, data, density, points, rng)
+            draws, effects = drawn.top_level, drawn.effects
+        else:
+            draws = draw_fixed_effects(card, data, known, rng)
+        new = {name: array for name, array in draws.items() if name not in known}
+        checks.append(beside.submit(parameter_table, top_level(new, names, chains)))
+        rng = np.random.default_rng(completing)
+        posterior = complete_posterior(card, data, draws, rng, effects)
+        prior = complete_prior(card, data, len(posterior.measurement), rng)
+        tree = build_tree(card, data, names, posterior, prior, sampled.stats)
+        table = pd.concat([check.result() for check in checks], ignore_index=True)
+    return _Attempt(tree, table, diagnose(table, sampled.stats))

@@ -138,11 +138,24 @@ def cdf(family: str, arguments: Mapping[str, ArrayLike], value: ArrayLike) -> Fl
     return np.maximum(2.0 * below - 1.0, 0.0) if _folds(family) else below
 
 
+def normal_log_density(distance: Floats, sd: Floats | float) -> Floats:
+    """Log density of a normal at a distance from its mean; SciPy's takes several times as long."""
+    out = np.asarray(distance / sd)
+    out *= out
+    out += np.log(2.0 * np.pi)
+    out *= -0.5
+    out -= np.log(sd)
+    return out
+
+
 def log_density(family: str, arguments: Mapping[str, ArrayLike], value: ArrayLike) -> Floats:
     """Log density of a prior at ``value``; broadcasts. Outside the support it is -inf."""
     x = np.asarray(value, dtype=float)
     distribution, values = _distribution(family, arguments)
-    density = np.asarray(distribution.logpdf(x, *values))
+    if distribution is stats.norm:
+        density = normal_log_density(x - values[0], values[1])
+    else:
+        density = np.asarray(distribution.logpdf(x, *values))
     if _folds(family):
         density = np.where(x >= 0.0, density + np.log(2.0), -np.inf)
     return density

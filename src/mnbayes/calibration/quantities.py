@@ -160,8 +160,7 @@ def loglik(parameters: fx.Parameters, observations: Observations) -> Floats:
     weeks = np.array(observations.weeks)
     count, n_marker = len(observations.patients), parameters.residual_sd.shape[1]
     nobody = np.zeros((parameters.n_draws, count, 2 * n_marker))
-    nothing = np.zeros((parameters.n_draws, count, weeks.size, n_marker))
-    mean = fx.levels(parameters, nobody, nothing, observations.covariate)
+    mean = fx.levels(parameters, nobody, None, observations.covariate)
     out = np.zeros(parameters.n_draws)
     members: dict[bytes, list[int]] = {}
     for patient, pattern in enumerate(observations.observed):

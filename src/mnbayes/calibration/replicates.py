@@ -16,15 +16,15 @@ from mnbayes.calibration.quantities import Group, test_quantities
 from mnbayes.calibration.ranks import ranks
 from mnbayes.calibration.simulate import Setting, prior_case
 from mnbayes.models.observations import Observations
-from mnbayes.simulation.fingerprint import fingerprint
+from mnbayes.simulation.fingerprint import GAUSSIAN_CODE, fingerprint
 from mnbayes.studies.study import Cell, Study
 
 #: Where the numbers of a calibration come from, relative to the package.
 CODE = (
+    *GAUSSIAN_CODE,
     *("numerics/*.py", "collapsed/fits.py", "collapsed/effects.py", "collapsed/engine.py"),
     *("inference/diagnostics.py", "priors.py", "population.py", "categories.py", "montecarlo.py"),
-    *(f"models/{name}.py" for name in ("correlation", "density", "effects", "likelihood")),
-    *(f"models/{name}.py" for name in ("longitudinal", "observations")),
+    *(f"models/{name}.py" for name in ("likelihood", "longitudinal", "observations")),
     *(f"calibration/{name}.py" for name in ("posterior", "quantities", "ranks", "sampler")),
     *("calibration/simulate.py", "calibration/replicates.py"),
 )

@@ -6,6 +6,8 @@ do; whoever left is left out.
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -40,6 +42,27 @@ def wilcoxon_fall(first: Floats, last: Floats) -> float:
     difference = difference[np.isfinite(difference) & (difference != 0)]
     if difference.size == 0:
         return float("nan")
+    ordered = difference[np.argsort(np.abs(difference))]
+    if not (np.diff(np.abs(ordered)) > 0).all():
+        return float(wilcoxon(difference, alternative="less").pvalue)
+    ranks = np.arange(1, ordered.size + 1)
+    return _without_ties(ordered.size, int(ranks[ordered > 0].sum()))
+
+
+@cache
+def _without_ties(n: int, rises: int) -> float:
+    """One-sided P of ``n`` differences without ties whose rises have that sum of ranks.
+
+    SciPy is asked once for each sum, about some differences that have it: it works out the whole
+    null distribution for every call, and a study makes a hundred thousand.
+    """
+    from scipy.stats import wilcoxon
+
+    difference, left = -np.arange(1.0, n + 1.0), rises
+    for rank in range(n, 0, -1):
+        if left >= rank:
+            difference[rank - 1] = rank
+            left -= rank
     return float(wilcoxon(difference, alternative="less").pvalue)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numba as nb
@@ -61,11 +62,9 @@ def _copy(n, n_out, point, out, data):  # type: ignore[no-untyped-def]
     return 0
 
 
-def nutpie_model(density: Density) -> Any:
-    """A density as a model for :func:`nutpie.sample`, whose one variable is ``unconstrained``.
-
-    Chains start at independent uniform draws from (-1, 1) on unconstrained space.
-    """
+@cache
+def _model_class() -> Any:
+    """The class of :func:`nutpie_model`: nutpie is imported, and the class made, when needed."""
     from nutpie import _lib
     from nutpie.sample import CompiledModel
 
@@ -73,21 +72,23 @@ def nutpie_model(density: Density) -> Any:
     # takes 40 us an evaluation, four times what the density itself takes.
     @dataclass(frozen=True)
     class Model(CompiledModel):  # type: ignore[misc]
+        density: Density
+
         @property
         def n_dim(self) -> int:
-            return density.dimension
+            return self.density.dimension
 
         @property
         def shapes(self) -> dict[str, tuple[int, ...]]:
-            return {"unconstrained": (density.dimension,)}
+            return {"unconstrained": (self.density.dimension,)}
 
         @property
         def coords(self) -> dict[str, Any]:
             return {}
 
         def _make_model(self, init_mean: Any) -> Any:
-            n, data = density.dimension, density.data.ctypes.data
-            sizes = {"coordinate": n}
+            density, n = self.density, self.density.dimension
+            data, sizes = density.data.ctypes.data, {"coordinate": n}
             variables = _lib.PyVariable.new_variables(
                 ["unconstrained"], ["float64"], [(n,)], sizes, {"unconstrained": ("coordinate",)}
             )
@@ -106,4 +107,12 @@ def nutpie_model(density: Density) -> Any:
             return _lib.PySampler.from_pymc(settings, others[0], self._make_model(init_mean),
                                             *others[1:])  # fmt: skip
 
-    return Model(dims={})
+    return Model
+
+
+def nutpie_model(density: Density) -> Any:
+    """A density as a model for :func:`nutpie.sample`, whose one variable is ``unconstrained``.
+
+    Chains start at independent uniform draws from (-1, 1) on unconstrained space.
+    """
+    return _model_class()(dims={}, density=density)

@@ -8,8 +8,7 @@ import numpy as np
 import xarray as xr
 
 from mnbayes.cards import Card
-from mnbayes.models import effects as fx
-from mnbayes.models.likelihood import draw_prior, log_prior, pointwise_loglik
+from mnbayes.inference.completing import Completed, CompletedPosterior
 from mnbayes.models.longitudinal import hyperparameters
 from mnbayes.models.observations import Observations
 from mnbayes.numerics.groups import Floats
@@ -42,9 +41,10 @@ def effect_names(markers: tuple[str, ...]) -> list[str]:
     return [f"{marker} {kind}" for kind in ("baseline", "change") for marker in markers]
 
 
-def _coords(observations: Observations) -> dict[str, object]:
+def coordinates(observations: Observations) -> xr.Coordinates:
+    """Names along the dims of :data:`DIMS`."""
     names = effect_names(observations.markers)
-    return {
+    labels = {
         "patient": list(observations.patients),
         "visit": list(observations.weeks),
         "later_visit": list(observations.weeks[1:]),
@@ -52,15 +52,33 @@ def _coords(observations: Observations) -> dict[str, object]:
         "effect": names,
         "effect_other": names,
     }
+    return xr.Coordinates(labels)
 
 
-def top_level(draws: Mapping[str, Floats], observations: Observations, chains: int) -> xr.Dataset:
+def _chains(draws: Floats, chains: int) -> Floats:
+    """The first axis, chain after chain, as an axis of chains and one of draws."""
+    return draws.reshape(chains, -1, *draws.shape[1:])
+
+
+def _dataset(
+    variables: Mapping[str, tuple[tuple[str, ...], Floats]], coords: xr.Coordinates
+) -> xr.Dataset:
+    """A dataset with those coordinates whose dims it has; making indices anew takes longer."""
+    used = {dim for dims, _ in variables.values() for dim in dims}
+    kept = {name: array for name, array in coords.variables.items() if used.issuperset(array.dims)}
+    indices = {name: index for name, index in coords.xindexes.items() if name in kept}
+    return xr.Dataset(variables, coords=xr.Coordinates(kept, indices))
+
+
+def top_level(draws: Mapping[str, Floats], names: xr.Coordinates, chains: int) -> xr.Dataset:
     """Draws of the top-level parameters with their names, for diagnostics.
 
     Parameters
     ----------
     draws : mapping
         The draw on the first axis, chain after chain.
+    names : Coordinates
+        From :func:`coordinates`.
     """
     dims = DIMS | {
         "visit_offset": ("later_visit", "marker"),
@@ -68,65 +86,32 @@ def top_level(draws: Mapping[str, Floats], observations: Observations, chains: i
         "residual_weight": ("cell",),
         "censored_value": ("censored",),
     }
-    known = {name: array for name, array in draws.items() if name in dims}
-    return _dataset(known, chains, _coords(observations), dims)
-
-
-def _dataset(
-    values: Mapping[str, Floats],
-    chains: int,
-    coords: Mapping[str, object],
-    dims: Mapping[str, tuple[str, ...]],
-) -> xr.Dataset:
     variables = {
-        name: (("chain", "draw", *dims[name]), array.reshape(chains, -1, *array.shape[1:]))
-        for name, array in values.items()
+        name: (("chain", "draw", *dims[name]), _chains(array, chains))
+        for name, array in draws.items()
+        if name in dims
     }
-    used = {d for name in values for d in dims[name]}
-    draws = next(iter(variables.values()))[1].shape[1]
-    index = {"chain": np.arange(chains), "draw": np.arange(draws)}
-    return xr.Dataset(variables, coords=index | {k: v for k, v in coords.items() if k in used})
-
-
-def _named(
-    draws: Mapping[str, Floats],
-    parameters: fx.Parameters,
-    deviations: tuple[Floats, Floats],
-    observations: Observations,
-) -> dict[str, Floats]:
-    """The variables of the ``posterior`` or ``prior`` group, without chains."""
-    effects, serial = deviations
-    n_marker = len(observations.markers)
-    factor = parameters.cholesky
-    out = {name: array for name, array in draws.items() if name in DIMS}
-    return out | {
-        "visit_change": parameters.visit_change,
-        "correlation": factor @ factor.transpose(0, 2, 1),
-        "patient_baseline": parameters.baseline_mean[:, None] + effects[..., :n_marker],
-        "patient_change": effects[..., n_marker:],
-        "level": fx.levels(parameters, effects, serial, observations.covariate),
-    }
+    return _dataset(variables, names)
 
 
 def build_tree(
     card: Card,
     observations: Observations,
-    draws: Mapping[str, Floats],
+    names: xr.Coordinates,
+    posterior: CompletedPosterior,
+    prior: Completed,
     sample_stats: xr.Dataset,
-    rng: np.random.Generator,
-    effects: Floats | None = None,
 ) -> xr.DataTree:
-    """Complete draws of the top-level parameters to the DataTree of a fit.
+    """Draws of a fit as its DataTree.
 
     Parameters
     ----------
-    draws : mapping
-        From :func:`mnbayes.models.fixed_effects.draw_fixed_effects`, say.
+    names : Coordinates
+        From :func:`coordinates`.
+    posterior, prior : CompletedPosterior, Completed
+        Of as many draws each.
     sample_stats : Dataset
         The sampler's, with dims ``chain`` and ``draw``.
-    rng : Generator
-    effects : array, shape (draw, patient, effect), optional
-        Patient effects given the data, where they were drawn already; without serial correlation.
 
     Returns
     -------
@@ -135,68 +120,57 @@ def build_tree(
         log_prior, sample_stats, observed_data, constant_data``; every value of a marker is a
         natural logarithm of its canonical unit.
     """
-    chains, n = (
-        sample_stats.sizes["chain"],
-        sample_stats.sizes["chain"] * sample_stats.sizes["draw"],
-    )
-    parameters = fx.parameters_from_draws(draws, card.structure.correlation)
-    if effects is None:
-        deviations = fx.conditional_deviations(
-            parameters, observations, rng, draws.get("residual_weight"), draws.get("censored_value")
-        )
-    else:
-        deviations = effects, np.zeros((n, *observations.log_value.shape))
-    named = _named(draws, parameters, deviations, observations)
-
-    prior_draws = draw_prior(card, len(observations.weeks) - 1, n, rng)
-    prior_parameters = fx.parameters_from_draws(prior_draws, card.structure.correlation)
-    weeks = np.array(observations.weeks)
-    prior_deviations = fx.prior_deviations(prior_parameters, weeks, len(observations.patients), rng)
-    prior_named = _named(prior_draws, prior_parameters, prior_deviations, observations)
-
-    coords = _coords(observations)
-    index = [np.array(axis)[i] for axis, i in zip(
-        (observations.patients, observations.weeks, observations.markers),
-        np.nonzero(observations.observed), strict=True)]  # fmt: skip
-    cell = {"observation": np.arange(index[0].size)} | {
-        name: ("observation", values)
-        for name, values in zip(("patient", "visit", "marker"), index, strict=True)
+    chains, draws = sample_stats.sizes["chain"], sample_stats.sizes["draw"]
+    cells = np.nonzero(observations.observed)
+    axes = observations.patients, observations.weeks, observations.markers
+    # A patient's dimension and an observation's patient have the same name in different groups.
+    of_cells = {"observation": np.arange(cells[0].size)} | {
+        name: ("observation", np.array(axis)[index])
+        for name, axis, index in zip(("patient", "visit", "marker"), axes, cells, strict=True)
     }
-    densities = log_prior(card, draws)
-    density_dims = {k: DIMS[k] if v.ndim > 1 else () for k, v in densities.items()}
+    index = {"chain": np.arange(chains), "draw": np.arange(draws)}
+    coords = names.assign(index)
+
+    def group(values: Mapping[str, Floats]) -> xr.Dataset:
+        return _dataset(
+            {
+                name: (("chain", "draw", *DIMS[name]), _chains(array, chains))
+                for name, array in values.items()
+                if name in DIMS
+            },
+            coords,
+        )
+
+    densities = {
+        name: (("chain", "draw", *DIMS[name][: array.ndim - 1]), _chains(array, chains))
+        for name, array in posterior.log_prior.items()
+    }
+    loglik = {"measurement": (("chain", "draw", "observation"), _chains(posterior.loglik, chains))}
     dims3 = ("patient", "visit", "marker")
+    observed = {
+        "log_value": (dims3, observations.log_value),
+        "log_lower": (dims3, observations.log_lower),
+        "log_upper": (dims3, observations.log_upper),
+    }
     label, value = hyperparameters(card)
-    tree = {
-        "posterior": _dataset(named, chains, coords, DIMS),
-        "posterior_predictive": _dataset(
-            {"measurement": fx.measurements(named["level"], parameters, rng)}, chains, coords, DIMS
-        ),
-        "prior": _dataset(prior_named, chains, coords, DIMS),
-        "prior_predictive": _dataset(
-            {"measurement": fx.measurements(prior_named["level"], prior_parameters, rng)},
-            chains, coords, DIMS,
-        ),
-        "log_likelihood": _dataset(
-            {"measurement": pointwise_loglik(named["level"], parameters, observations)},
-            chains, cell, {"measurement": ("observation",)},
-        ).assign_coords(cell),
-        "log_prior": _dataset(densities, chains, coords, density_dims),
-        "sample_stats": sample_stats,
-        "observed_data": xr.Dataset(
-            {
-                "log_value": (dims3, observations.log_value),
-                "log_lower": (dims3, observations.log_lower),
-                "log_upper": (dims3, observations.log_upper),
-            },
-            coords={k: coords[k] for k in dims3},
-        ),
-        "constant_data": xr.Dataset(
-            {
-                "hyperparameters": ("hyperparameter", value),
-                "covariate": ("patient", observations.covariate),
-                "withdrew_week": ("patient", observations.withdrew_week),
-            },
-            coords={"hyperparameter": label, "patient": coords["patient"]},
-        ),
-    }  # fmt: skip
-    return xr.DataTree.from_dict(tree)
+    constant = {
+        "hyperparameters": (("hyperparameter",), value),
+        "covariate": (("patient",), observations.covariate),
+        "withdrew_week": (("patient",), observations.withdrew_week),
+    }
+    tree = xr.DataTree()
+    tree.children = {
+        name: xr.DataTree(dataset)
+        for name, dataset in {
+            "posterior": group(posterior.draws),
+            "posterior_predictive": group({"measurement": posterior.measurement}),
+            "prior": group(prior.draws),
+            "prior_predictive": group({"measurement": prior.measurement}),
+            "log_likelihood": _dataset(loglik, xr.Coordinates(of_cells | index)),
+            "log_prior": _dataset(densities, coords),
+            "sample_stats": sample_stats,
+            "observed_data": _dataset(observed, coords),
+            "constant_data": _dataset(constant, coords).assign_coords(hyperparameter=label),
+        }.items()
+    }
+    return tree

@@ -141,36 +141,48 @@ def serial_cholesky(weeks: Floats, correlation_weeks: Floats) -> Floats:
 
 def prior_deviations(
     parameters: Parameters, weeks: Floats, n_patients: int, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, Floats | None]:
     """Draw patient effects and serial parts from the population.
 
     Returns
     -------
     effects : array, shape (draw, patient, effect)
-    serial : array, shape (draw, patient, visit, marker)
+    serial : array, shape (draw, patient, visit, marker), or None
+        None where the model has no serial part.
     """
     n, effects = parameters.n_draws, parameters.cholesky.shape[1]
     standard = rng.standard_normal((n, n_patients, effects))
     deviation = standard @ parameters.effect_cholesky.transpose(0, 2, 1)
-    shape = (n, n_patients, weeks.size, effects // 2)
     if not parameters.serial_sd.any():
-        return deviation, np.zeros(shape)
+        return deviation, None
+    shape = (n, n_patients, weeks.size, effects // 2)
     factor = serial_cholesky(weeks, parameters.serial_weeks)
     serial = np.einsum("nts,npsk->nptk", factor, rng.standard_normal(shape))
     return deviation, serial * parameters.serial_sd[:, None, None, :]
 
 
-def levels(parameters: Parameters, effects: Floats, serial: Floats, covariate: Floats) -> Floats:
+def levels(
+    parameters: Parameters, effects: Floats, serial: Floats | None, covariate: Floats
+) -> Floats:
     """Patients' true log levels.
+
+    Parameters
+    ----------
+    serial : array or None
+        None where the model has no serial part.
 
     Returns
     -------
     array, shape (draw, patient, visit, marker)
     """
-    n_marker = parameters.baseline_mean.shape[1]
-    out = serial + (parameters.baseline_mean[:, None] + effects[..., :n_marker])[:, :, None]
-    change = parameters.visit_change[:, None] + effects[..., n_marker:][:, :, None]
-    out[:, :, 1:] += change + (covariate[:, None] * parameters.slope[:, None])[:, :, None]
+    n_draw, n_visit, n_marker = parameters.visit_change.shape
+    baseline = parameters.baseline_mean[:, None] + effects[..., :n_marker]
+    change = effects[..., n_marker:] + covariate[:, None] * parameters.slope[:, None]
+    out = np.empty((n_draw, effects.shape[1], 1 + n_visit, n_marker))
+    out[:, :, 0] = baseline
+    np.add((baseline + change)[:, :, None], parameters.visit_change[:, None], out=out[:, :, 1:])
+    if serial is not None:
+        out += serial
     return out
 
 
@@ -180,7 +192,7 @@ def conditional_deviations(
     rng: np.random.Generator,
     weight: Floats | None = None,
     censored_value: Floats | None = None,
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, Floats | None]:
     """Draw patient effects and serial parts given the data: one exact draw for each draw.
 
     Parameters
@@ -194,7 +206,8 @@ def conditional_deviations(
     Returns
     -------
     effects : array, shape (draw, patient, effect)
-    serial : array, shape (draw, patient, visit, marker)
+    serial : array, shape (draw, patient, visit, marker), or None
+        None where the model has no serial part.
     """
     weeks = np.array(observations.weeks)
     n_patients = len(observations.patients)
@@ -203,7 +216,6 @@ def conditional_deviations(
     target = np.broadcast_to(observations.log_value, simulated.shape).copy()
     if censored_value is not None and censored_value.size:
         target[:, observations.censored] = censored_value
-    has_serial = bool(parameters.serial_sd.any())
     for patients, visit, marker, columns in _patterns(observations):
         noise_sd = parameters.residual_sd[:, marker]
         if weight is not None and weight.size:
@@ -213,7 +225,7 @@ def conditional_deviations(
         fake = fake + rng.standard_normal(fake.shape) * noise_sd[:, None]
         surprise = target[:, patients][:, :, visit, marker] - fake
         effects[:, patients] += np.einsum("nec,npc->npe", gain, surprise)
-        if has_serial:
+        if serial is not None:
             serial[:, patients] += np.einsum("ntkc,npc->nptk", serial_gain, surprise)
     return effects, serial
 
@@ -328,5 +340,7 @@ def measurements(level: Floats, parameters: Parameters, rng: np.random.Generator
     noise = rng.standard_normal(level.shape)
     if np.isfinite(parameters.residual_df).all():
         df = parameters.residual_df[:, None, None, None]
-        noise = noise / np.sqrt(rng.chisquare(np.broadcast_to(df, level.shape)) / df)
-    return level + noise * parameters.residual_sd[:, None, None, :]
+        noise /= np.sqrt(rng.chisquare(np.broadcast_to(df, level.shape)) / df)
+    noise *= parameters.residual_sd[:, None, None, :]
+    noise += level
+    return noise

@@ -34,9 +34,13 @@ def pointwise_loglik(level: Floats, parameters: Parameters, observations: Observ
     mean = level[:, patient, visit, marker]
     sd = parameters.residual_sd[:, marker]
     df = parameters.residual_df[:, None]
-    noise = stats.t(df) if np.isfinite(df).all() else stats.norm()
-    value = observations.log_value[patient, visit, marker]
-    out = np.asarray(noise.logpdf((value - mean) / sd)) - np.log(sd)
+    heavy = bool(np.isfinite(df).all())
+    noise = stats.t(df) if heavy else stats.norm()
+    distance = observations.log_value[patient, visit, marker] - mean
+    if heavy:
+        out = np.asarray(noise.logpdf(distance / sd)) - np.log(sd)
+    else:
+        out = priors.normal_log_density(distance, sd)
     hidden = observations.censored[patient, visit, marker]
     if hidden.any():
         limits = [

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from mnbayes.cards import Card
@@ -117,6 +120,12 @@ def _covariate(card: Card, cohort: Cohort) -> Floats:
     return values
 
 
+def _places(column: pd.Series[Any], labels: Sequence[object]) -> NDArray[np.int64]:
+    """Where each value stands among the labels."""
+    place = {label: position for position, label in enumerate(labels)}
+    return np.array([place[value] for value in column.tolist()], dtype=np.int64)
+
+
 def observations(card: Card, cohort: Cohort) -> Observations:
     """Arrange a cohort for a card's model.
 
@@ -154,10 +163,11 @@ def observations(card: Card, cohort: Cohort) -> Observations:
 
     patients = tuple(str(p) for p in cohort.patients["patient"])
     shape = (len(patients), len(weeks), len(card.markers))
-    position = (
-        rows["patient"].map({p: i for i, p in enumerate(patients)}).to_numpy(dtype=int),
-        rows["week"].astype(float).map({w: i for i, w in enumerate(weeks)}).to_numpy(dtype=int),
-        rows["marker"].map({m: i for i, m in enumerate(card.markers)}).to_numpy(dtype=int),
+    position = tuple(
+        _places(rows[column], labels)
+        for column, labels in zip(
+            ("patient", "week", "marker"), (patients, weeks, card.markers), strict=True
+        )
     )
     arrays = {}
     for column in ("value", "lower", "upper"):

@@ -21,7 +21,7 @@ from mnbayes.run import Run
 _STAGES = {
     "compile": "compiling",
     "sample": "sampling",
-    "predict": "drawing patients' levels",
+    "predict": "drawing patients' levels, checking convergence",
     "alone": "each marker by itself",
     "summarise": "working out probabilities",
     "influence": "refits without each patient",

@@ -24,7 +24,7 @@ _STAGES = {
     "compiling": "compiling (tens of seconds the first time, then cached)",
     "sampling": "sampling",
     "retrying": "sampling again with smaller steps",
-    "predicting": "drawing patients' levels",
+    "predicting": "drawing patients' levels, checking convergence",
     "summarising": "working out probabilities",
     "one by one": "fitting each marker by itself",
     "influence": "refitting without each patient",

@@ -1,0 +1,118 @@
+"""Complete draws of the top-level parameters: patients' levels, measurements and densities.
+
+Pure arrays, the draw on the first axis; :mod:`mnbayes.inference.trees` labels them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mnbayes.cards import Card
+from mnbayes.models import effects as fx
+from mnbayes.models.likelihood import draw_prior, log_prior, pointwise_loglik
+from mnbayes.models.observations import Observations
+from mnbayes.numerics.groups import Floats
+
+
+@dataclass(frozen=True)
+class Completed:
+    """Draws of a model, from its prior or its posterior.
+
+    Attributes
+    ----------
+    draws : dict
+        Top-level parameters by name, and ``visit_change``, ``correlation``,
+        ``patient_baseline``, ``patient_change`` and ``level``.
+    measurement : array, shape (draw, patient, visit, marker)
+        Repeat measurements, log scale.
+    """
+
+    draws: dict[str, Floats]
+    measurement: Floats
+
+
+@dataclass(frozen=True)
+class CompletedPosterior(Completed):
+    """Draws of a posterior, and their densities.
+
+    Attributes
+    ----------
+    loglik : array, shape (draw, observation)
+        In patient, visit, marker order.
+    log_prior : dict
+        Top-level parameter to array, shape (draw, ...).
+    """
+
+    loglik: Floats
+    log_prior: dict[str, Floats]
+
+
+def complete_prior(
+    card: Card, observations: Observations, n: int, rng: np.random.Generator
+) -> Completed:
+    """Draw everything from a card's priors, for patients and visits as in the data.
+
+    Parameters
+    ----------
+    n : int
+        Number of draws.
+    """
+    draws = draw_prior(card, len(observations.weeks) - 1, n, rng)
+    parameters = fx.parameters_from_draws(draws, card.structure.correlation)
+    weeks = np.array(observations.weeks)
+    deviations = fx.prior_deviations(parameters, weeks, len(observations.patients), rng)
+    named = _named(draws, parameters, *deviations, observations)
+    return Completed(named, fx.measurements(named["level"], parameters, rng))
+
+
+def complete_posterior(
+    card: Card,
+    observations: Observations,
+    draws: Mapping[str, Floats],
+    rng: np.random.Generator,
+    effects: Floats | None = None,
+) -> CompletedPosterior:
+    """Draw what depends on the top-level parameters, and find the densities.
+
+    Parameters
+    ----------
+    draws : mapping
+        From :func:`mnbayes.models.fixed_effects.draw_fixed_effects`, say.
+    rng : Generator
+    effects : array, shape (draw, patient, effect), optional
+        Patient effects given the data, where they were drawn already; without serial correlation.
+    """
+    parameters = fx.parameters_from_draws(draws, card.structure.correlation)
+    serial = None
+    if effects is None:
+        effects, serial = fx.conditional_deviations(
+            parameters, observations, rng, draws.get("residual_weight"), draws.get("censored_value")
+        )
+    named = _named(draws, parameters, effects, serial, observations)
+    return CompletedPosterior(
+        named,
+        fx.measurements(named["level"], parameters, rng),
+        pointwise_loglik(named["level"], parameters, observations),
+        log_prior(card, draws),
+    )
+
+
+def _named(
+    draws: Mapping[str, Floats],
+    parameters: fx.Parameters,
+    effects: Floats,
+    serial: Floats | None,
+    observations: Observations,
+) -> dict[str, Floats]:
+    n_marker = len(observations.markers)
+    factor = parameters.cholesky
+    return dict(draws) | {
+        "visit_change": parameters.visit_change,
+        "correlation": factor @ factor.transpose(0, 2, 1),
+        "patient_baseline": parameters.baseline_mean[:, None] + effects[..., :n_marker],
+        "patient_change": effects[..., n_marker:],
+        "level": fx.levels(parameters, effects, serial, observations.covariate),
+    }
