@@ -239,9 +239,15 @@ def test_the_report_shows_table_pictures_date_and_hash() -> None:
     assert "no stored results" in page()
 
 
-def test_the_terminal_shows_every_rate(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("width", [80, 130])
+def test_the_terminal_shows_every_rate(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", f"{width}")
     show_characteristics(small())
     shown = capsys.readouterr().out
+    assert "…" not in shown  # no name is cut
+    assert ("A: rule" in shown) == (width == 80)
     assert "No real patient" in shown
     assert "every go is false" in " ".join(shown.split())
     assert shown.count("40 %") >= len(JUDGES)

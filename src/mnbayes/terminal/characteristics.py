@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from string import ascii_uppercase
+
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -14,10 +18,17 @@ from mnbayes.report.tables import records
 from mnbayes.terminal.priors import say
 
 _MEANINGS = {FALSE: "a go is false", TRUE: "a go is right", BETWEEN: "a go is right for some rules"}
+#: Columns after the judges'.
+_ESTIMATES = ("ratio: estimated over true", "95 % intervals that hold it", "trials withheld")
+#: Columns of a terminal that hold the table with its names.
+_WIDE = 130
 
 
 def show_characteristics(found: Characteristics) -> None:
-    """Print how often each judge says go, what estimates are, and what it comes to."""
+    """Print how often each judge says go, what estimates are, and what it comes to.
+
+    Where the terminal is too narrow for the columns' names they are letters, named below.
+    """
     console = Console(soft_wrap=False)
     say(
         console,
@@ -25,21 +36,29 @@ def show_characteristics(found: Characteristics) -> None:
         f"{found.replicates:,} simulated trials for each row. No real patient.",
         "bold",
     )
-    console.print(_table(found))
-    for judge in found.judges:
-        say(console, f"  {judge.title}: {judge.says}.")
+    columns = (*(judge.title for judge in found.judges), *_ESTIMATES)
+    letters = () if console.width >= _WIDE else tuple(ascii_uppercase[: len(columns)])
+    console.print(_table(found, letters or columns))
+    marks = [f"{letter}: " for letter in letters] or [""] * len(columns)
+    for judge, mark in zip(found.judges, marks, strict=False):
+        say(console, f"  {mark}{judge.title}: {judge.says}.")
+    if letters:
+        for name, mark in zip(_ESTIMATES, marks[len(found.judges) :], strict=True):
+            say(console, f"  {mark}{name}.")
     for sentence in words.sentences(found):
         say(console, sentence)
 
 
-def _table(found: Characteristics) -> Table:
-    table = Table(title="Trials ending in go; bias and coverage of the ratio at week 12")
-    table.add_column("scenario")
-    table.add_column("patients", justify="right")
-    for judge in found.judges:
-        table.add_column(judge.title, justify="right")
-    for head in ("ratio: estimated over true", "95 % intervals that hold it", "withheld"):
-        table.add_column(head, justify="right")
+def _table(found: Characteristics, columns: Sequence[str]) -> Table:
+    table = Table(title="Trials ending in go; bias and coverage of the ratio at week 12",
+                  box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)  # fmt: skip
+    for head in ("scenario", "patients", *columns):
+        longest = max(len(word) for word in head.split())
+        table.add_column(
+            head,
+            justify="left" if head == "scenario" else "right",
+            min_width=max(longest, 5),
+        )
     for scenario in (*found.false_go, *found.other_go):
         table.add_section()
         rows = found.estimates[found.estimates["scenario"] == scenario.name]
