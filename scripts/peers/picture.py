@@ -49,7 +49,11 @@ def race_figure(stored: dict[str, Any]) -> Figure:
 
     rates = [per_second(program) or np.nan for program in programs.values()]
     middle.plot(rates, places, linestyle="", color=style.BLACK, marker="o", markersize=6, zorder=3)
-    style.log_axis(middle, "x", *style.log_limits(rates, margin=0.12))
+    low, high = style.log_limits(rates, margin=0.12)
+    style.log_axis(middle, "x", low, high)
+    decades = [10.0**power for power in range(7) if low <= 10.0**power <= high]
+    if len(decades) > 2:  # longer numbers have no room for more
+        middle.set_xticks(decades, [f"{decade:,.0f}" for decade in decades])
     _rows(middle, places, [""] * len(places))
     middle.set_xlabel("Effective draws a second, warm fit\n(worst parameter, log scale)",
                       fontsize=style.TEXT)  # fmt: skip
