@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +23,7 @@ from mnbayes.inference.sampling import sample
 from mnbayes.inference.traces import Sampled
 from mnbayes.models.density import has_density, longitudinal_density
 from mnbayes.models.observations import Observations, observations
+from mnbayes.numerics.groups import Floats
 from mnbayes.problems import InputError, Problem
 
 #: Called with a stage (``compiling``, ``sampling``, ``retrying``, ``predicting``), the
@@ -212,27 +213,35 @@ def _complete(
     from mnbayes.models.fixed_effects import draw_fixed_effects
     from mnbayes.models.gaussian_effects import draw_gaussian_effects
 
-    chains, names = sampled.stats.sizes["chain"], coordinates(data)
-    known = sampled.draws
-    if density is not None:
-        known = density.expand(known["unconstrained"])
     rng = np.random.default_rng(stream.spawn(1)[0])
+    sizes = sampled.stats.sizes
+
+    def expanded() -> dict[str, Floats]:
+        if density is None:
+            return sampled.draws
+        return density.expand(sampled.draws["unconstrained"])
+
+    def check(draws: Mapping[str, Floats]) -> pd.DataFrame:
+        return parameter_table(top_level(draws, names.result()))
+
     # ArviZ's checks and our draws take about as long and need little of each other. ArviZ mutes
     # warnings for a moment, and threads share what is muted: put it back when both are done.
     with warnings.catch_warnings(), ThreadPoolExecutor(1) as beside:
-        checks = [beside.submit(parameter_table, top_level(known, names, chains))]
+        names = beside.submit(coordinates, card, data, sizes["chain"], sizes["draw"])
+        known = beside.submit(expanded)
+        checks = [beside.submit(lambda: check(known.result()))]
         effects = None
         if density is not None and not card.structure.serial:
             points = sampled.draws["unconstrained"]
             drawn = draw_gaussian_effects(card, data, density, points, rng)
             draws, effects = drawn.top_level, drawn.effects
         else:
-            draws = draw_fixed_effects(card, data, known, rng)
-        new = {name: array for name, array in draws.items() if name not in known}
-        checks.append(beside.submit(parameter_table, top_level(new, names, chains)))
+            draws = draw_fixed_effects(card, data, known.result(), rng)
+        new = {name: array for name, array in draws.items() if name not in known.result()}
+        checks.append(beside.submit(check, new))
         rng = np.random.default_rng(completing)
         posterior = complete_posterior(card, data, draws, rng, effects)
         prior = complete_prior(card, data, len(posterior.measurement), rng)
-        tree = build_tree(card, data, names, posterior, prior, sampled.stats)
-        table = pd.concat([check.result() for check in checks], ignore_index=True)
+        tree = build_tree(card, data, names.result(), posterior, prior, sampled.stats)
+        table = pd.concat([checked.result() for checked in checks], ignore_index=True)
     return _Attempt(tree, table, diagnose(table, sampled.stats))

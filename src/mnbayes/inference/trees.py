@@ -41,23 +41,26 @@ def effect_names(markers: tuple[str, ...]) -> list[str]:
     return [f"{marker} {kind}" for kind in ("baseline", "change") for marker in markers]
 
 
-def coordinates(observations: Observations) -> xr.Coordinates:
-    """Names along the dims of :data:`DIMS`."""
+def coordinates(card: Card, observations: Observations, chains: int, draws: int) -> xr.Coordinates:
+    """Names along every dim of a tree but ``observation``; ``chains`` of ``draws`` each."""
     names = effect_names(observations.markers)
     labels = {
+        "chain": np.arange(chains),
+        "draw": np.arange(draws),
         "patient": list(observations.patients),
         "visit": list(observations.weeks),
         "later_visit": list(observations.weeks[1:]),
         "marker": list(observations.markers),
         "effect": names,
         "effect_other": names,
+        "hyperparameter": hyperparameters(card)[0],
     }
     return xr.Coordinates(labels)
 
 
-def _chains(draws: Floats, chains: int) -> Floats:
+def _chains(draws: Floats, names: xr.Coordinates) -> Floats:
     """The first axis, chain after chain, as an axis of chains and one of draws."""
-    return draws.reshape(chains, -1, *draws.shape[1:])
+    return draws.reshape(names.sizes["chain"], names.sizes["draw"], *draws.shape[1:])
 
 
 def _dataset(
@@ -70,7 +73,7 @@ def _dataset(
     return xr.Dataset(variables, coords=xr.Coordinates(kept, indices))
 
 
-def top_level(draws: Mapping[str, Floats], names: xr.Coordinates, chains: int) -> xr.Dataset:
+def top_level(draws: Mapping[str, Floats], names: xr.Coordinates) -> xr.Dataset:
     """Draws of the top-level parameters with their names, for diagnostics.
 
     Parameters
@@ -87,7 +90,7 @@ def top_level(draws: Mapping[str, Floats], names: xr.Coordinates, chains: int) -
         "censored_value": ("censored",),
     }
     variables = {
-        name: (("chain", "draw", *dims[name]), _chains(array, chains))
+        name: (("chain", "draw", *dims[name]), _chains(array, names))
         for name, array in draws.items()
         if name in dims
     }
@@ -120,7 +123,6 @@ def build_tree(
         log_prior, sample_stats, observed_data, constant_data``; every value of a marker is a
         natural logarithm of its canonical unit.
     """
-    chains, draws = sample_stats.sizes["chain"], sample_stats.sizes["draw"]
     cells = np.nonzero(observations.observed)
     axes = observations.patients, observations.weeks, observations.markers
     # A patient's dimension and an observation's patient have the same name in different groups.
@@ -128,33 +130,30 @@ def build_tree(
         name: ("observation", np.array(axis)[index])
         for name, axis, index in zip(("patient", "visit", "marker"), axes, cells, strict=True)
     }
-    index = {"chain": np.arange(chains), "draw": np.arange(draws)}
-    coords = names.assign(index)
 
     def group(values: Mapping[str, Floats]) -> xr.Dataset:
         return _dataset(
             {
-                name: (("chain", "draw", *DIMS[name]), _chains(array, chains))
+                name: (("chain", "draw", *DIMS[name]), _chains(array, names))
                 for name, array in values.items()
                 if name in DIMS
             },
-            coords,
+            names,
         )
 
     densities = {
-        name: (("chain", "draw", *DIMS[name][: array.ndim - 1]), _chains(array, chains))
+        name: (("chain", "draw", *DIMS[name][: array.ndim - 1]), _chains(array, names))
         for name, array in posterior.log_prior.items()
     }
-    loglik = {"measurement": (("chain", "draw", "observation"), _chains(posterior.loglik, chains))}
+    loglik = {"measurement": (("chain", "draw", "observation"), _chains(posterior.loglik, names))}
     dims3 = ("patient", "visit", "marker")
     observed = {
         "log_value": (dims3, observations.log_value),
         "log_lower": (dims3, observations.log_lower),
         "log_upper": (dims3, observations.log_upper),
     }
-    label, value = hyperparameters(card)
     constant = {
-        "hyperparameters": (("hyperparameter",), value),
+        "hyperparameters": (("hyperparameter",), hyperparameters(card)[1]),
         "covariate": (("patient",), observations.covariate),
         "withdrew_week": (("patient",), observations.withdrew_week),
     }
@@ -166,11 +165,11 @@ def build_tree(
             "posterior_predictive": group({"measurement": posterior.measurement}),
             "prior": group(prior.draws),
             "prior_predictive": group({"measurement": prior.measurement}),
-            "log_likelihood": _dataset(loglik, xr.Coordinates(of_cells | index)),
-            "log_prior": _dataset(densities, coords),
+            "log_likelihood": _dataset(loglik, names).assign_coords(of_cells),
+            "log_prior": _dataset(densities, names),
             "sample_stats": sample_stats,
-            "observed_data": _dataset(observed, coords),
-            "constant_data": _dataset(constant, coords).assign_coords(hyperparameter=label),
+            "observed_data": _dataset(observed, names),
+            "constant_data": _dataset(constant, names),
         }.items()
     }
     return tree

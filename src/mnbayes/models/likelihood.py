@@ -35,7 +35,7 @@ def pointwise_loglik(level: Floats, parameters: Parameters, observations: Observ
     sd = parameters.residual_sd[:, marker]
     df = parameters.residual_df[:, None]
     heavy = bool(np.isfinite(df).all())
-    noise = stats.t(df) if heavy else stats.norm()
+    noise = stats.t(df) if heavy else stats.norm  # freezing it would compile code
     distance = observations.log_value[patient, visit, marker] - mean
     if heavy:
         out = np.asarray(noise.logpdf(distance / sd)) - np.log(sd)
@@ -77,7 +77,7 @@ def log_prior(card: Card, draws: Mapping[str, Floats]) -> dict[str, Floats]:
         if name == "correlation":
             unit = draws["correlation_unit"]
             alpha = _partial_alpha(card)
-            out[name] = np.asarray(stats.beta(alpha, alpha).logpdf(unit)).sum(axis=1)
+            out[name] = np.asarray(stats.beta.logpdf(unit, alpha, alpha)).sum(axis=1)
             continue
         out[name] = priors.log_density(card.family(name), arguments, draws[name])
         if draws[name].ndim == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -82,7 +83,7 @@ class Observations:
 
 
 def _left_out(card: Card, cohort: Cohort) -> tuple[str, ...]:
-    counts = cohort.measurements["marker"].value_counts(sort=False)
+    counts = Counter(cohort.measurements["marker"].tolist())
     rows = [
         f"{count} of {marker}" for marker, count in counts.items() if marker not in card.markers
     ]
