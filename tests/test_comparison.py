@@ -398,6 +398,13 @@ KNOWN = st.recursive(
 )
 
 
+def test_a_missing_number_is_the_same_in_both_runs() -> None:
+    runs = [json.loads('{"definitions": {"benchmark": [NaN, 1]}}') for _ in range(2)]
+    assert compare_settings(*runs).empty
+    other = json.loads('{"definitions": {"benchmark": [NaN, 2]}}')
+    assert len(compare_settings(runs[0], other)) == 1
+
+
 @settings(deadline=None, max_examples=30)
 @given(KNOWN, KNOWN)
 def test_whatever_a_manifest_holds_can_be_compared(a: object, b: object) -> None:

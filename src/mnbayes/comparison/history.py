@@ -107,11 +107,16 @@ def priors_of(manifest: Mapping[str, Any]) -> dict[PriorKey, dict[str, Any]]:
     return found
 
 
+def same_value(a: object, b: object) -> bool:
+    """Whether two values of JSON are equal; so are two missing numbers."""
+    return a == b or repr(a) == repr(b)  # nan differs from itself
+
+
 def same_prior(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     """Whether two priors are equal: to the last digit where both recorded it, else as written."""
     if "exact" in a and "exact" in b:
-        return bool(a["exact"] == b["exact"])
-    return bool(a["formula"] == b["formula"])
+        return same_value(a["exact"], b["exact"])
+    return same_value(a["formula"], b["formula"])
 
 
 def prior_texts(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, str]:

@@ -7,7 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from mnbayes.comparison.history import data_hash, in_order, prior_texts, priors_of, same_prior, when
+from mnbayes.comparison.history import (
+    data_hash,
+    in_order,
+    prior_texts,
+    priors_of,
+    same_prior,
+    same_value,
+    when,
+)
 from mnbayes.comparison.stored_run import StoredRun, table_of
 
 NOT_RECORDED = "not recorded"
@@ -99,7 +107,7 @@ def compare_settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> pd.DataFrame
     rows = []
     for model, of_a, of_b in parts:
         for key in dict.fromkeys([*of_a, *of_b]):
-            if of_a.get(key) != of_b.get(key):
+            if not same_value(of_a.get(key), of_b.get(key)):
                 part, item = key
                 place = f"{part} {model}" if model else part
                 rows.append((place, item, _text(of_a.get(key)), _text(of_b.get(key))))
