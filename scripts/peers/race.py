@@ -243,7 +243,7 @@ def _ours(course: _Course) -> None:
         run = partial(python_program, command, IMPORTS, course.out, folder, runs, further)
         keep(course.race, course.console, f"mnbayes {engine}", run)
     course.race.studies = part("mnbayes_studies", "5" if course.quick else "30")
-    course.race.overhead = part("mnbayes_overhead", "6" if course.quick else "20")
+    course.race.overhead = part("mnbayes_overhead", "6" if course.quick else "60")
 
 
 def _r_programs(course: _Course) -> None:

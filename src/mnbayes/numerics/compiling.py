@@ -25,11 +25,11 @@ def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function when it is first called, or load it from the disk.
 
     Division by zero gives inf or nan, which a sampler rejects; Python's check of it costs time.
-    Sums may be reordered, so that they run in vector registers; nan keeps its meaning. Python's
-    lock is released.
+    Python's lock is released.
     """
-    fast = {"reassoc", "contract", "nsz"}
-    dispatcher = nb.njit(cache=True, error_model="numpy", fastmath=fast, nogil=True)(function)
+    # No fast math: it rounds a sum one way in the process that compiled a function and another in
+    # one that found it on the disk, and NUTS with the same seed then goes another way.
+    dispatcher = nb.njit(cache=True, error_model="numpy", nogil=True)(function)
     # Numba compares the file of the function alone with what it was; a function in another file
     # that this one calls would stay as it was compiled in.
     dispatcher._cache._cache_file._source_stamp = SOURCES

@@ -1,6 +1,8 @@
 """Products, Cholesky factors and inverses of matrices of a few rows.
 
-Written out because a call into LAPACK costs more than the work on such matrices.
+Written out because a call into LAPACK costs more than the work on such matrices. Cholesky factors
+and inverses add multiples of whole rows, which run in vector registers without a sum being
+reordered (see :mod:`mnbayes.numerics.compiling`).
 """
 
 from __future__ import annotations
@@ -43,19 +45,30 @@ def fill_root(matrix, factor, n):
     float
         The log determinant, nan where the matrix is not positive definite.
     """
+    # The transposed factor, each of its rows taken off those below.
+    for i in range(n):
+        for j in range(i + 1):
+            factor[j, i] = matrix[i, j]
     pivots = 1.0
     logdet = 0.0
-    for i in range(n):
-        for j in range(i):
-            factor[i, j] = (matrix[i, j] - rows_product(factor, i, factor, j, j)) / factor[j, j]
-        pivot = matrix[i, i] - rows_product(factor, i, factor, i, i)
+    for j in range(n):
+        pivot = factor[j, j]
         if not pivot > 0.0:
             return np.nan
-        factor[i, i] = np.sqrt(pivot)
+        row = factor[j, j:n]
+        row /= np.sqrt(pivot)
+        for i in range(1, row.size):
+            times, after, below = row[i], row[i:], factor[j + i, j + i : n]
+            for c in range(below.size):
+                below[c] -= times * after[c]
         pivots *= pivot
         if not 1e-100 < pivots < 1e100:  # one logarithm for many pivots
             logdet += np.log(pivots)
             pivots = 1.0
+    for i in range(n):
+        for j in range(i):
+            factor[i, j] = factor[j, i]
+            factor[j, i] = 0.0
     return logdet + np.log(pivots)
 
 
@@ -69,19 +82,29 @@ def fill_inverse(factor, columns, inverse, n):
         The second is used.
     n : int
     """
-    # Row j of ``columns`` is column j of the factor's inverse: all sums run along rows. They begin
-    # at 0, where these rows are 0: loops that begin later are not vectorised.
-    for j in range(n):
-        for i in range(j):
-            columns[j, i] = 0.0
-        columns[j, j] = 1.0 / factor[j, j]
-        for i in range(j + 1, n):
-            columns[j, i] = -rows_product(factor, i, columns, j, i) / factor[i, i]
+    for i in range(n):
+        row = columns[i]
+        for c in range(n):
+            row[c] = 0.0
+        for a in range(i):
+            times, above = factor[i, a], columns[a]
+            for c in range(a + 1):
+                row[c] -= times * above[c]
+        for c in range(i):
+            row[c] /= factor[i, i]
+        row[i] = 1.0 / factor[i, i]
     for i in range(n):
         for j in range(i + 1):
-            total = rows_product(columns, i, columns, j, n)
-            inverse[i, j] = total
-            inverse[j, i] = total
+            inverse[i, j] = 0.0
+    for r in range(n):
+        row = columns[r]
+        for i in range(r + 1):
+            times, sums = row[i], inverse[i]
+            for j in range(i + 1):
+                sums[j] += times * row[j]
+    for i in range(n):
+        for j in range(i):
+            inverse[j, i] = inverse[i, j]
 
 
 @compiled

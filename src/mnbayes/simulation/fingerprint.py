@@ -16,7 +16,7 @@ from mnbayes.cards import Card
 GAUSSIAN_CODE = (
     *("numerics/posterior.py", "numerics/groups.py", "numerics/inputs.py", "numerics/designs.py"),
     *("numerics/packed_means.py", "numerics/patient_means*.py", "numerics/effect_draws.py"),
-    *("numerics/correlation_factor.py", "numerics/small_matrices.py"),
+    *("numerics/correlation_factor.py", "numerics/small_matrices.py", "numerics/compiling.py"),
     *("models/density.py", "models/correlation.py", "models/effects.py"),
     "models/gaussian_effects.py",
 )

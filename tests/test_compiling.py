@@ -1,0 +1,61 @@
+"""Compiled functions: the same numbers from the disk as when compiled, and small matrices."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnbayes.numerics.small_matrices import fill_inverse, fill_root
+
+GRADIENTS = """
+import numpy as np
+from mnbayes.cards import load_card
+from mnbayes.cohort import load_cohort
+from mnbayes.models.density import longitudinal_density
+from mnbayes.models.observations import observations
+from mnbayes.numerics.posterior import evaluate, gradient_function
+from mnbayes.resources import embedded_cohort
+
+card = load_card("remission")
+density = longitudinal_density(card, observations(card, load_cohort(embedded_cohort())))
+for point in np.random.default_rng(1).standard_normal((200, density.dimension)):
+    value, gradient = evaluate(point, density.data, gradient_function())
+    print(value.hex(), *(number.hex() for number in gradient.tolist()))
+"""
+
+
+def test_functions_from_the_disk_give_the_numbers_of_those_just_compiled(tmp_path: Path) -> None:
+    # NUTS takes another way after one rounding, so a first fit and its repetition would differ.
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", GRADIENTS]
+    printed = [
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert len(printed[0].splitlines()) == 200
+    assert list(tmp_path.rglob("*.nbc"))
+    assert printed[0] == printed[1]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 13])
+def test_factor_and_inverse_are_those_of_lapack(n: int) -> None:
+    rng = np.random.default_rng(n)
+    root = rng.standard_normal((n, n + 2))
+    matrix, factor, columns, inverse = np.full((4, n + 1, n + 1), np.nan)
+    lower = np.tril_indices(n)  # what is above the diagonal is not read
+    matrix[lower] = (root @ root.T)[lower]
+    logdet = fill_root(matrix, factor, n)
+    fill_inverse(factor, columns, inverse, n)
+    assert logdet == pytest.approx(np.linalg.slogdet(root @ root.T)[1])
+    np.testing.assert_allclose(factor[:n, :n], np.linalg.cholesky(root @ root.T), rtol=1e-9)
+    np.testing.assert_allclose(inverse[:n, :n], np.linalg.inv(root @ root.T), rtol=1e-7)
+    assert np.isnan(factor[n]).all()
+    assert np.isnan(inverse[n]).all()
+
+
+def test_log_determinant_of_a_matrix_that_is_not_positive_definite_is_missing() -> None:
+    matrix = np.array([[1.0, 2.0], [2.0, 1.0]])
+    assert np.isnan(fill_root(matrix, np.empty((2, 2)), 2))
