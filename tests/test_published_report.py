@@ -14,8 +14,12 @@ import xarray as xr
 
 import mnbayes.published.fit as fit_module
 from mnbayes.change import ESTIMATE_COLUMNS
+from mnbayes.cohort import Cohort
+from mnbayes.comparison.stored_run import load_run, stored
 from mnbayes.definitions import load_definitions
+from mnbayes.fitting import Fit
 from mnbayes.inference.sampling import Sampling
+from mnbayes.outputs import write_run
 from mnbayes.plots.published import _rows, published_figures
 from mnbayes.plots.published_parts import about
 from mnbayes.probability_tables import POPULATION_COLUMNS, PROBABILITY_COLUMNS
@@ -37,6 +41,8 @@ from mnbayes.published.specifications import brought_cards, distinct, specificat
 from mnbayes.report.published import doi_of, published_section
 from mnbayes.report.published_page import render_page
 from mnbayes.report.published_tables import same_shares
+from mnbayes.results import summarise
+from mnbayes.run import Run
 from mnbayes.terminal.published import say_published
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "invented-paper.toml"
@@ -50,6 +56,19 @@ OTHERS = {name: card for name, card in brought_cards().items() if name in ("weak
 @pytest.fixture(scope="module")
 def result() -> PublishedResult:
     return fit_published(load_facts(), CARD, DEFINITIONS, Sampling(seed=2), others=OTHERS)
+
+
+def test_a_run_in_memory_has_its_rows_as_one_read_back(
+    result: PublishedResult, tmp_path: Path, proteinuria: Fit, cohort: Cohort
+) -> None:
+    # A report compares with the previous run before its own files are written.
+    own = summarise(proteinuria, DEFINITIONS, 1)
+    described = {"mnbayes": "0", "models": {}}
+    run = Run(cohort, DEFINITIONS, (own,), "weak", (), described, published=result)
+    write_run(run, tmp_path / "run", {}, None)
+    back, memory = load_run(tmp_path / "run"), stored(run, "run")
+    assert "published" in set(memory.numbers["model"])
+    pd.testing.assert_frame_equal(back.numbers, memory.numbers, check_exact=True)
 
 
 def test_its_rows_fit_a_runs_tables(result: PublishedResult) -> None:

@@ -153,9 +153,8 @@ def write_run(
         If ``folder`` holds something that is not a run.
     """
     with whole_folder(folder) as place:
-        rows = [*run.results, *([run.published] if run.published else [])]
         for name in ("probabilities", "population", "estimates"):
-            tables = [getattr(result, name) for result in rows]
+            tables = [getattr(result, name) for result in run.reported]
             pd.concat(tables, ignore_index=True).to_csv(place / f"{name}.csv", index=False)
         diagnostics_table(run).to_csv(place / "diagnostics.csv", index=False)
         for name, file in TABLES.items():

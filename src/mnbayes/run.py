@@ -56,6 +56,11 @@ class Run:
     plan: Plan | None = None
 
     @property
+    def reported(self) -> tuple[Result | PublishedResult, ...]:
+        """What has rows in ``estimates.csv``, ``probabilities.csv`` and ``population.csv``."""
+        return self.results if self.published is None else (*self.results, self.published)
+
+    @property
     def converged(self) -> bool:
         """Whether every fit passed the gate."""
         beside = [result for result in (self.published, self.historical) if result is not None]
