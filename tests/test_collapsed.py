@@ -15,7 +15,7 @@ from test_longitudinal import structured
 
 from mnbayes.cards import Card, load_card
 from mnbayes.collapsed.effects import complete_draws
-from mnbayes.collapsed.engine import Weighted, equal_draws, weighted_draws
+from mnbayes.collapsed.engine import Weighted, equal_draws, weighted_draws, weighted_rounds
 from mnbayes.collapsed.fits import study_fit
 from mnbayes.fitting import Fit
 from mnbayes.models import effects as fx
@@ -239,3 +239,41 @@ def test_study_fits_are_trusted_and_name_what_a_fit_names(proteinuria_card: Card
     assert fitted.draws["level"].shape == (300, 8, 3, 1)
     # More patients than unknowns: the typical change is near the one that was simulated.
     assert fitted.draws["change_mean"].mean() == pytest.approx(-0.6, abs=0.3)
+
+
+def test_each_round_shapes_the_next(proteinuria_card: Card) -> None:
+    """A round begins where the one before ended, and knows the posterior better."""
+    density = longitudinal_density(
+        proteinuria_card, observations(proteinuria_card, simulate_cohort(30))
+    )
+    rounds = (600, 900, 1200)
+    made = list(weighted_rounds(density, rounds, np.random.default_rng(8)))
+    assert [len(part.weight) for part in made] == list(rounds)
+    share = [part.effective / len(part.weight) for part in made]
+    assert share[0] < share[1]
+    last = weighted_draws(density, rounds, np.random.default_rng(8))
+    np.testing.assert_array_equal(last.points, made[-1].points)
+    np.testing.assert_array_equal(last.weight, made[-1].weight)
+
+
+def test_study_fits_end_at_the_first_round_that_is_enough(proteinuria_card: Card) -> None:
+    data = observations(proteinuria_card, simulate_cohort(30))
+    density = longitudinal_density(proteinuria_card, data)
+    rounds = (600, 900, 1200)
+    made = list(weighted_rounds(density, rounds, np.random.default_rng(9)))
+    for wanted, expected in ((1.0, made[0]), (made[0].effective + 1.0, made[1]), (1e6, made[2])):
+        rng = np.random.default_rng(9)
+        fitted = study_fit(proteinuria_card, data, rng, 100, wanted, rounds)
+        assert (fitted.effective, fitted.pareto_k) == (expected.effective, expected.pareto_k)
+
+
+def test_no_mode_no_trust(proteinuria_card: Card) -> None:
+    """Values that no density is finite at give weights that nobody trusts, and no error."""
+    data = observations(proteinuria_card, simulate_cohort(4))
+    density = longitudinal_density(proteinuria_card, data)
+    broken = density.data.copy()
+    broken[-1] = np.nan
+    density = dataclasses.replace(density, data=broken)
+    weighted = weighted_draws(density, (50,), np.random.default_rng(1))
+    assert not weighted.trusted
+    assert len(weighted.points) == 1

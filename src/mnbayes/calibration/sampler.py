@@ -8,10 +8,11 @@ from mnbayes.cards import Card
 from mnbayes.collapsed.fits import StudyFit, study_fit
 from mnbayes.models.observations import Observations
 
-#: Rounds to try in turn.
-ATTEMPTS = ((500, 500, 2500), (1000, 1000, 2000, 6000))
-#: Effective draws wanted for each draw among which a truth is ranked.
+#: Draws of each round; the first two are too few to be enough, and shape the third.
+ROUNDS = (500, 500, 2500, 6000)
+#: Effective draws wanted for each draw among which a truth is ranked, and at least.
 SPARE = 10
+LEAST = 1000
 
 
 def thorough_fit(
@@ -25,4 +26,4 @@ def thorough_fit(
     ``change_sd`` held a quarter too many of 20,000 truths, which is an error of the Monte Carlo
     kind and would hide smaller ones of the other.
     """
-    return study_fit(card, observations, rng, draws, SPARE * draws, ATTEMPTS)
+    return study_fit(card, observations, rng, draws, max(LEAST, SPARE * draws), ROUNDS)

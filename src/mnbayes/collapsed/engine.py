@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,27 +52,47 @@ class Weighted:
         return self.pareto_k <= MAX_PARETO_K
 
 
-def weighted_draws(density: Density, rounds: tuple[int, ...], rng: np.random.Generator) -> Weighted:
-    """Weighted draws of a density; the last round's after the others have shaped the proposal.
+def weighted_rounds(
+    density: Density, rounds: Sequence[int], rng: np.random.Generator
+) -> Iterator[Weighted]:
+    """Weighted draws of a density, round by round, each shaping the proposal of the next.
 
     Parameters
     ----------
     density : Density
         Of the Gaussian longitudinal model.
-    rounds : tuple of int
+    rounds : sequence of int
         Draws of each round.
     rng : Generator
+
+    Yields
+    ------
+    Weighted
+        Of each round; where the density has no mode one point only, not to be trusted.
     """
-    total = sum(rounds)
-    points, weight, k = importance.importance_draws(
-        density.address,
-        density.value_address or density.address,
-        density.data,
-        rng.standard_normal((total, density.dimension)),
-        rng.chisquare(importance.PROPOSAL_DF, total),
-        rounds,
-    )
-    return Weighted(points, weight, k)
+    data, n = density.data, density.dimension
+    value = density.value_address or density.address
+    proposal = importance.first_proposal(density.address, data, n)
+    if proposal is None:
+        yield Weighted(np.zeros((1, n)), np.ones(1), np.inf)
+        return
+    weighted = None
+    for count in rounds:
+        if weighted is not None:
+            proposal = importance.adapted(proposal, weighted.points, weighted.weight)
+        normal = rng.standard_normal((count, n))
+        chi_square = rng.chisquare(importance.PROPOSAL_DF, count)
+        points, log_weight = importance.propose(
+            value, data, proposal.centre, proposal.root, normal, chi_square
+        )
+        weighted = Weighted(points, *importance.smooth(log_weight))
+        yield weighted
+
+
+def weighted_draws(density: Density, rounds: Sequence[int], rng: np.random.Generator) -> Weighted:
+    """The last round of :func:`weighted_rounds`."""
+    *_, last = weighted_rounds(density, rounds, rng)
+    return last
 
 
 def equal_draws(weighted: Weighted, chains: int, draws: int, rng: np.random.Generator) -> Floats:

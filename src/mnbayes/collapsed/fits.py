@@ -8,14 +8,14 @@ import numpy as np
 
 from mnbayes.cards import Card
 from mnbayes.collapsed.effects import complete_draws
-from mnbayes.collapsed.engine import equal_draws, weighted_draws
+from mnbayes.collapsed.engine import equal_draws, weighted_rounds
 from mnbayes.inference.diagnostics import MAX_PARETO_K, MIN_ESS
 from mnbayes.models.density import longitudinal_density
 from mnbayes.models.observations import Observations
 from mnbayes.numerics.groups import Floats
 
-#: Rounds to try in turn until the weights are to be trusted.
-ATTEMPTS = ((750,), (750, 1500), (1000, 1000, 2000, 6000))
+#: Draws of each round, until a round's weights are to be trusted.
+ROUNDS = (750, 1000, 2000, 6000)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def study_fit(
     rng: np.random.Generator,
     draws: int = 500,
     wanted: float = MIN_ESS,
-    attempts: tuple[tuple[int, ...], ...] = ATTEMPTS,
+    rounds: tuple[int, ...] = ROUNDS,
 ) -> StudyFit:
     """Fit a card to observations with the collapsed engine.
 
@@ -61,9 +61,9 @@ def study_fit(
     draws : int
         Equally weighted draws to return.
     wanted : float
-        Effective draws at which no further attempt is made.
-    attempts : tuple of tuple of int
-        Rounds to try in turn; the last one's proposals are weighted, the others' shape them.
+        Effective draws of a round at which no further one is made.
+    rounds : tuple of int
+        Draws of each round; those of the last one made are weighted, the others shape it.
 
     Returns
     -------
@@ -71,8 +71,7 @@ def study_fit(
         Look at ``trusted``; a study records a fit that is not as failed.
     """
     density = longitudinal_density(card, observations)
-    for rounds in attempts:
-        weighted = weighted_draws(density, rounds, rng)
+    for weighted in weighted_rounds(density, rounds, rng):
         if weighted.trusted and weighted.effective >= wanted:
             break
     points = equal_draws(weighted, 1, draws, rng)

@@ -10,7 +10,7 @@ be trusted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,6 +26,14 @@ FIRST_SCALE = 1.15
 #: normal score has 1.
 MIN_CURVATURE = 0.1
 MAX_STEPS = 200
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Of a multivariate t: its centre, shape (n,), and a root of its scale matrix, (n, n)."""
+
+    centre: Floats
+    root: Floats
 
 
 @compiled
@@ -222,20 +230,42 @@ def root_of_inverse(matrix: Floats, least: float) -> Floats:
     return np.asarray(vectors / np.sqrt(np.maximum(values, least)))
 
 
-def adapted(points: Floats, weight: Floats, centre: Floats, root: Floats) -> tuple[Floats, Floats]:
-    """Centre and root of the next proposals, from weighted points of the ones before.
+def first_proposal(slope: int, data: Floats, n: int) -> Proposal | None:
+    """Proposal around the mode, or None where no finite density was found.
+
+    Parameters
+    ----------
+    slope : int
+        Address of the log density with its gradient.
+    data : array
+        From :func:`mnbayes.numerics.posterior.pack`.
+    n : int
+        Number of coordinates.
+    """
+    centre, height = find_mode(slope, data, n)
+    if not np.isfinite(height):
+        return None
+    root = root_of_inverse(curvature(slope, data, centre), MIN_CURVATURE)
+    return Proposal(centre, FIRST_SCALE * root)
+
+
+def adapted(proposal: Proposal, points: Floats, weight: Floats) -> Proposal:
+    """The next proposal, from weighted points of the one before.
 
     Few effective draws know less of the covariance than the curvature at the mode does, so the
     two are mixed.
     """
     effective = 1.0 / (weight @ weight)
-    known = effective / (effective + 5.0 * centre.size)
+    known = effective / (effective + 5.0 * proposal.centre.size)
     mean = weight @ points
     centred = points - mean
     covariance = (centred * weight[:, None]).T @ centred
-    mixed = known * covariance + (1.0 - known) * (root @ root.T)
+    mixed = known * covariance + (1.0 - known) * (proposal.root @ proposal.root.T)
     values, vectors = np.linalg.eigh(mixed)
-    return known * mean + (1.0 - known) * centre, vectors * np.sqrt(np.maximum(values, 1e-10))
+    return Proposal(
+        known * mean + (1.0 - known) * proposal.centre,
+        vectors * np.sqrt(np.maximum(values, 1e-10)),
+    )
 
 
 @compiled
@@ -256,50 +286,3 @@ def resample(weight, start, count):
             cumulative += weight[i]
         out[j] = i
     return out
-
-
-def importance_draws(
-    slope: int,
-    value: int,
-    data: Floats,
-    normal: Floats,
-    chi_square: Floats,
-    rounds: Sequence[int],
-) -> tuple[Floats, Floats, float]:
-    """Points and smoothed weights, the proposal adapted over some rounds.
-
-    Parameters
-    ----------
-    slope, value : int
-        Addresses of the log density, with and without its gradient.
-    data : array
-        From :func:`mnbayes.numerics.posterior.pack`.
-    normal : array, shape (draw, n)
-        Standard normal draws of all rounds.
-    chi_square : array, shape (draw,)
-    rounds : sequence of int
-        Draws of each round; the last round's are returned.
-
-    Returns
-    -------
-    points : array, shape (draw of the last round, n)
-    weight : array
-        Normalised to sum 1.
-    k : float
-        Pareto shape of the last round's weights; inf where no mode was found.
-    """
-    n = normal.shape[1]
-    centre, height = find_mode(slope, data, n)
-    if not np.isfinite(height):
-        return np.zeros((1, n)), np.ones(1), np.inf
-    root = FIRST_SCALE * root_of_inverse(curvature(slope, data, centre), MIN_CURVATURE)
-    points, weight, k = np.zeros((1, n)), np.ones(1), np.inf
-    start = 0
-    for i, count in enumerate(rounds):
-        if i:
-            centre, root = adapted(points, weight, centre, root)
-        part = slice(start, start + count)
-        points, log_weight = propose(value, data, centre, root, normal[part], chi_square[part])
-        weight, k = smooth(log_weight)
-        start += count
-    return points, weight, float(k)
