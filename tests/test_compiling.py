@@ -45,12 +45,14 @@ def test_factor_and_inverse_are_those_of_lapack(n: int) -> None:
     rng = np.random.default_rng(n)
     root = rng.standard_normal((n, n + 2))
     matrix, factor, columns, inverse = np.full((4, n + 1, n + 1), np.nan)
-    lower = np.tril_indices(n)  # what is above the diagonal is not read
+    lower = np.tril_indices(n)  # what is above the diagonal is neither read nor written
     matrix[lower] = (root @ root.T)[lower]
     logdet = fill_root(matrix, factor, n)
     fill_inverse(factor, columns, inverse, n)
     assert logdet == pytest.approx(np.linalg.slogdet(root @ root.T)[1])
-    np.testing.assert_allclose(factor[:n, :n], np.linalg.cholesky(root @ root.T), rtol=1e-9)
+    expected = np.linalg.cholesky(root @ root.T)
+    np.testing.assert_allclose(factor[lower], expected[lower], rtol=1e-9)
+    assert np.isnan(factor[np.triu_indices(n + 1, 1)]).all()
     np.testing.assert_allclose(inverse[:n, :n], np.linalg.inv(root @ root.T), rtol=1e-7)
     assert np.isnan(factor[n]).all()
     assert np.isnan(inverse[n]).all()

@@ -15,7 +15,7 @@ from mnbayes.models.observations import Observations
 from mnbayes.numerics.groups import Floats
 
 #: Draws of each round, until a round's weights are to be trusted.
-ROUNDS = (750, 1000, 2000, 6000)
+ROUNDS = (750, 800, 2000, 6000)
 
 
 @dataclass(frozen=True)

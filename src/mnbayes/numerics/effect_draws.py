@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from mnbayes.numerics.compiling import compiled
-from mnbayes.numerics.inputs import split
+from mnbayes.numerics.inputs import RESIDUAL_SD, SERIAL_SD, begins
 from mnbayes.numerics.packed_means import GROUP, unpacked_means
 from mnbayes.numerics.posterior import given_point, parts
 from mnbayes.numerics.small_matrices import rows_product, solve_transposed
@@ -51,7 +51,7 @@ def draw_effects(points, data, values, member, fixed_noise, effect_noise, mean_n
     _, _, means, k = parts(data)
     effect, groups = unpacked_means(means, k)[1], unpacked_means(means, k)[-1]
     n_group, n_visit, most, length = int(means[0]), int(means[1]), int(means[2]), int(means[4])
-    n_fixed = fixed_noise.shape[1]
+    at, n_fixed = begins(k), fixed_noise.shape[1]
     fixed = np.zeros((n_draw, n_fixed))
     effects = np.zeros((n_draw, n_patient, 2 * k))
     loglik = np.zeros(n_draw)
@@ -64,7 +64,7 @@ def draw_effects(points, data, values, member, fixed_noise, effect_noise, mean_n
             _, inputs, given = given_point(points[d], data)
         loglik[d], mean, factor, sd = given[0], given[1], given[2], given[3]
         scaled, level_root, inverses = given[5], given[6], given[7]
-        residual_sd = split(inputs, k)[7]
+        residual_sd = inputs[at[RESIDUAL_SD] : at[SERIAL_SD]]
         standard = fixed_noise[d, : mean.size].copy()
         solve_transposed(factor, standard)
         fixed[d, : 3 * k] = inputs[: 3 * k]

@@ -17,15 +17,32 @@ def input_sizes(n_marker: int) -> dict[str, int]:
     return sizes | {"fixed_sd": 3 * n_marker + 1}
 
 
+#: Positions in :func:`begins`.
+CHANGE_MEAN, COVARIATE_SLOPE, CORRELATION, RESIDUAL_SD, SERIAL_SD = 1, 2, 6, 7, 8
+
+
 @compiled
-def split(inputs, k):
-    """The likelihood's inputs by name, in the order of :func:`input_sizes`; ``k`` markers."""
+def begins(k):
+    """Where each of the likelihood's inputs begins, and where they end; ``k`` markers."""
     after = 6 * k + k * (2 * k - 1)
     return (
-        inputs[:k], inputs[k : 2 * k], inputs[2 * k : 3 * k], inputs[3 * k : 4 * k],
-        inputs[4 * k : 5 * k], inputs[5 * k : 6 * k], inputs[6 * k : after],
-        inputs[after : after + k], inputs[after + k : after + 2 * k],
-        inputs[after + 2 * k : after + 2 * k + 1], inputs[after + 2 * k + 1 :],
+        0, k, 2 * k, 3 * k, 4 * k, 5 * k, 6 * k,
+        after, after + k, after + 2 * k, after + 2 * k + 1, after + 5 * k + 2,
+    )  # fmt: skip
+
+
+@compiled
+def split(inputs, k):
+    """The likelihood's inputs by name, in the order of :func:`input_sizes`; ``k`` markers.
+
+    Eleven views, which cost more than some of the work on them: what needs one or two takes them
+    by :func:`begins`.
+    """
+    at = begins(k)
+    return (
+        inputs[at[0] : at[1]], inputs[at[1] : at[2]], inputs[at[2] : at[3]], inputs[at[3] : at[4]],
+        inputs[at[4] : at[5]], inputs[at[5] : at[6]], inputs[at[6] : at[7]], inputs[at[7] : at[8]],
+        inputs[at[8] : at[9]], inputs[at[9] : at[10]], inputs[at[10] : at[11]],
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from mnbayes.numerics.compiling import compiled
 from mnbayes.numerics.correlation_factor import correlation_cholesky
-from mnbayes.numerics.inputs import split
+from mnbayes.numerics.inputs import CORRELATION, RESIDUAL_SD, begins
 from mnbayes.numerics.packed_means import GROUP, unpacked_means
 from mnbayes.numerics.small_matrices import fill_inverse, fill_root, rows_product, solve_transposed
 
@@ -32,8 +32,8 @@ from mnbayes.numerics.small_matrices import fill_inverse, fill_root, rows_produc
 @compiled
 def _effect_roots(inputs, k):
     """Roots of the patient effects' correlations, of their covariance, and of the levels'."""
-    unit = split(inputs, k)[6]
-    factor = correlation_cholesky(2.0 * unit - 1.0, 2 * k)
+    at = begins(k)
+    factor = correlation_cholesky(2.0 * inputs[at[CORRELATION] : at[RESIDUAL_SD]] - 1.0, 2 * k)
     scaled, level_root = np.zeros((2 * k, 2 * k)), np.zeros((2 * k, 2 * k))
     for i in range(2 * k):
         sd = inputs[4 * k + i]  # baseline_sd, then change_sd
@@ -105,7 +105,7 @@ def fixed_given_means(inputs, means, k):
     fixed_precision, factor = np.zeros((n_fixed, n_fixed)), np.zeros((n_fixed, n_fixed))
     loglik = means[7]
     for j in range(k):
-        residual_sd = inputs[6 * k + k * (2 * k - 1) + j]
+        residual_sd = inputs[begins(k)[RESIDUAL_SD] + j]
         variance[j] = residual_sd**2
         loglik -= freedom[j] * np.log(residual_sd) + 0.5 * squares[j] / variance[j]
     for i in range(n_fixed):

@@ -13,7 +13,14 @@ import numpy as np
 
 from mnbayes.numerics.compiling import compiled
 from mnbayes.numerics.correlation_factor import partial_gradient
-from mnbayes.numerics.inputs import split
+from mnbayes.numerics.inputs import (
+    CHANGE_MEAN,
+    CORRELATION,
+    COVARIATE_SLOPE,
+    RESIDUAL_SD,
+    SERIAL_SD,
+    begins,
+)
 from mnbayes.numerics.packed_means import GROUP, unpacked_means
 from mnbayes.numerics.patient_means import errors_of_means, fixed_given_means
 from mnbayes.numerics.small_matrices import fill_inverse
@@ -39,8 +46,12 @@ def loglik_and_gradient(inputs, means, k):
     gradient = np.zeros(inputs.size)
     if not np.isfinite(loglik):
         return loglik, gradient
-    unit, residual_sd = split(inputs, k)[6], split(inputs, k)[7]
-    d_mean, d_change, d_slope, _, _, _, d_unit, d_residual_sd, _, _, _ = split(gradient, k)
+    at = begins(k)
+    residual_sd = inputs[at[RESIDUAL_SD] : at[SERIAL_SD]]
+    partial = 2.0 * inputs[at[CORRELATION] : at[RESIDUAL_SD]] - 1.0
+    d_mean, d_change = gradient[:k], gradient[at[CHANGE_MEAN] : at[COVARIATE_SLOPE]]
+    d_slope = gradient[at[COVARIATE_SLOPE] : at[COVARIATE_SLOPE] + k]
+    d_residual_sd = gradient[at[RESIDUAL_SD] : at[SERIAL_SD]]
     (
         place, effect, scores, freedom, squares, pair_a, pair_b, pair_marker, pair_value,
         entry_row, entry_column, entry_value, groups,
@@ -125,8 +136,8 @@ def loglik_and_gradient(inputs, means, k):
         for j in range(i + 1):
             gradient[4 * k + i] += d_scaled[i, j] * correlation_factor[i, j]
             d_factor[i, j] = d_scaled[i, j] * inputs[4 * k + i]
-    d_partial = partial_gradient(2.0 * unit - 1.0, 2 * k, d_factor)
+    d_partial = partial_gradient(partial, 2 * k, d_factor)
     # In a loop: an assignment to a slice takes seconds to compile.
-    for i in range(unit.size):
-        d_unit[i] = 2.0 * d_partial[i]
+    for i in range(partial.size):
+        gradient[at[CORRELATION] + i] = 2.0 * d_partial[i]
     return loglik, gradient

@@ -1,8 +1,8 @@
 """Products, Cholesky factors and inverses of matrices of a few rows.
 
-Written out because a call into LAPACK costs more than the work on such matrices. Cholesky factors
-and inverses add multiples of whole rows, which run in vector registers without a sum being
-reordered (see :mod:`mnbayes.numerics.compiling`).
+Written out because a call into LAPACK costs more than the work on such matrices. Inverses add
+multiples of whole rows, which run in vector registers without a sum being reordered (see
+:mod:`mnbayes.numerics.compiling`); a Cholesky factor's sums are too short to gain from that.
 """
 
 from __future__ import annotations
@@ -38,37 +38,26 @@ def product(left, right):
 
 @compiled
 def fill_root(matrix, factor, n):
-    """Fill the lower Cholesky factor of the first ``n`` rows and columns.
+    """Fill the lower Cholesky factor of the first ``n`` rows and columns, and nothing above it.
 
     Returns
     -------
     float
         The log determinant, nan where the matrix is not positive definite.
     """
-    # The transposed factor, each of its rows taken off those below.
-    for i in range(n):
-        for j in range(i + 1):
-            factor[j, i] = matrix[i, j]
     pivots = 1.0
     logdet = 0.0
-    for j in range(n):
-        pivot = factor[j, j]
+    for i in range(n):
+        for j in range(i):
+            factor[i, j] = (matrix[i, j] - rows_product(factor, i, factor, j, j)) / factor[j, j]
+        pivot = matrix[i, i] - rows_product(factor, i, factor, i, i)
         if not pivot > 0.0:
             return np.nan
-        row = factor[j, j:n]
-        row /= np.sqrt(pivot)
-        for i in range(1, row.size):
-            times, after, below = row[i], row[i:], factor[j + i, j + i : n]
-            for c in range(below.size):
-                below[c] -= times * after[c]
+        factor[i, i] = np.sqrt(pivot)
         pivots *= pivot
         if not 1e-100 < pivots < 1e100:  # one logarithm for many pivots
             logdet += np.log(pivots)
             pivots = 1.0
-    for i in range(n):
-        for j in range(i):
-            factor[i, j] = factor[j, i]
-            factor[j, i] = 0.0
     return logdet + np.log(pivots)
 
 
@@ -83,25 +72,23 @@ def fill_inverse(factor, columns, inverse, n):
     n : int
     """
     for i in range(n):
-        row = columns[i]
-        for c in range(n):
-            row[c] = 0.0
-        for a in range(i):
-            times, above = factor[i, a], columns[a]
-            for c in range(a + 1):
-                row[c] -= times * above[c]
         for c in range(i):
-            row[c] /= factor[i, i]
-        row[i] = 1.0 / factor[i, i]
+            columns[i, c] = 0.0
+        for a in range(i):
+            times = factor[i, a]
+            for c in range(a + 1):
+                columns[i, c] -= times * columns[a, c]
+        for c in range(i):
+            columns[i, c] /= factor[i, i]
+        columns[i, i] = 1.0 / factor[i, i]
     for i in range(n):
         for j in range(i + 1):
             inverse[i, j] = 0.0
     for r in range(n):
-        row = columns[r]
         for i in range(r + 1):
-            times, sums = row[i], inverse[i]
+            times = columns[r, i]
             for j in range(i + 1):
-                sums[j] += times * row[j]
+                inverse[i, j] += times * columns[r, j]
     for i in range(n):
         for j in range(i):
             inverse[j, i] = inverse[i, j]
