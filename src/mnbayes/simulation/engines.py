@@ -61,10 +61,11 @@ def agreement(
         fitted again with :data:`MORE` times the draws, and has the rows of that.
     """
     simulations, fits = np.random.SeedSequence(seed).spawn(2)
-    rng = np.random.default_rng(fits)
     rows: list[tuple[object, ...]] = []
-    for number, stream in enumerate(simulations.spawn(n_cohorts)):
+    streams = zip(simulations.spawn(n_cohorts), fits.spawn(n_cohorts), strict=True)
+    for number, (stream, seeds) in enumerate(streams):
         progress(number, n_cohorts)
+        rng = np.random.default_rng(seeds)
         size = n_patients[number % len(n_patients)]
         (truth,) = simulate_cohorts(card, size, weeks, 1, np.random.default_rng(stream))
         found: list[tuple[object, ...]] = []
