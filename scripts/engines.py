@@ -1,8 +1,8 @@
 """Fit simulated cohorts with both engines; store how far they are apart for the tests.
 
 Run ``python scripts/engines.py`` after the model's or an engine's code or a card changed
-(``tests/test_engines.py`` then fails and says so); it takes a third of an hour. The result, with how it
-was made, is ``tests/reference/engines.json``.
+(``tests/test_engines.py`` then fails and says so); it takes some 20 minutes. The result, with how
+it was made, is ``tests/reference/engines.json``.
 """
 
 from __future__ import annotations
