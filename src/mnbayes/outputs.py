@@ -154,8 +154,7 @@ def write_run(
     """
     with whole_folder(folder) as place:
         for name in ("probabilities", "population", "estimates"):
-            tables = [getattr(result, name) for result in run.reported]
-            pd.concat(tables, ignore_index=True).to_csv(place / f"{name}.csv", index=False)
+            run.rows(name).to_csv(place / f"{name}.csv", index=False)
         diagnostics_table(run).to_csv(place / "diagnostics.csv", index=False)
         for name, file in TABLES.items():
             filled = [t for r in run.results if not (t := getattr(r, name)).empty]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from mnbayes.cohort import Cohort
 from mnbayes.definitions import Definitions
 from mnbayes.results import Result
@@ -56,14 +58,21 @@ class Run:
     plan: Plan | None = None
 
     @property
-    def reported(self) -> tuple[Result | PublishedResult, ...]:
-        """What has rows in ``estimates.csv``, ``probabilities.csv`` and ``population.csv``."""
-        return self.results if self.published is None else (*self.results, self.published)
-
-    @property
     def converged(self) -> bool:
         """Whether every fit passed the gate."""
         beside = [result for result in (self.published, self.historical) if result is not None]
         return all(result.fit.diagnostics.converged for result in self.results) and all(
             result.converged for result in beside
         )
+
+    def rows(self, table: str) -> pd.DataFrame:
+        """One table of every result and of the published numbers, one below the other.
+
+        Parameters
+        ----------
+        table : str
+            ``estimates``, ``probabilities`` or ``population``.
+        """
+        published = () if self.published is None else (self.published,)
+        tables: list[pd.DataFrame] = [getattr(r, table) for r in (*self.results, *published)]
+        return pd.concat(tables, ignore_index=True)

@@ -221,10 +221,7 @@ def load_run(folder: str | Path) -> StoredRun:
 
 def stored(run: Run, name: str) -> StoredRun:
     """A run in memory, as :func:`load_run` would read it back from a folder of that name."""
-    tables = {
-        table: pd.concat([getattr(result, table) for result in run.reported], ignore_index=True)
-        for table in ROW_KEYS
-    }
+    tables = {table: run.rows(table) for table in ROW_KEYS}
     draws = {
         result.name: {
             group: result.fit.tree[group].to_dataset()["visit_change"] for group in _GROUPS
