@@ -20,10 +20,10 @@ from peers import routes
 from rich.console import Console
 from rich.table import Table
 
-from mnbayes.cards import load_card
-from mnbayes.cohort import load_cohort
-from mnbayes.fitting import Sampling, fit
-from mnbayes.resources import embedded_cohort
+from mnbayes.base.resources import embedded_cohort
+from mnbayes.cards.card import load_card
+from mnbayes.data.cohort import load_cohort
+from mnbayes.inference.fit import Sampling, fit
 
 REFERENCE = Path(__file__).parents[1] / "tests" / "reference" / "brms_proteinuria.json"
 DRAWS = 5000

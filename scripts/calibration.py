@@ -22,16 +22,16 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from mnbayes.calibration.replicates import CODE, calibration_study
-from mnbayes.calibration.result import Calibration, as_plain, calibration_of, reading
-from mnbayes.calibration.simulate import Setting
-from mnbayes.calibration.wrong import with_scaled_prior, with_shared_effects
-from mnbayes.cards import load_card
-from mnbayes.cohort import load_cohort
-from mnbayes.definitions import load_definitions
-from mnbayes.models.observations import observations
-from mnbayes.resources import calibration_file, embedded_cohort
-from mnbayes.simulation.fingerprint import fingerprint
+from mnbayes.analyses.calibration.replicates import CODE, calibration_study
+from mnbayes.analyses.calibration.result import Calibration, as_plain, calibration_of, reading
+from mnbayes.analyses.calibration.simulate import Setting
+from mnbayes.analyses.calibration.wrong import with_scaled_prior, with_shared_effects
+from mnbayes.base.resources import calibration_file, embedded_cohort
+from mnbayes.cards.card import load_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.data.cohort import load_cohort
+from mnbayes.data.observations import observations
+from mnbayes.studies.fingerprint import fingerprint
 from mnbayes.studies.run import run_study
 
 SEED = 20261122

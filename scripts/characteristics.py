@@ -11,10 +11,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mnbayes.characteristics.command import PATIENTS, run_characteristics, write_characteristics
-from mnbayes.characteristics.stored import stored_folder
-from mnbayes.terminal.characteristics import show_characteristics
-from mnbayes.terminal.run import progress_bars
+from mnbayes.analyses.characteristics.command import (
+    PATIENTS,
+    run_characteristics,
+    write_characteristics,
+)
+from mnbayes.analyses.characteristics.stored import stored_folder
+from mnbayes.analyses.characteristics.terminal import show_characteristics
+from mnbayes.report.terminal import progress_bars
 
 SEED = 20261122
 #: Numbers of patients and replicates for each model. The first rule, on remission, needs albumin,

@@ -15,10 +15,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from mnbayes.cards import load_card
-from mnbayes.definitions import load_definitions
-from mnbayes.simulation.engines import DRAWS, MORE, agreement, agreement_summary
-from mnbayes.simulation.fingerprint import ENGINE_CODE, fingerprint
+from mnbayes.cards.card import load_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.studies.engines import DRAWS, MORE, agreement, agreement_summary
+from mnbayes.studies.fingerprint import ENGINE_CODE, fingerprint
 
 REFERENCE = Path(__file__).parents[1] / "tests" / "reference" / "engines.json"
 CARD = "proteinuria"

@@ -12,13 +12,13 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from mnbayes.cards import load_card
-from mnbayes.definitions import load_definitions
-from mnbayes.historical.card import load_historical_card
-from mnbayes.historical.matching import match_card, match_published
-from mnbayes.historical.stored import stored_rate
-from mnbayes.historical.table import load_historical
-from mnbayes.prior_sets import load_prior_set
+from mnbayes.analyses.historical.card import load_historical_card
+from mnbayes.analyses.historical.matching import match_card, match_published
+from mnbayes.analyses.historical.stored import stored_rate
+from mnbayes.analyses.historical.table import load_historical
+from mnbayes.cards.card import load_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.prior_sets import load_prior_set
 
 
 def main() -> int:

@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from mnbayes.cards import load_card
-from mnbayes.simulation.fingerprint import fingerprint
-from mnbayes.simulation.recovery import coverage, recover
+from mnbayes.cards.card import load_card
+from mnbayes.studies.fingerprint import fingerprint
+from mnbayes.studies.recovery import coverage, recover
 
 REFERENCE = Path(__file__).parents[1] / "tests" / "reference" / "recovery.json"
 WEEKS = (0.0, 1.0, 2.0, 4.0, 12.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mnbayes.markers import MARKERS
+from mnbayes.data.markers import MARKERS
 
 TYPICAL = {
     "urine_protein_24h": 5.0,

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnbayes.cards import Card, load_card
-from mnbayes.cohort import Cohort, load_cohort
-from mnbayes.definitions import Definitions, load_definitions
-from mnbayes.fitting import Fit, Sampling, fit
-from mnbayes.markers import MARKERS
-from mnbayes.resources import embedded_cohort
+from mnbayes.base.resources import embedded_cohort
+from mnbayes.cards.card import Card, load_card
+from mnbayes.cards.definitions import Definitions, load_definitions
+from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.markers import MARKERS
+from mnbayes.inference.fit import Fit, Sampling, fit
 
 MakeCohort = Callable[..., Cohort]
 

@@ -9,11 +9,11 @@ import pandas as pd
 import xarray as xr
 from trees import make_tree
 
-from mnbayes.definitions import load_definitions
-from mnbayes.design.evidence import Evidence
-from mnbayes.design.rules import DecisionCard, load_rules
-from mnbayes.probability_tables import probability_table
-from mnbayes.remission import not_evaluable, response_draws
+from mnbayes.analyses.design.evidence import Evidence
+from mnbayes.analyses.design.rules import DecisionCard, load_rules
+from mnbayes.answers.probability_tables import probability_table
+from mnbayes.answers.response_draws import not_evaluable, response_draws
+from mnbayes.cards.definitions import load_definitions
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
 DEFINITIONS = load_definitions()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from mnbayes.historical.card import HistoricalCard, load_historical_card
-from mnbayes.historical.table import COLUMNS, HistoricalTable
+from mnbayes.analyses.historical.card import HistoricalCard, load_historical_card
+from mnbayes.analyses.historical.table import COLUMNS, HistoricalTable
 
 #: RBesT's data set AS: placebo responders in eight trials of ankylosing spondylitis.
 AS_RESPONDERS = (23, 12, 19, 9, 39, 6, 9, 10)

@@ -16,11 +16,11 @@ import pytest
 from scipy import optimize, stats
 from scipy.special import ndtri
 
-from mnbayes.cards import load_card
-from mnbayes.cohort import load_cohort
-from mnbayes.fitting import Sampling, fit
-from mnbayes.overrides import apply_changes, parse_setting
-from mnbayes.resources import embedded_cohort
+from mnbayes.base.resources import embedded_cohort
+from mnbayes.cards.card import load_card
+from mnbayes.cards.overrides import apply_changes, parse_setting
+from mnbayes.data.cohort import load_cohort
+from mnbayes.inference.fit import Sampling, fit
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "tests" / "reference" / "brms_proteinuria.json"

@@ -13,28 +13,28 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mnbayes.calibration import command
-from mnbayes.calibration.posterior import posterior_case
-from mnbayes.calibration.quantities import loglik, population_of, test_quantities
-from mnbayes.calibration.replicates import OWN, calibration_study, quantities, replicate
-from mnbayes.calibration.result import (
+from mnbayes.analyses.calibration import command
+from mnbayes.analyses.calibration.posterior import posterior_case
+from mnbayes.analyses.calibration.quantities import loglik, population_of, test_quantities
+from mnbayes.analyses.calibration.replicates import OWN, calibration_study, quantities, replicate
+from mnbayes.analyses.calibration.result import (
     COLUMNS,
     Calibration,
     as_plain,
     calibration_of,
     from_plain,
 )
-from mnbayes.calibration.sampler import thorough_fit
-from mnbayes.calibration.simulate import Setting, UntrustedFitError, arranged, prior_case
-from mnbayes.calibration.wrong import scaled_prior, with_scaled_prior, with_shared_effects
-from mnbayes.cards import Card, load_card
-from mnbayes.cohort import load_cohort
-from mnbayes.collapsed.fits import StudyFit, study_fit
-from mnbayes.definitions import load_definitions
-from mnbayes.models.observations import Observations, observations
-from mnbayes.overrides import apply_changes, parse_setting
-from mnbayes.problems import InputError
-from mnbayes.resources import embedded_cohort
+from mnbayes.analyses.calibration.sampler import thorough_fit
+from mnbayes.analyses.calibration.simulate import Setting, UntrustedFitError, arranged, prior_case
+from mnbayes.analyses.calibration.wrong import scaled_prior, with_scaled_prior, with_shared_effects
+from mnbayes.base.problems import InputError
+from mnbayes.base.resources import embedded_cohort
+from mnbayes.cards.card import Card, load_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.overrides import apply_changes, parse_setting
+from mnbayes.data.cohort import load_cohort
+from mnbayes.data.observations import Observations, observations
+from mnbayes.inference.study_fits import StudyFit, study_fit
 from mnbayes.studies.run import run_study
 
 # A helper by that name is no test.

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mnbayes.calibration.bands import check, critical, simultaneous
-from mnbayes.calibration.ranks import counts, ranks
-from mnbayes.calibration.result import reading
+from mnbayes.analyses.calibration.bands import check, critical, simultaneous
+from mnbayes.analyses.calibration.ranks import counts, ranks
+from mnbayes.analyses.calibration.result import reading
 
 UNIFORM = np.full(10, 100)
 

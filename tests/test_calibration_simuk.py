@@ -1,8 +1,8 @@
 """Calibration by other hands: simuk simulates and ranks, from the card as PyMC would state it.
 
 The truths and data are PyMC's, drawn from a model with every patient effect explicit; the ranks are
-simuk's. Only the posteriors are mnbayes's. So nothing of ``mnbayes.calibration`` is used but the
-bands, and a slip in how it simulates or ranks would show here as a disagreement.
+simuk's. Only the posteriors are mnbayes's. So nothing of ``mnbayes.analyses.calibration`` is used
+but the bands, and a slip in how it simulates or ranks would show here as a disagreement.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mnbayes.calibration.bands import check
-from mnbayes.calibration.ranks import counts
-from mnbayes.calibration.sampler import thorough_fit
-from mnbayes.cards import Card, load_card
-from mnbayes.cohort import load_cohort
-from mnbayes.models.observations import Observations, observations
-from mnbayes.resources import embedded_cohort
+from mnbayes.analyses.calibration.bands import check
+from mnbayes.analyses.calibration.ranks import counts
+from mnbayes.analyses.calibration.sampler import thorough_fit
+from mnbayes.base.resources import embedded_cohort
+from mnbayes.cards.card import Card, load_card
+from mnbayes.data.cohort import load_cohort
+from mnbayes.data.observations import Observations, observations
 
 DRAWS, SIMULATIONS, LEVEL = 99, 200, 0.95
 #: Ranked parameters; simuk's names are those of the PyMC model.

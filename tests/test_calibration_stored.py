@@ -6,23 +6,23 @@ from dataclasses import replace
 
 import pytest
 
-from mnbayes.calibration.replicates import CODE, calibration_study
-from mnbayes.calibration.simulate import Setting
-from mnbayes.cards import load_card
-from mnbayes.cohort import load_cohort
-from mnbayes.definitions import load_definitions
-from mnbayes.models.observations import observations
-from mnbayes.overrides import apply_changes, parse_setting
-from mnbayes.plots.calibration import calibration_figure
-from mnbayes.report.calibration import (
+from mnbayes.analyses.calibration.figure import calibration_figure
+from mnbayes.analyses.calibration.replicates import CODE, calibration_study
+from mnbayes.analyses.calibration.section import (
     StoredCalibration,
     calibration_section,
     stored_calibration,
     what_was_done,
 )
+from mnbayes.analyses.calibration.simulate import Setting
+from mnbayes.base.resources import embedded_cohort
+from mnbayes.cards.card import load_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.overrides import apply_changes, parse_setting
+from mnbayes.data.cohort import load_cohort
+from mnbayes.data.observations import observations
 from mnbayes.report.render import environment
-from mnbayes.resources import embedded_cohort
-from mnbayes.simulation.fingerprint import fingerprint
+from mnbayes.studies.fingerprint import fingerprint
 
 AGAIN = "the engine's code or a card has changed since: run `python scripts/calibration.py`"
 

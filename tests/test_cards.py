@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mnbayes import cards, overrides
-from mnbayes.problems import InputError
-from mnbayes.resources import models_folder
+from mnbayes.base.problems import InputError
+from mnbayes.base.resources import models_folder
+from mnbayes.cards import overrides
+from mnbayes.cards.card import card as cards
 
 PROTEINURIA = cards.load_card("proteinuria")
 

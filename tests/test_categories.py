@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mnbayes.categories import CATEGORIES, Interval, Kleene, classify
-from mnbayes.definitions import load_definitions
+from mnbayes.answers.categories import CATEGORIES, Interval, Kleene, classify
+from mnbayes.cards.definitions import load_definitions
 
 DEFINITIONS = load_definitions(Path(__file__).parents[1] / "models" / "definitions.toml")
 

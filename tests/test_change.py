@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, stats
 from trees import default_hyper, make_tree
 
-from mnbayes.change import (
+from mnbayes.answers.change import (
     BEST_COLUMNS,
     PATIENT_COLUMNS,
     best_reduction,

@@ -11,13 +11,11 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-import mnbayes.characteristics.scenarios as sc
-from mnbayes.cards import load_card
-from mnbayes.categories import classify
-from mnbayes.characteristics import command
-from mnbayes.characteristics.command import run_characteristics
-from mnbayes.characteristics.fits import population_fit
-from mnbayes.characteristics.judges import (
+import mnbayes.analyses.characteristics.scenarios as sc
+from mnbayes.analyses.characteristics import command
+from mnbayes.analyses.characteristics.command import run_characteristics
+from mnbayes.analyses.characteristics.fits import population_fit
+from mnbayes.analyses.characteristics.judges import (
     BETWEEN,
     FALSE,
     TRUE,
@@ -26,8 +24,13 @@ from mnbayes.characteristics.judges import (
     rule_judges,
     truth_of,
 )
-from mnbayes.characteristics.readings import counted, exact_majority, majority, wilcoxon_fall
-from mnbayes.characteristics.replicate import (
+from mnbayes.analyses.characteristics.readings import (
+    counted,
+    exact_majority,
+    majority,
+    wilcoxon_fall,
+)
+from mnbayes.analyses.characteristics.replicate import (
     Setting,
     fall_share,
     observed,
@@ -35,22 +38,24 @@ from mnbayes.characteristics.replicate import (
     replicate,
     rule_columns,
 )
-from mnbayes.characteristics.result import read_result
-from mnbayes.characteristics.scenarios import (
+from mnbayes.analyses.characteristics.result import read_result
+from mnbayes.analyses.characteristics.scenarios import (
     MARKERS,
     WEEKS,
     find_scenario,
     register_scenario,
     scenarios,
 )
-from mnbayes.characteristics.summary import decisions, estimates
-from mnbayes.collapsed.fits import study_fit
-from mnbayes.definitions import load_definitions
-from mnbayes.design.rules import load_rules
-from mnbayes.montecarlo import normal_points
-from mnbayes.population import population_share
-from mnbayes.problems import InputError
-from mnbayes.remission import POINTS, POINTS_SEED
+from mnbayes.analyses.characteristics.summary import decisions, estimates
+from mnbayes.analyses.design.rules import load_rules
+from mnbayes.answers.categories import classify
+from mnbayes.answers.population import population_share
+from mnbayes.answers.response_draws import POINTS, POINTS_SEED
+from mnbayes.base.montecarlo import normal_points
+from mnbayes.base.problems import InputError
+from mnbayes.cards.card import load_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.inference.study_fits import study_fit
 
 MANY = 40_000
 DEFINITIONS = load_definitions()
@@ -336,7 +341,7 @@ def test_a_fit_that_fails_keeps_the_tests_beside_it(monkeypatch: pytest.MonkeyPa
     def broken(*_: object) -> None:
         raise np.linalg.LinAlgError("Matrix is not positive definite.")
 
-    monkeypatch.setattr("mnbayes.characteristics.replicate.population_fit", broken)
+    monkeypatch.setattr("mnbayes.analyses.characteristics.replicate.population_fit", broken)
     setting = Setting(CARD, DEFINITIONS, RULES, {s.name: s for s in scenarios()})
     cell = {"scenario": "change", "patients": 8}
     found = replicate(np.random.SeedSequence(7), cell, setting)

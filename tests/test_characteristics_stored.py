@@ -9,25 +9,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnbayes.cards import load_card
-from mnbayes.characteristics import words
-from mnbayes.characteristics.judges import BETWEEN, FALSE, TRUE, other_judges, rule_judges
-from mnbayes.characteristics.result import (
+from mnbayes.analyses.characteristics import section as report
+from mnbayes.analyses.characteristics import words
+from mnbayes.analyses.characteristics.figure import characteristics_figures
+from mnbayes.analyses.characteristics.judges import BETWEEN, FALSE, TRUE, other_judges, rule_judges
+from mnbayes.analyses.characteristics.result import (
     Characteristics,
     Described,
     read_result,
     result_files,
 )
-from mnbayes.characteristics.scenarios import Simulated, find_scenario, scenarios
-from mnbayes.characteristics.stored import behaviour, is_current, made_of, stored_results
-from mnbayes.definitions import load_definitions
-from mnbayes.design.rules import load_rules
-from mnbayes.overrides import apply_changes, parse_setting
-from mnbayes.plots.characteristics import characteristics_figures
-from mnbayes.plots.gallery import png_bytes
-from mnbayes.report import characteristics as report
+from mnbayes.analyses.characteristics.scenarios import Simulated, find_scenario, scenarios
+from mnbayes.analyses.characteristics.stored import behaviour, is_current, made_of, stored_results
+from mnbayes.analyses.characteristics.terminal import show_characteristics
+from mnbayes.analyses.design.rules import load_rules
+from mnbayes.cards.card import load_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.overrides import apply_changes, parse_setting
+from mnbayes.report.gallery import png_bytes
 from mnbayes.report.render import environment
-from mnbayes.terminal.characteristics import show_characteristics
 
 TEMPLATES = Path(report.__file__).parent / "templates"
 CARD, DEFINITIONS = load_card("proteinuria"), load_definitions()
@@ -160,7 +160,7 @@ def small(patients: tuple[int, ...] = (4, 8)) -> Characteristics:
                 decisions.append(
                     (name, n, judge.name, 400, 0.5, meaning, go, 0.02, 0.05, 0.01, 0.05, 0.01, 0.0)
                 )
-    from mnbayes.characteristics.summary import DECISION_COLUMNS, ESTIMATE_COLUMNS
+    from mnbayes.analyses.characteristics.summary import DECISION_COLUMNS, ESTIMATE_COLUMNS
 
     return Characteristics(
         model="proteinuria", prior_set="weak", definitions="kdigo-like", replicates=400,

@@ -16,9 +16,9 @@ import xarray as xr
 from cohorts import small_cohort_frames, write_cohort
 from typer.testing import CliRunner
 
+from mnbayes.answers.response_draws import CATEGORIES
 from mnbayes.cli import app
-from mnbayes.outputs import MANIFEST
-from mnbayes.remission import CATEGORIES
+from mnbayes.run.outputs import MANIFEST
 
 ROOT = Path(__file__).parents[1]
 runner = CliRunner()

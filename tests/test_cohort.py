@@ -15,9 +15,9 @@ import pandas as pd
 import pytest
 from cohorts import small_cohort_frames, write_cohort
 
-from mnbayes.cohort import Cohort, load_cohort
-from mnbayes.markers import MARKERS
-from mnbayes.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.markers import MARKERS
 
 PATIENTS = "patient,sex,age_years,bmi,infusions,withdrew_week\n"
 MEASUREMENTS = "patient,week,marker,value,unit,lower,upper\n"
@@ -597,7 +597,7 @@ def test_a_large_table_of_another_study_is_refused_quickly(tmp_path: Path, kind:
 
 def test_importing_the_module_loads_no_heavy_library() -> None:
     code = (
-        "import sys, mnbayes.cohort; "
+        "import sys, mnbayes.data.cohort; "
         "sys.exit(' '.join({'pandas', 'pandera', 'pint', 'pymc'} & set(sys.modules)) or None)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

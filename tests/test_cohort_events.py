@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from cohorts import small_cohort_frames, write_cohort
 
-from mnbayes.cohort import Cohort, load_cohort
-from mnbayes.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.data.cohort import Cohort, load_cohort
 
 HEADER = "patient,week,term,grade\n"
 

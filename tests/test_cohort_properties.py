@@ -11,9 +11,9 @@ from cohorts import small_cohort_frames, write_cohort
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mnbayes.cohort import Cohort, load_cohort
-from mnbayes.markers import MARKERS
-from mnbayes.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.markers import MARKERS
 
 QUIET = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from test_longitudinal import structured
 
-from mnbayes.cards import Card, load_card
-from mnbayes.collapsed.effects import complete_draws
-from mnbayes.collapsed.engine import Weighted, equal_draws, weighted_draws, weighted_rounds
-from mnbayes.collapsed.fits import study_fit
-from mnbayes.fitting import Fit
+from mnbayes.cards.card import Card, load_card
+from mnbayes.data.observations import observations
+from mnbayes.inference.collapsed import Weighted, equal_draws, weighted_draws, weighted_rounds
+from mnbayes.inference.collapsed_effects import complete_draws
+from mnbayes.inference.fit import Fit
+from mnbayes.inference.study_fits import study_fit
 from mnbayes.models import effects as fx
 from mnbayes.models.density import longitudinal_density
 from mnbayes.models.fixed_effects import draw_fixed_effects
-from mnbayes.models.observations import observations
 from mnbayes.numerics import importance, posterior
 from mnbayes.numerics.groups import Floats
 

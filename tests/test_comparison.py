@@ -22,14 +22,18 @@ from typer.testing import CliRunner
 
 import mnbayes
 from mnbayes import pipeline, report
-from mnbayes.cards import load_card
-from mnbayes.cli import app
-from mnbayes.cohort import Cohort, load_cohort
-from mnbayes.comparison.files import every_number
-from mnbayes.comparison.history import EarlierRun, History, earlier_runs, post_hoc_sentences, record
-from mnbayes.comparison.inputs import compare_priors, compare_settings
-from mnbayes.comparison.reported import COLUMNS, KEYS, estimate_errors, reported_numbers
-from mnbayes.comparison.runs import (
+from mnbayes.analyses.comparison.figure import main_differences
+from mnbayes.analyses.comparison.files import every_number
+from mnbayes.analyses.comparison.history import (
+    EarlierRun,
+    History,
+    earlier_runs,
+    post_hoc_sentences,
+    record,
+)
+from mnbayes.analyses.comparison.inputs import compare_priors, compare_settings
+from mnbayes.analyses.comparison.reported import COLUMNS, KEYS, estimate_errors, reported_numbers
+from mnbayes.analyses.comparison.runs import (
     BEYOND,
     Comparison,
     compare,
@@ -37,23 +41,25 @@ from mnbayes.comparison.runs import (
     compare_runs,
     main_numbers,
 )
-from mnbayes.comparison.stored_run import load_run, stored
-from mnbayes.comparison.words import difference, label, units, value
-from mnbayes.definitions import Definitions, load_definitions
-from mnbayes.fitting import Fit, Sampling
+from mnbayes.analyses.comparison.section import difference as report_difference
+from mnbayes.analyses.comparison.stored_run import load_run, stored
+from mnbayes.analyses.comparison.words import difference, label, units, value
+from mnbayes.answers.results import Result, summarise
+from mnbayes.base.problems import InputError
+from mnbayes.base.resources import embedded_cohort
+from mnbayes.cards.card import load_card
+from mnbayes.cards.definitions import Definitions, load_definitions
+from mnbayes.cards.overrides import with_priors
+from mnbayes.cli import app
+from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.observations import observations
 from mnbayes.inference.diagnostics import Diagnostics
-from mnbayes.manifest import manifest
-from mnbayes.models.observations import observations
-from mnbayes.outputs import MANIFEST, write_run
-from mnbayes.overrides import with_priors
+from mnbayes.inference.fit import Fit, Sampling
 from mnbayes.pipeline import Job, Worked, run_job
-from mnbayes.plots.comparison import main_differences
-from mnbayes.problems import InputError
-from mnbayes.report.comparison import difference as report_difference
 from mnbayes.report.render import environment
-from mnbayes.resources import embedded_cohort
-from mnbayes.results import Result, summarise
-from mnbayes.run import Run
+from mnbayes.run.manifest import manifest
+from mnbayes.run.outputs import MANIFEST, write_run
+from mnbayes.run.run import Run
 
 GOOD = Diagnostics(0, 1.001, 900.0, 800.0, 0.9, ())
 BAD = Diagnostics(3, 1.2, 90.0, 80.0, 0.9, ("3 divergent transitions",))

@@ -12,12 +12,12 @@ from mnbayes.numerics.small_matrices import fill_inverse, fill_root
 
 GRADIENTS = """
 import numpy as np
-from mnbayes.cards import load_card
-from mnbayes.cohort import load_cohort
+from mnbayes.cards.card import load_card
+from mnbayes.data.cohort import load_cohort
 from mnbayes.models.density import longitudinal_density
-from mnbayes.models.observations import observations
+from mnbayes.data.observations import observations
 from mnbayes.numerics.posterior import evaluate, gradient_function
-from mnbayes.resources import embedded_cohort
+from mnbayes.base.resources import embedded_cohort
 
 card = load_card("remission")
 density = longitudinal_density(card, observations(card, load_cohort(embedded_cohort())))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from mnbayes.cards.families import partial_correlation_alpha
 from mnbayes.models.correlation import Kind, all_partials, free_partials, partial_alpha
 from mnbayes.models.effects import cholesky_from_unit
-from mnbayes.priors import partial_correlation_alpha
 
 
 def matrices(kind: Kind, n_marker: int, n: int = 500) -> np.ndarray:

@@ -13,9 +13,15 @@ from scipy import stats
 from test_plots import BAD, DEFINITIONS, result_of, texts
 from trees import make_tree
 
-from mnbayes.cards import load_card
-from mnbayes.cohort import Cohort
-from mnbayes.correlations import (
+from mnbayes.analyses.correlations.figure import correlations
+from mnbayes.analyses.correlations.section import (
+    correlation_spanned,
+    questions,
+    signed,
+    together,
+    verdict,
+)
+from mnbayes.analyses.correlations.table import (
     CORRELATION_COLUMNS,
     FIXED,
     correlation_table,
@@ -23,19 +29,13 @@ from mnbayes.correlations import (
     pair_draws,
     pairs,
 )
-from mnbayes.markers import MARKERS
+from mnbayes.answers.results import Result
+from mnbayes.cards.card import load_card
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.markers import MARKERS
 from mnbayes.models.effects import parameters_from_draws
 from mnbayes.models.likelihood import draw_prior
-from mnbayes.plots import correlations
-from mnbayes.report.correlations import (
-    correlation_spanned,
-    questions,
-    signed,
-    together,
-    verdict,
-)
-from mnbayes.results import Result
-from mnbayes.run import Run
+from mnbayes.run.run import Run
 
 PROTEIN = "urine_protein_24h"
 JOINT = (PROTEIN, "albumin", "cd3", "cd4", "cd8", "b_cell", "nk_cell")

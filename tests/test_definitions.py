@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from mnbayes.definitions import CATEGORIES, load_definitions
-from mnbayes.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.cards.definitions import CATEGORIES, load_definitions
 
 CARD = Path(__file__).parents[1] / "models" / "definitions.toml"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnbayes.denominators import COLUMNS, exact_interval, response_counts
+from mnbayes.answers.denominators import COLUMNS, exact_interval, response_counts
 
 
 @pytest.mark.parametrize(

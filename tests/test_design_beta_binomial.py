@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mnbayes.design.beta_binomial import (
+from mnbayes.analyses.design.beta_binomial import (
     Beta,
     at_least,
     chances,
@@ -16,7 +16,7 @@ from mnbayes.design.beta_binomial import (
     least_count,
     nodes,
 )
-from mnbayes.design.rules import Criteria
+from mnbayes.analyses.design.rules import Criteria
 
 JEFFREYS = Beta(0.5, 0.5)
 RULE = Criteria(reference=0.25, confidence=0.95, target=0.35, target_confidence=0.5)

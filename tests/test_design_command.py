@@ -12,14 +12,14 @@ from designs import CARD, DEFINITIONS, PROTEIN, evidence_from, short, stored_run
 from matplotlib.text import Text
 from trees import make_tree
 
-from mnbayes.design.beta_binomial import Beta
-from mnbayes.design.command import chosen_rules, run_design
-from mnbayes.design.plan import plan_counts, plan_evidence
-from mnbayes.plots.design import design_figures
-from mnbayes.problems import InputError
-from mnbayes.report.design import decision_section
+from mnbayes.analyses.design.beta_binomial import Beta
+from mnbayes.analyses.design.command import chosen_rules, run_design
+from mnbayes.analyses.design.figure import design_figures
+from mnbayes.analyses.design.plan import plan_counts, plan_evidence
+from mnbayes.analyses.design.section import decision_section
+from mnbayes.analyses.design.terminal import show_design
+from mnbayes.base.problems import InputError
 from mnbayes.report.render import environment
-from mnbayes.terminal.design import show_design
 
 SMALL = {"patients": [10, 20], "withdrawal": [0.0, 0.2], "confidence": [0.9]}
 FILES = {

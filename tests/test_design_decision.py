@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trees import make_tree
 
-from mnbayes.change import estimates
-from mnbayes.definitions import Definitions
-from mnbayes.design import decide, load_rules, verdicts, words
-from mnbayes.design.plan import plan_evidence
-from mnbayes.design.rules import Bound, Criteria, Rule, criteria_of
-from mnbayes.problems import InputError
-from mnbayes.resources import models_folder
+from mnbayes.analyses.design import decide, load_rules, verdicts, words
+from mnbayes.analyses.design.plan import plan_evidence
+from mnbayes.analyses.design.rules import Bound, Criteria, Rule, criteria_of
+from mnbayes.answers.change import estimates
+from mnbayes.base.problems import InputError
+from mnbayes.base.resources import models_folder
+from mnbayes.cards.definitions import Definitions
 
 RULE = Criteria(reference=0.2, confidence=0.8, target=0.4, target_confidence=0.5)
 REMISSION, EFFECTIVE, RATIO = CARD.rule

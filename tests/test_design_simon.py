@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from mnbayes.design.simon import TwoStageDesign, single_stage, two_stage
+from mnbayes.analyses.design.simon import TwoStageDesign, single_stage, two_stage
 
 #: Simon 1989, tables 1 and 2: p0, p1, alpha, beta; optimal and minimax as r1/n1, r/n, EN, PET.
 #: PET is left out where the printed table is not at hand.

@@ -9,14 +9,14 @@ from designs import CARD, DEFINITIONS, PROTEIN, evidence_from, short
 from scipy import stats
 from trees import MARKERS, Hyper, make_tree
 
-from mnbayes.design.beta_binomial import Beta, chances
-from mnbayes.design.decision import decide
-from mnbayes.design.evidence import Counts
-from mnbayes.design.plan import plan_counts, plan_evidence
-from mnbayes.design.rules import criteria_of
-from mnbayes.design.shares import measured_share, true_share
-from mnbayes.design.success import DesignPrior, assurance_table, main_rows
-from mnbayes.montecarlo import mcse
+from mnbayes.analyses.design.beta_binomial import Beta, chances
+from mnbayes.analyses.design.decision import decide
+from mnbayes.analyses.design.evidence import Counts
+from mnbayes.analyses.design.plan import plan_counts, plan_evidence
+from mnbayes.analyses.design.rules import criteria_of
+from mnbayes.analyses.design.shares import measured_share, true_share
+from mnbayes.analyses.design.success import DesignPrior, assurance_table, main_rows
+from mnbayes.base.montecarlo import mcse
 
 RULE = criteria_of(CARD.rule[0], DEFINITIONS)
 

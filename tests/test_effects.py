@@ -7,9 +7,9 @@ import pytest
 from conftest import simulate_cohort
 from scipy import stats
 
-from mnbayes.cards import load_card
+from mnbayes.cards.card import load_card
+from mnbayes.data.observations import Observations, observations
 from mnbayes.models import effects as fx
-from mnbayes.models.observations import Observations, observations
 
 N = 40_000
 

@@ -6,14 +6,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mnbayes import priors
-from mnbayes.definitions import load_definitions
-from mnbayes.elicitation.beliefs import Belief, BeliefError, Quantity, parse_belief
-from mnbayes.elicitation.command import elicit_prior
-from mnbayes.elicitation.elicit import elicit, read_prior_belief
-from mnbayes.plots.elicitation import elicited_prior
-from mnbayes.problems import InputError
-from mnbayes.terminal.elicitation import density_rows, show_elicitation
+from mnbayes.analyses.priors.elicit import elicit, read_prior_belief
+from mnbayes.analyses.priors.elicit_command import elicit_prior
+from mnbayes.analyses.priors.elicit_terminal import density_rows, show_elicitation
+from mnbayes.analyses.priors.figure import elicited_prior
+from mnbayes.base.problems import InputError
+from mnbayes.cards import families as priors
+from mnbayes.cards.beliefs import Belief, BeliefError, Quantity, parse_belief
+from mnbayes.cards.definitions import load_definitions
 
 RATIO = Quantity("change_mean", "change")
 LEVEL = Quantity("baseline_mean", "level", "g/24h")

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mnbayes.cohort import load_cohort
-from mnbayes.safety import ANY, safety_table
+from mnbayes.analyses.safety.counts import ANY, safety_table
+from mnbayes.data.cohort import load_cohort
 
 ROOT = Path(__file__).parents[1]
 COHORT = ROOT / "data" / "cohort"

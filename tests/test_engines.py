@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnbayes.cards import load_card
-from mnbayes.definitions import Definitions
-from mnbayes.simulation.engines import AGREEMENT_COLUMNS, agreement, agreement_summary
-from mnbayes.simulation.fingerprint import ENGINE_CODE, fingerprint
+from mnbayes.cards.card import load_card
+from mnbayes.cards.definitions import Definitions
+from mnbayes.studies.engines import AGREEMENT_COLUMNS, agreement, agreement_summary
+from mnbayes.studies.fingerprint import ENGINE_CODE, fingerprint
 
 STORED = json.loads(
     (Path(__file__).parent / "reference" / "engines.json").read_text(encoding="utf-8")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tomllib
 
-from mnbayes.definitions import load_definitions
+from mnbayes.analyses.published.facts import load_facts
+from mnbayes.base.resources import models_folder
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.prior_sets import load_prior_set
 from mnbayes.evidence import historical_job, published_job
-from mnbayes.fitting import Sampling
-from mnbayes.prior_sets import load_prior_set
-from mnbayes.published.facts import load_facts
-from mnbayes.resources import models_folder
+from mnbayes.inference.fit import Sampling
 
 
 def test_trial_counts_are_the_published_ones_in_both_models() -> None:

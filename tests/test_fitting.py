@@ -7,16 +7,16 @@ import pytest
 from conftest import simulate_cohort
 from scipy import stats
 
-from mnbayes.cards import Card, load_card
-from mnbayes.cohort import Cohort
-from mnbayes.definitions import Definitions
-from mnbayes.fitting import Fit, Sampling, _engine, fit
+from mnbayes.answers.results import summarise
+from mnbayes.base.problems import InputError
+from mnbayes.cards.card import Card, load_card
+from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.overrides import with_priors
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.observations import observations
 from mnbayes.inference import compiling
+from mnbayes.inference.fit import Fit, Sampling, _engine, fit
 from mnbayes.models.effects import parameters_from_draws
-from mnbayes.models.observations import observations
-from mnbayes.overrides import with_priors
-from mnbayes.problems import InputError
-from mnbayes.results import summarise
 
 SHORT = Sampling(draws=500, tune=500)
 
@@ -328,7 +328,7 @@ def test_engines_give_the_same_answers_and_say_which_drew(
 def test_auto_hands_over_where_weights_are_not_to_be_trusted(
     monkeypatch: pytest.MonkeyPatch, proteinuria_card: Card, cohort: Cohort
 ) -> None:
-    from mnbayes.collapsed import engine
+    from mnbayes.inference import collapsed as engine
 
     def one_heavy(*arguments: object) -> engine.Weighted:
         weighted = weighted_draws(*arguments)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from conftest import simulate_cohort
 
-from mnbayes.cards import Card, load_card
+from mnbayes.cards.card import Card, load_card
+from mnbayes.cards.overrides import Change, apply_changes
+from mnbayes.data.observations import Observations, observations
 from mnbayes.models.fixed_effects import draw_fixed_effects
-from mnbayes.models.observations import Observations, observations
-from mnbayes.overrides import Change, apply_changes
 
 N = 30_000
 SD = {"baseline_sd": 0.6, "change_sd": 0.4, "visit_sd": 0.3, "residual_sd": 0.25}

@@ -11,13 +11,13 @@ from historical_tables import as_card, as_table, table_of
 from scipy.special import expit
 from scipy.stats import binom
 
-from mnbayes.historical.card import load_historical_card
-from mnbayes.historical.design import design
-from mnbayes.historical.fit import HistoricalResult, fit_historical
-from mnbayes.historical.readings import readings
-from mnbayes.historical.reweighting import Source, reweighted, study_likelihoods
-from mnbayes.historical.sampled import sample_historical
-from mnbayes.historical.table import load_historical
+from mnbayes.analyses.historical.card import load_historical_card
+from mnbayes.analyses.historical.design import design
+from mnbayes.analyses.historical.fit import HistoricalResult, fit_historical
+from mnbayes.analyses.historical.readings import readings
+from mnbayes.analyses.historical.reweighting import Source, reweighted, study_likelihoods
+from mnbayes.analyses.historical.sampled import sample_historical
+from mnbayes.analyses.historical.table import load_historical
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.sampling import Sampling
 
@@ -242,7 +242,7 @@ def test_the_benchmarks_class_alone_says_less(few: HistoricalResult) -> None:
 
 
 def test_a_fit_that_fails_yields_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mnbayes.historical import sampled
+    from mnbayes.analyses.historical import sampled
 
     bad = Diagnostics(3, 1.2, 100, 100, 0.1, ("3 divergent transitions",))
     monkeypatch.setattr(sampled, "diagnose", lambda table, stats: bad)

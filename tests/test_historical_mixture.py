@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from mnbayes.historical.conflict import conflict, conflict_table
-from mnbayes.historical.ess import elir
-from mnbayes.historical.mixture import BetaMixture, fit_beta_mixture
+from mnbayes.analyses.historical.conflict import conflict, conflict_table
+from mnbayes.analyses.historical.ess import elir
+from mnbayes.analyses.historical.mixture import BetaMixture, fit_beta_mixture
 
 PUBLISHED = BetaMixture(
     np.array([0.4612914, 0.1917812, 0.1893896, 0.1575378]),

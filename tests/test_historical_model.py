@@ -10,20 +10,20 @@ from historical_tables import AS_PATIENTS, AS_RESPONDERS, as_card, as_table, tab
 from scipy import stats
 from scipy.special import expit, roots_hermitenorm
 
-from mnbayes.historical.card import HistoricalCard, load_historical_card
-from mnbayes.historical.density import log_density_and_gradient
-from mnbayes.historical.design import count_interval, design, overlap_weight
-from mnbayes.historical.points import (
+from mnbayes.analyses.historical.card import HistoricalCard, load_historical_card
+from mnbayes.analyses.historical.density import log_density_and_gradient
+from mnbayes.analyses.historical.design import count_interval, design, overlap_weight
+from mnbayes.analyses.historical.points import (
     historical_density,
     row_log_odds,
     rows_by_study,
     working_observations,
 )
-from mnbayes.historical.predictive import new_study_rate
-from mnbayes.historical.sampled import Posterior, sample_historical
-from mnbayes.historical.table import HistoricalTable, load_historical
+from mnbayes.analyses.historical.predictive import new_study_rate
+from mnbayes.analyses.historical.sampled import Posterior, sample_historical
+from mnbayes.analyses.historical.table import HistoricalTable, load_historical
+from mnbayes.base.montecarlo import mcse
 from mnbayes.inference.sampling import Sampling
-from mnbayes.montecarlo import mcse
 
 
 @cache
@@ -172,7 +172,7 @@ def _as_pymc_sees_it(point: np.ndarray, table: HistoricalTable, card: Historical
 def test_density_is_the_pymc_model() -> None:
     from pytensor.compile.mode import Mode
 
-    from mnbayes.models.historical import build_model
+    from mnbayes.analyses.historical.model import build_model
 
     table, card = embedded()
     data = design(table, card)

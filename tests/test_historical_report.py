@@ -13,18 +13,18 @@ import pytest
 from historical_tables import table_of
 from rich.console import Console
 
-from mnbayes.historical.card import load_historical_card
-from mnbayes.historical.command import FILES, describe, run_historical
-from mnbayes.historical.fit import HistoricalResult, fit_historical
-from mnbayes.historical.readings import readings
-from mnbayes.historical.table import load_historical
+from mnbayes.analyses.historical import terminal
+from mnbayes.analyses.historical.card import load_historical_card
+from mnbayes.analyses.historical.command import FILES, describe, run_historical
+from mnbayes.analyses.historical.figure import historical_figures, historical_refits
+from mnbayes.analyses.historical.fit import HistoricalResult, fit_historical
+from mnbayes.analyses.historical.page import render_historical
+from mnbayes.analyses.historical.readings import readings
+from mnbayes.analyses.historical.section import HistoricalSection, historical_section
+from mnbayes.analyses.historical.table import load_historical
+from mnbayes.base.problems import InputError
 from mnbayes.inference.sampling import Sampling
-from mnbayes.plots.gallery import png_bytes
-from mnbayes.plots.historical import historical_figures, historical_refits
-from mnbayes.problems import InputError
-from mnbayes.report.historical import HistoricalSection, historical_section
-from mnbayes.report.historical_page import render_historical
-from mnbayes.terminal import historical as terminal
+from mnbayes.report.gallery import png_bytes
 
 SMALL = [
     {"study": "A", "arm": "<b>one</b>", "remission": 5, "n": 23},

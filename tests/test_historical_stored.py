@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from mnbayes.cards import load_card
-from mnbayes.definitions import load_definitions
-from mnbayes.historical.card import load_historical_card
-from mnbayes.historical.matching import (
+from mnbayes.analyses.historical.card import load_historical_card
+from mnbayes.analyses.historical.matching import (
     card_shares,
     match,
     match_card,
     match_published,
     published_shares,
 )
-from mnbayes.historical.stored import StoredRate, stored_rate
-from mnbayes.historical.table import load_historical
-from mnbayes.overrides import with_priors
-from mnbayes.prior_review.predictive import prior_predictive
-from mnbayes.prior_sets import load_prior_set
+from mnbayes.analyses.historical.stored import StoredRate, stored_rate
+from mnbayes.analyses.historical.table import load_historical
+from mnbayes.analyses.priors.predictive import prior_predictive
+from mnbayes.cards.card import load_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.overrides import with_priors
+from mnbayes.cards.prior_sets import load_prior_set
 
 AGAIN = "python scripts/historical_prior.py prints the numbers to store"
 

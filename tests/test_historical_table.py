@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mnbayes.cards import available_cards
-from mnbayes.historical.card import load_historical_card
-from mnbayes.historical.table import COLUMNS, historical_file, load_historical
-from mnbayes.problems import InputError, Problem
-from mnbayes.resources import models_folder
+from mnbayes.analyses.historical.card import load_historical_card
+from mnbayes.analyses.historical.table import COLUMNS, historical_file, load_historical
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.resources import models_folder
+from mnbayes.cards.card import available_cards
 
 HEADER = "study,arm,treatment_class,refractory,month,n,remission,complete,read_as,reference\n"
 GOOD = "A,one,control,yes,6,23,5,,published,doi:1\n"

@@ -18,15 +18,11 @@ from matplotlib.text import Text
 from scipy import stats
 from trees import make_tree
 
-from mnbayes import influence as module
-from mnbayes import pipeline, workers
-from mnbayes.cards import Card, load_card
-from mnbayes.cohort import Cohort
-from mnbayes.definitions import Definitions, load_definitions
-from mnbayes.fitting import Fit, Sampling, fit
-from mnbayes.inference import compiling
-from mnbayes.inference.diagnostics import Diagnostics
-from mnbayes.influence import (
+from mnbayes import pipeline
+from mnbayes.analyses.influence import refits as module
+from mnbayes.analyses.influence.figure import influence as influence_plot
+from mnbayes.analyses.influence.left_out import conclusion, flip, last_visit
+from mnbayes.analyses.influence.refits import (
     INFLUENCE_COLUMNS,
     MOST_PATIENTS,
     compare,
@@ -34,17 +30,22 @@ from mnbayes.influence import (
     why_none,
     without,
 )
-from mnbayes.models.observations import observations
-from mnbayes.outputs import write_run
+from mnbayes.analyses.influence.section import influence_of
+from mnbayes.answers.results import Result, summarise
+from mnbayes.base import workers
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.cards.card import Card, load_card
+from mnbayes.cards.definitions import Definitions, load_definitions
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.observations import observations
+from mnbayes.inference import compiling
+from mnbayes.inference.diagnostics import Diagnostics
+from mnbayes.inference.fit import Fit, Sampling, fit
 from mnbayes.pipeline import Job, work_all
-from mnbayes.plots import all_figures, gallery
-from mnbayes.plots import influence as influence_plot
-from mnbayes.problems import InputError, Problem
-from mnbayes.report import render_report
-from mnbayes.report.influence import influence_of
-from mnbayes.report.left_out import conclusion, flip, last_visit
-from mnbayes.results import Result, summarise
-from mnbayes.run import Run
+from mnbayes.report import gallery, render_report
+from mnbayes.report.gallery import all_figures
+from mnbayes.run.outputs import write_run
+from mnbayes.run.run import Run
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
 GOOD = Diagnostics(0, 1.001, 2000.0, 1800.0, 0.9, ())

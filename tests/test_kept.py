@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mnbayes import kept
-from mnbayes.kept import kept_pictures
+from mnbayes.base import picture_cache as kept
+from mnbayes.base.picture_cache import kept_pictures
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from mnbayes.labelled import array, labels, stacked, typed
+from mnbayes.base.labelled import array, labels, stacked, typed
 
 
 def draws() -> xr.DataArray:

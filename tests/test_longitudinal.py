@@ -9,13 +9,13 @@ from conftest import simulate_cohort
 from pymc.testing import mock_sample
 from scipy import stats
 
-from mnbayes.cards import Card, load_card
+from mnbayes.base.problems import InputError
+from mnbayes.cards.card import Card, load_card
+from mnbayes.cards.overrides import Change, apply_changes, with_priors
+from mnbayes.data.observations import Observations, observations
 from mnbayes.models import effects as fx
 from mnbayes.models.likelihood import draw_prior, log_prior, pointwise_loglik
 from mnbayes.models.longitudinal import build_model, hyperparameters, model_data, structure_key
-from mnbayes.models.observations import Observations, observations
-from mnbayes.overrides import Change, apply_changes, with_priors
-from mnbayes.problems import InputError
 
 
 def structured(card: Card, **changes: object) -> Card:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mnbayes.montecarlo import effective_draws, mcse, normal_points, round_to_mcse
+from mnbayes.base.montecarlo import effective_draws, mcse, normal_points, round_to_mcse
 
 
 def autoregressive(rho: float, shape: tuple[int, ...], seed: int) -> np.ndarray:

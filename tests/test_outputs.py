@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mnbayes.outputs import MANIFEST, check_replaceable, new_folder, whole_folder
-from mnbayes.problems import InputError
+from mnbayes.base.problems import InputError
+from mnbayes.run.outputs import MANIFEST, check_replaceable, new_folder, whole_folder
 
 
 def earlier_run(folder: Path) -> Path:

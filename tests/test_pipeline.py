@@ -6,14 +6,15 @@ import pandas as pd
 import pytest
 from conftest import simulate_cohort
 
-from mnbayes import pipeline, workers
-from mnbayes.cards import Card, available_cards, load_card, parse_card
-from mnbayes.cohort import Cohort
-from mnbayes.definitions import Definitions
-from mnbayes.fitting import Sampling
-from mnbayes.lymphocytes.alone import alone, one_marker_card
+from mnbayes import pipeline
+from mnbayes.analyses.lymphocytes.alone import alone, one_marker_card
+from mnbayes.base import workers
+from mnbayes.cards.card import Card, available_cards, load_card, parse_card
+from mnbayes.cards.definitions import Definitions
+from mnbayes.data.cohort import Cohort
+from mnbayes.inference.fit import Sampling
 from mnbayes.pipeline import is_repeated
-from mnbayes.terminal.run import fitting_cards
+from mnbayes.report.terminal import fitting_cards
 
 CARDS = {name: load_card(name) for name in available_cards()}
 

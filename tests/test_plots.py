@@ -14,32 +14,24 @@ from matplotlib.text import Text
 from scipy.ndimage import gaussian_filter
 from trees import make_tree
 
-from mnbayes.cards import load_card
-from mnbayes.definitions import load_definitions
-from mnbayes.fitting import Fit, Sampling
+from mnbayes.analyses.regression.figure import regression_bound
+from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
+from mnbayes.analyses.results.checks_figure import predictive_check
+from mnbayes.analyses.results.parameters import density, prior_posterior, scalars
+from mnbayes.analyses.results.ranks import band, correlation_time, rank_differences, ranks
+from mnbayes.analyses.results.responses_figure import response_probabilities, segments
+from mnbayes.analyses.results.trajectories import trajectories
+from mnbayes.answers.results import Result, summarise
+from mnbayes.base.resources import models_folder
+from mnbayes.cards.card import load_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.data.observations import Observations
 from mnbayes.inference.diagnostics import Diagnostics
-from mnbayes.models.observations import Observations
-from mnbayes.plots import (
-    all_figures,
-    gmr_by_visit,
-    png_bytes,
-    predictive_check,
-    prior_posterior,
-    ranks,
-    regression_bound,
-    response_probabilities,
-    save_figures,
-    style,
-    trajectories,
-    waterfall,
-)
-from mnbayes.plots.canvas import Canvas
-from mnbayes.plots.panels import Sheet
-from mnbayes.plots.parameters import density, scalars
-from mnbayes.plots.ranks import band, correlation_time, rank_differences
-from mnbayes.plots.responses import segments
-from mnbayes.resources import models_folder
-from mnbayes.results import Result, summarise
+from mnbayes.inference.fit import Fit, Sampling
+from mnbayes.report.gallery import all_figures, png_bytes, save_figures
+from mnbayes.report.kit import style
+from mnbayes.report.kit.canvas import Canvas
+from mnbayes.report.kit.panels import Sheet
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
 FINE = Diagnostics(0, 1.001, 2000.0, 1800.0, 0.9, ())

@@ -16,16 +16,12 @@ from numpy.typing import NDArray
 from scipy import stats
 from trees import make_tree
 
-from mnbayes.cards import Card, load_card, restore_card
-from mnbayes.definitions import load_definitions
-from mnbayes.fitting import Fit, Sampling
-from mnbayes.inference.diagnostics import Diagnostics
-from mnbayes.models.observations import Observations, observations
-from mnbayes.report.sensitivity import multiverse_command, power_scaling_of, power_scalings
-from mnbayes.results import Result, summarise
-from mnbayes.run import Run
-from mnbayes.sensitivity.marginal_likelihood import _completed, _parameters, marginal_loglik
-from mnbayes.sensitivity.power_scaling import (
+from mnbayes.analyses.sensitivity.marginal_likelihood import (
+    _completed,
+    _parameters,
+    marginal_loglik,
+)
+from mnbayes.analyses.sensitivity.power_scaling import (
     CONFLICT,
     NONE,
     POWER_COLUMNS,
@@ -33,7 +29,12 @@ from mnbayes.sensitivity.power_scaling import (
     diagnose,
     log_priors,
 )
-from mnbayes.sensitivity.weights import (
+from mnbayes.analyses.sensitivity.section import (
+    multiverse_command,
+    power_scaling_of,
+    power_scalings,
+)
+from mnbayes.analyses.sensitivity.weights import (
     highest_khat,
     near_weights,
     scaled_weights,
@@ -41,6 +42,13 @@ from mnbayes.sensitivity.weights import (
     weighted_mean,
     weighted_median,
 )
+from mnbayes.answers.results import Result, summarise
+from mnbayes.cards.card import Card, load_card, restore_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.data.observations import Observations, observations
+from mnbayes.inference.diagnostics import Diagnostics
+from mnbayes.inference.fit import Fit, Sampling
+from mnbayes.run.run import Run
 
 type Array = NDArray[np.float64]
 
@@ -566,7 +574,7 @@ def test_the_report_names_the_command_of_the_multiverse(result: Result) -> None:
 
 
 def test_a_correlation_on_the_edge_has_a_factor() -> None:
-    from mnbayes.sensitivity.marginal_likelihood import _cholesky
+    from mnbayes.analyses.sensitivity.marginal_likelihood import _cholesky
 
     edge = np.array([[[1.0, 1.0 + 1e-12], [1.0 + 1e-12, 1.0]], [[1.0, 0.6], [0.6, 1.0]]])
     factor = _cholesky(edge)

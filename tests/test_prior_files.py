@@ -17,15 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from mnbayes import cards, overrides
+from mnbayes.base.problems import InputError
+from mnbayes.base.resources import models_folder
+from mnbayes.base.toml_files import read_toml
+from mnbayes.cards import overrides
+from mnbayes.cards.card import card as cards
+from mnbayes.cards.families import FAMILIES
+from mnbayes.cards.prior_sets import Change, load_prior_set
 from mnbayes.cli import app
-from mnbayes.markers import MARKERS
-from mnbayes.prior_sets import Change, load_prior_set
-from mnbayes.priors import FAMILIES
-from mnbayes.problems import InputError
-from mnbayes.resources import models_folder
-from mnbayes.terminal.run import describe_card
-from mnbayes.toml_files import read_toml
+from mnbayes.data.markers import MARKERS
+from mnbayes.report.terminal import describe_card
 
 ALL = [cards.load_card(name) for name in cards.available_cards()]
 PROTEINURIA = cards.load_card("proteinuria")
@@ -532,7 +533,7 @@ def test_models_lists_sets_and_effective_priors() -> None:
 
 
 def test_another_family_says_that_it_compiles() -> None:
-    from mnbayes.prior_review.differences import differences, family_changes
+    from mnbayes.analyses.priors.differences import differences, family_changes
 
     (same,) = overrides.override([PROTEINURIA], overrides.load_prior_sets(["sceptical"]))
     assert family_changes([PROTEINURIA], [same]) == []

@@ -12,14 +12,9 @@ from cohorts import small_cohort_frames, write_cohort
 from scipy import stats
 from typer.testing import CliRunner
 
-from mnbayes.cards import Card, available_cards, load_card
-from mnbayes.cli import app
-from mnbayes.definitions import load_definitions
-from mnbayes.markers import MARKERS
-from mnbayes.overrides import with_priors
-from mnbayes.plots.elicitation import prior_ranges
-from mnbayes.prior_review.limits import COLUMNS, physiological_limits, read_limits
-from mnbayes.prior_review.predictive import (
+from mnbayes.analyses.priors.figure import prior_ranges
+from mnbayes.analyses.priors.limits import COLUMNS, physiological_limits, read_limits
+from mnbayes.analyses.priors.predictive import (
     PriorDraws,
     implausible,
     level_table,
@@ -28,12 +23,17 @@ from mnbayes.prior_review.predictive import (
     ratio_table,
     response_table,
 )
-from mnbayes.prior_sets import load_prior_set
-from mnbayes.problems import InputError
-from mnbayes.report.prior_predictive import consequences, limits_table, prior_sets
-from mnbayes.resources import models_folder, physiological_limits_file
-from mnbayes.results import Result
-from mnbayes.run import Run
+from mnbayes.analyses.priors.section import consequences, limits_table, prior_sets
+from mnbayes.answers.results import Result
+from mnbayes.base.problems import InputError
+from mnbayes.base.resources import models_folder, physiological_limits_file
+from mnbayes.cards.card import Card, available_cards, load_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.overrides import with_priors
+from mnbayes.cards.prior_sets import load_prior_set
+from mnbayes.cli import app
+from mnbayes.data.markers import MARKERS
+from mnbayes.run.run import Run
 
 PROTEINURIA, REMISSION = load_card("proteinuria"), load_card("remission")
 DEFINITIONS = load_definitions()

@@ -5,7 +5,7 @@ import pymc as pm
 import pytest
 from scipy import integrate, stats
 
-from mnbayes import priors
+from mnbayes.cards import families as priors
 from mnbayes.models.effects import cholesky_from_unit
 
 ARGUMENTS = {

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnbayes.definitions import Definitions, load_definitions
-from mnbayes.problems import InputError
-from mnbayes.published.counts import best_counts, outcome_counts
-from mnbayes.published.facts import load_facts, parse_facts
-from mnbayes.published.readings import Readings, best_evidence, outcome_evidence
-from mnbayes.resources import published_facts_file
-from mnbayes.toml_files import read_toml
+from mnbayes.analyses.published.counts import best_counts, outcome_counts
+from mnbayes.analyses.published.facts import load_facts, parse_facts
+from mnbayes.analyses.published.readings import Readings, best_evidence, outcome_evidence
+from mnbayes.base.problems import InputError
+from mnbayes.base.resources import published_facts_file
+from mnbayes.base.toml_files import read_toml
+from mnbayes.cards.definitions import Definitions, load_definitions
 
 RAW = read_toml(published_facts_file())
 DEFINITIONS = load_definitions()

@@ -9,24 +9,24 @@ import pytest
 from scipy import integrate, stats
 from scipy.special import ndtr
 
-from mnbayes import priors
-from mnbayes.cards import PriorSpec
-from mnbayes.definitions import load_definitions
+from mnbayes.analyses.published import answers as an
+from mnbayes.analyses.published import density
+from mnbayes.analyses.published.card import PublishedCard, load_published_card, override_published
+from mnbayes.analyses.published.categories import shares
+from mnbayes.analyses.published.counts import outcome_counts
+from mnbayes.analyses.published.facts import load_facts
+from mnbayes.analyses.published.fitting import fit_part
+from mnbayes.analyses.published.grid import grid_part, summed_answers
+from mnbayes.analyses.published.model import build_model
+from mnbayes.analyses.published.posteriors import best_visit, least_nodes, one_visit
+from mnbayes.analyses.published.readings import Evidence, Readings, best_evidence, outcome_evidence
+from mnbayes.base.problems import InputError
+from mnbayes.cards import families as priors
+from mnbayes.cards.card import PriorSpec
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.prior_sets import load_prior_set, parse_setting
 from mnbayes.inference.sampling import Sampling
-from mnbayes.models.published import build_model
 from mnbayes.numerics.groups import Floats
-from mnbayes.prior_sets import load_prior_set, parse_setting
-from mnbayes.problems import InputError
-from mnbayes.published import answers as an
-from mnbayes.published import density
-from mnbayes.published.card import PublishedCard, load_published_card, override_published
-from mnbayes.published.categories import shares
-from mnbayes.published.counts import outcome_counts
-from mnbayes.published.facts import load_facts
-from mnbayes.published.fitting import fit_part
-from mnbayes.published.grid import grid_part, summed_answers
-from mnbayes.published.posteriors import best_visit, least_nodes, one_visit
-from mnbayes.published.readings import Evidence, Readings, best_evidence, outcome_evidence
 
 FACTS, DEFINITIONS, CARD = load_facts(), load_definitions(), load_published_card()
 COUNTS = outcome_counts(FACTS)
@@ -224,7 +224,7 @@ def test_densities_agree_with_the_stated_model_up_to_a_constant(settings: list[s
         values: dict[str, dict[str, Any]] = {}
         for change in map(parse_setting, settings):
             values.setdefault(change.parameter, {}).update(change.values)
-        from mnbayes.prior_sets import Change
+        from mnbayes.cards.prior_sets import Change
 
         merged = [Change(name, "", each, "test") for name, each in values.items()]
         card = override_published(CARD, [], merged)

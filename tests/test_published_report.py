@@ -12,38 +12,34 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-import mnbayes.published.fit as fit_module
-from mnbayes.change import ESTIMATE_COLUMNS
-from mnbayes.cohort import Cohort
-from mnbayes.comparison.stored_run import load_run, stored
-from mnbayes.definitions import load_definitions
-from mnbayes.fitting import Fit
+import mnbayes.analyses.published.fit as fit_module
+from mnbayes.analyses.comparison.stored_run import load_run, stored
+from mnbayes.analyses.published.card import load_published_card, override_published
+from mnbayes.analyses.published.categories import shares
+from mnbayes.analyses.published.command import parse_readings, run_published
+from mnbayes.analyses.published.counts import outcome_counts
+from mnbayes.analyses.published.facts import load_facts
+from mnbayes.analyses.published.figure import _rows, published_figures
+from mnbayes.analyses.published.figure_parts import about
+from mnbayes.analyses.published.fit import fit_published
+from mnbayes.analyses.published.fitting import Part, fit_part
+from mnbayes.analyses.published.page import render_page
+from mnbayes.analyses.published.readings import Readings
+from mnbayes.analyses.published.result import ANSWER_COLUMNS, SPECIFICATION, PublishedResult
+from mnbayes.analyses.published.section import doi_of, published_section
+from mnbayes.analyses.published.section_tables import same_shares
+from mnbayes.analyses.published.specifications import brought_cards, distinct, specifications
+from mnbayes.analyses.published.terminal import say_published
+from mnbayes.answers.change import ESTIMATE_COLUMNS
+from mnbayes.answers.probability_tables import POPULATION_COLUMNS, PROBABILITY_COLUMNS
+from mnbayes.answers.results import summarise
+from mnbayes.base.problems import InputError
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.data.cohort import Cohort
+from mnbayes.inference.fit import Fit
 from mnbayes.inference.sampling import Sampling
-from mnbayes.outputs import write_run
-from mnbayes.plots.published import _rows, published_figures
-from mnbayes.plots.published_parts import about
-from mnbayes.probability_tables import POPULATION_COLUMNS, PROBABILITY_COLUMNS
-from mnbayes.problems import InputError
-from mnbayes.published import (
-    PublishedResult,
-    fit_published,
-    load_facts,
-    load_published_card,
-    override_published,
-)
-from mnbayes.published.categories import shares
-from mnbayes.published.command import parse_readings, run_published
-from mnbayes.published.counts import outcome_counts
-from mnbayes.published.fitting import Part, fit_part
-from mnbayes.published.readings import Readings
-from mnbayes.published.result import ANSWER_COLUMNS, SPECIFICATION
-from mnbayes.published.specifications import brought_cards, distinct, specifications
-from mnbayes.report.published import doi_of, published_section
-from mnbayes.report.published_page import render_page
-from mnbayes.report.published_tables import same_shares
-from mnbayes.results import summarise
-from mnbayes.run import Run
-from mnbayes.terminal.published import say_published
+from mnbayes.run.outputs import write_run
+from mnbayes.run.run import Run
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "invented-paper.toml"
 CARD, DEFINITIONS = load_published_card(), load_definitions()

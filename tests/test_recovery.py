@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mnbayes.cards import load_card
-from mnbayes.overrides import apply_changes, parse_setting
-from mnbayes.simulation.cohorts import simulate_cohorts
-from mnbayes.simulation.fingerprint import fingerprint
-from mnbayes.simulation.recovery import RECOVERY_COLUMNS, coverage, recover
+from mnbayes.cards.card import load_card
+from mnbayes.cards.overrides import apply_changes, parse_setting
+from mnbayes.studies.fingerprint import fingerprint
+from mnbayes.studies.recovery import RECOVERY_COLUMNS, coverage, recover
+from mnbayes.studies.simulated_cohorts import simulate_cohorts
 
 STORED = Path(__file__).parent / "reference" / "recovery.json"
 WEEKS = (0.0, 1.0, 2.0, 4.0, 12.0)
@@ -53,7 +53,7 @@ def test_fingerprint_sees_cards_and_code_not_comments(tmp_path: Path) -> None:
     changed = apply_changes([card], [parse_setting("change_mean.sigma=0.6")], strict=True)
     assert fingerprint([card]) != fingerprint(changed)
     assert fingerprint([card]) != fingerprint([card], ["change.py"])
-    from mnbayes.simulation.fingerprint import _meaning
+    from mnbayes.studies.fingerprint import _meaning
 
     plain = "def f(x):\n    return x + 1\n"
     commented = '"""Module."""\n\n\ndef f(x):\n    """Say."""\n    # why\n    return x + 1\n'

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnbayes.regression_to_mean import (
+from mnbayes.analyses.regression.bound import (
     COLUMNS,
     POPULATION_MEANS,
     RELIABILITIES,

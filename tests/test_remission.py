@@ -10,14 +10,14 @@ import xarray as xr
 from scipy import stats
 from trees import Hyper, default_hyper, make_tree
 
-from mnbayes.definitions import CATEGORIES, Definitions, load_definitions
-from mnbayes.probability_tables import (
+from mnbayes.answers.probability_tables import (
     POPULATION_COLUMNS,
     PROBABILITY_COLUMNS,
     population_table,
     probability_table,
 )
-from mnbayes.remission import not_evaluable, response_draws
+from mnbayes.answers.response_draws import not_evaluable, response_draws
+from mnbayes.cards.definitions import CATEGORIES, Definitions, load_definitions
 
 DEFINITIONS = load_definitions(Path(__file__).parents[1] / "models" / "definitions.toml")
 PROTEIN = ("urine_protein_24h",)

@@ -13,32 +13,32 @@ import pytest
 import xarray as xr
 from trees import make_tree
 
-from mnbayes.cards import Card, Structure, load_card
-from mnbayes.cohort import Cohort, load_cohort
-from mnbayes.definitions import Definitions, load_definitions
-from mnbayes.fitting import Fit, Sampling
+from mnbayes.analyses.results.changes_section import fall_errors
+from mnbayes.analyses.results.checks_section import coverage_table
+from mnbayes.analyses.results.responses_section import not_measured
+from mnbayes.answers.results import Result, summarise
+from mnbayes.base.problems import Problem
+from mnbayes.base.resources import embedded_cohort, models_folder
+from mnbayes.cards.card import Card, Structure, load_card
+from mnbayes.cards.definitions import Definitions, load_definitions
+from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.observations import observations
 from mnbayes.inference.diagnostics import Diagnostics
-from mnbayes.models.observations import observations
-from mnbayes.problems import Problem
+from mnbayes.inference.fit import Fit, Sampling
 from mnbayes.report import render_report
-from mnbayes.report.changes import fall_errors
-from mnbayes.report.checks import coverage_table
-from mnbayes.report.dominance import (
+from mnbayes.report.kit.dominance import (
     RULE,
     interval_dominated,
     probability_dominated,
     ratio_dominated,
 )
+from mnbayes.report.kit.pictures import embed
+from mnbayes.report.kit.tables import Spanned, great, records
+from mnbayes.report.kit.wording import QUANTITIES, level, listed, moved, percent, points
 from mnbayes.report.listing import measurement_table, value_text
 from mnbayes.report.methods import computation_table
-from mnbayes.report.pictures import embed
-from mnbayes.report.responses import not_measured
 from mnbayes.report.summary import summarise_run
-from mnbayes.report.tables import Spanned, great, records
-from mnbayes.report.wording import QUANTITIES, level, listed, moved, percent, points
-from mnbayes.resources import embedded_cohort, models_folder
-from mnbayes.results import Result, summarise
-from mnbayes.run import Run
+from mnbayes.run.run import Run
 
 PNG = b"\x89PNG\r\n\x1a\n not really"
 GOOD = Diagnostics(0, 1.001, 900.0, 800.0, 0.9, ())

@@ -12,9 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mnbayes.cohort import Cohort
-from mnbayes.report.safety import safety
-from mnbayes.safety import (
+from mnbayes.analyses.safety.counts import (
     ANY,
     COLUMNS,
     adverse_events,
@@ -22,6 +20,8 @@ from mnbayes.safety import (
     safety_table,
     symptom_courses,
 )
+from mnbayes.analyses.safety.section import safety
+from mnbayes.data.cohort import Cohort
 
 COUNTS = st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 

@@ -23,23 +23,11 @@ from matplotlib.text import Text
 from trees import default_hyper, make_tree
 from typer.testing import CliRunner
 
-from mnbayes import workers
-from mnbayes.answers import KEYS
-from mnbayes.cards import Card, load_card
-from mnbayes.cli import app
-from mnbayes.cohort import Cohort
-from mnbayes.definitions import load_definitions
-from mnbayes.fitting import Fit, Sampling
-from mnbayes.inference.diagnostics import Diagnostics
-from mnbayes.models.observations import observations
-from mnbayes.plots.sensitivity import specification_curve
-from mnbayes.prior_sets import available_prior_sets
-from mnbayes.problems import InputError, Problem
-from mnbayes.report.sensitivity_words import covered, flip_sentences, range_of
-from mnbayes.sensitivity import command, multiverse
-from mnbayes.sensitivity.decisions import base_of, concluded, conclusion, flip, flips
-from mnbayes.sensitivity.multiverse import NUMBERS, Multiverse, run_multiverse
-from mnbayes.sensitivity.specifications import (
+from mnbayes.analyses.sensitivity import command, multiverse
+from mnbayes.analyses.sensitivity.decisions import base_of, concluded, conclusion, flip, flips
+from mnbayes.analyses.sensitivity.figure import specification_curve
+from mnbayes.analyses.sensitivity.multiverse import NUMBERS, Multiverse, run_multiverse
+from mnbayes.analyses.sensitivity.specifications import (
     default_prior_sets,
     fittings,
     parse_thresholds,
@@ -47,6 +35,18 @@ from mnbayes.sensitivity.specifications import (
     variants,
     with_residual,
 )
+from mnbayes.analyses.sensitivity.words import covered, flip_sentences, range_of
+from mnbayes.answers.answer_table import KEYS
+from mnbayes.base import workers
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.cards.card import Card, load_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.prior_sets import available_prior_sets
+from mnbayes.cli import app
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.observations import observations
+from mnbayes.inference.diagnostics import Diagnostics
+from mnbayes.inference.fit import Fit, Sampling
 
 PROTEIN = "urine_protein_24h"
 DEFINITIONS = load_definitions()
@@ -227,8 +227,8 @@ def test_definitions_read_the_same_draws_again(found: Multiverse) -> None:
 
 
 def test_a_specification_has_the_numbers_of_that_run(found: Multiverse) -> None:
-    from mnbayes.probability_tables import probability_table
-    from mnbayes.remission import response_draws
+    from mnbayes.answers.probability_tables import probability_table
+    from mnbayes.answers.response_draws import response_draws
 
     card = next(
         each.card for each in fittings([load_card("proteinuria")], ["sceptical"], ["student_t"])

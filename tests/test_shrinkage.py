@@ -7,13 +7,13 @@ import pytest
 from conftest import simulate_cohort
 from scipy import stats
 
-from mnbayes.cards import Card, load_card, parse_card
+from mnbayes.base.problems import InputError
+from mnbayes.cards.card import Card, load_card, parse_card
+from mnbayes.cards.overrides import Change, apply_changes
+from mnbayes.data.observations import Observations, observations
 from mnbayes.models.fixed_effects import draw_fixed_effects
 from mnbayes.models.likelihood import draw_prior
 from mnbayes.models.longitudinal import build_model, structure_key
-from mnbayes.models.observations import Observations, observations
-from mnbayes.overrides import Change, apply_changes
-from mnbayes.problems import InputError
 
 MARKERS = ("cd3", "cd4")
 

@@ -21,7 +21,7 @@ import study_replicates as sr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mnbayes.problems import InputError
+from mnbayes.base.problems import InputError
 from mnbayes.studies import batches, ledger, processes, run
 from mnbayes.studies.batches import one, packed, work
 from mnbayes.studies.frames import HEADER_SIZE, framed, whole_frames
@@ -147,7 +147,7 @@ def test_other_code_or_versions_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
     pack = packed(sr.study())
     assert batches.differences(pack) == []
     with monkeypatch.context() as patched:
-        patched.setitem(batches._seen, "mnbayes.units", ("units.py", "another"))
+        patched.setitem(batches._seen, "mnbayes.data.units", ("units.py", "another"))
         assert batches.differences(pack) == [("other code in mnbayes: units.py", "the same code")]
         with pytest.raises(InputError, match=r"found other code in mnbayes: units\.py"):
             work(pack, (Run(0, 0, 1),))

@@ -16,17 +16,24 @@ from hypothesis.extra.numpy import arrays
 from test_plots import BAD, DEFINITIONS, horizontal_lines, result_of, texts
 from trees import default_hyper, make_tree
 
-from mnbayes.change import estimates
-from mnbayes.cohort import Cohort, load_cohort
-from mnbayes.lymphocytes.cd4_cd8 import CD4_CD8_COLUMNS, cd4_cd8_table
-from mnbayes.lymphocytes.reference_ranges import (
+from mnbayes.analyses.lymphocytes.cd4_cd8 import CD4_CD8_COLUMNS, cd4_cd8_table
+from mnbayes.analyses.lymphocytes.figure import subset_forest, subset_ranks
+from mnbayes.analyses.lymphocytes.reference_ranges import (
     COLUMNS,
     ReferenceRange,
     placed,
     read_reference_ranges,
     reference_ranges,
 )
-from mnbayes.lymphocytes.subsets import (
+from mnbayes.analyses.lymphocytes.section import OVERLAP, subset_model, subsets, what_moved
+from mnbayes.analyses.lymphocytes.subset_tables import (
+    forest_spanned,
+    rank_summary,
+    ratio_of_patients,
+    reference_sources,
+    reference_table,
+)
+from mnbayes.analyses.lymphocytes.subsets import (
     SUBSET_COLUMNS,
     SUBSETS,
     common_change,
@@ -36,21 +43,16 @@ from mnbayes.lymphocytes.subsets import (
     subset_estimates,
     subset_markers,
 )
-from mnbayes.outputs import write_run
-from mnbayes.plots import all_figures, subset_forest, subset_ranks, trajectories
-from mnbayes.problems import InputError
-from mnbayes.report.subset_tables import (
-    forest_spanned,
-    rank_summary,
-    ratio_of_patients,
-    reference_sources,
-    reference_table,
-)
-from mnbayes.report.subsets import OVERLAP, subset_model, subsets, what_moved
-from mnbayes.report.wording import in_text, moved
-from mnbayes.results import Result, summarise
-from mnbayes.run import Run
-from mnbayes.units import UnitError, conversion
+from mnbayes.analyses.results.trajectories import trajectories
+from mnbayes.answers.change import estimates
+from mnbayes.answers.results import Result, summarise
+from mnbayes.base.problems import InputError
+from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.units import UnitError, conversion
+from mnbayes.report.gallery import all_figures
+from mnbayes.report.kit.wording import in_text, moved
+from mnbayes.run.outputs import write_run
+from mnbayes.run.run import Run
 
 FIVE = ("cd3", "cd4", "cd8", "b_cell", "nk_cell")
 

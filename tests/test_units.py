@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mnbayes.markers import MARKERS
-from mnbayes.units import UnitError, conversion
+from mnbayes.data.markers import MARKERS
+from mnbayes.data.units import UnitError, conversion
 
 # (marker, unit, the number that is one in the canonical unit times what it must give)
 CONVERTS = [

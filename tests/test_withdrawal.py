@@ -20,22 +20,22 @@ from trees import make_tree
 from typer.testing import CliRunner
 
 import mnbayes
-from mnbayes.cards import load_card
+from mnbayes.analyses.withdrawal import strategies as withdrawal
+from mnbayes.analyses.withdrawal.enrolled import COLUMNS, NUMBERS, enrolled, withdrawal_table
+from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
+from mnbayes.analyses.withdrawal.section import withdrawals
+from mnbayes.analyses.withdrawal.tipping import POINT_COLUMNS, crossing, tipping
+from mnbayes.analyses.withdrawal.unseen import Outcome, WithdrawalDraws, withdrawal_draws
+from mnbayes.analyses.withdrawal.words import times
+from mnbayes.answers.results import summarise
+from mnbayes.base.problems import InputError
+from mnbayes.base.resources import models_folder
+from mnbayes.cards.card import load_card
+from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cli import app
-from mnbayes.definitions import Definitions, load_definitions
-from mnbayes.fitting import Fit, Sampling
+from mnbayes.data.observations import Observations
 from mnbayes.inference.diagnostics import Diagnostics
-from mnbayes.models.observations import Observations
-from mnbayes.plots import tipping_curve, withdrawal_strategies
-from mnbayes.problems import InputError
-from mnbayes.report.withdrawal import withdrawals
-from mnbayes.resources import models_folder
-from mnbayes.results import summarise
-from mnbayes.withdrawal import strategies as withdrawal
-from mnbayes.withdrawal.enrolled import COLUMNS, NUMBERS, enrolled, withdrawal_table
-from mnbayes.withdrawal.tipping import POINT_COLUMNS, crossing, tipping
-from mnbayes.withdrawal.unseen import Outcome, WithdrawalDraws, withdrawal_draws
-from mnbayes.withdrawal.words import times
+from mnbayes.inference.fit import Fit, Sampling
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
 DEFINITIONS = load_definitions(models_folder() / "definitions.toml")

@@ -8,9 +8,9 @@ from multiprocessing import active_children
 
 import pytest
 
-from mnbayes import workers
-from mnbayes.threads import VARIABLES, one_thread, use_one_thread
-from mnbayes.workers import News, side_by_side
+from mnbayes.base import workers
+from mnbayes.base.threads import VARIABLES, one_thread, use_one_thread
+from mnbayes.base.workers import News, side_by_side
 
 
 def nap(seconds: float, news: News) -> float:

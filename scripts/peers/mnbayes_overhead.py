@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import nutpie
 
-from mnbayes.cards import load_card
-from mnbayes.cohort import load_cohort
-from mnbayes.fitting import Sampling, fit
+from mnbayes.base.resources import embedded_cohort
+from mnbayes.cards.card import load_card
+from mnbayes.data.cohort import load_cohort
+from mnbayes.data.observations import observations
 from mnbayes.inference.densities import nutpie_model
+from mnbayes.inference.fit import Sampling, fit
 from mnbayes.models.density import longitudinal_density
 from mnbayes.models.longitudinal import build_model
-from mnbayes.models.observations import observations
-from mnbayes.resources import embedded_cohort
 
 
 def main(out: Path, rounds: int) -> None:

@@ -1,7 +1,7 @@
 """Time mnbayes on the proteinuria card: the first fit in this process, then refits.
 
 Run ``python -m peers.mnbayes_proteinuria OUT.json ENGINE REFITS [LIMIT PATIENTS ...]``. A refit
-includes everything ``mnbayes.fitting.fit`` does: sampling, diagnostics, patients' levels,
+includes everything ``mnbayes.inference.fit.fit`` does: sampling, diagnostics, patients' levels,
 posterior and prior predictive draws, log-likelihood and log prior. With new priors, that of the
 mean change has another SD each time.
 """
@@ -18,12 +18,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any, cast
 
-from mnbayes.cards import Card, load_card
-from mnbayes.cohort import Cohort, load_cohort
-from mnbayes.fitting import Fit, Sampling, fit
+from mnbayes.base.resources import embedded_cohort
+from mnbayes.cards.card import Card, load_card
+from mnbayes.cards.overrides import apply_changes, parse_setting
+from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.inference.fit import Fit, Sampling, fit
 from mnbayes.inference.sampling import Engine
-from mnbayes.overrides import apply_changes, parse_setting
-from mnbayes.resources import embedded_cohort
 
 
 def timed(card: Card, cohort: Cohort, engine: Engine, seed: int) -> tuple[float, Fit]:

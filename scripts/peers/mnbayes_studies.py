@@ -17,11 +17,11 @@ from statistics import median
 
 import numpy as np
 
-from mnbayes.cards import load_card
-from mnbayes.cohort import load_cohort
-from mnbayes.collapsed.fits import study_fit
-from mnbayes.models.observations import observations
-from mnbayes.resources import embedded_cohort
+from mnbayes.base.resources import embedded_cohort
+from mnbayes.cards.card import load_card
+from mnbayes.data.cohort import load_cohort
+from mnbayes.data.observations import observations
+from mnbayes.inference.study_fits import study_fit
 from peers import routes
 
 

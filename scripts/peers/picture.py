@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes.plots import style
+from mnbayes.report.kit import style
 from peers.standings import NAMES, per_second
 
 _LOOKS: dict[str, tuple[str, style.Dash, str]] = {

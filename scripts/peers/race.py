@@ -18,16 +18,16 @@ from typing import Any
 
 from rich.console import Console
 
-from mnbayes.cards import load_card
-from mnbayes.cohort import load_cohort
-from mnbayes.overrides import apply_changes, parse_setting
-from mnbayes.resources import embedded_cohort
+from mnbayes.base.resources import embedded_cohort
+from mnbayes.cards.card import load_card
+from mnbayes.cards.overrides import apply_changes, parse_setting
+from mnbayes.data.cohort import load_cohort
 from peers import routes
 from peers.timing import RouteError, cache_environment, has_module, timed_process
 
 #: Seconds of a refit beyond which the next size, ten times as many patients, is left out.
 LIMIT = 12
-IMPORTS = "nutpie, mnbayes.fitting, mnbayes.inference.trees, mnbayes.collapsed.engine"
+IMPORTS = "nutpie, mnbayes.inference.fit, mnbayes.inference.trees, mnbayes.inference.collapsed"
 HOW_TO_GET_BAMBI = (
     "python -m venv bambi-env && bambi-env/bin/pip install bambi nutpie, in an environment apart; "
     "then add --bambi-python bambi-env/bin/python"

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mnbayes.cards import Card
-from mnbayes.cohort import Cohort
-from mnbayes.fitting import Fit
-from mnbayes.simulation.cohorts import cohort_of
+from mnbayes.cards.card import Card
+from mnbayes.data.cohort import Cohort
+from mnbayes.inference.fit import Fit
+from mnbayes.studies.simulated_cohorts import cohort_of
 
 PEERS = Path(__file__).parent
 MARKER = "urine_protein_24h"

@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mnbayes.definitions import Definitions
+from mnbayes.base.workers import News
+from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.inference.sampling import Sampling
-from mnbayes.prior_sets import PriorSet
-from mnbayes.workers import News
 
 if TYPE_CHECKING:
-    from mnbayes.historical.card import HistoricalCard
-    from mnbayes.historical.fit import HistoricalResult
-    from mnbayes.historical.table import HistoricalTable
-    from mnbayes.published import Facts, PublishedCard, PublishedResult
+    from mnbayes.analyses.historical.card import HistoricalCard
+    from mnbayes.analyses.historical.fit import HistoricalResult
+    from mnbayes.analyses.historical.table import HistoricalTable
+    from mnbayes.analyses.published.card import PublishedCard
+    from mnbayes.analyses.published.facts import Facts
+    from mnbayes.analyses.published.result import PublishedResult
 
 #: Names by which ``fit --model`` asks for them.
 NAMES = ("published", "historical")
@@ -54,9 +56,9 @@ class PublishedJob:
 
     def work(self, progress: News) -> tuple[PublishedResult, dict[str, bytes]]:
         """Fit and draw: the result, and its pictures (PNG bytes by name)."""
-        from mnbayes.plots.gallery import png_bytes
-        from mnbayes.plots.published import published_figures
-        from mnbayes.published import fit_published
+        from mnbayes.analyses.published.figure import published_figures
+        from mnbayes.analyses.published.fit import fit_published
+        from mnbayes.report.gallery import png_bytes
 
         result = fit_published(
             self.facts, self.card, self.definitions, self.sampling,
@@ -85,9 +87,9 @@ class HistoricalJob:
 
     def work(self, progress: News) -> tuple[HistoricalResult, dict[str, bytes]]:
         """Fit and draw: the result, and its pictures (PNG bytes by name)."""
-        from mnbayes.historical.fit import fit_historical
-        from mnbayes.plots.gallery import png_bytes
-        from mnbayes.plots.historical import historical_figures
+        from mnbayes.analyses.historical.figure import historical_figures
+        from mnbayes.analyses.historical.fit import fit_historical
+        from mnbayes.report.gallery import png_bytes
 
         result = fit_historical(
             self.table, self.card, self.sampling,
@@ -115,7 +117,8 @@ def published_job(
     InputError
         If a set says something impossible of the model.
     """
-    from mnbayes.published import load_facts, load_published_card, override_published
+    from mnbayes.analyses.published.card import load_published_card, override_published
+    from mnbayes.analyses.published.facts import load_facts
 
     card = override_published(load_published_card(), prior_sets)
     return PublishedJob(load_facts(), card, definitions, sampling, prior_set, allow_unconverged)
@@ -123,8 +126,8 @@ def published_job(
 
 def historical_job(sampling: Sampling, *, allow_unconverged: bool = False) -> HistoricalJob:
     """The earlier studies that mnbayes brings."""
-    from mnbayes.historical.card import load_historical_card
-    from mnbayes.historical.table import load_historical
+    from mnbayes.analyses.historical.card import load_historical_card
+    from mnbayes.analyses.historical.table import load_historical
 
     card = load_historical_card()
     return HistoricalJob(load_historical(None, card.classes), card, sampling, allow_unconverged)

@@ -13,21 +13,21 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from mnbayes.cards import Card
-from mnbayes.cohort import Cohort
-from mnbayes.comparison.history import earlier_runs, record
-from mnbayes.definitions import Definitions
+from mnbayes.analyses.comparison.history import earlier_runs, record
+from mnbayes.analyses.influence.refits import influence_table, patients_to_leave_out, refit_without
+from mnbayes.analyses.lymphocytes.alone import alone
+from mnbayes.answers.results import Result, summarise
+from mnbayes.base.workers import News, side_by_side
+from mnbayes.cards.card import Card
+from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.prior_sets import PriorSet
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.observations import observations
 from mnbayes.evidence import NAMES, HistoricalJob, PublishedJob
-from mnbayes.fitting import Sampling, fit
-from mnbayes.influence import influence_table, patients_to_leave_out, refit_without
-from mnbayes.lymphocytes.alone import alone
-from mnbayes.manifest import beside_manifest, manifest
-from mnbayes.models.observations import observations
-from mnbayes.outputs import write_run, write_tree
-from mnbayes.prior_sets import PriorSet
-from mnbayes.results import Result, summarise
-from mnbayes.run import Run
-from mnbayes.workers import News, side_by_side
+from mnbayes.inference.fit import Sampling, fit
+from mnbayes.run.manifest import beside_manifest, manifest
+from mnbayes.run.outputs import write_run, write_tree
+from mnbayes.run.run import Run
 
 #: Refits without a patient that one task makes: short enough for the cores to end together.
 _TOGETHER = 2
@@ -80,7 +80,7 @@ class Worked:
 
 def work(job: Job, card: Card, progress: News) -> Worked:
     """Fit one card of a job, make its tables and draw its pictures; the influence comes later."""
-    from mnbayes.plots import all_figures, png_bytes
+    from mnbayes.report.gallery import all_figures, png_bytes
 
     fitted = fit(
         card,
@@ -179,8 +179,8 @@ def _with_influence(
     job: Job, worked: Worked, refits: dict[str, tuple[pd.DataFrame | str, float]]
 ) -> Worked:
     """A model's result with the refits' answers beside its own, and the picture of that."""
-    from mnbayes.plots import png_bytes
-    from mnbayes.plots.influence import influence
+    from mnbayes.analyses.influence.figure import influence
+    from mnbayes.report.gallery import png_bytes
 
     in_order = {name: refits[name][0] for name in job.cohort.patients["patient"] if name in refits}
     result = worked.result
@@ -230,7 +230,7 @@ def work_all(
     job : Job
     progress : callable
     folder : Path, optional
-        Where each task writes its draws (:func:`mnbayes.outputs.write_tree`).
+        Where each task writes its draws (:func:`mnbayes.run.outputs.write_tree`).
     fitted : callable, optional
         Called in this process with the cards' results once all are there; what stands beside
         the cohort may still be worked on.
@@ -284,9 +284,9 @@ def work_all(
 
 def with_plan(run: Run) -> tuple[Run, dict[str, bytes]]:
     """A run with what the decision rule makes of it, and the pictures of that."""
-    from mnbayes.design.plan import plan_run
-    from mnbayes.plots.design import design_figures
-    from mnbayes.plots.gallery import png_bytes
+    from mnbayes.analyses.design.figure import design_figures
+    from mnbayes.analyses.design.plan import plan_run
+    from mnbayes.report.gallery import png_bytes
 
     plan = plan_run(run)
     if plan is None:
@@ -301,7 +301,7 @@ def run_job(job: Job, folder: Path, progress: News, *, with_report: bool = True)
     Parameters
     ----------
     folder : Path
-        Written whole when everything is done; see :func:`mnbayes.outputs.write_run`.
+        Written whole when everything is done; see :func:`mnbayes.run.outputs.write_run`.
     with_report : bool
         Whether to write ``report.html``.
 
@@ -354,7 +354,7 @@ def _run_job(job: Job, folder: Path, progress: News, draws: Path, with_report: b
     run = replace(run, manifest=described | {"converged": run.converged} | beside_manifest(run))
     report = None
     if with_report:
-        from mnbayes.comparison.runs import with_previous
+        from mnbayes.analyses.comparison.runs import with_previous
         from mnbayes.report import render_report
 
         progress("report", "writing", 0, 0)

@@ -10,9 +10,9 @@ from importlib import import_module
 _NAMES = (
     "nutpie",
     "mnbayes.pipeline",
-    "mnbayes.plots",
-    "mnbayes.historical.fit",
-    "mnbayes.published.fit",
+    "mnbayes.report.gallery",
+    "mnbayes.analyses.historical.fit",
+    "mnbayes.analyses.published.fit",
     "arviz_stats.base.array",
     "scipy.stats.qmc",
 )

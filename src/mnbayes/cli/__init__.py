@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from mnbayes.base.threads import use_one_thread
 from mnbayes.cli import cohorts as cohorts
 from mnbayes.cli import evidence as evidence
 from mnbayes.cli import priors as priors
@@ -11,7 +12,6 @@ from mnbayes.cli import runs as runs
 from mnbayes.cli import studies as studies
 from mnbayes.cli.cohorts import fit
 from mnbayes.cli.shared import app
-from mnbayes.threads import use_one_thread
 
 use_one_thread()  # no command has loaded NumPy yet
 

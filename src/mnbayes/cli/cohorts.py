@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from mnbayes.base.problems import InputError, Problem
 from mnbayes.cli.shared import BAD_INPUT, NOT_CONVERGED, Priors, Settings, app, clear_errors
-from mnbayes.problems import InputError, Problem
 
 
 @app.command()
@@ -62,21 +62,20 @@ def fit(
     ] = False,
 ) -> None:
     """Fit models to a cohort and report response probabilities."""
-    from mnbayes.workers import prepare
+    from mnbayes.base.workers import prepare
 
     prepare()  # while this process loads its own modules and reads the input
-    from mnbayes import overrides
-    from mnbayes.cards import available_cards, load_card
-    from mnbayes.cohort import load_cohort
-    from mnbayes.definitions import load_definitions
+    from mnbayes.analyses.comparison.terminal import say_post_hoc
+    from mnbayes.analyses.priors.terminal import say_priors
+    from mnbayes.base.problems import gathered
+    from mnbayes.base.resources import embedded_cohort
+    from mnbayes.cards.card import available_cards, load_card, overrides
+    from mnbayes.cards.definitions import load_definitions
+    from mnbayes.cards.prior_sets import joined_name
+    from mnbayes.data.cohort import load_cohort
     from mnbayes.evidence import NAMES
-    from mnbayes.outputs import check_replaceable, new_folder
-    from mnbayes.prior_sets import joined_name
-    from mnbayes.problems import gathered
-    from mnbayes.resources import embedded_cohort
-    from mnbayes.terminal.comparison import say_post_hoc
-    from mnbayes.terminal.priors import say_priors
-    from mnbayes.terminal.run import fitting_cards, progress_bars, say_warnings, summary
+    from mnbayes.report.terminal import fitting_cards, progress_bars, say_warnings, summary
+    from mnbayes.run.outputs import check_replaceable, new_folder
 
     folder = out if out is not None else new_folder(Path("results"), datetime.now())
     check_replaceable(folder)
@@ -98,7 +97,7 @@ def fit(
     say_priors(own, cards, prior_sets, changes)
 
     from mnbayes.evidence import historical_job, published_job
-    from mnbayes.fitting import Sampling
+    from mnbayes.inference.fit import Sampling
     from mnbayes.pipeline import Job, run_job
 
     sampling = Sampling(chains=chains, draws=draws, tune=tune, seed=seed, engine=engine)
@@ -137,8 +136,8 @@ def check(
     ],
 ) -> None:
     """Validate a cohort: every problem at once, with file, row, column, found and expected."""
-    from mnbayes.cohort import load_cohort
-    from mnbayes.terminal.run import describe_cohort, say_warnings
+    from mnbayes.data.cohort import load_cohort
+    from mnbayes.report.terminal import describe_cohort, say_warnings
 
     try:
         cohort = load_cohort(folder)

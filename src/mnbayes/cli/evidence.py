@@ -56,10 +56,10 @@ def published(
     allow_unconverged: _AllowUnconverged = False,
 ) -> None:
     """Turn a paper's printed numbers into a posterior: how far, for whom, under every reading."""
+    from mnbayes.analyses.published.command import run_published
+    from mnbayes.analyses.published.terminal import say_published
     from mnbayes.inference.sampling import Sampling
-    from mnbayes.published.command import run_published
-    from mnbayes.terminal.published import say_published
-    from mnbayes.terminal.run import progress_bars
+    from mnbayes.report.terminal import progress_bars
 
     with progress_bars() as bars:
         written = run_published(
@@ -103,10 +103,10 @@ def historical(
     allow_unconverged: _AllowUnconverged = False,
 ) -> None:
     """What earlier studies lead to expect: remission by kind of treatment, benchmark and prior."""
-    from mnbayes.historical.command import run_historical
+    from mnbayes.analyses.historical.command import run_historical
+    from mnbayes.analyses.historical.terminal import say_historical
     from mnbayes.inference.sampling import Sampling
-    from mnbayes.terminal.historical import say_historical
-    from mnbayes.terminal.run import progress_bars
+    from mnbayes.report.terminal import progress_bars
 
     with progress_bars() as bars:
         written = run_historical(
@@ -165,8 +165,8 @@ def design(
     ] = None,
 ) -> None:
     """Go, consider or no-go by a rule stated beforehand; how a next trial of n would end."""
-    from mnbayes.design.command import run_design
-    from mnbayes.terminal.design import show_design
+    from mnbayes.analyses.design.command import run_design
+    from mnbayes.analyses.design.terminal import show_design
 
     plan = run_design(
         run,

@@ -20,8 +20,8 @@ def models(
     set_: Settings = None,
 ) -> None:
     """List model cards with their priors as they would be used, what each means and why."""
-    from mnbayes.terminal.priors import describe_prior_sets
-    from mnbayes.terminal.run import describe_card
+    from mnbayes.analyses.priors.terminal import describe_prior_sets
+    from mnbayes.report.terminal import describe_card
 
     for card in cards_with_priors(name, priors, set_):
         describe_card(card)
@@ -51,8 +51,8 @@ def prior(
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """Draw from the priors alone, before any fit: typical and next patients, and what is absurd."""
-    from mnbayes.prior_review import commands
-    from mnbayes.terminal.priors import show_predictive
+    from mnbayes.analyses.priors import commands
+    from mnbayes.analyses.priors.terminal import show_predictive
 
     commands.check_plot(plot)
     cards = cards_with_priors(model, priors, set_)
@@ -82,10 +82,10 @@ def elicit(
     ] = None,
 ) -> None:
     """Turn a clinical belief into a prior, and show what follows from it before any data."""
-    from mnbayes.definitions import load_definitions
-    from mnbayes.elicitation.command import elicit_prior
-    from mnbayes.prior_review import commands
-    from mnbayes.terminal.elicitation import show_elicitation
+    from mnbayes.analyses.priors import commands
+    from mnbayes.analyses.priors.elicit_command import elicit_prior
+    from mnbayes.analyses.priors.elicit_terminal import show_elicitation
+    from mnbayes.cards.definitions import load_definitions
 
     commands.check_plot(plot)
     found = elicit_prior(parameter, belief, load_definitions(), model, priors or ["weak"])

@@ -23,9 +23,9 @@ def compare(
     ] = None,
 ) -> None:
     """Compare two runs: what was put in, what came out, and what is more than noise."""
-    from mnbayes.comparison.files import check_names, write_numbers, write_plot
-    from mnbayes.comparison.runs import compare_runs
-    from mnbayes.terminal.comparison import show
+    from mnbayes.analyses.comparison.files import check_names, write_numbers, write_plot
+    from mnbayes.analyses.comparison.runs import compare_runs
+    from mnbayes.analyses.comparison.terminal import show
 
     check_names(out, plot)
     comparison = compare_runs(run_a, run_b)
@@ -63,8 +63,8 @@ def withdrawal(
     ] = None,
 ) -> None:
     """Re-read a run's draws under other assumptions on who withdrew; find the tipping point."""
-    from mnbayes.withdrawal import command
-    from mnbayes.withdrawal.strategies import (
+    from mnbayes.analyses.withdrawal import command
+    from mnbayes.analyses.withdrawal.strategies import (
         delta_strategy,
         find_strategy,
         withdrawal_strategies,
@@ -124,16 +124,16 @@ def sensitivity(
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """Refit under every prior set and family of residuals; name each conclusion that flips."""
-    from mnbayes.cards import load_card
-    from mnbayes.cohort import load_cohort
-    from mnbayes.definitions import load_definitions
-    from mnbayes.fitting import Sampling
-    from mnbayes.outputs import check_replaceable, new_folder
-    from mnbayes.problems import gathered
-    from mnbayes.resources import embedded_cohort
-    from mnbayes.sensitivity import command
-    from mnbayes.sensitivity.multiverse import run_multiverse
-    from mnbayes.terminal.run import progress_bars, say_warnings
+    from mnbayes.analyses.sensitivity import command
+    from mnbayes.analyses.sensitivity.multiverse import run_multiverse
+    from mnbayes.base.problems import gathered
+    from mnbayes.base.resources import embedded_cohort
+    from mnbayes.cards.card import load_card
+    from mnbayes.cards.definitions import load_definitions
+    from mnbayes.data.cohort import load_cohort
+    from mnbayes.inference.fit import Sampling
+    from mnbayes.report.terminal import progress_bars, say_warnings
+    from mnbayes.run.outputs import check_replaceable, new_folder
 
     folder = out if out is not None else new_folder(Path("results/sensitivity"), datetime.now())
     check_replaceable(folder, command.MANIFEST)

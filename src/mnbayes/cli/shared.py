@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mnbayes.problems import InputError
+from mnbayes.base.problems import InputError
 
 if TYPE_CHECKING:
-    from mnbayes.cards import Card
+    from mnbayes.cards.card import Card
 
 Priors = Annotated[
     list[str] | None,
@@ -68,10 +68,9 @@ def cards_with_priors(
     names: list[str] | None, priors: list[str] | None, settings: list[str] | None
 ) -> list[Card]:
     """Cards with their priors overridden, what is overridden said on standard error."""
-    from mnbayes import overrides
-    from mnbayes.cards import available_cards, load_card
-    from mnbayes.problems import gathered
-    from mnbayes.terminal.priors import say_priors
+    from mnbayes.analyses.priors.terminal import say_priors
+    from mnbayes.base.problems import gathered
+    from mnbayes.cards.card import available_cards, load_card, overrides
 
     with gathered() as attempt:
         own = [attempt(load_card, each) for each in names or available_cards()]

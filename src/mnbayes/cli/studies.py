@@ -78,9 +78,9 @@ def calibrate(
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """Simulate data sets from known truths, fit each, and test whether the ranks are uniform."""
-    from mnbayes.calibration.command import run_calibrate
-    from mnbayes.terminal.calibration import show_calibration
-    from mnbayes.terminal.run import progress_bars
+    from mnbayes.analyses.calibration.command import run_calibrate
+    from mnbayes.analyses.calibration.terminal import show_calibration
+    from mnbayes.report.terminal import progress_bars
 
     with progress_bars() as news:
         outcome = run_calibrate(
@@ -124,9 +124,9 @@ def characteristics(
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """How often rule, Wilcoxon test and "5 of 7" are wrong where the truth is known."""
-    from mnbayes.characteristics.command import run_characteristics
-    from mnbayes.terminal.characteristics import show_characteristics
-    from mnbayes.terminal.run import progress_bars
+    from mnbayes.analyses.characteristics.command import run_characteristics
+    from mnbayes.analyses.characteristics.terminal import show_characteristics
+    from mnbayes.report.terminal import progress_bars
 
     with progress_bars() as news:
         found, folder = run_characteristics(

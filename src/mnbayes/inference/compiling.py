@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mnbayes.cards import Card
+from mnbayes.cards.card import Card
+from mnbayes.data.observations import Observations
 from mnbayes.models.longitudinal import build_model, model_data, structure_key
-from mnbayes.models.observations import Observations
 
 _compiled: dict[tuple[Any, ...], Any] = {}
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnbayes.cards import Card
+from mnbayes.cards.card import Card
+from mnbayes.data.observations import Observations
 from mnbayes.models import effects as fx
 from mnbayes.models.likelihood import draw_prior, log_prior, pointwise_loglik
-from mnbayes.models.observations import Observations
 from mnbayes.numerics.groups import Floats
 
 

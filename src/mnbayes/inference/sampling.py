@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mnbayes.base.problems import InputError, Problem
 from mnbayes.inference.traces import Sampled, read_trace
-from mnbayes.problems import InputError, Problem
 
 Engine = Literal["nuts", "collapsed", "auto"]
 

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mnbayes import priors
+from mnbayes.cards import families as priors
 from mnbayes.numerics.groups import Floats
 
 Kind = Literal["all", "changes", "within"]

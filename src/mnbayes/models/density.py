@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mnbayes.cards import Card
+from mnbayes.cards.card import Card
+from mnbayes.data.observations import Observations
 from mnbayes.inference.densities import Density
 from mnbayes.models.correlation import free_partials, partial_alpha
 from mnbayes.models.longitudinal import FIXED, SCALAR, integrated
-from mnbayes.models.observations import Observations
 from mnbayes.numerics import posterior
 from mnbayes.numerics.groups import Floats
 from mnbayes.numerics.inputs import fixed_sd_places, input_sizes

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mnbayes.data.observations import Observations
 from mnbayes.models.correlation import Kind, all_partials
-from mnbayes.models.observations import Observations
 from mnbayes.numerics.groups import Floats
 
 

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mnbayes.cards import Card
+from mnbayes.cards.card import Card
+from mnbayes.data.observations import Observations
 from mnbayes.models.effects import (
     Parameters,
     cell_covariance,
     parameters_from_draws,
 )
 from mnbayes.models.longitudinal import FIXED, integrated
-from mnbayes.models.observations import Observations
 from mnbayes.numerics.designs import fixed_design
 from mnbayes.numerics.groups import Floats
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnbayes.cards import Card
+from mnbayes.cards.card import Card
+from mnbayes.data.observations import Observations
 from mnbayes.inference.densities import Density
 from mnbayes.models.longitudinal import FIXED
-from mnbayes.models.observations import Observations
 from mnbayes.numerics.effect_draws import draw_effects
 from mnbayes.numerics.groups import Floats
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import stats
 
-from mnbayes import priors
-from mnbayes.cards import Card
+from mnbayes.cards import families as priors
+from mnbayes.cards.card import Card
+from mnbayes.data.observations import Observations
 from mnbayes.models.correlation import partial_alpha
 from mnbayes.models.effects import Parameters
 from mnbayes.models.longitudinal import SCALAR
-from mnbayes.models.observations import Observations
 from mnbayes.numerics.groups import Floats
 
 

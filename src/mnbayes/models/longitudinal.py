@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from mnbayes.cards import Card
+from mnbayes.cards.card import Card
+from mnbayes.data.observations import Observations
 from mnbayes.models.correlation import free_partials, partial_alpha
-from mnbayes.models.observations import Observations
 from mnbayes.numerics.groups import Floats
 
 #: Parameters that are linear in the mean: one value for each marker, in the kernel's order.

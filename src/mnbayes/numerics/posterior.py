@@ -144,7 +144,7 @@ def constrain(family, a, b, c, x):
     family : int
         Position in :data:`FAMILIES`.
     a, b, c : float
-        The prior's arguments in the order of :data:`mnbayes.priors.FAMILIES`; for Beta both
+        The prior's arguments in the order of :data:`mnbayes.cards.families.FAMILIES`; for Beta both
         parameters are ``a``.
     x : float
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import import_module
 
-from mnbayes.cards import Card
-from mnbayes.report.calibration import calibration_section
-from mnbayes.report.characteristics import characteristics_parts
+from mnbayes.analyses.calibration.section import calibration_section
+from mnbayes.analyses.characteristics.section import characteristics_parts
+from mnbayes.cards.card import Card
 from mnbayes.report.render import environment
 
 

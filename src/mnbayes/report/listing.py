@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnbayes.cohort import Cohort
-from mnbayes.markers import MARKERS
-from mnbayes.report.tables import Table, records
-from mnbayes.report.wording import BLANK
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit.tables import Table, records
+from mnbayes.report.kit.wording import BLANK
 
 
 def value_text(value: float, lower: float, upper: float) -> str:

@@ -7,15 +7,15 @@ from pathlib import PurePath
 
 import numpy as np
 
-from mnbayes.definitions import CATEGORIES
-from mnbayes.fitting import Fit
-from mnbayes.markers import MARKERS
-from mnbayes.report import wording
-from mnbayes.report.changes import prior_text
-from mnbayes.report.tables import Table, records
-from mnbayes.report.wording import CATEGORY_LABELS, PARAMETER_LABELS
-from mnbayes.results import Result
-from mnbayes.run import Run
+from mnbayes.analyses.results.changes_section import prior_text
+from mnbayes.answers.results import Result
+from mnbayes.cards.definitions import CATEGORIES
+from mnbayes.data.markers import MARKERS
+from mnbayes.inference.fit import Fit
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.tables import Table, records
+from mnbayes.report.kit.wording import CATEGORY_LABELS, PARAMETER_LABELS
+from mnbayes.run.run import Run
 
 #: Stage of a fit to what the clock ran for.
 _STAGES = {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mnbayes.report.influence import influence_of
-from mnbayes.report.regression import regression
+from mnbayes.analyses.influence.section import influence_of
+from mnbayes.analyses.regression.section import regression
+from mnbayes.analyses.withdrawal.section import what_the_unseen_overturn
 from mnbayes.report.summary import response_model, shown
-from mnbayes.report.withdrawal import what_the_unseen_overturn
-from mnbayes.run import Run
+from mnbayes.run.run import Run
 
 
 def overturns(run: Run) -> tuple[tuple[str, tuple[str, ...]], ...]:

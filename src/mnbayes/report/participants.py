@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mnbayes.cohort import Cohort
-from mnbayes.denominators import response_counts
-from mnbayes.markers import MARKERS
-from mnbayes.report import wording
+from mnbayes.answers.denominators import response_counts
+from mnbayes.answers.results import Result
+from mnbayes.base.resources import embedded_cohort
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.tables import Table, records
 from mnbayes.report.summary import response_model
-from mnbayes.report.tables import Table, records
-from mnbayes.resources import embedded_cohort
-from mnbayes.results import Result
-from mnbayes.run import Run
+from mnbayes.run.run import Run
 
 
 def is_embedded(cohort: Cohort) -> bool:

@@ -11,38 +11,40 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from mnbayes.report import methods, prior_predictive, wording
-from mnbayes.report.calibration import calibration_section
-from mnbayes.report.changes import best_table, change_table, last_week
-from mnbayes.report.characteristics import characteristics_parts
-from mnbayes.report.checks import coverage_table
-from mnbayes.report.comparison import difference
-from mnbayes.report.correlations import together
-from mnbayes.report.design import decision_section
-from mnbayes.report.dominance import RULE
-from mnbayes.report.influence import influences
-from mnbayes.report.listing import measurement_table, patients_table
-from mnbayes.report.overturn import overturns
-from mnbayes.report.participants import evaluable_table, flow_sentences, is_embedded, rate_tables
-from mnbayes.report.pictures import Picture, embed
-from mnbayes.report.regression import regression
-from mnbayes.report.responses import (
+from mnbayes.analyses.calibration.section import calibration_section
+from mnbayes.analyses.characteristics.section import characteristics_parts
+from mnbayes.analyses.comparison.section import difference
+from mnbayes.analyses.correlations.section import together
+from mnbayes.analyses.design.section import decision_section
+from mnbayes.analyses.influence.section import influences
+from mnbayes.analyses.lymphocytes.section import OVERLAP, subsets, what_moved
+from mnbayes.analyses.lymphocytes.subset_tables import reference_sources, reference_table
+from mnbayes.analyses.priors import section as prior_predictive
+from mnbayes.analyses.regression.section import regression
+from mnbayes.analyses.results.changes_section import best_table, change_table, last_week
+from mnbayes.analyses.results.checks_section import coverage_table
+from mnbayes.analyses.results.responses_section import (
     course_table,
     evaluable,
     group_table,
     not_measured,
     patient_table,
 )
-from mnbayes.report.safety import safety
-from mnbayes.report.sensitivity import multiverse_command, power_scalings
-from mnbayes.report.subset_tables import reference_sources, reference_table
-from mnbayes.report.subsets import OVERLAP, subsets, what_moved
+from mnbayes.analyses.safety.section import safety
+from mnbayes.analyses.sensitivity.power_scaling import THRESHOLD
+from mnbayes.analyses.sensitivity.section import multiverse_command, power_scalings
+from mnbayes.analyses.withdrawal.section import withdrawals
+from mnbayes.answers.results import Result
+from mnbayes.report import methods
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.dominance import RULE
+from mnbayes.report.kit.pictures import Picture, embed
+from mnbayes.report.kit.tables import Table, great, plain
+from mnbayes.report.listing import measurement_table, patients_table
+from mnbayes.report.overturn import overturns
+from mnbayes.report.participants import evaluable_table, flow_sentences, is_embedded, rate_tables
 from mnbayes.report.summary import summarise_run
-from mnbayes.report.tables import Table, great, plain
-from mnbayes.report.withdrawal import withdrawals
-from mnbayes.results import Result
-from mnbayes.run import Run
-from mnbayes.sensitivity.power_scaling import THRESHOLD
+from mnbayes.run.run import Run
 
 _TEMPLATES = Path(__file__).parent / "templates"
 SYNTHETIC_MARK = "SYNTHETIC COHORT – no real patient"
@@ -116,7 +118,7 @@ def _unbroken(value: object) -> object:
 def _published(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> object:
     if run.published is None:
         return None
-    from mnbayes.report.published import published_section
+    from mnbayes.analyses.published.section import published_section
 
     return published_section(run.published, pictures.get(run.published.name, {}))
 
@@ -124,7 +126,7 @@ def _published(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> object:
 def _historical(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> object:
     if run.historical is None:
         return None
-    from mnbayes.report.historical import historical_section
+    from mnbayes.analyses.historical.section import historical_section
 
     return historical_section(run.historical, pictures.get(run.historical.card.name, {}))
 

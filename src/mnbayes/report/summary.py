@@ -7,15 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from mnbayes.markers import MARKERS
-from mnbayes.report import wording
-from mnbayes.report.changes import fall_errors, last_week, prior_text
-from mnbayes.report.dominance import interval_dominated, probability_dominated, ratio_dominated
-from mnbayes.report.responses import by_patient, evaluable, not_measured, rows_of, share_ends
-from mnbayes.report.tables import Table, records
-from mnbayes.report.wording import PROTEIN, percent, percent_range, probability
-from mnbayes.results import Result
-from mnbayes.run import Run
+from mnbayes.analyses.results.changes_section import fall_errors, last_week, prior_text
+from mnbayes.analyses.results.responses_section import (
+    by_patient,
+    evaluable,
+    not_measured,
+    rows_of,
+    share_ends,
+)
+from mnbayes.answers.results import Result
+from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.dominance import interval_dominated, probability_dominated, ratio_dominated
+from mnbayes.report.kit.tables import Table, records
+from mnbayes.report.kit.wording import PROTEIN, percent, percent_range, probability
+from mnbayes.run.run import Run
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 import numpy as np
 
-from mnbayes.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem
 from mnbayes.studies.records import record
 from mnbayes.studies.study import KINDS, Batch, Study, versions
 

@@ -15,7 +15,7 @@ from distributed import Client, KilledWorker
 from distributed.core import rpc
 from distributed.security import Security
 
-from mnbayes.problems import InputError, Problem, quoted
+from mnbayes.base.problems import InputError, Problem, quoted
 from mnbayes.studies.batches import Outcome, differences, present, work
 from mnbayes.studies.places import BATCH_SECONDS, Returned, UnusableError
 from mnbayes.studies.study import Batch

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mnbayes.problems import InputError, Problem, quoted
+from mnbayes.base.problems import InputError, Problem, quoted
 from mnbayes.studies.study import Study
 
 #: Name of the file.

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mnbayes.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem
 from mnbayes.studies.frames import MARK, frame_follows, framed, whole_frames
 from mnbayes.studies.identity import ELSEWHERE, LEDGER, check_same
 from mnbayes.studies.records import as_frame, joined, places, read_records

@@ -15,9 +15,9 @@ from contextlib import contextmanager, suppress
 from multiprocessing import connection, get_context, parent_process, resource_tracker
 from typing import Any
 
+from mnbayes.base.threads import one_thread
 from mnbayes.studies.places import BATCH_SECONDS, Returned, UnusableError
 from mnbayes.studies.study import Batch
-from mnbayes.threads import one_thread
 
 #: Processes that may die with a batch in hand before the batch is suspected (Dask's number).
 ALLOWED_DEATHS = 3

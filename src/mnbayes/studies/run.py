@@ -9,14 +9,14 @@ from time import monotonic
 
 import pandas as pd
 
-from mnbayes.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.workers import News
 from mnbayes.studies.batches import packed
 from mnbayes.studies.ledger import Ledger, open_ledger, peek, refuse_busy
 from mnbayes.studies.pending import Pending
 from mnbayes.studies.places import Here, Place, Returned, UnusableError
 from mnbayes.studies.records import record
 from mnbayes.studies.study import Study
-from mnbayes.workers import News
 
 #: Batches in hand for each thread, so that none waits for the next one.
 _AHEAD = 2

@@ -67,7 +67,7 @@ class Study:
         Non-negative.
     depends : mapping of str to str, float or int
         Everything else that the numbers depend on: hashes of cards, data and code
-        (:func:`mnbayes.simulation.fingerprint.fingerprint`), settings bound to `replicate`.
+        (:func:`mnbayes.studies.fingerprint.fingerprint`), settings bound to `replicate`.
 
     Raises
     ------

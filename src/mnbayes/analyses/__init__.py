@@ -1,0 +1,1 @@
+"""One folder an analysis: what it computes, its section, figure and template."""

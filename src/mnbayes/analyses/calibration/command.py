@@ -1,0 +1,189 @@
+"""``mnbayes calibrate``: one model checked over its prior, or given a cohort."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from mnbayes.analyses.calibration.replicates import calibration_study
+from mnbayes.analyses.calibration.result import LEVEL, Calibration, as_plain, calibration_of
+from mnbayes.analyses.calibration.simulate import Setting
+from mnbayes.base.problems import InputError, Problem, gathered
+from mnbayes.base.resources import embedded_cohort
+from mnbayes.base.workers import News
+from mnbayes.cards.card import Card, load_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.overrides import load_prior_sets, override, parse_setting
+from mnbayes.cards.prior_sets import joined_name
+from mnbayes.data.cohort import load_cohort
+from mnbayes.data.observations import Observations, observations
+from mnbayes.studies.identity import LEDGER
+from mnbayes.studies.run import run_study
+
+#: Enough to see a shift of a tenth of a posterior SD; some tens of seconds for one marker.
+REPLICATES = 2000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished calibration.
+
+    Attributes
+    ----------
+    calibration : Calibration
+    title : str
+        Of the card.
+    prior_set : str
+    folder : Path
+        Where its ledger and files are.
+    synthetic : bool
+        Whether the cohort, whose pattern or values were used, is synthetic.
+    """
+
+    calibration: Calibration
+    title: str
+    prior_set: str
+    folder: Path
+    synthetic: bool
+
+
+def run_calibrate(
+    model: str = "proteinuria",
+    *,
+    replicates: int = REPLICATES,
+    posterior: bool = False,
+    data: Path | None = None,
+    priors: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    definitions: Path | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    out: Path | None = None,
+    seed: int = 1,
+    news: News = lambda name, stage, done, total: None,
+) -> Outcome:
+    """Calibrate the collapsed engine on a card; killed and started again it goes on.
+
+    Parameters
+    ----------
+    model : str
+        Card, by name or .toml file.
+    replicates : int
+        At least 20.
+    posterior : bool
+        Truths from the posterior given the cohort instead of from the priors.
+    data : Path, optional
+        Cohort folder; its patients, visits and missing values are those of simulated data sets.
+        Default: the embedded synthetic cohort.
+    priors, settings : sequence of str
+        As for ``mnbayes fit``; default: the prior set ``weak``.
+    definitions : Path, optional
+        Of response.
+    scheduler, workers
+        See :func:`mnbayes.studies.run.run_study`.
+    out : Path, optional
+        Folder for the ledger, ``calibration.json``, ``calibration.csv`` (a row for each quantity),
+        ``replicates.csv`` (a row for each replicate) and ``calibration.png``. One with the ledger
+        of the same calibration is gone on with. Default: a new one under ``results/calibration/``.
+    seed : int
+    news : callable
+
+    Returns
+    -------
+    Outcome
+        ``outcome.calibration.passed`` decides the exit status.
+
+    Raises
+    ------
+    InputError
+        Nothing is written then.
+    mnbayes.studies.run.StudyStoppedError
+        What was done is kept.
+    """
+    from mnbayes.run.outputs import check_replaceable, new_folder  # heavy, as a run's modules are
+
+    folder = out if out is not None else new_folder(Path("results/calibration"), datetime.now())
+    check_replaceable(folder, LEDGER)
+    with gathered() as attempt:
+        cohort = attempt(load_cohort, data if data is not None else embedded_cohort())
+        own = attempt(load_card, model)
+        sets = attempt(load_prior_sets, list(priors) or ["weak"])
+        changes = [attempt(parse_setting, text) for text in settings]
+        response = attempt(load_definitions, definitions)
+        attempt(_check_numbers, replicates, seed)
+    (card,) = override([own], sets, changes)
+    observed = observations(card, cohort)
+    _check_model(card, observed, posterior)
+    setting = Setting(card, observed, response, posterior)
+    study = calibration_study(setting, replicates, seed)
+    table = run_study(study, folder, scheduler=scheduler, workers=workers, news=news)
+    calibration = calibration_of(setting, table, LEVEL)
+    outcome = Outcome(calibration, card.title, joined_name(sets), folder, cohort.synthetic)
+    described = as_plain(calibration) | {
+        "prior_set": outcome.prior_set,
+        "synthetic": outcome.synthetic,
+        "seed": seed,
+        "study": study.identity,
+    }
+    _write(folder / "replicates.csv", table.to_csv(index=False))
+    _write_files(outcome, described)
+    return outcome
+
+
+def _check_numbers(replicates: int, seed: int) -> None:
+    problems = []
+    if replicates < 20:
+        problems.append(Problem("--replicates", None, None, str(replicates), "20 or more"))
+    if seed < 0:
+        problems.append(Problem("--seed", None, None, str(seed), "0 or more"))
+    if problems:
+        raise InputError(problems)
+
+
+def _check_model(card: Card, observed: Observations, posterior: bool) -> None:
+    """Refuse what the collapsed engine cannot fit.
+
+    Raises
+    ------
+    InputError
+    """
+    problems = []
+
+    def problem(column: str, found: str, expected: str) -> None:
+        problems.append(Problem(card.name, None, column, found, expected))
+
+    if card.structure.residual != "normal":
+        expected = "normal: the collapsed engine is calibrated, which has no other residuals"
+        problem("structure.residual", card.structure.residual, expected)
+    if card.structure.serial:
+        problem("structure.serial", "true", "false: the collapsed engine has no serial correlation")
+    if posterior and observed.censored.any():
+        count = int(observed.censored.sum())
+        expected = "exact values for --posterior: the collapsed engine takes no ranges"
+        problems.append(Problem("measurements.csv", None, "value", f"{count} ranges", expected))
+    if problems:
+        raise InputError(problems)
+
+
+def _write_files(outcome: Outcome, described: dict[str, object]) -> None:
+    from mnbayes.analyses.calibration.figure import calibration_figure
+    from mnbayes.report.gallery import png_bytes
+
+    calibration, folder = outcome.calibration, outcome.folder
+    if calibration.checks:
+        figure = calibration_figure(calibration, outcome.synthetic)
+        _write(folder / "calibration.png", png_bytes(figure))
+    _write(folder / "calibration.csv", calibration.table().to_csv(index=False))
+    text = json.dumps(described, indent=2, ensure_ascii=False)
+    _write(folder / "calibration.json", text + "\n")
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    """Write a file whole: a reader, or a kill, never meets half of it."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.replace(temporary, path)  # noqa: PTH105 (as one step, over an existing file)

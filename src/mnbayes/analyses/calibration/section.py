@@ -1,0 +1,165 @@
+"""What the stored calibration says, in words and a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mnbayes.analyses.calibration.result import Calibration, from_plain
+from mnbayes.base.resources import calibration_file
+from mnbayes.cards.card import Card
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.tables import Table
+from mnbayes.studies.fingerprint import fingerprint
+
+
+def what_was_done(calibration: Calibration) -> str:
+    """A calibration in two sentences."""
+    if calibration.posterior:
+        drawn = (
+            "the posterior given the cohort, as many new patients simulated from it, and the model "
+            "fitted to the cohort and the new patients together"
+        )
+    else:
+        drawn = "the priors, a cohort simulated from it, and the model fitted to that cohort"
+    return (
+        f"{calibration.replicates:,} times a truth was drawn from {drawn}. The rank of the truth "
+        f"among {calibration.draws} posterior draws is uniform where the program is right."
+    )
+
+
+@dataclass(frozen=True)
+class StoredCalibration:
+    """The calibration that the package brings.
+
+    Attributes
+    ----------
+    date, fingerprint : str
+        When it was made, and the hash of the code and cards that it is of.
+    calibrations : tuple of Calibration
+    depends : tuple of mapping
+        Of each calibration: hashes of all that its numbers depend on.
+    cards : mapping
+        Model to the hash of what of its card decides a fit.
+    wrong : tuple of mapping
+        Samplers that are wrong on purpose: ``sampler``, ``replicates``, ``caught`` and, of the
+        quantity farthest beyond its band, ``quantity`` and ``reading``.
+    """
+
+    date: str
+    fingerprint: str
+    calibrations: tuple[Calibration, ...]
+    depends: tuple[dict[str, Any], ...]
+    cards: dict[str, str]
+    wrong: tuple[dict[str, Any], ...]
+
+
+@lru_cache(maxsize=2)
+def stored_calibration(path: Path | None = None) -> StoredCalibration:
+    """Read the stored calibration (``data/calibration.json``, by ``scripts/calibration.py``)."""
+    place = calibration_file() if path is None else path
+    stored = json.loads(place.read_text(encoding="utf-8"))
+    return StoredCalibration(
+        stored["date"],
+        stored["fingerprint"],
+        tuple(from_plain(each) for each in stored["calibrations"]),
+        tuple(each["depends"] for each in stored["calibrations"]),
+        stored["cards"],
+        tuple(stored["wrong"]),
+    )
+
+
+@dataclass(frozen=True)
+class CalibrationSection:
+    """What the report says of calibration.
+
+    Attributes
+    ----------
+    sentences : tuple of str
+    table : Table
+        One row for each calibration.
+    wrong : Table
+        One for each sampler that was wrong on purpose.
+    remarks : tuple of str
+        What of this run was not calibrated as it stands.
+    """
+
+    sentences: tuple[str, ...]
+    table: Table
+    wrong: Table
+    remarks: tuple[str, ...]
+
+
+def calibration_section(
+    cards: Iterable[Card], stored: StoredCalibration | None = None
+) -> CalibrationSection:
+    """What the report says of calibration.
+
+    Parameters
+    ----------
+    cards : iterable of Card
+        Of the run.
+    stored : StoredCalibration, optional
+        Default: the one that the package brings.
+    """
+    kept = stored if stored is not None else stored_calibration()
+    first = kept.calibrations[0]
+    sentences = (
+        f"Stored result of {kept.date}; code and cards {kept.fingerprint[:12]}. "
+        + what_was_done(first),
+        "Parameters, quantities derived from them (ratios, levels and categories of patients, the "
+        "next patient, shares of patients) and the log-likelihood were ranked. A right program has "
+        f"all of a row's quantities in their bands with probability {100 * first.level:g} %.",
+        "That the program does what the model says does not make the model right.",
+    )
+    return CalibrationSection(sentences, _table(kept), _wrong(kept), tuple(_remarks(cards, kept)))
+
+
+def _table(kept: StoredCalibration) -> Table:
+    rows = []
+    for each in kept.calibrations:
+        inside = len(each.checks) - len(each.outside)
+        rows.append(
+            (
+                each.model,
+                "posterior given the synthetic cohort" if each.posterior else "prior",
+                f"{each.replicates:,}",
+                f"{each.failed:,}",
+                f"{inside} of {len(each.checks)}",
+                "passed" if each.passed else "not passed",
+            )
+        )
+    head = ("Model", "Truths from", "Replicates", "Failed fits", "Inside their bands", "Verdict")
+    caption = "Simulation-based calibration of the collapsed engine"
+    return Table(caption, head, tuple(rows), frozenset({0, 1, 5}))
+
+
+def _wrong(kept: StoredCalibration) -> Table:
+    rows = tuple(
+        (
+            str(each["sampler"]),
+            f"{each['replicates']:,}",
+            "caught" if each["caught"] else "not caught",
+            f"{each['quantity']}: {each['reading']}" if each["caught"] else wording.BLANK,
+        )
+        for each in kept.wrong
+    )
+    head = ("Wrong on purpose", "Replicates", "Verdict", "Seen most clearly in")
+    return Table("What the check can see", head, rows, frozenset({0, 2, 3}), wide=True)
+
+
+def _remarks(cards: Iterable[Card], kept: StoredCalibration) -> list[str]:
+    remarks = []
+    for card in cards:
+        if card.name not in kept.cards:
+            remarks.append(f"The model {card.name} is not among those that were calibrated.")
+        elif kept.cards[card.name] != fingerprint([card], ()):
+            remarks.append(
+                f"This run's card {card.name} has other priors or another structure than the "
+                f"calibrated one; `mnbayes calibrate --model {card.name}` checks it as it stands."
+            )
+    return remarks

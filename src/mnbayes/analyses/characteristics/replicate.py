@@ -1,0 +1,179 @@
+"""One replicate: a cohort of a scenario, its fit, and what each judge needs to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mnbayes.analyses.characteristics.fits import PopulationFit, population_fit
+from mnbayes.analyses.characteristics.judges import FALL_ALONE, Judge, called
+from mnbayes.analyses.characteristics.readings import counted, wilcoxon_fall
+from mnbayes.analyses.characteristics.scenarios import MARKERS, WEEKS, Floats, Scenario, Simulated
+from mnbayes.analyses.design.decision import support
+from mnbayes.answers.population import Population, population_share
+from mnbayes.answers.response_draws import ALBUMIN, POINTS, POINTS_SEED, PROTEIN
+from mnbayes.base.montecarlo import normal_points
+from mnbayes.cards.card import Card
+from mnbayes.cards.definitions import Definitions
+from mnbayes.data.observations import Observations
+
+#: Ends of the 95 % equal-tailed interval, and the median.
+QUANTILES = (0.025, 0.5, 0.975)
+
+#: Results of a replicate besides those of the rules. ``log_*``: median and 95 % interval of the
+#: log GMR of protein at the last visit. ``withheld``: why the fit says nothing; blank where it
+#: does. ``wilcoxon``: one-sided P; ``effective`` of ``evaluable``: the count.
+COLUMNS: Mapping[str, type] = {
+    "log_lower": float,
+    "log_median": float,
+    "log_upper": float,
+    "pareto_k": float,
+    "effective_draws": float,
+    "withheld": str,
+    "wilcoxon": float,
+    "effective": int,
+    "evaluable": int,
+}
+
+
+def rule_columns(name: str) -> tuple[str, str]:
+    """Names of a rule's two probabilities: significance, relevance."""
+    return f"significance of {name}", f"relevance of {name}"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every replicate of a study shares.
+
+    Attributes
+    ----------
+    card : Card
+    definitions : Definitions
+    rules : tuple of Judge
+    scenarios : dict
+        By name.
+    """
+
+    card: Card
+    definitions: Definitions
+    rules: tuple[Judge, ...]
+    scenarios: Mapping[str, Scenario]
+
+    @property
+    def columns(self) -> dict[str, type]:
+        """Results of a replicate and their kinds."""
+        named = [name for judge in self.rules for name in rule_columns(judge.name)]
+        return {**COLUMNS, **dict.fromkeys(named, float)}
+
+
+def replicate(
+    stream: np.random.SeedSequence, parameters: Mapping[str, Any], setting: Setting
+) -> dict[str, Any]:
+    """Simulate a cohort, fit it, and ask every judge.
+
+    Parameters
+    ----------
+    stream : SeedSequence
+        The cohort and the fit have streams of their own: other cards and priors see the same
+        cohorts.
+    parameters : mapping
+        ``scenario`` and ``patients``.
+    setting : Setting
+    """
+    data, fit = (np.random.default_rng(child) for child in stream.spawn(2))
+    cohort = setting.scenarios[parameters["scenario"]].simulate(parameters["patients"], data)
+    first, last = cohort.measured[:, 0, 0], cohort.measured[:, -1, 0]
+    effective, evaluable = counted(first, last, setting.definitions)
+    found: dict[str, Any] = dict.fromkeys(setting.columns)
+    found |= {
+        "wilcoxon": wilcoxon_fall(np.exp(first), np.exp(last)),
+        "effective": effective,
+        "evaluable": evaluable,
+    }
+    try:
+        fitted = population_fit(setting.card, observed(cohort, setting.card), fit)
+    except np.linalg.LinAlgError as error:
+        # The fit failed, not the replicate: the tests beside it have their answers.
+        return found | {"withheld": f"LinAlgError: {error}"}
+    found |= {
+        "pareto_k": fitted.pareto_k,
+        "effective_draws": fitted.effective,
+        "withheld": fitted.doubt,
+    }
+    return found if fitted.doubt else found | judged(fitted, setting)
+
+
+def observed(cohort: Simulated, card: Card) -> Observations:
+    """A simulated cohort as a card's observations."""
+    values = cohort.measured[..., [MARKERS.index(marker) for marker in card.markers]]
+    n, nothing = len(values), np.full(values.shape, np.nan)
+    return Observations(
+        markers=card.markers,
+        patients=("",) * n,
+        weeks=WEEKS,
+        log_value=np.ascontiguousarray(values),
+        log_lower=nothing,
+        log_upper=nothing,
+        covariate=np.zeros(n),
+        covariate_mean=0.0,
+        withdrew_week=np.full(n, np.nan),
+        weights=False,
+        left_out=(),
+        separate=card.structure.correlation == "within",
+    )
+
+
+def judged(fitted: PopulationFit, setting: Setting) -> dict[str, float]:
+    """Estimates and the rules' probabilities of a fit."""
+    population, card = fitted.population, setting.card
+    last = population.visit_change[:, -1, card.markers.index(PROTEIN)]
+    ends = dict(
+        zip(("log_lower", "log_median", "log_upper"), np.quantile(last, QUANTILES), strict=True)
+    )
+    found: dict[str, float] = {name: float(value) for name, value in ends.items()}
+    for judge in setting.rules:
+        draws = quantity(population, judge, card, setting.definitions)
+        means = (float(event.mean()) for event in support(draws, judge.criteria))
+        found |= dict(zip(rule_columns(judge.name), means, strict=True))
+    return found
+
+
+def quantity(population: Population, judge: Judge, card: Card, definitions: Definitions) -> Floats:
+    """Draws of what a rule is about, shape (draw,)."""
+    visit = judge.visit - 1
+    if judge.quantity == "gmr":
+        return np.exp(population.visit_change[:, visit, card.markers.index(judge.marker)])
+    if judge.category in FALL_ALONE and ALBUMIN not in card.markers:
+        effective = fall_share(population, visit, definitions.effective.fall.at_least)
+        return effective if judge.category == "effective" else 1 - effective
+    # Protein first, albumin second, as the shares ask for.
+    order = [card.markers.index(m) for m in (PROTEIN, ALBUMIN) if m in card.markers]
+    both = [*order, *(len(card.markers) + i for i in order)]
+    one = Population(
+        baseline_mean=population.baseline_mean[:, order],
+        visit_change=population.visit_change[:, [visit]][..., order],
+        factor=population.factor[:, both],
+        residual_sd=population.residual_sd[:, order],
+        residual_df=None,
+        serial_sd=population.serial_sd[:, order],
+        serial_decay=population.serial_decay[:, [visit]],
+        serial=False,
+    )
+    normals = normal_points(POINTS, one.dims, POINTS_SEED)
+    return population_share(one, definitions, normals)[called(judge)]
+
+
+def fall_share(population: Population, visit: int, fall: float) -> Floats:
+    """Share of such patients whose true level falls by at least a share, in closed form.
+
+    Without albumin in the model the definition is the fall alone, and a patient's log change is
+    normal: what :func:`mnbayes.answers.population.population_share` integrates over points.
+    """
+    from scipy.special import ndtr
+
+    sd = np.linalg.norm(population.factor[:, 1], axis=1)
+    share: Floats = ndtr((np.log1p(-fall) - population.visit_change[:, visit, 0]) / sd)
+    return share

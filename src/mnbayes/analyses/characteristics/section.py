@@ -1,0 +1,164 @@
+"""The stored operating characteristics in the report: tables, pictures, date and hash."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from functools import cache
+
+from mnbayes.analyses.characteristics import words
+from mnbayes.analyses.characteristics.judges import BETWEEN, FALSE, TRUE
+from mnbayes.analyses.characteristics.result import Characteristics, Described
+from mnbayes.analyses.characteristics.stored import is_current, stored_results
+from mnbayes.base.picture_cache import kept_pictures
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.pictures import Picture
+from mnbayes.report.kit.tables import Table, records
+
+SECTION = "characteristics"
+_ALT = {
+    "false_go": "One panel for each scenario in which a go is false: share of simulated trials "
+    "that end in go, over the number of patients, one line for each judge",
+    "right_go": "One panel for each scenario in which proteinuria has truly fallen: share of "
+    "simulated trials that end in go, over the number of patients, one line for each judge",
+    "estimates": "One row for each scenario: estimated over true ratio, and share of 95 % "
+    "intervals that hold the true ratio, one point for each number of patients",
+}
+_TITLE = {
+    "false_go": "How often each says go although nothing has improved",
+    "right_go": "How often each says go where proteinuria has fallen",
+    "estimates": "Bias and coverage of the estimated ratio",
+}
+_MEANING = {FALSE: "false", TRUE: "right", BETWEEN: "right for some rules"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One model's stored characteristics.
+
+    Attributes
+    ----------
+    model : str
+    provenance : str
+        How many trials, when, under which hash.
+    current : bool
+        Whether code and cards are still those the numbers are of.
+    sentences : tuple of str
+    rates, errors : Table
+        Go rates by scenario and number of patients; bias and coverage.
+    pictures : tuple of Picture
+    scenarios, judges : tuple of Described
+    """
+
+    model: str
+    provenance: str
+    current: bool
+    sentences: tuple[str, ...]
+    rates: Table
+    errors: Table
+    pictures: tuple[Picture, ...]
+    scenarios: tuple[Described, ...]
+    judges: tuple[Described, ...]
+
+
+@cache
+def characteristics_parts() -> tuple[Part, ...]:
+    """What the report shows of the results that mnbayes brings; empty if it brings none."""
+    return tuple(characteristics_part(found, is_current(found)) for found in stored_results())
+
+
+def characteristics_part(found: Characteristics, current: bool) -> Part:
+    """What the report shows of one model's operating characteristics."""
+    trials = found.cells * found.replicates
+    several = len(found.patients) > 1
+    sizes = f"{len(found.patients)} numbers" if several else f"trials of {found.patients[0]}"
+    sizes += " of patients" if several else " patients"
+    provenance = (
+        f"Model {found.model}, prior set {found.prior_set}: {len(found.scenarios)} scenarios × "
+        f"{sizes}, {found.replicates:,} simulated trials each "
+        f"({trials:,} fits). Stored on {found.date}; code and cards {found.fingerprint[:12]}, "
+        f"seed {found.seed}."
+    )
+    return Part(
+        found.model,
+        provenance,
+        current,
+        words.sentences(found),
+        rates_table(found),
+        errors_table(found),
+        _pictures(found),
+        (*found.false_go, *found.other_go),
+        found.judges,
+    )
+
+
+def rates_table(found: Characteristics) -> Table:
+    """Share of trials that end in go, one row for each scenario and number of patients."""
+    rows = []
+    for scenario in (*found.false_go, *found.other_go):
+        for n in found.patients:
+            rates = [words.rate(found, judge.name, scenario.name, n) for judge in found.judges]
+            also = [_consider(found, judge.name, scenario.name, n) for judge in found.rules]
+            meaning = _MEANING[found.meaning(scenario.name)]
+            rows.append((scenario.title, meaning, f"{n}", *rates, *also))
+    head = (
+        *("Scenario", "A go is", "Patients"),
+        *(judge.title for judge in found.judges),
+        *(f"{judge.title}: consider" for judge in found.rules),
+    )
+    caption = (
+        f"Simulated trials that end in go, of {found.replicates:,} each; Monte Carlo error at most "
+        f"{wording.points(float(found.decisions['go_mcse'].max()))} points"
+    )
+    return Table(caption, head, tuple(rows), frozenset({0, 1}))
+
+
+def _consider(found: Characteristics, judge: str, scenario: str, patients: int) -> str:
+    row = found.cell(judge, scenario, patients)
+    return wording.probability(row["consider"], row["consider_mcse"])
+
+
+def errors_table(found: Characteristics) -> Table:
+    """Bias and coverage of the ratio, one row for each scenario and number of patients."""
+    titles = {item.name: item.title for item in found.scenarios}
+    order = [item.name for item in (*found.false_go, *found.other_go)]
+    rows = []
+    for name in order:
+        table = found.estimates[found.estimates["scenario"] == name].sort_values("patients")
+        for row in records(table):
+            rows.append(
+                (
+                    titles[name],
+                    f"{row['patients']}",
+                    f"{row['evaluable']:.1f}",
+                    wording.ratio(row["gmr"]),
+                    words.relative(row["bias"]),
+                    wording.BLANK if row["bias"] != row["bias"] else f"{row['bias_mcse']:.3f}",
+                    wording.probability(row["coverage"], row["coverage_mcse"]),
+                    wording.points(row["coverage_mcse"]),
+                    f"{row['withheld'] + row['failed']}",
+                )
+            )
+    head = (
+        *("Scenario", "Patients", "Measured at week 12", "True ratio", "Estimated over true ratio"),
+        *("MCSE, log", "95 % intervals that hold it", "MCSE, points", "Withheld or failed"),
+    )
+    caption = "Estimated geometric mean ratio at week 12 (posterior median) against the true one"
+    return Table(caption, head, tuple(rows))
+
+
+def _drawn(found: Characteristics) -> dict[str, bytes]:
+    from mnbayes.analyses.characteristics.figure import characteristics_figures
+    from mnbayes.report.gallery import png_bytes
+
+    return {key: png_bytes(figure) for key, figure in characteristics_figures(found).items()}
+
+
+def _pictures(found: Characteristics) -> tuple[Picture, ...]:
+    made_of = [repr(found), found.estimates.to_csv(), found.decisions.to_csv()]
+    pictures = []
+    for key, png in kept_pictures("characteristics", made_of, lambda: _drawn(found)).items():
+        uri = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+        alt = f"{_ALT[key]}. Model: {found.model}."
+        pictures.append(Picture(SECTION, _TITLE[key], alt, uri))
+    return tuple(pictures)

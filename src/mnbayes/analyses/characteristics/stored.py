@@ -1,0 +1,102 @@
+"""The results that mnbayes brings, and whether code and cards are still those they are of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from mnbayes.analyses.characteristics.judges import Judge, other_judges, rule_judges
+from mnbayes.analyses.characteristics.result import MANIFEST, Characteristics, read_result
+from mnbayes.analyses.characteristics.scenarios import Scenario, find_scenario
+from mnbayes.analyses.design.rules import load_rules
+from mnbayes.base.problems import InputError
+from mnbayes.base.resources import models_folder
+from mnbayes.cards.card import Card, load_card
+from mnbayes.cards.definitions import Definitions, load_definitions
+from mnbayes.cards.overrides import with_priors
+from mnbayes.studies.fingerprint import GAUSSIAN_CODE, fingerprint
+
+#: What the numbers come from, relative to the package; words and pictures do not.
+CODE = (
+    *GAUSSIAN_CODE,
+    *("numerics/importance.py", "collapsed/engine.py", "collapsed/effects.py", "collapsed/fits.py"),
+    *("population.py", "categories.py", "design/decision.py"),
+    *(f"characteristics/{name}.py" for name in ("fits", "readings", "replicate", "summary")),
+)
+
+
+def stored_folder() -> Path:
+    """Folder of the results that mnbayes brings, one folder for each model."""
+    return models_folder().parent / "data" / "characteristics"
+
+
+@cache
+def stored_results() -> tuple[Characteristics, ...]:
+    """The results that mnbayes brings, the one of most replicates first.
+
+    Raises
+    ------
+    InputError
+        If one cannot be read.
+    """
+    found = [read_result(path.parent) for path in sorted(stored_folder().glob(f"*/{MANIFEST}"))]
+    return tuple(sorted(found, key=lambda item: -item.cells * item.replicates))
+
+
+def is_current(found: Characteristics) -> bool:
+    """Whether code, cards and scenarios are still those that a stored result is of.
+
+    Parameters
+    ----------
+    found : Characteristics
+        Of the cards and the prior set that mnbayes brings.
+    """
+    try:
+        card = with_priors(load_card(found.model), found.prior_set)
+        chosen = [find_scenario(item.name) for item in found.scenarios]
+        definitions = load_definitions()
+        rules, _ = rule_judges(load_rules().rule, card, definitions)
+    except InputError:
+        return False
+    return found.fingerprint == made_of(card, definitions, (*rules, *other_judges()), chosen)
+
+
+def made_of(
+    card: Card, definitions: Definitions, judges: Iterable[Judge], scenarios: Iterable[Scenario]
+) -> str:
+    """Hash of everything that the numbers depend on, besides seed and numbers of patients.
+
+    Comments, docstrings, reasons and titles do not count.
+    """
+    complete, partial = definitions.complete, definitions.partial
+    numbers = {
+        "definitions": [
+            *(complete.urine_protein_24h.below, complete.albumin.at_least),
+            *(partial.fall.at_least, partial.urine_protein_24h.below),
+            definitions.effective.fall.at_least,
+        ],
+        "judges": [
+            [j.name, j.quantity, j.category, j.marker, j.visit, *vars(j.criteria).values()]
+            for j in judges
+        ],
+        "scenarios": [[s.name, s.gmr, behaviour(s)] for s in scenarios],
+    }
+    digest = hashlib.sha256(fingerprint([card], CODE).encode())
+    digest.update(json.dumps(numbers, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def behaviour(scenario: Scenario) -> str:
+    """Hash of cohorts that a scenario makes of fixed streams: it knows a user's scenarios too."""
+    digest = hashlib.sha256()
+    for n in (4, 7, 40):
+        cohort = scenario.simulate(n, np.random.default_rng(n))
+        for part in (cohort.true, cohort.measured):
+            # Rounded: the last bits are the processor's. Plus 0: there is no negative zero.
+            digest.update((np.round(part, 6) + 0.0).astype("<f8").tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,63 @@
+"""A comparison as files: every number as CSV, the main ones as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from mnbayes.analyses.comparison.reported import KEYS
+from mnbayes.analyses.comparison.runs import NUMBER_COLUMNS, Comparison
+from mnbayes.base.problems import InputError, Problem
+
+
+def check_names(out: Path | None, plot: Path | None) -> None:
+    """Refuse file names of another kind, and a file that is something else than a comparison.
+
+    Raises
+    ------
+    InputError
+    """
+    problems = []
+    for option, path, ending in (("--out", out, ".csv"), ("--plot", plot, ".png")):
+        if path is not None and (path.suffix.lower() != ending or path.is_dir()):
+            problems.append(Problem(option, None, None, str(path), f"a file name in {ending}"))
+    if out is not None and out.is_file() and not _is_comparison(out):
+        expected = "a new file, or one that holds a comparison"
+        problems.append(Problem("--out", None, None, f"{out}, another table", expected))
+    if problems:
+        raise InputError(problems)
+
+
+def _is_comparison(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.readline().strip() == ",".join(NUMBER_COLUMNS).encode()
+
+
+def every_number(comparison: Comparison) -> pd.DataFrame:
+    """All numbers of either run, columns as :attr:`Comparison.numbers`.
+
+    Where one run alone reports a number, the other's is blank and the verdict is ``only in a``
+    or ``only in b``.
+    """
+    only = comparison.only
+    in_a = only["run"] == "a"
+    rows = only[list(KEYS)].assign(
+        a=only["value"].where(in_a), b=only["value"].where(~in_a), verdict="only in " + only["run"]
+    )
+    return pd.concat([comparison.numbers, rows], ignore_index=True)[list(NUMBER_COLUMNS)]
+
+
+def write_numbers(comparison: Comparison, path: Path) -> None:
+    """Write :func:`every_number` as CSV."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    every_number(comparison).to_csv(path, index=False)
+
+
+def write_plot(comparison: Comparison, path: Path) -> None:
+    """Draw the main numbers of both runs as PNG."""
+    from mnbayes.analyses.comparison.figure import main_differences
+    from mnbayes.report.gallery import png_bytes
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(png_bytes(main_differences(comparison)))

@@ -1,0 +1,159 @@
+"""What differs between the inputs of two runs: settings, priors, and which came after which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from mnbayes.analyses.comparison.history import (
+    data_hash,
+    in_order,
+    prior_texts,
+    priors_of,
+    same_prior,
+    same_value,
+    when,
+)
+from mnbayes.analyses.comparison.stored_run import StoredRun, table_of
+
+NOT_RECORDED = "not recorded"
+SETTING_COLUMNS = ("part", "item", "a", "b")
+PRIOR_COLUMNS = ("model", "parameter", "marker", "a", "b")
+
+#: Leaves of the definitions that explain and do not decide.
+_TEXTS = ("why", "source", "title")
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return NOT_RECORDED
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, list):
+        return ", ".join(map(_text, value)) or "none"
+    return str(value) or "none"
+
+
+def _leaves(value: object, path: tuple[str, ...] = ()) -> dict[str, object]:
+    """Dotted key to value of everything below a table, without explanations."""
+    if isinstance(value, Mapping):
+        items = [(str(key), below) for key, below in value.items() if key not in _TEXTS]
+    elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        # A list of tables, such as the benchmarks: named by what each is of.
+        items = [(str(table_of(item).get("category", i)), item) for i, item in enumerate(value)]
+    else:
+        return {".".join(path): value}
+    found: dict[str, object] = {}
+    for key, below in items:
+        found |= _leaves(below, (*path, key))
+    return found
+
+
+def _inputs(manifest: Mapping[str, Any]) -> dict[tuple[str, str], object]:
+    """Everything a run was given, by part and item."""
+    data = table_of(manifest, "data")
+    found: dict[tuple[str, str], object] = {
+        ("data", "SHA-256"): data_hash(manifest),
+        ("data", "patients"): data.get("patients"),
+        ("data", "rows"): data.get("rows"),
+        ("data", "synthetic"): manifest.get("synthetic"),
+        ("models", "fitted"): list(table_of(manifest, "models")) or None,
+        ("priors", "set"): manifest.get("prior_set"),
+        ("priors", "single settings"): manifest.get("settings"),
+        ("sampling", "seed"): manifest.get("seed"),
+    }
+    for name, value in _leaves(table_of(manifest, "definitions")).items():
+        found["definitions", name] = value
+    for name, value in table_of(manifest, "versions").items():
+        found["versions", name] = value
+    return found
+
+
+def _model_inputs(model: object) -> dict[tuple[str, str], object]:
+    described = table_of(model)
+    found: dict[tuple[str, str], object] = {
+        ("card", "SHA-256"): described.get("card_sha256"),
+        ("card", "markers"): described.get("markers"),
+    }
+    for name, value in table_of(described, "structure").items():
+        found["card", name] = value
+    for name in ("chains", "draws", "tune", "target_accept"):
+        found["sampling", name] = described.get(name)
+    found["sampling", "converged"] = table_of(described, "diagnostics").get("converged")
+    return found
+
+
+def compare_settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> pd.DataFrame:
+    """What differs between the inputs of two runs, priors apart.
+
+    Parameters
+    ----------
+    a, b : mapping
+        Contents of their ``run.json``.
+
+    Returns
+    -------
+    DataFrame
+        As :attr:`Comparison.settings`.
+    """
+    parts = [("", _inputs(a), _inputs(b))]
+    models_a, models_b = table_of(a, "models"), table_of(b, "models")
+    for name in (name for name in models_a if name in models_b):
+        parts.append((name, _model_inputs(models_a[name]), _model_inputs(models_b[name])))
+    rows = []
+    for model, of_a, of_b in parts:
+        for key in dict.fromkeys([*of_a, *of_b]):
+            if not same_value(of_a.get(key), of_b.get(key)):
+                part, item = key
+                place = f"{part} {model}" if model else part
+                rows.append((place, item, _text(of_a.get(key)), _text(of_b.get(key))))
+    return pd.DataFrame(rows, columns=list(SETTING_COLUMNS), dtype="str")
+
+
+def compare_priors(a: Mapping[str, Any], b: Mapping[str, Any]) -> pd.DataFrame:
+    """Priors that differ between two runs, in models that both have.
+
+    Returns
+    -------
+    DataFrame
+        As :attr:`Comparison.priors`.
+    """
+    priors_a, priors_b = priors_of(a), priors_of(b)
+    models = set(table_of(a, "models")) & set(table_of(b, "models"))
+    rows = []
+    for key in dict.fromkeys([*priors_a, *priors_b]):
+        of_a, of_b = priors_a.get(key), priors_b.get(key)
+        if key[0] not in models or (of_a and of_b and same_prior(of_a, of_b)):
+            continue
+        if of_a and of_b:
+            rows.append((*key, *prior_texts(of_a, of_b)))
+        else:
+            absent = {"formula": "no such prior"}
+            rows.append((*key, (of_a or absent)["formula"], (of_b or absent)["formula"]))
+    return pd.DataFrame(rows, columns=list(PRIOR_COLUMNS), dtype="str")
+
+
+def post_hoc_sentence(a: StoredRun, b: StoredRun, priors: pd.DataFrame) -> str:
+    """Say which of two runs changed priors after the other; empty if the data differ.
+
+    Parameters
+    ----------
+    a, b : StoredRun
+    priors : DataFrame
+        Their differences, from :func:`compare_priors`.
+    """
+    same_data = data_hash(a.manifest) and data_hash(a.manifest) == data_hash(b.manifest)
+    if priors.empty or not same_data:
+        return ""
+    first, later = (a, b) if in_order(a.manifest, b.manifest) else (b, a)
+    count = f"{len(priors)} prior{'s' if len(priors) > 1 else ''}"
+    return (
+        f"Post hoc: run {later.name} ({when(later.manifest.get('started'))}) changed {count} after "
+        f"run {first.name} ({when(first.manifest.get('started'))}) had been fitted to the same "
+        "data. A prior chosen after results were seen is not prior knowledge: read the later run "
+        "as a sensitivity analysis."
+    )

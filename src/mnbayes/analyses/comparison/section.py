@@ -1,0 +1,123 @@
+"""The difference from the previous run, in words and as tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mnbayes.analyses.comparison import words
+from mnbayes.analyses.comparison.history import post_hoc_sentences, when
+from mnbayes.analyses.comparison.runs import BEYOND, Comparison, largest, main_numbers
+from mnbayes.analyses.comparison.stored_run import table_of
+from mnbayes.report.kit.tables import Table, records
+from mnbayes.run.run import Run
+
+#: Most numbers in the report's table.
+SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What the report says of the previous run.
+
+    Attributes
+    ----------
+    sentences : tuple of str
+        Which run it was, and what its numbers did.
+    post_hoc : tuple of str
+        Priors changed after an earlier run on the same data, one sentence each.
+    settings, priors, numbers : Table or None
+        What differs; None where nothing does.
+    """
+
+    sentences: tuple[str, ...]
+    post_hoc: tuple[str, ...]
+    settings: Table | None = None
+    priors: Table | None = None
+    numbers: Table | None = None
+
+
+def _settings(comparison: Comparison) -> Table | None:
+    rows = tuple(
+        (f"{row['part']}: {row['item']}", words.short(row["a"]), words.short(row["b"]))
+        for row in records(comparison.settings)
+    )
+    if not rows:
+        return None
+    head = ("What differs", "Previous run", "This run")
+    return Table("What was put in", head, rows, frozenset(range(3)), wide=True)
+
+
+def _priors(comparison: Comparison) -> Table | None:
+    rows = tuple(
+        (f"{row['model']}: {row['parameter']}", row["marker"], row["a"], row["b"])
+        for row in records(comparison.priors)
+    )
+    if not rows:
+        return None
+    head = ("Prior", "Marker", "Previous run", "This run")
+    return Table("Priors that differ", head, rows, frozenset(range(4)), wide=True)
+
+
+def _numbers(changed: pd.DataFrame) -> Table | None:
+    rows = tuple(
+        (
+            f"{row['model']}: {words.label(row)}",
+            words.value(row, "a"),
+            words.value(row, "b"),
+            words.difference(row),
+            words.units(row["in_sd"]),
+            words.units(row["in_errors"]),
+        )
+        for row in records(changed.head(SHOWN))
+    )
+    if not rows:
+        return None
+    left = len(changed) - len(rows)
+    more = f"; the {len(rows)} largest, {left} more are not shown" if left else ""
+    return Table(
+        f"Main numbers at the last visit that moved beyond {BEYOND:g} Monte Carlo errors{more}",
+        ("Number", "Previous run", "This run", "Difference", "In SD", "In Monte Carlo errors"),
+        rows,
+    )
+
+
+def difference(run: Run) -> Difference:
+    """What differs between a run and the one before it.
+
+    Parameters
+    ----------
+    run : Run
+        With ``previous`` in its manifest, and the comparison if the previous run can be read.
+
+    Returns
+    -------
+    Difference
+        Folders are named without their path.
+    """
+    post_hoc = post_hoc_sentences(run.manifest)
+    previous = table_of(run.manifest, "previous")
+    if not previous:
+        return Difference(("There is no previous run of these data to compare with.",), post_hoc)
+    replaced = ", in the folder that this run replaced" if previous.get("replaced") else ""
+    name, started = previous.get("folder"), when(previous.get("started"))
+    which = f"The previous run is {name} ({started}){replaced}."
+    comparison = run.previous
+    if comparison is None:
+        sentence = "Its files cannot be read back, so its numbers are not compared."
+        return Difference((which, sentence), post_hoc)
+    settings, priors = _settings(comparison), _priors(comparison)
+    sentences = [which]
+    if settings is None and priors is None:
+        sentences.append("Data, cards, priors, definitions, seed, draws and versions are the same.")
+    main = main_numbers(comparison.given_data)
+    changed = largest(main[main["verdict"] == "changed"])
+    sentences.append(words.verdict_sentence(comparison))
+    if changed.empty and not comparison.changed.empty:
+        sentences.append(
+            "None of the main numbers at the last visit moved beyond Monte Carlo error."
+        )
+    names = {"a": "the previous run", "b": "this run"}
+    sentences += words.only_sentences(comparison, names)
+    return Difference(tuple(sentences), post_hoc, settings, priors, _numbers(changed))

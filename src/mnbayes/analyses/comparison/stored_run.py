@@ -1,0 +1,232 @@
+"""A run as it can be compared: read back from its folder, or taken from memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from mnbayes.analyses.comparison.reported import PRIOR, ROW_KEYS, reported_numbers
+from mnbayes.base.problems import InputError, Problem, gathered, quoted, row_problems
+from mnbayes.data.read_table import read_table
+from mnbayes.run.outputs import MANIFEST
+from mnbayes.run.run import Run
+
+_GROUPS = ("posterior", PRIOR)
+_DIMS = {"chain", "draw", "marker", "later_visit"}
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRun:
+    """What two runs are compared by.
+
+    Attributes
+    ----------
+    name : str
+        Name of the folder, without its path.
+    manifest : dict
+        What ``run.json`` holds; a run of another version may lack some of it.
+    numbers : DataFrame
+        See :func:`mnbayes.analyses.comparison.reported.reported_numbers`.
+    """
+
+    name: str
+    manifest: Mapping[str, Any]
+    numbers: pd.DataFrame
+
+
+def table_of(value: object, *path: str) -> dict[str, Any]:
+    """A table inside what ``run.json`` holds; empty where it is not recorded."""
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def started_at(manifest: Mapping[str, Any]) -> datetime | None:
+    """When a run started, in UTC; None where that is not recorded."""
+    try:
+        moment = datetime.fromisoformat(manifest["started"])
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return aware.astimezone(UTC)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _prior_draws(manifest: Mapping[str, Any]) -> dict[str, float]:
+    """Draws of the prior by model: as many as of the posterior."""
+    counts = {}
+    for name, model in table_of(manifest, "models").items():
+        chains, draws = (table_of(model).get(key) for key in ("chains", "draws"))
+        if isinstance(chains, int) and isinstance(draws, int) and min(chains, draws) > 0:
+            counts[name] = float(chains * draws)
+    return counts
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read a run's ``run.json``.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder or file, or it is not a JSON object.
+    """
+    name, path = shown_name(folder), folder / MANIFEST
+    expected = f"the folder of a run, with {MANIFEST} and its tables"
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "no such folder"
+        raise InputError([Problem(str(folder), None, None, found, expected)])
+    if not path.is_file():
+        raise InputError([Problem(str(folder), None, None, f"no {MANIFEST}", expected)])
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: not JSON, not UTF-8
+        problem = Problem(f"{name}/{MANIFEST}", None, None, str(error), "a run's JSON")
+        raise InputError([problem]) from error
+    if not isinstance(content, dict):
+        found = quoted(json.dumps(content))
+        raise InputError([Problem(f"{name}/{MANIFEST}", None, None, found, "a JSON object")])
+    return content
+
+
+def shown_name(folder: Path) -> str:
+    """Name of a folder without its path, also of ``.``."""
+    return folder.resolve().name
+
+
+def read_numbers(folder: Path, name: str) -> pd.DataFrame:
+    """Read one of the tables of :data:`mnbayes.analyses.comparison.reported.ROW_KEYS` back.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a run.
+    name : str
+        Name of the table, without ending.
+
+    Returns
+    -------
+    DataFrame
+        Its keys as text, but for ``week``; every other column as numbers, blank as NaN. Numbers
+        are exactly those that were written.
+
+    Raises
+    ------
+    InputError
+        With every cell that is not what it should be.
+    """
+    run, file, keys = shown_name(folder), f"{name}.csv", ROW_KEYS[name]
+    shown = f"{run}/{file}"
+    if not (folder / file).is_file():
+        raise InputError([Problem(shown, None, None, "no such file", "a table of a run")])
+    content = (folder / file).read_bytes().strip()
+    if content and b"\n" not in content:
+        # A model that judges no response has a header alone, which no cohort's table may.
+        columns = content.decode("utf-8", "replace").split(",")
+        text = pd.DataFrame(columns=columns, dtype="str")
+    else:
+        table, problems = read_table(folder, name)
+        if table is None or problems:
+            raise InputError([replace(problem, file=shown) for problem in problems])
+        text = table.text
+    missing = [key for key in keys if key not in text]
+    if missing:
+        found = quoted(",".join(text.columns))
+        expected = f"columns {', '.join(keys)} (no {', '.join(missing)})"
+        raise InputError([Problem(shown, 1, None, found, expected)])
+    problems = []
+    numbers = {}
+    for column in text.columns:
+        if column not in keys or column == "week":
+            numbers[column], more = _numbers(shown, column, text[column])
+            problems += more
+    frame = text.assign(**numbers)
+    twice = text.index[frame.duplicated(list(keys))]
+    found_rows = [quoted(",".join(text.loc[row, list(keys)])) for row in twice]
+    problems += row_problems(shown, None, list(twice), found_rows, "each row once")
+    if problems:
+        raise InputError(problems)
+    return frame
+
+
+def _numbers(file: str, column: str, cells: pd.Series[str]) -> tuple[list[float], list[Problem]]:
+    values: list[float] = []
+    bad: list[int] = []
+    for row, cell in cells.items():
+        try:
+            value = float(cell) if cell else np.nan
+        except ValueError:
+            value = np.inf
+        if np.isinf(value):
+            bad.append(int(str(row)))
+        values.append(value)
+    found = [quoted(cells.loc[row]) for row in bad]
+    return values, row_problems(file, column, bad, found, "a finite number or a blank")
+
+
+def _stored_draws(folder: Path, model: str) -> dict[str, xr.DataArray]:
+    """Draws of the ratios from ``posterior/<model>.nc``; none where it cannot be read."""
+    # xarray would look at every variable of the file, which takes a second.
+    import h5netcdf  # type: ignore[import-untyped]
+
+    if Path(model).name != model:
+        return {}
+    found = {}
+    try:
+        with h5netcdf.File(folder / "posterior" / f"{model}.nc", "r") as file:
+            for group in _GROUPS:
+                variables = file[group].variables
+                draws = variables["visit_change"]
+                coords = {name: _labels(variables[name][...]) for name in draws.dimensions}
+                found[group] = xr.DataArray(draws[...], coords, draws.dimensions)
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError):
+        return {}
+    return {group: draws for group, draws in found.items() if set(draws.dims) == _DIMS}
+
+
+def _labels(values: NDArray[Any]) -> list[Any]:
+    return [label.decode() if isinstance(label, bytes) else label for label in values.tolist()]
+
+
+def load_run(folder: str | Path) -> StoredRun:
+    """Read a run back from its folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+        As ``mnbayes fit`` wrote it. What a run of another version did not record is left blank;
+        without ``posterior/<model>.nc`` the Monte Carlo errors of its ratios are unknown.
+
+    Raises
+    ------
+    InputError
+        If it is not a run's folder, or a file of it is damaged; every problem at once.
+    """
+    place = Path(folder)
+    manifest = read_manifest(place)
+    name = shown_name(place)
+    with gathered() as attempt:
+        tables = {table: attempt(read_numbers, place, table) for table in ROW_KEYS}
+    models = tables["estimates"]["model"].unique()
+    draws = {str(model): _stored_draws(place, str(model)) for model in models}
+    return StoredRun(name, manifest, reported_numbers(tables, _prior_draws(manifest), draws))
+
+
+def stored(run: Run, name: str) -> StoredRun:
+    """A run in memory, as :func:`load_run` would read it back from a folder of that name."""
+    tables = {table: run.rows(table) for table in ROW_KEYS}
+    draws = {
+        result.name: {
+            group: result.fit.tree[group].to_dataset()["visit_change"] for group in _GROUPS
+        }
+        for result in run.results
+    }
+    manifest = json.loads(json.dumps(run.manifest))  # what comes back from a file: no tuples
+    return StoredRun(name, manifest, reported_numbers(tables, _prior_draws(manifest), draws))

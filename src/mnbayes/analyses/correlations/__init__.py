@@ -1,0 +1,1 @@
+"""Do the changes go together? Correlations between patients' changes of two markers."""

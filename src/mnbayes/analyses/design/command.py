@@ -1,0 +1,255 @@
+"""``mnbayes design``: the rule applied to a finished run or to counts, and the next trial."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mnbayes.analyses.design.beta_binomial import Beta
+from mnbayes.analyses.design.evidence import stored_evidence
+from mnbayes.analyses.design.plan import Plan, plan_counts, plan_evidence
+from mnbayes.analyses.design.rules import (
+    MOST_PATIENTS,
+    DecisionCard,
+    card_problems,
+    criteria_of,
+    load_rules,
+)
+from mnbayes.base.problems import InputError, Problem, gathered
+from mnbayes.cards.definitions import load_definitions
+
+#: By this file a folder that this command wrote is known.
+MANIFEST = "design.json"
+#: Where a number of the card may come from on the command line.
+_OPTIONS = {
+    ("next_trial", "patients"): "--n",
+    ("next_trial", "withdrawal"): "--withdrawal",
+    ("next_trial", "confidence"): "--confidence",
+    ("next_trial", "handling"): "--handling",
+    ("week",): "--week",
+}
+
+
+def chosen_rules(
+    rule: Path | None = None,
+    category: str | None = None,
+    week: float | None = None,
+    patients: Sequence[int] = (),
+    withdrawal: Sequence[float] = (),
+    confidence: Sequence[float] = (),
+    handling: str | None = None,
+) -> DecisionCard:
+    """A decision card with what the command line changes.
+
+    Parameters
+    ----------
+    rule : Path, optional
+        Card; default: the one that mnbayes brings.
+    category : str, optional
+        Puts the rule on the share in this category first.
+    week : float, optional
+        Of every rule.
+    patients, withdrawal, confidence : sequence
+        Replace the card's lists, unless empty.
+    handling : str, optional
+
+    Raises
+    ------
+    InputError
+        With every problem.
+    """
+    card = load_rules(rule)
+    data: dict[str, Any] = card.model_dump()
+    rules = list(data["rule"])
+    problems = []
+    if category is not None:
+        first = [r for r in rules if r["quantity"] == "share" and r["category"] == category]
+        rules = [*first, *(r for r in rules if r not in first)]
+        if not first:
+            known = [r["category"] for r in rules if r["quantity"] == "share"]
+            expected = f"a category with a rule in the card ({', '.join(known) or 'none'})"
+            problems.append(Problem("--category", None, None, repr(category), expected))
+    if week is not None:
+        rules = [r | {"week": float(week)} for r in rules]
+    data["rule"] = tuple(rules)
+    changed: dict[str, Any] = {
+        "patients": tuple(patients),
+        "withdrawal": tuple(float(value) for value in withdrawal),
+        "confidence": tuple(float(value) for value in confidence),
+        "handling": handling,
+    }
+    data["next_trial"] |= {key: value for key, value in changed.items() if value}
+    try:
+        found = DecisionCard.model_validate(data)
+    except ValidationError as error:
+        for problem in card_problems(error, "card"):
+            parts = tuple(p for p in (problem.column or "").split(".") if not p.isdigit())
+            option = _OPTIONS.get(parts[:2]) or _OPTIONS.get(parts[1:2]) or "--rule"
+            problems.append(Problem(option, None, None, problem.found, problem.expected))
+    if problems:
+        raise InputError(dict.fromkeys(problems))
+    return found
+
+
+def run_design(
+    run: Path | None = None,
+    *,
+    model: Sequence[str] = (),
+    responders: int | None = None,
+    of: int | None = None,
+    prior: tuple[float, float] | None = None,
+    definitions: Path | None = None,
+    rule: Path | None = None,
+    category: str | None = None,
+    week: float | None = None,
+    patients: Sequence[int] = (),
+    withdrawal: Sequence[float] = (),
+    confidence: Sequence[float] = (),
+    handling: str | None = None,
+    out: Path | None = None,
+) -> Plan:
+    """Apply a decision card to a finished run or to counts; no model is fitted.
+
+    Parameters
+    ----------
+    run : Path, optional
+        Folder of a finished run; default: the newest under ``results/``.
+    model : sequence of str
+        Models of the run; empty: every one with 24-h protein.
+    responders, of : int, optional
+        Counts instead of a run: so many responders of so many patients.
+    prior : tuple of float, optional
+        Design prior before the counts, a beta's two shapes; default: the card's analysis prior.
+    definitions : Path, optional
+        Of response, for the benchmarks of counts; a run has its own.
+    rule, category, week, patients, withdrawal, confidence, handling
+        See :func:`chosen_rules`.
+    out : Path, optional
+        Folder for tables and pictures, written whole or not at all.
+
+    Returns
+    -------
+    Plan
+        Its deciding rule may say nothing (withheld numbers), which is exit status 1.
+
+    Raises
+    ------
+    InputError
+        Nothing is written then.
+    """
+    if out is not None:
+        from mnbayes.run.outputs import check_replaceable  # heavy, as a run's modules are
+
+        check_replaceable(out, MANIFEST)
+    counted = responders is not None or of is not None
+    with gathered() as attempt:
+        attempt(_check_counts, run, model, responders, of, prior, definitions)
+        card = attempt(
+            chosen_rules, rule, category, week, patients, withdrawal, confidence, handling
+        )
+    if counted:
+        own = card.next_trial.analysis_prior
+        beta = Beta(*(prior if prior is not None else (own.a, own.b)))
+        made = plan_counts(
+            int(responders or 0), int(of or 0), beta, load_definitions(definitions), card
+        )
+        if made is None:
+            expected = "a rule on a share: a ratio has no counts"
+            raise InputError([Problem("--rule", None, None, "rules on ratios alone", expected)])
+        plan = made
+    else:
+        from mnbayes.analyses.withdrawal.command import newest_run
+
+        folder = run if run is not None else newest_run()
+        stored = stored_evidence(folder, model)
+        if rule is not None:  # a card of the user's own has to fit the run's definitions
+            with gathered() as attempt:
+                for own_rule in card.rule:
+                    attempt(criteria_of, own_rule, stored.definitions, rule.name)
+        plan = plan_evidence(
+            stored.models, stored.definitions, card, f"run {folder.resolve().name}",
+            stored.synthetic,
+        )  # fmt: skip
+    if out is not None:
+        write_design(plan, out)
+    return plan
+
+
+def _check_counts(
+    run: Path | None,
+    model: Sequence[str],
+    responders: int | None,
+    of: int | None,
+    prior: tuple[float, float] | None,
+    definitions: Path | None,
+) -> None:
+    problems = []
+
+    def problem(option: str, found: object, expected: str) -> None:
+        problems.append(Problem(option, None, None, str(found), expected))
+
+    if responders is None and of is None:
+        if prior is not None:
+            problem("--prior", f"{prior[0]:g} {prior[1]:g}", "counts: a run has its own prior")
+        if definitions is not None:
+            problem("--definitions", definitions, "counts: a run has its own definitions")
+    else:
+        if run is not None:
+            problem("--run", run, "either a run or counts")
+        if model:
+            problem("--model", ", ".join(model), "no model: counts have none")
+        if responders is None or of is None:
+            option = "--responders" if responders is None else "--of"
+            problem(option, "nothing", "both --responders and --of")
+        elif not 1 <= of <= MOST_PATIENTS:
+            problem("--of", of, f"a whole number from 1 to {MOST_PATIENTS}")
+        elif not 0 <= responders <= of:
+            problem("--responders", responders, f"a whole number from 0 to {of}")
+        if prior is not None and not all(0 < shape <= MOST_PATIENTS for shape in prior):
+            shapes = f"two numbers above 0 and at most {MOST_PATIENTS}"
+            problem("--prior", f"{prior[0]:g} {prior[1]:g}", shapes)
+    if problems:
+        raise InputError(problems)
+
+
+def design_files(plan: Plan) -> dict[str, bytes]:
+    """What ``--out`` holds: tables, pictures, and ``design.json`` with what they were made of."""
+    from mnbayes.analyses.design.figure import design_figures
+    from mnbayes.report.gallery import png_bytes
+    from mnbayes.run.manifest import versions
+
+    found = {f"{name}.csv": t.to_csv(index=False).encode() for name, t in plan.tables.items()}
+    found |= {f"{name}.png": png_bytes(figure) for name, figure in design_figures(plan).items()}
+    described = {
+        "source": plan.source,
+        "synthetic": plan.synthetic,
+        "verdict": plan.main.verdict,
+        "decisions": {d.rule: d.verdict or list(d.reasons) for d in plan.decisions},
+        "card": plan.card.model_dump(mode="json"),
+        "definitions": plan.definitions.model_dump(mode="json"),
+        "seen": None if plan.seen is None else asdict(plan.seen),
+        "versions": versions(),
+    }
+    text = json.dumps(described, indent=2, ensure_ascii=False)
+    return found | {MANIFEST: f"{text}\n".encode()}
+
+
+def write_design(plan: Plan, folder: Path) -> None:
+    """Write a plan's files, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else.
+    """
+    from mnbayes.run.outputs import whole_folder
+
+    contents = design_files(plan)
+    with whole_folder(folder, MANIFEST) as place:
+        for name, content in contents.items():
+            (place / name).write_bytes(content)

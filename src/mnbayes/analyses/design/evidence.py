@@ -1,0 +1,210 @@
+"""What a rule is applied to: one model of a run, in memory or read back from its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from pydantic import ValidationError
+
+from mnbayes.analyses.design.rules import Rule
+from mnbayes.answers.denominators import response_counts
+from mnbayes.answers.response_draws import PROTEIN, not_evaluable
+from mnbayes.base.labelled import array, labels
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.cards.definitions import Definitions
+
+if TYPE_CHECKING:
+    from mnbayes.answers.results import Result
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Patients of this trial at a visit: responders as measured, judged, and enrolled."""
+
+    responders: int
+    evaluable: int
+    enrolled: int
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """One model's fit, as far as a rule needs it.
+
+    Attributes
+    ----------
+    model : str
+        Its name.
+    tree : DataTree or None
+        Draws; None where they are withheld or there are none.
+    markers : tuple of str
+    weeks : tuple of float
+        Later visits.
+    withheld : tuple of str
+        Why its numbers are withheld; empty if they are not.
+    doubtful : tuple of str
+        Why the fit failed its checks; empty if it did not.
+    not_evaluable : dict
+        Category to the reason why the model cannot judge it.
+    probabilities : DataFrame
+        With the ``observed`` rows of ``probabilities.csv``.
+    """
+
+    model: str
+    tree: xr.DataTree | None
+    markers: tuple[str, ...]
+    weeks: tuple[float, ...]
+    withheld: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+    not_evaluable: Mapping[str, str] = field(default_factory=dict)
+    probabilities: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def week_of(self, rule: Rule) -> float:
+        """The visit a rule is about; NaN if the fit has none."""
+        if rule.week == "last":
+            return self.weeks[-1] if self.weeks else float("nan")
+        return float(rule.week) if float(rule.week) in self.weeks else float("nan")
+
+    def why_not(self, rule: Rule) -> tuple[str, ...]:
+        """Why a rule says nothing of this fit; empty if it can be applied."""
+        if rule.category is not None and rule.category in self.not_evaluable:
+            return (f"{rule.category} {self.not_evaluable[rule.category]}",)
+        if rule.quantity == "gmr" and rule.marker not in self.markers:
+            return (f"it needs {rule.marker}, which is not in this model",)
+        if np.isnan(self.week_of(rule)):
+            visits = ", ".join(f"{week:g}" for week in self.weeks)
+            return (f"no visit at week {float(rule.week):g} (later visits: {visits or 'none'})",)
+        if self.withheld:
+            return (f"the numbers of {self.model} are withheld ({'; '.join(self.withheld)})",)
+        return ()
+
+    def counts(self, category: str, week: float) -> Counts | None:
+        """Responders as measured; None where nobody can be judged."""
+        if self.probabilities.empty:
+            return None
+        table = response_counts(self.probabilities, week)
+        row = table[table["category"] == category]
+        if row.empty:
+            return None
+        numbers = (int(row[name].iloc[0]) for name in ("responders", "evaluable", "enrolled"))
+        return Counts(*numbers)
+
+
+def evidence_of(result: Result) -> Evidence:
+    """The evidence of a fit in memory."""
+    data = result.fit.observations
+    return Evidence(
+        model=result.name,
+        tree=None if result.withheld else result.fit.tree,
+        markers=tuple(data.markers),
+        weeks=tuple(float(week) for week in data.weeks[1:]),
+        withheld=result.withheld,
+        doubtful=result.fit.diagnostics.reasons,
+        not_evaluable=result.not_evaluable,
+        probabilities=result.probabilities,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class StoredEvidence:
+    """What ``mnbayes design`` reads of a finished run.
+
+    Attributes
+    ----------
+    models : tuple of Evidence
+        The model that judges most categories first, of equals the one of fewer markers; so the
+        report chooses as well.
+    definitions : Definitions
+        The run's.
+    synthetic : bool
+    """
+
+    models: tuple[Evidence, ...]
+    definitions: Definitions
+    synthetic: bool
+
+
+def judges_most(evidence: Sequence[Evidence]) -> list[Evidence]:
+    """Sort: the model that judges most categories first, of equals the one of fewer markers."""
+    return sorted(evidence, key=lambda item: (len(item.not_evaluable), len(item.markers)))
+
+
+def stored_evidence(folder: Path, models: Sequence[str] = ()) -> StoredEvidence:
+    """Read the models of a finished run that have 24-h protein; no model is fitted.
+
+    Parameters
+    ----------
+    folder : Path
+        As ``mnbayes fit`` wrote it.
+    models : sequence of str
+        Empty: all of them.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no such run or models.
+    """
+    # Heavy: with the modules of a run come those that fit it.
+    from mnbayes.analyses.comparison.stored_run import read_manifest, read_numbers, table_of
+
+    manifest = read_manifest(folder)
+    definitions = _definitions(table_of(manifest, "definitions"))
+    probabilities = read_numbers(folder, "probabilities")
+    recorded = {name: table_of(model) for name, model in table_of(manifest, "models").items()}
+    found = [
+        _read(folder, name, recorded[name], probabilities) for name in _chosen(recorded, models)
+    ]
+    synthetic = bool(manifest.get("synthetic", False))
+    return StoredEvidence(tuple(judges_most(found)), definitions, synthetic)
+
+
+def _definitions(recorded: Mapping[str, Any]) -> Definitions:
+    try:
+        return Definitions.model_validate(recorded)
+    except ValidationError as error:
+        found = f"{error.error_count()} unusable entries in definitions"
+        expected = "the definitions of response as mnbayes fit records them"
+        raise InputError([Problem("run.json", None, "definitions", found, expected)]) from error
+
+
+def _chosen(recorded: Mapping[str, Mapping[str, Any]], models: Sequence[str]) -> list[str]:
+    able = [name for name, model in recorded.items() if PROTEIN in model.get("markers", [])]
+    unknown = [name for name in models if name not in able]
+    if unknown or not able:
+        expected = f"a model of the run that has {PROTEIN} ({', '.join(able) or 'none'})"
+        found = unknown or ["no such model"]
+        raise InputError([Problem("--model", None, None, name, expected) for name in found])
+    return list(models) or able
+
+
+def _read(
+    folder: Path, model: str, recorded: Mapping[str, Any], probabilities: pd.DataFrame
+) -> Evidence:
+    path = folder / "posterior" / f"{model}.nc"
+    try:
+        tree = xr.open_datatree(path, engine="h5netcdf")
+        posterior = tree["posterior"].to_dataset()
+        markers = tuple(labels(posterior["marker"]))
+        weeks = tuple(array(posterior["later_visit"]).tolist())
+        reasons = {str(key): why for key, why in not_evaluable(tree).items()}
+    except (OSError, KeyError, ValueError) as error:
+        found = str(error).splitlines()[0] if str(error) else type(error).__name__
+        expected = "the draws of this version's mnbayes fit"
+        raise InputError([Problem(path.name, None, None, found, expected)]) from error
+    checks = recorded.get("diagnostics") or {}
+    withheld = tuple(str(reason) for reason in recorded.get("withheld", ()))
+    return Evidence(
+        model=model,
+        tree=None if withheld else tree,
+        markers=markers,
+        weeks=weeks,
+        withheld=withheld,
+        doubtful=tuple(str(why) for why in checks.get("reasons", ())),
+        not_evaluable=reasons,
+        probabilities=probabilities[probabilities["model"] == model],
+    )

@@ -1,0 +1,216 @@
+"""The decision rule of a run and the prospects of the next trial, in words and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mnbayes.analyses.design import words
+from mnbayes.analyses.design.decision import Decision
+from mnbayes.analyses.design.next_trial import HANDLING, designs_table, prospects, trials_table
+from mnbayes.analyses.design.plan import Plan, plan_run
+from mnbayes.analyses.design.rules import Bound
+from mnbayes.analyses.design.success import NEW, POOLED
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.dominance import TAG, probability_dominated
+from mnbayes.report.kit.pictures import Picture, embed
+from mnbayes.report.kit.tables import Table
+from mnbayes.run.run import Run
+
+_TEXTS = {
+    "decision_share": (
+        "What the rule asks of the share, and what the data say",
+        "Curves of the probability that the share is at least so large, given the data and under "
+        "the prior alone, with the probabilities that the rule asks for; the numbers are in the "
+        "table of the criteria",
+    ),
+    "assurance": (
+        "How likely a new trial is to end in go",
+        "Probability of go over the number of new patients, by withdrawal rate and by the "
+        "confidence asked for, beside the prior alone; the numbers are in the table below",
+    ),
+    "rule_characteristics": (
+        "What the rule would say of a new trial, whatever the truth",
+        "Probability of go over the true share of responders for several numbers of patients, "
+        "with Simon's two-stage design, and of go, consider and no-go for one of them",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class DecisionSection:
+    """Section 11 of the report.
+
+    Attributes
+    ----------
+    title : str
+        The card's.
+    model : str
+        Name of the model that the deciding rule is applied to.
+    about : str
+        What the deciding rule is about.
+    verdict : str
+        "go", "consider", "no-go"; empty where there is no decision.
+    sentence : str
+        The verdict and what it rests on, or why there is none.
+    remarks : tuple of str
+        What to keep in mind of it.
+    criteria : Table or None
+        Both criteria of the deciding rule; None where there is no decision.
+    rules : Table or None
+        All rules of the card that say something.
+    notes : tuple of str
+        What each rule is about, or why it says nothing.
+    reasons : tuple of (str, str, str)
+        What the deciding rule asks for, why, and the source.
+    prospects : tuple of str
+        The next trial in sentences; empty where it cannot be judged.
+    trials, pooled, designs : Table or None
+        Assurance of new trials, the same together with the patients seen so far, and designs
+        for scale.
+    handling : str
+        What a withdrawal counts as in the tables.
+    prior : tuple of (str, str, str)
+        The analysis prior, why, and the source.
+    pictures : tuple of Picture
+    """
+
+    title: str
+    model: str
+    about: str
+    verdict: str
+    sentence: str
+    remarks: tuple[str, ...]
+    criteria: Table | None
+    rules: Table | None
+    notes: tuple[str, ...]
+    reasons: tuple[tuple[str, str, str], ...]
+    prospects: tuple[str, ...]
+    trials: Table | None
+    pooled: Table | None
+    designs: Table | None
+    handling: str
+    prior: tuple[str, str, str]
+    pictures: tuple[Picture, ...]
+
+
+def decision_section(
+    run: Run, plan: Plan | None = None, pictures: Mapping[str, bytes] | None = None
+) -> DecisionSection | None:
+    """What the report shows of the decision rule.
+
+    Parameters
+    ----------
+    run : Run
+    plan : Plan, optional
+        Default: worked out from the run with the card that mnbayes brings.
+    pictures : mapping, optional
+        Name of a figure of :func:`mnbayes.analyses.design.figure.design_figures` to its PNG bytes.
+
+    Returns
+    -------
+    DecisionSection or None
+        None where the run has no model. A rule on withheld numbers has no verdict and no table.
+    """
+    plan = plan_run(run) if plan is None else plan
+    if plan is None:
+        return None
+    main, card, trial = plan.main, plan.card, plan.card.next_trial
+    rule = card.rule[0]
+    beta = trial.analysis_prior
+    return DecisionSection(
+        title=card.title,
+        model=main.model,
+        about=words.quantity(main),
+        verdict=main.verdict,
+        sentence=words.verdict(main),
+        remarks=(*words.doubts(main), *_dominated(main)),
+        criteria=_criteria(main) if main.verdict else None,
+        rules=_rules(plan),
+        notes=tuple(_note(decision) for decision in plan.decisions),
+        reasons=tuple(
+            (f"{name} ({_bound(bound)})", bound.why, bound.source)
+            for name, bound in (
+                ("Lower reference", rule.lower_reference),
+                ("Target", rule.target),
+            )
+        ),
+        prospects=prospects(plan),
+        trials=trials_table(plan, NEW),
+        pooled=trials_table(plan, POOLED),
+        designs=designs_table(plan),
+        handling=HANDLING[trial.handling],
+        prior=(f"Beta({beta.a:g}, {beta.b:g})", beta.why, beta.source),
+        pictures=_embedded(pictures or {}, main.model),
+    )
+
+
+def _bound(bound: Bound) -> str:
+    stated = bound.value if isinstance(bound.value, str) else f"{bound.value:g}"
+    level = bound.confidence if isinstance(bound.confidence, str) else f"{bound.confidence:g}"
+    return f"value = {stated}, confidence = {level}"
+
+
+def _embedded(pictures: Mapping[str, bytes], model: str) -> tuple[Picture, ...]:
+    found = []
+    for name, picture in zip(pictures, embed(pictures, model), strict=True):
+        title, text = _TEXTS.get(name, (picture.title, picture.alt))
+        found.append(Picture("decision", title, f"{text}. Model: {model}.", picture.uri))
+    return tuple(found)
+
+
+def _dominated(decision: Decision) -> tuple[str, ...]:
+    hardly = [j.name for j in decision.judged if probability_dominated(j.probability, j.prior)]
+    if not hardly:
+        return ()
+    return (f"{TAG.capitalize()}: {wording.listed(hardly)}. The data hardly moved it.",)
+
+
+def _criteria(decision: Decision) -> Table:
+    rows = tuple(
+        (
+            judged.name.capitalize(),
+            words.asked(decision, judged),
+            wording.probability(judged.probability, judged.error),
+            wording.points(judged.error),
+            wording.probability(judged.prior, judged.prior_error),
+            "yes" if judged.met else "no",
+        )
+        for judged in decision.judged
+    )
+    head = ("Criterion", "Asked for", "Given the data", "MCSE, points", "Prior alone", "Holds?")
+    caption = f"The two criteria: {words.quantity(decision)} (model {decision.model})"
+    return Table(caption, head, rows, frozenset({0, 1, 5}))
+
+
+def _rules(plan: Plan) -> Table | None:
+    rows = []
+    for decision in plan.decisions:
+        if not decision.verdict:
+            continue
+        cells = [decision.verdict, words.interval(decision, decision.interval)]
+        cells.append(words.interval(decision, decision.prior_interval))
+        for judged in decision.judged:
+            found = wording.probability(judged.probability, judged.error)
+            cells.append(found)
+            cells.append(wording.probability(judged.prior, judged.prior_error))
+        rows.append((decision.rule, *cells, decision.prior_verdict))
+    head = (
+        *("Rule", "Says", "Median (95 % interval)", "Prior alone"),
+        *("Significance", "Prior alone", "Relevance", "Prior alone"),
+        "Prior alone says",
+    )
+    if not rows:
+        return None
+    return Table("Every rule of the card; the first decides", head, tuple(rows), frozenset({0, 1}))
+
+
+def _note(decision: Decision) -> str:
+    if not decision.verdict:
+        said = words.verdict(decision)
+        return f"{decision.rule}: {said[0].lower()}{said[1:]}"
+    first, second = decision.judged
+    return (
+        f"{decision.rule}: {words.quantity(decision)} (model {decision.model}). Significance asks "
+        f"for {words.asked(decision, first)}, relevance for {words.asked(decision, second)}."
+    )

@@ -1,0 +1,128 @@
+"""Draws of what a rule is about: the share of responders, true or as measured, or a ratio."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from mnbayes.answers.categories import Category, classify
+from mnbayes.answers.population import (
+    CHUNK,
+    Population,
+    population_of,
+    population_share,
+    true_levels,
+)
+from mnbayes.answers.response_draws import ALBUMIN, POINTS, POINTS_SEED, PROTEIN
+from mnbayes.base.labelled import array, labels
+from mnbayes.base.montecarlo import normal_points
+from mnbayes.cards.definitions import Definitions
+
+type FloatArray = NDArray[np.float64]
+
+#: Points of the integral over patients and their measurement noise, which has more dimensions.
+MEASURED_POINTS = 1024
+
+
+def _at_week(tree: xr.DataTree, group: str, week: float) -> tuple[Population, tuple[int, int]]:
+    """Hyperparameters at one visit, draws stacked, and their chains and draws."""
+    data = tree[group].to_dataset()
+    known = labels(data["marker"])
+    markers = [name for name in (PROTEIN, ALBUMIN) if name in known]
+    population = population_of(tree, group, markers)
+    visit = array(data["later_visit"]).tolist().index(week)
+    one = replace(
+        population,
+        visit_change=population.visit_change[:, [visit]],
+        serial_decay=population.serial_decay[:, [visit]],
+    )
+    return one, (tree[group].sizes["chain"], tree[group].sizes["draw"])
+
+
+def true_share(
+    tree: xr.DataTree, group: str, category: Category, week: float, definitions: Definitions
+) -> FloatArray:
+    """Share of such patients whose true level meets the definition, for each draw.
+
+    The same integration points as the reported ``population`` and ``exceeds``, so that a rule
+    and the tables say the same.
+
+    Parameters
+    ----------
+    tree : DataTree
+        A fit that can judge the category.
+    group : {"posterior", "prior"}
+    category : str
+    week : float
+        One of the fit's later visits.
+    definitions : Definitions
+
+    Returns
+    -------
+    array, shape (chain, draw)
+    """
+    population, shape = _at_week(tree, group, week)
+    normals = normal_points(POINTS, population.dims, POINTS_SEED)
+    return population_share(population, definitions, normals)[category].reshape(shape)
+
+
+def measured_share(
+    tree: xr.DataTree, group: str, category: Category, week: float, definitions: Definitions
+) -> FloatArray:
+    """Share of such patients who would meet the definition as measured, for each draw.
+
+    A trial counts measurements, not true levels: one noisy collection at baseline and one at
+    the visit. Its mean over the draws is the reported ``next_patient``.
+
+    Parameters
+    ----------
+    tree, group, category, week, definitions
+        As of :func:`true_share`.
+
+    Returns
+    -------
+    array, shape (chain, draw)
+        Of patients who stay: nobody withdraws. Averaged over the same
+        :data:`MEASURED_POINTS` patients for every draw; with Student-t noise the points of the
+        normal are turned into quantiles of each draw's t.
+    """
+    population, shape = _at_week(tree, group, week)
+    n_marker = population.baseline_mean.shape[-1]
+    points = normal_points(MEASURED_POINTS, population.dims + n_marker + 1, POINTS_SEED)
+    effects, noise = points[:, : population.dims], points[:, population.dims :]
+    share = np.empty(len(population.baseline_mean))
+    for start in range(0, len(share), CHUNK):
+        rows = population.rows(slice(start, start + CHUNK))
+        baseline, levels = true_levels(rows, effects[None])
+        errors = _noise(rows, noise)
+        measured = levels[0] + errors[:n_marker]
+        # Only the protein's baseline enters a definition.
+        first = baseline[0] + errors[n_marker]
+        albumin = measured[1] if n_marker > 1 else None
+        met = classify(first, measured[0], albumin, definitions)[category]
+        share[start : start + CHUNK] = met.mean(axis=-1)
+    return share.reshape(shape)
+
+
+def _noise(population: Population, normals: FloatArray) -> FloatArray:
+    """Measurement errors: each marker's at the visit, then the protein's at baseline.
+
+    Shape (marker + 1, draw, patient), from points of shape (patient, marker + 1).
+    """
+    scale = population.residual_sd[:, [*range(population.residual_sd.shape[1]), 0]]
+    if population.residual_df is None:
+        standard = normals[None]
+    else:
+        from scipy.special import ndtr, stdtrit
+
+        standard = stdtrit(population.residual_df[:, None, None], ndtr(normals)[None])
+    return np.moveaxis(scale[:, None, :] * standard, -1, 0)
+
+
+def ratio(tree: xr.DataTree, group: str, marker: str, week: float) -> FloatArray:
+    """Geometric mean ratio of a marker to baseline, for each draw, shape (chain, draw)."""
+    change = tree[group].to_dataset()["visit_change"].sel(marker=marker, later_visit=week)
+    return np.exp(array(change))

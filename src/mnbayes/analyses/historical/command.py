@@ -1,0 +1,172 @@
+"""``mnbayes historical``: a table of earlier studies to a folder of answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mnbayes.analyses.historical.card import load_historical_card
+from mnbayes.analyses.historical.fit import HistoricalResult, News, fit_historical
+from mnbayes.analyses.historical.section import HistoricalSection, historical_section
+from mnbayes.analyses.historical.table import load_historical
+from mnbayes.inference.sampling import Sampling
+from mnbayes.run.manifest import versions
+from mnbayes.run.outputs import check_replaceable, new_folder, whole_folder
+
+MANIFEST = "historical.json"
+#: Tables of a result and the files they are written to.
+FILES = {
+    "rates": "rates",
+    "arms": "arms",
+    "conflict": "conflict",
+    "left_out": "left_out",
+    "readings": "readings",
+    "diagnostics": "diagnostics",
+}
+
+
+@dataclass(frozen=True)
+class WrittenHistory:
+    """What the command made.
+
+    Attributes
+    ----------
+    folder : Path
+    result : HistoricalResult
+    section : HistoricalSection
+        For the terminal; the page shows the same with pictures.
+    """
+
+    folder: Path
+    result: HistoricalResult
+    section: HistoricalSection
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+def describe(result: HistoricalResult, started: datetime) -> dict[str, Any]:
+    """What ``historical.json`` holds: inputs, settings, the mixture and provenance."""
+    card, mixture = result.card, result.mixture
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "model": card.name,
+        "synthetic": False,
+        "table": {
+            "file": result.table.file,
+            "sha256": result.table.sha256,
+            "arms": len(result.table.rows),
+            "studies": len(result.table.studies),
+        },
+        "card": card.model_dump(mode="json"),
+        "card_sha256": card.sha256,
+        "priors": {name: spec.formula for name, spec in card.prior.items()},
+        "chains": result.sampling.chains,
+        "draws": result.sampling.draws,
+        "seed": result.sampling.seed,
+        "diagnostics": result.gate.as_dict(),
+        "converged": result.converged,
+        "withheld": list(result.withheld),
+        "retried": result.retried,
+        "mixture": None
+        if mixture is None
+        else {
+            "weight": mixture.weight.tolist(),
+            "a": mixture.a.tolist(),
+            "b": mixture.b.tolist(),
+            "elir": result.ess,
+        },
+        "versions": versions(),
+        "seconds": {stage: round(taken, 2) for stage, taken in result.seconds.items()},
+    }
+
+
+def write_historical(
+    result: HistoricalResult,
+    folder: Path,
+    pictures: Mapping[str, bytes],
+    page: str,
+    described: Mapping[str, Any],
+) -> None:
+    """Write the files of the historical model into a folder, whole or not at all.
+
+    The tables of :data:`FILES`, ``posterior/historical.nc``, ``plots/``, ``report.html`` and
+    ``historical.json``.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else.
+    """
+    with whole_folder(folder, MANIFEST) as place:
+        for name, file in FILES.items():
+            getattr(result, name).to_csv(place / f"{file}.csv", index=False)
+        (place / "posterior").mkdir()
+        result.tree.to_netcdf(place / "posterior" / "historical.nc", engine="h5netcdf")
+        (place / "plots").mkdir()
+        for name, png in pictures.items():
+            (place / "plots" / f"{name}.png").write_bytes(png)
+        (place / "report.html").write_text(page, encoding="utf-8")
+        text = json.dumps(described, indent=2, ensure_ascii=False)
+        (place / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
+
+
+def run_historical(
+    table: Path | None = None,
+    model: Path | None = None,
+    settings: Sequence[str] = (),
+    out: Path | None = None,
+    sampling: Sampling | None = None,
+    news: News = _silent,
+    *,
+    refits: bool = True,
+    allow_unconverged: bool = False,
+) -> WrittenHistory:
+    """Fit the historical model and write its folder: what ``mnbayes historical`` does.
+
+    Parameters
+    ----------
+    table, model : Path, optional
+        Table of counts and card; default: those that mnbayes brings.
+    settings : sequence of str
+        Such as ``between_study_sd.sigma=0.5``.
+    out : Path, optional
+        Default: a new folder under ``results/historical/``.
+    sampling : Sampling, optional
+    news : callable, optional
+        As of :func:`mnbayes.analyses.historical.fit.fit_historical`.
+    refits, allow_unconverged : bool
+
+    Returns
+    -------
+    WrittenHistory
+        Its ``result.converged`` decides the exit status.
+
+    Raises
+    ------
+    InputError
+        With every problem of table, card and settings; nothing is written then.
+    """
+    from mnbayes.analyses.historical.figure import historical_figures
+    from mnbayes.analyses.historical.page import render_historical
+    from mnbayes.report.gallery import png_bytes
+
+    started = datetime.now(UTC)
+    folder = out or new_folder(Path("results") / "historical", datetime.now())
+    check_replaceable(folder, MANIFEST)
+    card = load_historical_card(model, settings)
+    counts = load_historical(table, card.classes)
+    result = fit_historical(
+        counts, card, sampling, news, refits=refits, allow_unconverged=allow_unconverged
+    )
+    news("drawing", 0, 0)
+    pictures = {name: png_bytes(figure) for name, figure in historical_figures(result).items()}
+    section = historical_section(result, pictures)
+    described = describe(result, started)
+    write_historical(result, folder, pictures, render_historical(section, described), described)
+    return WrittenHistory(folder, result, section)

@@ -1,0 +1,1 @@
+"""Influence of each patient: leave one patient out and fit again."""

@@ -1,0 +1,260 @@
+"""Influence of each patient: every answer again, from a refit without that patient.
+
+A patient who is left out is out of everything: of the likelihood, of the centre of a covariate
+and of the tables. The refits have draws of their own, independent of the full fit's, so the
+Monte Carlo error of a difference is the root of the sum of both squared errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mnbayes.answers.answer_table import KEYS, NUMBERS, refit_answers
+from mnbayes.answers.results import Result
+from mnbayes.base.problems import InputError
+from mnbayes.cards.card import Card
+from mnbayes.cards.definitions import Definitions
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.observations import Observations
+from mnbayes.inference.fit import Fit, Sampling, fit
+
+#: Called with the refits done and the refits in all.
+Count = Callable[[int, int], None]
+
+#: Most patients that are left out one by one: beyond, a single one moves little, and the
+#: refits take minutes.
+MOST_PATIENTS = 40
+#: Draws of a chain that a refit needs for the gate.
+ENOUGH = 625
+#: Fewest patients with measurements; without one of them, two are left, the least for a fit.
+FEWEST_PATIENTS = 3
+#: Spawn key of the refits' seeds; a fit spawns 0, 1 and 2 from its own.
+_SEEDS = 3
+
+INFLUENCE_COLUMNS = (
+    *("model", "left_out", *KEYS, "prior"),
+    *NUMBERS,
+    *(f"{name}_without" for name in NUMBERS),
+    *("difference", "mcse_difference", "reason"),
+)
+
+
+def _silent(done: int, total: int) -> None:
+    """Show no progress."""
+
+
+def without(cohort: Cohort, patient: str) -> Cohort:
+    """The cohort as though a patient had never been enrolled."""
+
+    def kept(table: pd.DataFrame) -> pd.DataFrame:
+        return table[table["patient"] != patient].reset_index(drop=True)
+
+    return replace(
+        cohort,
+        patients=kept(cohort.patients),
+        measurements=kept(cohort.measurements),
+        events=None if cohort.events is None else kept(cohort.events),
+    )
+
+
+def measured_patients(fitted: Fit) -> tuple[str, ...]:
+    """Patients with a measurement that the model uses; leaving out another changes nothing."""
+    return _measured(fitted.observations)
+
+
+def _measured(data: Observations) -> tuple[str, ...]:
+    seen = data.observed.any(axis=(1, 2))
+    return tuple(patient for patient, here in zip(data.patients, seen, strict=True) if here)
+
+
+def why_none(fitted: Fit) -> str:
+    """Say why no patient of a fit is left out; empty where each can be."""
+    return _why_none(fitted.card, fitted.observations)
+
+
+def _why_none(card: Card, data: Observations) -> str:
+    count = len(_measured(data))
+    if not card.influence:
+        return "The model's card does not ask for it (influence = true)."
+    if count < FEWEST_PATIENTS:
+        return (
+            f"Only {count} patients were measured. Without one of them a single patient would be "
+            "left, who says nothing of the spread between patients."
+        )
+    if count > MOST_PATIENTS:
+        return (
+            f"{count} patients were measured; patients are left out one by one in cohorts of up "
+            f"to {MOST_PATIENTS}."
+        )
+    return ""
+
+
+def patients_to_leave_out(card: Card, data: Observations, seed: int) -> dict[str, int]:
+    """Each patient that is left out once, with the seed of the refit; empty where none is.
+
+    Parameters
+    ----------
+    seed : int
+        Of the fit to all patients.
+    """
+    if _why_none(card, data):
+        return {}
+    patients = _measured(data)
+    seeds = np.random.SeedSequence(seed, spawn_key=(_SEEDS,)).generate_state(len(patients))
+    return {patient: int(own) for patient, own in zip(patients, seeds, strict=True)}
+
+
+def _answers_of(fitted: Fit, definitions: Definitions) -> pd.DataFrame:
+    """What a refit reports; the prior does not change with the data and is not summarised."""
+    groups = {
+        name: fitted.tree[name].to_dataset()
+        for name in ("posterior", "posterior_predictive", "observed_data")
+    }
+    for name in ("prior", "prior_predictive"):
+        groups[name] = fitted.tree[name].to_dataset().isel(draw=slice(1))
+    tree = xr.DataTree.from_dict(groups)
+    return refit_answers(tree, definitions, fitted.card.name, fitted.sampling.seed)[0]
+
+
+def compare(
+    full: pd.DataFrame, refit: pd.DataFrame | str, model: str, left_out: str
+) -> pd.DataFrame:
+    """Set the answers of a refit beside those from all patients.
+
+    Parameters
+    ----------
+    full : DataFrame
+        From :func:`mnbayes.answers.answer_table.answer_table`, of all patients.
+    refit : DataFrame or str
+        The same of the refit, or why there is none.
+    model, left_out : str
+        Written on every row.
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`INFLUENCE_COLUMNS`, one row for each answer but those about the patient
+        who is left out. Where the refit has no answer its numbers and the difference are
+        blank, and ``reason`` says why; elsewhere ``reason`` is blank.
+    """
+    kept = full[full["patient"] != left_out]
+    if isinstance(refit, str):
+        table = kept.assign(**{f"{name}_without": np.nan for name in NUMBERS}, reason=refit)
+    else:
+        table = kept.merge(
+            refit.drop(columns="prior"), "left", list(KEYS), suffixes=("", "_without")
+        )
+        # The visits of a fit are those at which somebody was measured.
+        missing = table["value_without"].isna()
+        words = [f"nobody else was measured at week {w:g}" for w in table["week"]]
+        table["reason"] = pd.Series(words, table.index, dtype="str").where(missing, "")
+    table["difference"] = table["value_without"] - table["value"]
+    table["mcse_difference"] = np.hypot(table["mcse"], table["mcse_without"])
+    table = table.assign(model=model, left_out=left_out)
+    return table[list(INFLUENCE_COLUMNS)].reset_index(drop=True)
+
+
+def refit_without(
+    card: Card,
+    cohort: Cohort,
+    definitions: Definitions,
+    sampling: Sampling,
+    patient: str,
+    seed: int,
+) -> pd.DataFrame | str:
+    """The answers of a refit without a patient, or why there are none.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With the patient.
+    sampling : Sampling
+        Of the fit to all patients; the refit draws five for its eight.
+    seed : int
+        Of the refit.
+    """
+    try:
+        # Enough for the gate; the differences that matter are far above the Monte Carlo error.
+        draws = min(sampling.draws, max(ENOUGH, 5 * sampling.draws // 8))
+        refit = fit(card, without(cohort, patient), replace(sampling, draws=draws, seed=seed))
+    except InputError as error:
+        found = [f"{p.found}; expected {p.expected}" for p in error.problems]
+        return f"cannot be fitted: {'; '.join(found)}"
+    if refit.diagnostics.reasons:
+        return f"did not converge: {'; '.join(refit.diagnostics.reasons)}"
+    return _answers_of(refit, definitions)
+
+
+def influence_table(result: Result, refits: Mapping[str, pd.DataFrame | str]) -> pd.DataFrame:
+    """Set the answers of all refits beside those from all patients.
+
+    Parameters
+    ----------
+    result : Result
+        From all patients.
+    refits : mapping
+        Patient to :func:`refit_without`'s answer.
+
+    Returns
+    -------
+    DataFrame
+        See :func:`leave_one_out`; empty for a withheld result and without refits.
+    """
+    if result.withheld or not refits:
+        return pd.DataFrame(columns=list(INFLUENCE_COLUMNS))
+    parts = [compare(result.answers, own, result.name, who) for who, own in refits.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def leave_one_out(
+    result: Result, cohort: Cohort, definitions: Definitions, progress: Count = _silent
+) -> pd.DataFrame:
+    """Refit a model without each patient in turn and compare every answer.
+
+    The refits are exact (no importance weights), and shorter than the full fit. They compile
+    nothing, except where a patient's absence changes the structure of the model: with
+    Student-t residuals, and where the patient has values beyond a detection limit.
+
+    Parameters
+    ----------
+    result : Result
+        From all patients, not withheld.
+    cohort : Cohort
+        The one that was fitted.
+    definitions : Definitions
+        The ones that were used.
+    progress : callable, optional
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`INFLUENCE_COLUMNS`, long: one row for each patient left out and each
+        answer (``influence.csv``); ratios have no unit, probabilities and shares lie between
+        0 and 1.
+
+        - ``prior, value, lower, upper, mcse``: the answer under the prior alone and from all
+          patients, its 95 % interval (``gmr`` and ``population`` alone), its Monte Carlo error;
+        - ``value_without`` and so on: the same from the refit;
+        - ``difference``: ``value_without - value``, with its Monte Carlo error;
+        - ``reason``: why the refit has no answer. A refit that fails the gate has none, also
+          where the user asked to see unconverged fits.
+
+        Empty where no patient is left out; :func:`why_none` says why.
+    """
+    fitted = result.fit
+    asked = patients_to_leave_out(fitted.card, fitted.observations, fitted.sampling.seed)
+    if result.withheld or not asked:
+        return influence_table(result, {})
+    refits: dict[str, pd.DataFrame | str] = {}
+    for patient, seed in asked.items():
+        progress(len(refits), len(asked))
+        refits[patient] = refit_without(
+            fitted.card, cohort, definitions, fitted.sampling, patient, seed
+        )
+    progress(len(asked), len(asked))
+    return influence_table(result, refits)

@@ -1,0 +1,239 @@
+"""Influence of each patient in words and as a table: which answers move, and which flip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mnbayes.analyses.influence.left_out import (
+    MAIN,
+    beyond_noise,
+    conclusion,
+    flip,
+    last_visit,
+    number,
+)
+from mnbayes.analyses.influence.refits import measured_patients, why_none
+from mnbayes.analyses.results.changes_section import last_week, prior_text
+from mnbayes.analyses.results.responses_section import share_ends
+from mnbayes.analyses.sensitivity.decisions import Flip, Row
+from mnbayes.analyses.sensitivity.words import answer, heading, lines_text
+from mnbayes.answers.results import Result
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.tables import Table, records
+from mnbayes.report.kit.wording import percent_range, ratio_range
+from mnbayes.run.run import Run
+
+#: Most flips that are listed one by one.
+LISTED = 12
+
+#: Sign behind an answer from which the report would conclude otherwise.
+_MARKS: Mapping[Flip, str] = {"no": "", "close": " (†)", "yes": " †"}
+
+
+@dataclass(frozen=True)
+class Influence:
+    """What the report says of one model.
+
+    Attributes
+    ----------
+    sentences : tuple of str
+        What moves most, or why nothing is shown.
+    verdict : str
+        Whether a conclusion changes; blank where nothing is shown.
+    flips : tuple of str
+        One for each conclusion that changes.
+    table : Table or None
+    """
+
+    sentences: tuple[str, ...]
+    verdict: str = ""
+    flips: tuple[str, ...] = ()
+    table: Table | None = None
+
+
+def _moves(result: Result, table: pd.DataFrame, benchmarks: Mapping[Any, float]) -> list[str]:
+    """What moves most: of the probabilities and shares, of the ratios, of patients' own."""
+    sentences = []
+    ratio, own = table["kind"] == "gmr", table["kind"] == "latent"
+    for chosen, among in (
+        (~ratio & ~own, "Of the probabilities and shares for such patients, "),
+        (ratio, "Of the ratios, " if len(set(table.loc[ratio, "marker"])) > 1 else ""),
+        (own, "Of the other patients' own probabilities, "),
+    ):
+        rows = table[chosen & table["difference"].notna()]
+        if rows.empty:
+            continue
+        size = rows["difference"].abs()
+        if rows["kind"].eq("gmr").all():
+            # Markers move on scales of their own: in widths of the interval from all patients.
+            logs = np.log(rows[["value", "value_without", "lower", "upper"]])
+            size = (logs["value_without"] - logs["value"]).abs() / (logs["upper"] - logs["lower"])
+        row = records(rows.loc[[size.idxmax()]])[0]
+        subject = answer(row, benchmarks)
+        if beyond_noise(row):
+            prior = row["prior"]
+            before = wording.ratio(prior) if row["kind"] == "gmr" else prior_text(result, prior)
+            text = (
+                f"{among}{subject} moves most: from {number(row)} with all patients to "
+                f"{number(row, '_without')} without {row['left_out']} ({before} under the prior "
+                "alone)."
+            )
+        else:
+            text = f"{among or f'{subject}: '}none moves by more than Monte Carlo error explains."
+        sentences.append(text[0].upper() + text[1:])
+    return sentences
+
+
+def _flips(table: pd.DataFrame, benchmarks: Mapping[Any, float], line: float) -> list[str]:
+    found = []
+    for row in records(table):
+        if flip(row, benchmarks, line) != "yes":
+            continue
+        then, now = (conclusion(row, benchmarks, line, suffix) for suffix in ("", "_without"))
+        found.append(
+            f"Without {row['left_out']}, {answer(row, benchmarks)} goes from {number(row)}, "
+            f"{then}, to {number(row, '_without')}, {now}."
+        )
+    return found
+
+
+def _verdict(table: pd.DataFrame, benchmarks: Mapping[Any, float], line: float) -> str:
+    rows = records(table)
+    sure, close = (
+        [row for row in rows if flip(row, benchmarks, line) == kind] for kind in ("yes", "close")
+    )
+    doubt = ""
+    if close:
+        more = " more" if sure else ""
+        doubt = (
+            f" {len(close)}{more} seem{'s' if len(close) == 1 else ''} to, so near the line that "
+            "Monte Carlo error decides."
+        )
+    if not sure:
+        return (
+            "No conclusion changes, whoever is left out: no probability crosses "
+            f"{lines_text(line)}, no expected share crosses its benchmark, and no ratio's 95 % "
+            f"interval begins or ceases to include 1.{doubt}"
+        )
+    who = wording.listed(list(dict.fromkeys(str(row["left_out"]) for row in sure)))
+    change = "conclusion changes" if len(sure) == 1 else "conclusions change"
+    return f"{len(sure)} {change} when a single patient is left out ({who}).{doubt}"
+
+
+def _column(row: Row, benchmarks: Mapping[Any, float]) -> str:
+    interval = " (95 % interval)" if row["kind"] in ("gmr", "population") else ""
+    return f"{heading(row, benchmarks)}{interval}"
+
+
+def _prior(result: Result, row: Row) -> str:
+    """The answer under the prior alone, with its interval where it has one."""
+    if row["kind"] == "gmr":
+        table = result.estimates
+        table = table[(table["marker"] == row["marker"]) & (table["week"] == row["week"])]
+        own = records(table)[0]
+        return ratio_range(*(own[f"gmr_{end}_prior"] for end in ("median", "lower", "upper")))
+    text = prior_text(result, row["prior"])
+    if row["kind"] == "population":
+        ends = share_ends(result, row["week"], row["category"])
+        text += f" ({percent_range(*ends[2:])})"
+    return text
+
+
+def influence_table(result: Result, benchmarks: Mapping[Any, float], line: float) -> Table:
+    """The main answers at the last visit: of all patients, prior alone, without each patient.
+
+    A dagger marks an answer from which the report would conclude otherwise, in brackets where
+    that may be Monte Carlo error.
+    """
+    shown = last_visit(result)
+    shown = shown[shown["kind"].isin(MAIN)]
+    order = shown["kind"].map({kind: i for i, kind in enumerate(MAIN)})
+    # Ratios and their probabilities marker by marker, then the responses.
+    ranks = {name: i for i, name in enumerate(result.fit.observations.markers)}
+    marker = shown["marker"].map(ranks).fillna(len(ranks))
+    shown = shown.assign(order=order, rank=marker).sort_values(["rank", "order"], kind="stable")
+    patients = result.influence["left_out"].unique().tolist()
+    rows = {patient: records(shown[shown["left_out"] == patient]) for patient in patients}
+    first = rows[patients[0]]
+    texts = [
+        ("Nobody: all patients", *(number(row) for row in first)),
+        ("No data: prior alone", *(_prior(result, row) for row in first)),
+    ]
+    for patient, own in rows.items():
+        cells = [f"{number(row, '_without')}{_MARKS[flip(row, benchmarks, line)]}" for row in own]
+        texts.append((patient, *cells))
+    errors = shown.loc[shown["kind"] != "gmr", ["mcse", "mcse_without"]].to_numpy(dtype=float)
+    worst = float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan")
+    caption = (
+        f"Answers at {wording.week_name(last_week(result))} when one patient is left out. "
+        f"Largest Monte Carlo standard error of a probability: {wording.points(worst)} points. "
+        "†: the conclusion changes; (†): so near the line that Monte Carlo error decides."
+    )
+    head = ("Left out", *(_column(row, benchmarks) for row in first))
+    return Table(caption, head, tuple(texts))
+
+
+def _left_aside(result: Result) -> list[str]:
+    """Patients without a refit, each with the reason."""
+    table, fitted = result.influence, result.fit
+    unmeasured = [p for p in fitted.observations.patients if p not in measured_patients(fitted)]
+    sentences = []
+    if unmeasured:
+        verb = "was" if len(unmeasured) == 1 else "were"
+        sentences.append(
+            f"{wording.listed(unmeasured)} {verb} not measured, so there is nothing to leave out."
+        )
+    blank = table[table["value_without"].isna() & (table["week"] == last_week(result))]
+    for row in records(blank.drop_duplicates("left_out")):
+        sentences.append(f"Without {row['left_out']} there is no answer ({row['reason']}).")
+    return sentences
+
+
+def influence_of(result: Result, benchmarks: Mapping[Any, float], line: float) -> Influence:
+    """What the report says of a model's influence.
+
+    Parameters
+    ----------
+    result : Result
+        Not withheld.
+    benchmarks : mapping
+        Category to benchmark share.
+    line : float
+        The definitions' decision probability.
+
+    Returns
+    -------
+    Influence
+        Without a table, and with the reason as its sentence, where no patient was left out.
+    """
+    if result.influence.empty:
+        why = why_none(result.fit) or "It was switched off for this run (--no-influence)."
+        return Influence((f"Not shown: {why[0].lower()}{why[1:]}",))
+    table = last_visit(result)
+    # What is said of all such patients comes before single patients.
+    table = table.sort_values("kind", key=lambda kind: kind == "latent", kind="stable")
+    flips = _flips(table, benchmarks, line)
+    if len(flips) > LISTED:
+        more = f"And {len(flips) - LISTED} more; all numbers are in influence.csv."
+        flips = [*flips[:LISTED], more]
+    return Influence(
+        (*_moves(result, table, benchmarks), *_left_aside(result)),
+        _verdict(table, benchmarks, line),
+        tuple(flips),
+        influence_table(result, benchmarks, line),
+    )
+
+
+def influences(run: Run) -> tuple[Influence | None, ...]:
+    """What the report says of each result of a run; None where it is withheld."""
+    return tuple(
+        None
+        if result.withheld
+        else influence_of(result, run.definitions.benchmarks, run.definitions.decision.probability)
+        for result in run.results
+    )

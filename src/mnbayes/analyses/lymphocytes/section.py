@@ -1,0 +1,181 @@
+"""What moved in the lymphocyte subsets: tables and sentences of one model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from markupsafe import Markup
+
+from mnbayes.analyses.lymphocytes.subset_tables import (
+    forest_spanned,
+    rank_summary,
+    ratio_of_patients,
+    ratio_spanned,
+    ratio_text,
+)
+from mnbayes.analyses.lymphocytes.subsets import common_change
+from mnbayes.analyses.results.changes_section import prior_text
+from mnbayes.answers.results import Result
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.tables import Table, great, records
+from mnbayes.report.kit.wording import probability
+from mnbayes.report.summary import shown
+from mnbayes.run.run import Run
+
+OVERLAP = (
+    "CD4+ and CD8+ lymphocytes are parts of CD3+. The five are not a composition and not five "
+    "independent findings: what moves CD4+ moves CD3+ too."
+)
+
+
+@dataclass(frozen=True)
+class Subsets:
+    """What the report says of the lymphocyte subsets.
+
+    Attributes
+    ----------
+    model, title : str
+        Of the one model that is shown.
+    shrunk, alone : bool
+        Whether its mean changes shrink to a common one; whether each subset was also fitted by
+        itself.
+    sentences : tuple of str
+    forest : Markup
+    ranks, patients : Table or None
+    ratio : Markup or None
+        The CD4/CD8 ratio of the population; None where the model lacks one of the two.
+    others : tuple of str
+        Models that also hold subsets and are not shown here.
+    """
+
+    model: str
+    title: str
+    shrunk: bool
+    alone: bool
+    sentences: tuple[str, ...]
+    forest: Markup
+    ranks: Table | None
+    ratio: Markup | None
+    patients: Table | None
+    others: tuple[str, ...]
+
+
+def subset_model(run: Run) -> Result | None:
+    """The model that speaks on the subsets: one that shrinks them, else the one with most."""
+    able = [result for result in shown(run) if not result.subsets.empty]
+    return max(
+        able,
+        key=lambda r: (common_change(r.fit.tree) is not None, r.subsets["marker"].nunique()),
+        default=None,
+    )
+
+
+def _verdicts(result: Result, line: float) -> list[str]:
+    table = result.subsets
+    week = float(table["week"].max())
+    groups: dict[str, list[str]] = {}
+    for row in records(table[table["week"] == week]):
+        chance = row["p_rise"]
+        verdict = (
+            f"likely ({wording.percent(line)} or more)"
+            if chance >= line
+            else f"unlikely (below {wording.percent(1 - line)})"
+            if chance < 1 - line
+            else f"uncertain ({wording.percent(1 - line)} to {wording.percent(line)})"
+        )
+        groups.setdefault(verdict, []).append(
+            f"{wording.in_text(row['marker'])} ({probability(chance, row['p_rise_mcse'])}; "
+            f"{prior_text(result, row['p_rise_prior'])} under the prior alone)"
+        )
+    at = wording.week_name(week)
+    order = ("likely", "uncertain", "unlikely")
+    return [
+        f"By {at} a rise is {verdict} for {wording.listed(names)}."
+        for verdict, names in sorted(groups.items(), key=lambda g: order.index(g[0].split()[0]))
+    ]
+
+
+def _common(result: Result) -> list[str]:
+    common = common_change(result.fit.tree)
+    if common is None:
+        return []
+    return [
+        "The common change that the subsets shrink to is a ratio to baseline of "
+        f"{ratio_text(common)}, with a probability of a rise of "
+        f"{probability(common['p_rise'], common['p_rise_mcse'])}; under the prior alone "
+        f"{ratio_text(common, after='_prior')} and {prior_text(result, common['p_rise_prior'])}."
+    ]
+
+
+def _shrinkage(result: Result) -> list[str]:
+    table = result.subsets.dropna(subset=["alone_gmr_median"])
+    if table.empty:
+        return []
+    moved = np.abs(np.log(table["gmr_median"] / table["alone_gmr_median"])).max()
+    width, before = (
+        np.log(table[f"{p}gmr_upper"] / table[f"{p}gmr_lower"]) for p in ("", "alone_")
+    )
+    change = float(np.exp(np.mean(np.log(width / before)))) - 1
+    return [
+        "Against each subset fitted by itself, no ratio moved by more than "
+        f"{wording.percent(float(np.expm1(moved)))}, and the 95 % intervals are "
+        f"{wording.percent(abs(change))} {'narrower' if change < 0 else 'wider'} (geometric mean, "
+        "log scale)."
+    ]
+
+
+def _most_changed(result: Result, line: float) -> list[str]:
+    if result.ranks.empty:
+        return []
+    first = result.ranks[(result.ranks["rank"] == 1) & (result.ranks["by"] == "change")]
+    row = records(first.sort_values("probability", ascending=False, kind="stable"))[0]
+    alone = "" if row["probability"] >= line else " No subset stands out clearly."
+    return [
+        f"The most changed by {wording.week_name(row['week'])}, up or down, is "
+        f"{wording.in_text(row['marker'])} with a probability of "
+        f"{probability(row['probability'], row['mcse'])} "
+        f"({prior_text(result, row['prior_probability'])} under the prior alone).{alone}"
+    ]
+
+
+def what_moved(run: Run) -> tuple[str, ...]:
+    """The answer for the first page: which subsets rose, and that they overlap."""
+    result = subset_model(run)
+    if result is None:
+        return ()
+    line = run.definitions.decision.probability
+    return (*_verdicts(result, line), *_common(result), *_most_changed(result, line), OVERLAP)
+
+
+def subsets(run: Run) -> Subsets | None:
+    """What the report says of the lymphocyte subsets.
+
+    Returns
+    -------
+    Subsets or None
+        None where no model that may be shown holds one.
+    """
+    result = subset_model(run)
+    if result is None:
+        return None
+    shrunk = common_change(result.fit.tree) is not None
+    ratio = ratio_spanned(result)
+    line = run.definitions.decision.probability
+    sentences = (
+        *_verdicts(result, line), *_common(result), *_shrinkage(result),
+        *_most_changed(result, line),
+    )  # fmt: skip
+    others = [r.name for r in shown(run) if r is not result and not r.subsets.empty]
+    return Subsets(
+        model=result.name,
+        title=result.fit.card.title,
+        shrunk=shrunk,
+        alone=bool(result.subsets["alone_gmr_median"].notna().any()),
+        sentences=sentences,
+        forest=great(forest_spanned(result, shrunk)),
+        ranks=rank_summary(result),
+        ratio=None if ratio is None else great(ratio),
+        patients=ratio_of_patients(result),
+        others=tuple(others),
+    )

@@ -1,0 +1,219 @@
+"""``mnbayes published``: a paper's facts to a folder of answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mnbayes.analyses.published.card import PublishedCard, load_published_card, override_published
+from mnbayes.analyses.published.facts import load_facts
+from mnbayes.analyses.published.fit import News, fit_published
+from mnbayes.analyses.published.readings import WORDS, Readings
+from mnbayes.analyses.published.result import PublishedResult
+from mnbayes.analyses.published.section import PublishedSection
+from mnbayes.analyses.published.specifications import OWN, brought_cards
+from mnbayes.base.problems import InputError, Problem, gathered, quoted
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.prior_sets import joined_name, load_prior_sets, parse_setting
+from mnbayes.inference.sampling import Sampling
+from mnbayes.run.manifest import versions
+from mnbayes.run.outputs import check_replaceable, new_folder, whole_folder
+
+MANIFEST = "published.json"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the command made.
+
+    Attributes
+    ----------
+    folder : Path
+    result : PublishedResult
+    section : PublishedSection
+        For the terminal; the page shows the same with pictures.
+    """
+
+    folder: Path
+    result: PublishedResult
+    section: PublishedSection
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+def parse_readings(texts: Sequence[str], own: Readings) -> Readings:
+    """Change readings by ``SWITCH=CHOICE`` texts.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Such as ``no_response=no_fall``.
+    own : Readings
+        Of the card.
+
+    Raises
+    ------
+    InputError
+        Every switch or choice that does not exist, with those that do.
+    """
+    problems, changes = [], {}
+    for text in texts:
+        switch, _, choice = (part.strip() for part in text.partition("="))
+        if switch not in WORDS:
+            expected = f"SWITCH=CHOICE with one of {', '.join(WORDS)}"
+            problems.append(Problem("--reading", None, None, quoted(text), expected))
+        elif choice not in WORDS[switch]:
+            expected = f"one of {', '.join(WORDS[switch])}"
+            problems.append(Problem("--reading", None, switch, quoted(choice), expected))
+        else:
+            changes[switch] = choice
+    if problems:
+        raise InputError(problems)
+    return Readings.model_validate(own.model_dump() | changes)
+
+
+def describe(result: PublishedResult, facts_file: str, started: datetime) -> dict[str, Any]:
+    """What ``published.json`` holds: inputs, settings and provenance as plain values."""
+    card = result.card
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "model": card.name,
+        "synthetic": False,
+        "invented": result.facts.invented,
+        "facts": {
+            "file": facts_file,
+            "sha256": result.facts.sha256,
+            "said": result.facts.model_dump(mode="json"),
+        },
+        "prior_set": result.prior_set,
+        "card_sha256": card.sha256,
+        "priors_sha256": card.priors_sha256,
+        "priors": {name: spec.formula for name, spec in card.prior.items()}
+        | {"category_shares": card.shares.formula},
+        "readings": card.readings.model_dump(),
+        "definitions": result.definitions.model_dump(mode="json"),
+        "chains": result.sampling.chains,
+        "draws": result.sampling.draws,
+        "seed": result.sampling.seed,
+        "converged": result.converged,
+        "reasons": list(result.reasons),
+        "withheld": list(result.withheld),
+        "retried": result.retried,
+        "same_priors": result.same_priors,
+        "versions": versions(),
+        "seconds": round(result.seconds, 2),
+    }
+
+
+def write_published(
+    result: PublishedResult,
+    folder: Path,
+    pictures: Mapping[str, bytes],
+    page: str,
+    described: Mapping[str, Any],
+) -> None:
+    """Write the files of published facts into a folder, whole or not at all.
+
+    ``answers.csv`` (every answer under every specification), ``estimates.csv``,
+    ``probabilities.csv``, ``population.csv`` and ``diagnostics.csv`` with a run's columns,
+    ``posterior/published.nc``, ``plots/``, ``report.html`` and ``published.json``.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else.
+    """
+    with whole_folder(folder, MANIFEST) as place:
+        for name in ("answers", "estimates", "probabilities", "population", "diagnostics"):
+            getattr(result, name).to_csv(place / f"{name}.csv", index=False)
+        (place / "posterior").mkdir()
+        path = place / "posterior" / f"{result.name}.nc"
+        result.tree.to_netcdf(path, engine="h5netcdf")
+        (place / "plots").mkdir()
+        for name, png in pictures.items():
+            (place / "plots" / f"{result.name}_{name}.png").write_bytes(png)
+        (place / "report.html").write_text(page, encoding="utf-8")
+        text = json.dumps(described, indent=2, ensure_ascii=False)
+        (place / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
+
+
+def run_published(
+    facts: Path | None = None,
+    *,
+    card: Path | None = None,
+    prior_sets: Sequence[str | Path] = (OWN,),
+    settings: Sequence[str] = (),
+    readings: Sequence[str] = (),
+    definitions: Path | None = None,
+    out: Path | None = None,
+    sampling: Sampling | None = None,
+    allow_unconverged: bool = False,
+    news: News = _silent,
+) -> Written:
+    """Read a paper's facts, fit them, and write a folder.
+
+    Parameters
+    ----------
+    facts : Path, optional
+        Facts file; default: the trial's abstract.
+    card : Path, optional
+        Card of the model; default: the one that mnbayes brings.
+    prior_sets : sequence of str or Path
+        Names or files, as everywhere; every other named set is put beside.
+    settings : sequence of str
+        Single priors of this model, as ``--set`` has them.
+    readings : sequence of str
+        ``SWITCH=CHOICE``, such as ``remission=unknown``.
+    definitions : Path, optional
+    out : Path, optional
+        Default: a new folder under ``results/published``.
+    sampling : Sampling, optional
+    allow_unconverged : bool
+    news : callable
+        Called with a stage, the steps done and in all.
+
+    Returns
+    -------
+    Written
+
+    Raises
+    ------
+    InputError
+        Everything that is wrong with the inputs; nothing was written then.
+    """
+    from mnbayes.analyses.published.figure import published_figures
+    from mnbayes.analyses.published.page import render_page
+    from mnbayes.analyses.published.section import published_section
+    from mnbayes.report.gallery import png_bytes
+
+    started = datetime.now(UTC)
+    folder = out if out is not None else new_folder(Path("results/published"), datetime.now())
+    check_replaceable(folder, MANIFEST)
+    with gathered() as attempt:
+        said = attempt(load_facts, facts)
+        own: PublishedCard = attempt(load_published_card, card)
+        sets = attempt(load_prior_sets, prior_sets)
+        changes = [attempt(parse_setting, text) for text in settings]
+        attempt(parse_readings, readings, Readings())
+        response = attempt(load_definitions, definitions)
+    own = own.model_copy(update={"readings": parse_readings(readings, own.readings)})
+    used = override_published(own, sets, changes)
+    result = fit_published(
+        said, used, response, sampling, news=news, prior_set=joined_name(sets),
+        others=brought_cards(own), allow_unconverged=allow_unconverged,
+    )  # fmt: skip
+    news("drawing", 0, 0)
+    pictures = {name: png_bytes(figure) for name, figure in published_figures(result).items()}
+    news("writing", 0, 0)
+    section = published_section(result, pictures)
+    described = describe(result, facts.name if facts is not None else "published.toml", started)
+    page = render_page(section, described)
+    write_published(result, folder, pictures, page, described)
+    news("done", 1, 1)
+    return Written(folder, result, section)

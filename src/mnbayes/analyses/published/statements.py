@@ -1,0 +1,175 @@
+"""Each published statement beside what the data behind it support."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mnbayes.analyses.published.contradictions import patients
+from mnbayes.analyses.published.counts import Counts, best_counts, outcome_counts
+from mnbayes.analyses.published.facts import Reduction
+from mnbayes.analyses.published.result import PublishedResult
+from mnbayes.answers.denominators import exact_interval
+from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.tables import Table, records
+
+type Answers = Mapping[tuple[str, str, str], Mapping[str, Any]]
+
+
+def reported_answers(result: PublishedResult) -> Answers:
+    """The reported answers by part, quantity and category."""
+    rows = records(result.reported)
+    return {(row["part"], row["quantity"], row["category"]): row for row in rows}
+
+
+def rate(count: int, of: int) -> str:
+    """A counted rate with its exact interval: "5 of 7 (71 %; exact 95 % interval …)"."""
+    ends = wording.percent_range(*exact_interval(count, of), 1)
+    return f"{count} of {of} ({wording.percent(count / of, 1)}; exact 95 % interval {ends})"
+
+
+def both_rates(counts: Counts, category: str) -> str:
+    """A counted rate over those seen, and over the enrolled where somebody is missing."""
+    number = counts.of(category) or 0
+    said = f"Of those seen {rate(number, counts.evaluable)}."
+    if counts.missing:
+        said += (
+            f" With the {patients(counts.missing)} not seen counted as no response "
+            f"{rate(number, counts.enrolled)}."
+        )
+    return said
+
+
+def gmr_text(row: Mapping[str, Any]) -> str:
+    """A ratio with its interval, or that it is withheld."""
+    if np.isnan(row["value"]):
+        return "withheld"
+    return wording.ratio_range(row["value"], row["lower"], row["upper"])
+
+
+def chance(row: Mapping[str, Any]) -> str:
+    """A probability, no digit finer than its error, or that it is withheld."""
+    if np.isnan(row["value"]):
+        return "withheld"
+    return wording.probability(row["value"], row["mcse"])
+
+
+def _range(reduction: Reduction) -> str:
+    return f"{reduction.lowest_percent:g} % to {reduction.highest_percent:g} %"
+
+
+def _response(result: PublishedResult, counts: Counts, answers: Answers) -> str:
+    share = answers["counts", "share", "effective"]
+    return (
+        f"{both_rates(counts, 'effective')} Expected share of such patients: "
+        f"{wording.percent(share['value'])} "
+        f"({wording.percent_range(share['lower'], share['upper'])}; prior alone "
+        f"{wording.percent(share['prior'])}). A P-value would say neither how many nor by how much."
+    )
+
+
+def _reduction(result: PublishedResult, counts: Counts, answers: Answers) -> str:
+    gmr, fell = answers["outcome", "gmr", ""], answers["outcome", "p_fall", ""]
+    others = counts.enrolled - counts.effective
+    left_out = (
+        f"The range leaves out the {patients(others)} without a response or not seen. "
+        if others
+        else ""
+    )
+    return (
+        f"{left_out}With everybody in, the typical ratio to baseline is {gmr_text(gmr)}, and the "
+        f"probability that the typical patient fell at all {chance(fell)} "
+        f"(prior alone {wording.percent(fell['prior'])})."
+    )
+
+
+def _remission(result: PublishedResult, counts: Counts, answers: Answers) -> str:
+    said = [both_rates(counts, "remission")]
+    between = counts.effective - (counts.remission or 0)
+    if between:
+        said.append(
+            f"{patients(between)[0].upper()}{patients(between)[1:]} counted as a response had no "
+            "remission: the rate of response is the looser one."
+        )
+    reduction, complete = result.facts.outcome.reduction, result.definitions.complete
+    if counts.complete and reduction is not None and result.facts.marker == PROTEIN:
+        level = complete.urine_protein_24h.below
+        start = level / (1 - reduction.highest_percent / 100)
+        nephrotic = result.definitions.partial.urine_protein_24h.below
+        said.append(
+            f"A complete remission is a level below {level:g} g/24h. After a fall of at most "
+            f"{reduction.highest_percent:g} % it must have started below {start:.2f} g/24h"
+            + (": that patient was not nephrotic at baseline." if start < nephrotic else ".")
+        )
+    return " ".join(said)
+
+
+def _best(result: PublishedResult, answers: Answers) -> str:
+    best = result.facts.best
+    assert best is not None
+    true, naive = answers["best", "gmr", ""], answers["best_naive", "gmr", ""]
+    return (
+        f"Each of these is the best of {len(best.weeks)} noisy visits, which picks the luckiest "
+        f"error. The typical ratio behind them is {gmr_text(true)}; reading them as single "
+        f"measurements would give {gmr_text(naive)}."
+    )
+
+
+def statements(result: PublishedResult) -> Table:
+    """Tabulate every published statement and what can be said from it.
+
+    Parameters
+    ----------
+    result : PublishedResult
+
+    Returns
+    -------
+    Table
+        Statements in mnbayes' words as the facts file has them.
+    """
+    facts, answers = result.facts, reported_answers(result)
+    counts, best = outcome_counts(facts), best_counts(facts)
+    outcome = facts.outcome
+    rows: list[tuple[str, str]] = [
+        (
+            facts.enrolled.says or f"{patients(facts.enrolled.patients)} enrolled.",
+            f"One patient more or less moves a rate by {100 / counts.evaluable:.0f} percentage "
+            "points. Without a control group no change can be put down to the treatment.",
+        )
+    ]
+    if counts.missing:
+        rows.append(
+            (
+                outcome.says or f"{patients(counts.evaluable)} seen at week {outcome.week:g}.",
+                f"Nothing is known of {patients(counts.missing)} at week {outcome.week:g}. Left "
+                "out, counted as failures or anything in between: the answers below show each.",
+            )
+        )
+    rows.append(
+        (
+            outcome.response.says or f"{counts.effective} responded, {counts.none} did not.",
+            _response(result, counts, answers),
+        )
+    )
+    if outcome.reduction is not None:
+        said = outcome.reduction.says or f"Reductions of {_range(outcome.reduction)}."
+        rows.append((said, _reduction(result, counts, answers)))
+    if outcome.remission is not None:
+        said = outcome.remission.says or f"{counts.remission} in remission."
+        rows.append((said, _remission(result, counts, answers)))
+    if facts.best is not None and best is not None:
+        said = facts.best.response.says or f"{best.effective} responded in the short term."
+        rows.append((said, both_rates(best, "effective")))
+        if facts.best.reduction is not None:
+            said = facts.best.reduction.says or f"Best reductions {_range(facts.best.reduction)}."
+            rows.append((said, _best(result, answers)))
+    rows += [
+        (each.says or f"{each.what}.", f"Of those counted {rate(each.patients, each.of)}.")
+        for each in facts.count
+    ]
+    rows += [(each.says, each.supports) for each in facts.statement]
+    head = ("What the paper says (in our words)", "What the data behind it support")
+    return Table("Each published statement", head, tuple(rows), frozenset({0, 1}), wide=True)

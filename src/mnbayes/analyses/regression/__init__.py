@@ -1,0 +1,1 @@
+"""Regression to the mean: how large a fall nothing at all would bring."""

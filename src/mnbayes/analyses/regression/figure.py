@@ -1,0 +1,133 @@
+"""How much of the fall regression to the mean alone would show, over what nobody knows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
+from matplotlib.figure import Figure
+
+from mnbayes.analyses.regression.bound import explaining_mean
+from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.answers.results import Result
+from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit import style
+
+#: Rises in orange, none in white, falls in blue; light enough for black figures.
+COLORS = LinearSegmentedColormap.from_list("fall", ["#F0B88A", "#FFFFFF", "#6FA8D6"])
+
+
+def regression_bound(result: Result, synthetic: bool) -> Figure:
+    """Draw the fall that regression to the mean alone would show, as a heat map.
+
+    Parameters
+    ----------
+    result : Result
+        With a regression table.
+    synthetic : bool
+        Whether to say that the cohort is synthetic.
+
+    Returns
+    -------
+    Figure
+        One cell for each reliability and population mean, with its fall in percent; a line where
+        the fall equals the model's at the last visit, dashed for the ends of its 95 % interval.
+        Figures of cells that explain the whole fall are bold.
+
+    Raises
+    ------
+    ValueError
+        If the result has no regression table (no 24-h protein, or no exact baseline).
+    """
+    table = result.regression
+    if table.empty:
+        raise ValueError("no regression-to-the-mean bound: the model has no 24-h protein baseline")
+    last = result.estimates.loc[result.estimates["marker"] == PROTEIN].iloc[-1]
+    ratios = [float(last[f"gmr_{name}"]) for name in ("median", "lower", "upper")]
+    centre = float(table["baseline_geometric_mean"].iloc[0])
+    unit, week = MARKERS[PROTEIN].unit, style.week_text(float(last["week"]))
+
+    # Narrow, so that a phone shows it whole with figures large enough to read.
+    figure = style.new_figure(4.7, 5.2)
+    ax = figure.subplots()
+    style.tidy(ax)
+    _cells(ax, table, ratios[0])
+    handles = []
+    if ratios[0] < 1:
+        lines: tuple[tuple[float, style.Dash, float], ...] = (
+            (ratios[0], "-", 2.2), (ratios[1], "--", 1.2), (ratios[2], "--", 1.2),
+        )  # fmt: skip
+        rho = np.linspace(*ax.get_ylim(), 200)
+        for ratio, dash, width in lines:
+            mean = explaining_mean(np.log(centre), rho, ratio)
+            ax.plot(mean, rho, color=style.BLACK, linestyle=dash, linewidth=width, zorder=3)
+        between = f"{_percent(ratios[2]).removesuffix(' %')} to {_percent(ratios[1])}"
+        handles = [
+            style.line(style.BLACK, "-", f"fall under treatment: {_percent(ratios[0])}", 2.2),
+            style.line(style.BLACK, "--", f"its 95 % interval: {between}", 1.2),
+        ]
+    whole = f"the whole estimated fall at week {week}"
+    unknown = "Neither assumption can be checked without controls."
+    if ratios[0] >= 1:
+        meaning = f"The estimate at week {week} is no fall, so there is none to explain."
+    elif table["gmr_regression"].min() > ratios[0]:
+        meaning = f"Under none of these assumptions does it explain {whole}. {unknown}"
+    else:
+        meaning = (
+            "Left of the solid line, in bold, regression to the mean alone would explain "
+            f"{whole}. {unknown}"
+        )
+    ax.set_xlabel(f"Assumed geometric mean of the population ({unit})", fontsize=style.TEXT)
+    ax.set_ylabel("Assumed reliability of one measurement (no unit)", fontsize=style.TEXT)
+    style.heading(figure, "Fall (%) that regression to the mean alone would show", handles, 2)
+    style.foot(
+        figure, result, synthetic,
+        f"Geometric mean baseline {centre:.2f} {unit}. +: a rise. Horizontal log axis. "
+        "Reliability: correlation of two measurements of a patient.",
+        meaning,
+    )  # fmt: skip
+    return figure
+
+
+def _percent(ratio: float) -> str:
+    """A fall as a percentage; a rise has a plus sign."""
+    fall = round(100 * (1 - ratio))
+    return f"{fall} %" if fall >= 0 else f"+{-fall} %"
+
+
+def _cells(ax: Axes, table: pd.DataFrame, seen: float) -> None:
+    """Colour and figure of every pair of assumptions."""
+    wide = table.pivot_table(
+        index="reliability", columns="population_geometric_mean", values="fall_regression"
+    )
+    rho, means = wide.index.to_numpy(dtype=float), wide.columns.to_numpy(dtype=float)
+    falls = wide.to_numpy(dtype=float)
+    most = max(float(np.abs(falls).max()), 0.05)
+    # One scale for falls and rises: equally strong colours are equally large.
+    norm = TwoSlopeNorm(0.0, -most, most)
+    ax.pcolormesh(
+        np.exp(_edges(np.log(means))), _edges(rho), falls,
+        cmap=COLORS, norm=norm, edgecolors=style.RULE, linewidth=0.6,
+    )  # fmt: skip
+    style.log_axis(ax, "x", *ax.get_xlim())
+    ax.set_xticks(means, [f"{mean:g}" for mean in means])
+    ax.set_yticks(rho, [f"{value:g}" for value in rho])
+    ax.tick_params(length=0)
+    for (i, j), found in np.ndenumerate(falls):
+        fall = float(found)
+        whole = seen < 1 and 1 - fall <= seen
+        ax.text(
+            float(means[j]), float(rho[i]), _percent(1 - fall).removesuffix(" %"),
+            ha="center", va="center", fontsize=style.TEXT + 0.5,
+            fontweight="bold" if whole else "normal", zorder=4,
+            # A line that runs through a figure stops short of it.
+            bbox={"facecolor": COLORS(norm(fall)), "edgecolor": "none", "pad": 1.5},
+        )  # fmt: skip
+
+
+def _edges(centres: style.FloatArray) -> style.FloatArray:
+    """Edges of cells around their centres: halfway to the neighbours."""
+    middle = (centres[1:] + centres[:-1]) / 2
+    first, last = 2 * centres[0] - middle[0], 2 * centres[-1] - middle[-1]
+    return np.concatenate([[first], middle, [last]])

@@ -1,0 +1,140 @@
+"""Change tables of one model: ratio to baseline by visit, and the best of several visits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from mnbayes.base.labelled import array
+from mnbayes.data.markers import MARKERS, URINE
+from mnbayes.base.montecarlo import mcse
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.dominance import TAG, ratio_dominated
+from mnbayes.report.kit.tables import Spanned, Table, records
+from mnbayes.report.kit.wording import probability
+from mnbayes.answers.results import Result
+
+
+def prior_draws(result: Result) -> int:
+    """Number of independent draws of the prior."""
+    sizes = result.fit.tree["prior"].sizes
+    return int(sizes["chain"] * sizes["draw"])
+
+
+def prior_text(result: Result, value: float) -> str:
+    """A probability under the prior alone, no digit finer than its Monte Carlo error."""
+    return probability(value, wording.independent_error(value, prior_draws(result)))
+
+
+def last_week(result: Result) -> float:
+    """The last visit of the model."""
+    return result.fit.observations.weeks[-1]
+
+
+def fall_errors(result: Result, marker: str) -> dict[float, dict[str, float]]:
+    """Monte Carlo standard errors of the probabilities of a fall.
+
+    Returns
+    -------
+    dict
+        Week to errors by name: ``p_fall``, ``p_fall_30``, ``p_fall_50``, and ``log_gmr``, the
+        error of the mean log ratio.
+    """
+    draws = result.fit.tree["posterior"].dataset["visit_change"].sel(marker=marker)
+    log_gmr = array(draws, "later_visit")
+    columns = {
+        "p_fall": mcse(log_gmr < 0, log_gmr),
+        "p_fall_30": mcse(log_gmr <= np.log(0.7), log_gmr),
+        "p_fall_50": mcse(log_gmr <= np.log(0.5), log_gmr),
+        "log_gmr": mcse(log_gmr),
+    }
+    return {
+        float(week): {name: float(values[i]) for name, values in columns.items()}
+        for i, week in enumerate(array(draws["later_visit"]))
+    }
+
+
+def change_table(result: Result, marker: str, slug: str) -> Spanned:
+    """Geometric mean ratio to baseline by visit, beside the prior's.
+
+    Urine markers show the probability of a fall, the others that of a rise.
+    """
+    rows = result.estimates.loc[result.estimates["marker"] == marker]
+    errors = fall_errors(result, marker)
+    falls = marker in URINE
+    data: list[dict[str, str]] = []
+    for row in records(rows):
+        error = errors[row["week"]]
+        cells = {"week": wording.week_name(row["week"])}
+        for suffix in ("", "_prior"):
+            cells[f"gmr{suffix}"] = wording.ratio_range(
+                *(row[f"gmr_{part}{suffix}"] for part in ("median", "lower", "upper"))
+            )
+            for name in ("p_fall", "p_fall_30", "p_fall_50") if falls else ("p_fall",):
+                value = row[f"{name}{suffix}"] if falls else 1 - row[f"{name}{suffix}"]
+                cells[f"{name}{suffix}"] = (
+                    prior_text(result, value) if suffix else probability(value, error[name])
+                )
+        dominated = ratio_dominated(
+            *(row[f"gmr_{part}"] for part in ("lower", "upper", "lower_prior", "upper_prior"))
+        )
+        data.append(cells | {"remark": TAG if dominated else ""})
+    any_change = "P(fall)" if falls else "P(rise)"
+    shown = {"gmr": "GMR (95 % interval)", "p_fall": any_change}
+    shown |= {"p_fall_30": "P(fall ≥ 30 %)", "p_fall_50": "P(fall ≥ 50 %)"} if falls else {}
+    labels = {"week": "Visit", "remark": "Remark"} | shown
+    labels |= {f"{name}_prior": label for name, label in shown.items()}
+    worst = max(v for error in errors.values() for k, v in error.items() if k != "log_gmr")
+    worst_ratio = max(error["log_gmr"] for error in errors.values())
+    return Spanned(
+        pd.DataFrame(data),
+        f"change-{slug}-{marker}",
+        f"{MARKERS[marker].label}: geometric mean ratio (GMR) to baseline. Largest Monte Carlo "
+        f"standard error: {wording.points(worst)} points of a probability, "
+        f"{wording.points(worst_ratio)} % of a ratio.",
+        labels,
+        {"Given the data": list(shown), "Prior alone": [f"{name}_prior" for name in shown]},
+        ("remark",),
+    )
+
+
+def best_table(result: Result) -> Table | None:
+    """The best reduction over the short-term visits beside what noise makes of it."""
+    if result.best.empty:
+        return None
+    draws = result.fit.diagnostics.worst_ess_bulk  # of the least certain quantity: on the safe side
+    rows = []
+    for row in records(result.best):
+        spans = [
+            wording.BLANK
+            if np.isnan(row[f"{name}_median"])
+            else f"{wording.percent(row[f'{name}_median'])} "
+            f"({wording.percent_range(row[f'{name}_lower'], row[f'{name}_upper'])})"
+            for name in ("replicated", "latent", "latent_best")
+        ]
+        chance = row["p_replicated_at_least"]
+        rows.append(
+            (
+                row["patient"],
+                wording.BLANK if np.isnan(row["best_week"]) else f"{row['best_week']:g}",
+                wording.percent(row["observed_best"]),
+                spans[0],
+                probability(chance, wording.independent_error(chance, draws)),
+                spans[1],
+                spans[2],
+                wording.BLANK if np.isnan(row["bias"]) else f"{100 * row['bias']:.0f} points",
+            )
+        )
+    head = (
+        "Patient",
+        "Best week",
+        "Best fall, as measured",
+        "Best fall of replicated measurements (95 % interval)",
+        "P(replicated ≥ measured)",
+        "True fall at that week (95 % interval)",
+        "Best true fall (95 % interval)",
+        "Added by noise",
+    )
+    weeks = [week for week in result.fit.observations.weeks[1:] if week <= 4]
+    over = wording.listed([f"{w:g}" for w in weeks or result.fit.observations.weeks[1:]])
+    return Table(f"Best fall of 24-h urinary protein over weeks {over}", head, tuple(rows))

@@ -1,0 +1,120 @@
+"""Prior against posterior of a model with many parameters: one panel a kind, one row a marker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mnbayes.report.kit import marks
+from mnbayes.report.kit import style
+from mnbayes.analyses.results.parameters import PER_MARKER, PER_MODEL, SHORT, Scalar
+from mnbayes.report.kit.style import FloatArray
+from mnbayes.answers.results import Result
+
+#: Ends of the 95 % equal-tailed interval, and the median.
+QUANTILES = (0.025, 0.5, 0.975)
+ROW = 0.27
+#: Title of the panel of correlations within a marker.
+OWN = "own baseline and change"
+
+
+def _group(item: Scalar) -> tuple[str, str]:
+    """Panel of a parameter: its words and its axis label."""
+    if item.variable == "correlation":
+        return OWN, item.axis
+    words, _ = (PER_MARKER | PER_MODEL)[item.variable]
+    return words, item.axis
+
+
+def _row_name(item: Scalar) -> str:
+    marker = item.select.get("marker") or item.select.get("effect", "").rsplit(" ", 1)[0]
+    return SHORT.get(marker, "all")
+
+
+def _panel(ax: Axes, items: Sequence[Scalar], result: Result) -> None:
+    on_log = items[0].kind in ("level", "ratio")
+    ends: list[FloatArray] = []
+    for group, shift in (("prior", 0.17), ("posterior", -0.13)):
+        draws = [item.draws(result, group) for item in items]
+        values = np.quantile(np.stack(draws), QUANTILES, axis=1)
+        low, middle, high = np.exp(values) if on_log else values
+        ends += [low, high]
+        at = np.arange(len(items)) + shift
+        if group == "prior":
+            marks.rows(ax, at, low, high, color=style.GREY, linewidth=1.2, linestyle="--")
+            marks.line(ax, middle, at, "|", color=style.GREY, markersize=6)
+        else:
+            marks.rows(ax, at, low, high, color=style.BLUE, linewidth=2.2)
+            marks.line(
+                ax, middle, at, "o", color=style.BLUE, markerfacecolor="white", markersize=4.2
+            )
+    least, most = float(np.min(ends)), float(np.max(ends))
+    if items[0].kind == "correlation":
+        ax.set_xlim(-1.0, 1.0)
+        ax.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
+    elif on_log:
+        style.log_axis(ax, "x", least / 1.05, most * 1.05)
+    else:
+        ax.set_xlim(0.0, 1.05 * most)
+        ticks = style.linear_ticks(0.0, 1.05 * most, 3)
+        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    if items[0].kind in ("ratio", "correlation"):
+        none = 1.0 if on_log else 0.0
+        ax.axvline(none, color=style.BLACK, linewidth=0.8, linestyle=":", zorder=1)
+    ax.set_yticks(range(len(items)), [_row_name(item) for item in items], fontsize=style.SMALL)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel(items[0].axis, fontsize=style.SMALL, labelpad=1)
+
+
+def parameter_rows(result: Result, items: Sequence[Scalar], synthetic: bool) -> Figure:
+    """Draw prior and posterior intervals of many top-level parameters.
+
+    Parameters
+    ----------
+    result : Result
+    items : sequence of Scalar
+        Correlations between different markers are left to the figure of correlations.
+    synthetic : bool
+        Whether to say that the cohort is synthetic.
+
+    Returns
+    -------
+    Figure
+        A panel for each kind of parameter and unit, a row for each marker: 95 % equal-tailed
+        intervals with their medians, the prior's dashed and grey below the posterior's.
+    """
+    panels: dict[tuple[str, str], list[Scalar]] = {}
+    for item in items:
+        if item.variable == "correlation" and len(_markers_of(item)) > 1:
+            continue
+        panels.setdefault(_group(item), []).append(item)
+    order = [words for words, _ in (PER_MARKER | PER_MODEL).values()] + [OWN]
+    panels = dict(sorted(panels.items(), key=lambda panel: order.index(panel[0][0])))
+    tallest = max(map(len, panels.values()))
+    grid = style.Grid(
+        len(panels), cell=(2.15, ROW * tallest + 0.1), gap=(0.95, 0.72), columns=3, left=0.95
+    )
+    figure, axes = grid.figure()
+    for ax, ((words, _), rows) in zip(axes, panels.items(), strict=True):
+        _panel(ax, rows, result)
+        ax.set_ylim(tallest - 0.5, -0.5)
+        ax.set_title(words, fontsize=style.TEXT, loc="left", pad=3)
+    handles: list[style.Handle] = [
+        style.line(style.GREY, "--", "prior: median and 95 % interval"),
+        style.line(style.BLUE, "-", "posterior: the same", 2.2),
+        style.line(style.BLACK, ":", "no change, or no correlation"),
+    ]
+    head = style.heading(figure, "What was assumed, and what the data made of it", handles)
+    foot = style.foot(
+        figure, result, synthetic,
+        "Levels and ratios on log axes. Where both intervals agree, the data say little.",
+    )  # fmt: skip
+    grid.place(figure, axes, head, foot)
+    return figure
+
+
+def _markers_of(item: Scalar) -> set[str]:
+    return {effect.rsplit(" ", 1)[0] for effect in item.select.values()}

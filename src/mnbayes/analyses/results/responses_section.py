@@ -1,0 +1,191 @@
+"""Response tables of one model: its patients, the next one, and the share of such patients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mnbayes.cards.definitions import CATEGORIES
+from mnbayes.report.kit import wording
+from mnbayes.analyses.results.changes_section import prior_text
+from mnbayes.report.kit.dominance import TAG, interval_dominated, probability_dominated
+from mnbayes.report.kit.tables import Spanned, Table, records
+from mnbayes.report.kit.wording import CATEGORY_LABELS, probability
+from mnbayes.answers.results import Result
+
+
+def not_measured(result: Result, week: float) -> dict[str, str]:
+    """Patients whose visit is predicted, with the reason: a marker of the model is missing."""
+    data = result.fit.observations
+    seen = data.observed[:, data.weeks.index(week)].all(axis=-1)
+    reasons = {}
+    for patient, complete, withdrew in zip(data.patients, seen, data.withdrew_week, strict=True):
+        if not complete:
+            gone = not np.isnan(withdrew) and withdrew <= week
+            reasons[patient] = (
+                f"withdrew in week {withdrew:g}" if gone else "not measured at this visit"
+            )
+    return reasons
+
+
+def rows_of(result: Result, quantity: str, week: float) -> list[dict[str, Any]]:
+    """Rows of one quantity at one visit."""
+    table = result.probabilities
+    return records(table[(table["quantity"] == quantity) & (table["week"] == week)])
+
+
+def by_patient(
+    result: Result, quantity: str, week: float, category: str
+) -> dict[str, dict[str, Any]]:
+    """Rows of one quantity, visit and category by patient, in the cohort's order."""
+    rows = rows_of(result, quantity, week)
+    return {str(row["patient"]): row for row in rows if row["category"] == category}
+
+
+def share_ends(result: Result, week: float, category: str) -> tuple[float, float, float, float]:
+    """Ends of the 95 % interval of the share of patients: posterior, then prior alone."""
+    table = result.population
+    row = records(table[(table["week"] == week) & (table["category"] == category)])[0]
+    lower, upper, prior_lower, prior_upper = (
+        float(row[f"share_{end}{suffix}"])
+        for suffix in ("", "_prior")
+        for end in ("lower", "upper")
+    )
+    return lower, upper, prior_lower, prior_upper
+
+
+def measured_categories(result: Result, week: float) -> dict[str, str]:
+    """By patient, the category as measured, or why there is none."""
+    met = {
+        (row["patient"], row["category"])
+        for row in rows_of(result, "observed", week)
+        if row["probability"] == 1
+    }
+    missing = not_measured(result, week)
+    found = {}
+    for patient in result.fit.observations.patients:
+        best = [c for c in ("complete", "partial", "effective", "none") if (patient, c) in met]
+        why = "not measured" if patient in missing else "left open by a detection limit"
+        found[patient] = best[0] if best else why
+    return found
+
+
+def evaluable(result: Result) -> tuple[str, ...]:
+    """Categories that this model can judge."""
+    if result.probabilities.empty:
+        return ()
+    return tuple(c for c in CATEGORIES if c not in result.not_evaluable)
+
+
+def patient_table(result: Result, category: str, week: float, slug: str) -> Spanned:
+    """Response of each patient at a visit: as measured, true level, and a repeat measurement."""
+    predicted, as_measured = not_measured(result, week), measured_categories(result, week)
+    tables = {name: by_patient(result, name, week, category) for name in ("latent", "repeat")}
+    data = []
+    for patient in result.fit.observations.patients:
+        note = f" (predicted: {predicted[patient]})" if patient in predicted else ""
+        cells = {
+            "patient": f"{patient}{note}",
+            "measured": as_measured[patient],
+        }
+        for name, table in tables.items():
+            row = table[patient]
+            cells[name] = probability(row["probability"], row["mcse"])
+            cells[f"{name}_error"] = wording.points(row["mcse"])
+            cells[f"{name}_prior"] = prior_text(result, row["prior_probability"])
+        latent = tables["latent"][patient]
+        dominated = probability_dominated(latent["probability"], latent["prior_probability"])
+        data.append(cells | {"remark": f"latent: {TAG}" if dominated else ""})
+    labels = {"patient": "Patient", "measured": "Category as measured", "remark": "Remark"}
+    for name in tables:
+        labels |= {
+            name: "probability",
+            f"{name}_error": "MCSE, points",
+            f"{name}_prior": "prior alone",
+        }
+    return Spanned(
+        pd.DataFrame(data),
+        f"patients-{slug}-{category}-{week:g}".replace(".", "-"),
+        f"{CATEGORY_LABELS[category].capitalize()} at {wording.week_name(week)}, by patient",
+        labels,
+        {
+            "observed": ["measured"],
+            "latent (true level)": ["latent", "latent_error", "latent_prior"],
+            "repeat (measurement)": ["repeat", "repeat_error", "repeat_prior"],
+        },
+        ("measured", "remark"),
+    )
+
+
+def group_table(result: Result, week: float, slug: str) -> Spanned:
+    """The next patient, the share of such patients, and whether it exceeds the benchmark."""
+    data = []
+    for quantity in ("next_patient", "population", "exceeds"):
+        for row in rows_of(result, quantity, week):
+            category = row["category"]
+            if category in result.not_evaluable:
+                continue
+            interval = prior_interval = ""
+            dominated = probability_dominated(row["probability"], row["prior_probability"])
+            if quantity == "population":
+                ends = share_ends(result, week, category)
+                interval = wording.percent_range(ends[0], ends[1])
+                prior_interval = wording.percent_range(ends[2], ends[3])
+                dominated = interval_dominated(*ends)
+            data.append(
+                {
+                    "quantity": quantity,
+                    "category": CATEGORY_LABELS[category],
+                    "probability": probability(row["probability"], row["mcse"]),
+                    "mcse": wording.points(row["mcse"]),
+                    "interval": interval,
+                    "prior": prior_text(result, row["prior_probability"]),
+                    "prior_interval": prior_interval,
+                    "remark": TAG if dominated else "",
+                }
+            )
+    return Spanned(
+        pd.DataFrame(data),
+        f"group-{slug}-{week:g}".replace(".", "-"),
+        f"Beyond the patients of this trial, at {wording.week_name(week)}",
+        {
+            "quantity": "Quantity",
+            "category": "Category",
+            "probability": "probability or mean share",
+            "mcse": "MCSE, points",
+            "interval": "95 % interval of the share",
+            "prior": "probability or mean share",
+            "prior_interval": "95 % interval of the share",
+            "remark": "Remark",
+        },
+        {
+            "Given the data": ["probability", "mcse", "interval"],
+            "Prior alone": ["prior", "prior_interval"],
+        },
+        ("category", "remark"),
+    )
+
+
+def course_table(result: Result) -> Table:
+    """The latent probabilities at every visit, patients in rows."""
+    categories = [c for c in ("remission", "effective") if c in evaluable(result)]
+    weeks = result.fit.observations.weeks[1:]
+    cells = {
+        (category, week): by_patient(result, "latent", week, category)
+        for category in categories
+        for week in weeks
+    }
+    rows = tuple(
+        (
+            patient,
+            *(
+                probability(table[patient]["probability"], table[patient]["mcse"])
+                for table in cells.values()
+            ),
+        )
+        for patient in result.fit.observations.patients
+    )
+    head = tuple(f"{category}, {wording.week_name(week)}" for category, week in cells)
+    return Table("Latent probability at every visit", ("Patient", *head), rows)

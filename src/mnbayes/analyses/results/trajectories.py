@@ -1,0 +1,233 @@
+"""Each patient's measurements over the true level that the model infers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mnbayes.cards.definitions import Definitions
+from mnbayes.base.labelled import array
+from mnbayes.analyses.lymphocytes.reference_ranges import ReferenceRange, reference_ranges
+from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit import marks
+from mnbayes.report.kit import style
+from mnbayes.report.kit.style import FloatArray
+from mnbayes.answers.results import Result
+
+#: Pale green, under the bands of the true level.
+REFERENCE = "#EAF5EF"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One marker as it was measured, in its unit.
+
+    Attributes
+    ----------
+    weeks : array, shape (visit,)
+    value, lower, upper : array, shape (patient, visit)
+        As in the cohort: ``value`` NaN where censored or missing, an open lower bound 0 and an
+        open upper bound inf.
+    withdrew : array, shape (patient,)
+        Week of withdrawal, NaN where not withdrawn.
+    """
+
+    weeks: FloatArray
+    value: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    withdrew: FloatArray
+
+    @property
+    def seen(self) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+        """Where there is a value or an interval, shape (patient, visit)."""
+        return np.asarray(~np.isnan(self.value) | ~np.isnan(self.lower) | ~np.isnan(self.upper))
+
+
+def measured(result: Result, marker: str) -> Measured:
+    """Measurements of a marker that a fit used."""
+    data = result.fit.tree["observed_data"].to_dataset().sel(marker=marker)
+    value, lower, upper = (
+        np.exp(array(data[name], "patient", "visit"))
+        for name in ("log_value", "log_lower", "log_upper")
+    )
+    weeks = array(data["visit"])
+    return Measured(weeks, value, lower, upper, result.fit.observations.withdrew_week)
+
+
+def thresholds(marker: str, definitions: Definitions) -> list[tuple[float, str]]:
+    """Levels of a marker that the definitions of remission name, each with a short label."""
+    if marker == "urine_protein_24h":
+        complete = definitions.complete.urine_protein_24h.below
+        partial = definitions.partial.urine_protein_24h.below
+        return [(complete, f"complete\n< {complete:g}"), (partial, f"partial\n< {partial:g}")]
+    if marker == "albumin":
+        level = definitions.complete.albumin.at_least
+        return [(level, f"complete\n≥ {level:g}")]
+    return []
+
+
+def draw_interval(
+    ax: Axes, x: float, lower: float, upper: float, limits: tuple[float, float], color: str
+) -> None:
+    """Draw a censored value: a bar between its bounds, an arrow where one is open.
+
+    An open side ends short of the axis' end: the arrow says which way, not how far.
+    """
+    room = (limits[1] / limits[0]) ** 0.09
+    open_below, open_above = not lower > 0, not np.isfinite(upper)
+    low = upper / room if open_below else lower
+    high = low * room if open_above else upper
+    marks.line(ax, [x, x], [low, high], color=color, linewidth=1.5, zorder=4)
+    for at, is_open, arrow in ((low, open_below, "v"), (high, open_above, "^")):
+        marks.line(ax, x, at, arrow if is_open else "_", color=color, markersize=5, zorder=4)
+
+
+def _draw_range(ax: Axes, healthy: ReferenceRange, labelled: bool) -> None:
+    ax.axhspan(healthy.lower, healthy.upper, facecolor=REFERENCE, zorder=0)
+    for at in (healthy.lower, healthy.upper):
+        ax.axhline(at, color=style.GREEN, linestyle="-.", linewidth=0.9, zorder=2)
+        if labelled:
+            ax.annotate(
+                f"{at:g}", (1, at), xycoords=("axes fraction", "data"), xytext=(3, 0),
+                textcoords="offset points", va="center", fontsize=style.SMALL, color="#00664B",
+            )  # fmt: skip
+
+
+def _stretches(seen: FloatArray) -> list[tuple[int, int, bool]]:
+    # Runs of visits (first, last) joined by bands; True where one end of the stretch is predicted.
+    stretches: list[tuple[int, int, bool]] = []
+    for visit in range(len(seen) - 1):
+        predicted = not (seen[visit] and seen[visit + 1])
+        if stretches and stretches[-1][2] == predicted:
+            stretches[-1] = (stretches[-1][0], visit + 1, predicted)
+        else:
+            stretches.append((visit, visit + 1, predicted))
+    return stretches
+
+
+def _panel(
+    ax: Axes, data: Measured, row: int, bands: FloatArray, limits: tuple[float, float]
+) -> None:
+    # bands: (level, visit) of one patient, in the unit.
+    low_95, low_50, median, high_50, high_95 = bands
+    for first, last, predicted in _stretches(data.seen[row]):
+        part = slice(first, last + 1)
+        weeks = data.weeks[part]
+        for low, high, color in (
+            (low_95, high_95, style.BAND_95),
+            (low_50, high_50, style.BAND_50),
+        ):
+            hatch = "////" if predicted and color == style.BAND_95 else None
+            marks.band(
+                ax, weeks, low[part], high[part], facecolor=color, hatch=hatch,
+                edgecolor="white", linewidth=0.0, zorder=1,
+            )  # fmt: skip
+        marks.line(
+            ax, weeks, median[part], "--" if predicted else "-", color=style.BLUE, linewidth=1.5,
+            zorder=3,
+        )  # fmt: skip
+    marks.line(ax, data.weeks, data.value[row], "o", color=style.BLACK, markersize=3.8, zorder=5)
+    for visit, week in enumerate(data.weeks):
+        if np.isnan(data.value[row, visit]) and data.seen[row, visit]:
+            bounds = data.lower[row, visit], data.upper[row, visit]
+            draw_interval(ax, float(week), *bounds, limits, style.BLACK)
+    predicted_visits = data.weeks[~data.seen[row]]
+    marks.line(
+        ax, predicted_visits, median[~data.seen[row]], "D", color=style.BLUE,
+        markerfacecolor="white", markersize=4.5, zorder=5,
+    )  # fmt: skip
+
+
+def trajectories(result: Result, marker: str, definitions: Definitions, synthetic: bool) -> Figure:
+    """Draw each patient's measurements over the posterior of the patient's true level.
+
+    Parameters
+    ----------
+    result : Result
+    marker : str
+        One of the model's markers.
+    definitions : Definitions
+        Its thresholds are drawn where it has any for the marker.
+    synthetic : bool
+        Whether to say that the cohort is synthetic.
+
+    Returns
+    -------
+    Figure
+        One panel for each patient (the first 24): points as measured, median and 50 % and 95 %
+        equal-tailed bands of the true level; hatched and dashed towards a visit that was not
+        measured, where the level is predicted. A marker with a reference range has it shaded.
+    """
+    data, text = measured(result, marker), MARKERS[marker]
+    patients, cut = style.shown(result.fit.observations.patients, style.PANELS)
+    level = style.draws_of(result, "posterior", "level", marker=marker)[:, : len(patients)]
+    bands = np.exp(np.quantile(level, style.LEVELS, axis=0))
+    lines = thresholds(marker, definitions)
+    healthy = reference_ranges().get(marker)
+    marks = [at for at, _ in lines] + ([healthy.lower, healthy.upper] if healthy else [])
+    rows = slice(len(patients))
+    limits = style.log_limits(bands, data.value[rows], data.lower[rows], data.upper[rows], marks)
+    grid = style.Grid(
+        len(patients),
+        cell=style.cell(len(patients)),
+        gap=(0.22, 0.32),
+        right=0.75 if lines else 0.45 if healthy else 0.15,
+    )
+    figure, axes = grid.figure()
+    for row, (ax, patient) in enumerate(zip(axes, patients, strict=True)):
+        style.week_axis(ax, data.weeks.tolist(), labelled=grid.is_low(row))
+        style.log_axis(ax, "y", *limits, labelled=grid.is_left(row))
+        for at, label in lines:
+            ax.axhline(at, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=0.9, zorder=2)
+            if grid.is_right(row):
+                ax.annotate(
+                    label, (1, at), xycoords=("axes fraction", "data"), xytext=(3, 0),
+                    textcoords="offset points", va="center", fontsize=style.SMALL, color="#A34700",
+                )  # fmt: skip
+        if healthy is not None:
+            _draw_range(ax, healthy, grid.is_right(row))
+        _panel(ax, data, row, bands[:, row], limits)
+        ax.set_title(patient, fontsize=style.TEXT, loc="left", pad=3)
+        withdrew = data.withdrew[row]
+        if not np.isnan(withdrew):
+            ax.axvline(withdrew, color=style.BLACK, linestyle=":", linewidth=1.1, zorder=2)
+            ax.set_title(
+                f"withdrew, week {style.week_text(withdrew)}",
+                fontsize=style.SMALL,
+                loc="right",
+                pad=3,
+            )
+        if grid.is_left(row):
+            ax.set_ylabel(text.unit, fontsize=style.TEXT)
+
+    seen = data.seen[rows]
+    handles: list[style.Handle] = [
+        style.dot(style.BLACK, "o", "measured"),
+        style.line(style.BLUE, "-", "true level: posterior median"),
+        style.area(style.BAND_50, label="50 % band"),
+        style.area(style.BAND_95, label="95 % band"),
+    ]
+    if not seen.all():
+        handles.append(style.dot(style.BLUE, "D", "predicted: visit not measured", face="white"))
+        handles.append(style.area(style.BAND_95, "////", "towards a predicted visit"))
+    if (np.isnan(data.value[rows]) & seen).any():
+        handles.append(style.dot(style.BLACK, "|", "measured as an interval (arrow: open)"))
+    if not np.isnan(data.withdrew[rows]).all():
+        handles.append(style.line(style.BLACK, ":", "withdrawal"))
+    if lines:
+        handles.append(style.line(style.VERMILLION, "--", f"threshold, {text.unit}"))
+    if healthy is not None:
+        handles.append(style.line(style.GREEN, "-.", "reference range (shaded)", 0.9))
+    head = style.heading(figure, f"{text.label} of each patient, under treatment", handles)
+    foot = style.foot(
+        figure, result, synthetic, cut,
+        "The level is modelled at the visits; straight lines join them. Log axis.",
+        "Being beyond one threshold is not yet a remission: see the definitions." if lines else "",
+        f"Reference range: {healthy.text}; it is no target." if healthy else "",
+    )  # fmt: skip
+    grid.place(figure, axes, head, foot)
+    return figure

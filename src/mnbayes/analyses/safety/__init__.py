@@ -1,0 +1,1 @@
+"""Adverse events: few or none, exact limits beside a beta posterior."""

@@ -1,0 +1,130 @@
+"""``mnbayes sensitivity``: what it prints and what it writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mnbayes.analyses.sensitivity.decisions import Row, as_reported, base_of
+from mnbayes.analyses.sensitivity.multiverse import Multiverse
+from mnbayes.analyses.sensitivity.words import (
+    failed_sentences,
+    flip_sentences,
+    heading,
+    number,
+    range_of,
+    specification,
+)
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.tables import records
+from mnbayes.report.kit.wording import probability
+from mnbayes.run.manifest import versions
+from mnbayes.run.outputs import whole_folder
+
+MANIFEST = "sensitivity.json"
+
+
+def manifest(multiverse: Multiverse) -> dict[str, Any]:
+    """What a multiverse was made of and what it concludes, as plain values."""
+    sampling, cohort = multiverse.sampling, multiverse.cohort
+    fits = records(multiverse.fits)
+    own = multiverse.definitions
+    return {
+        "started": multiverse.started.isoformat(timespec="seconds"),
+        "synthetic": cohort.synthetic,
+        "data": {
+            "sha256": cohort.sha256,
+            "patients": len(cohort.patients),
+            "rows": len(cohort.measurements),
+        },
+        "seed": sampling.seed,
+        "chains": sampling.chains,
+        "draws": sampling.draws,
+        "tune": sampling.tune,
+        "definitions": own.model_dump(mode="json"),
+        "decision": own.decision.probability,
+        "axes": {
+            axis: multiverse.table[axis].drop_duplicates().tolist() for axis in multiverse.axes
+        },
+        "fits": fits,
+        "converged": not any(row["reason"] for row in fits),
+        "compared_with": {model: base_of(multiverse, model) for model in multiverse.models},
+        "flips": {model: flip_sentences(multiverse, model) for model in multiverse.models},
+        "versions": versions(),
+        "seconds": round(multiverse.seconds, 2),
+    }
+
+
+def write(multiverse: Multiverse, folder: Path) -> None:
+    """Write a multiverse's files into a folder, whole or not at all.
+
+    ``sensitivity.csv`` and ``power_scaling.csv`` (see
+    :class:`mnbayes.analyses.sensitivity.multiverse.Multiverse`), ``specification_curve.png`` (one
+    for each
+    model, ``<model>_specification_curve.png``, where there are several), and ``sensitivity.json``
+    with hashes, settings and the conclusions that flip.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else.
+    """
+    from mnbayes.analyses.sensitivity.figure import specification_curve
+    from mnbayes.report.gallery import png_bytes
+
+    figures = {model: specification_curve(multiverse, model) for model in multiverse.models}
+    described = json.dumps(manifest(multiverse), indent=2, ensure_ascii=False)
+    with whole_folder(folder, MANIFEST) as place:
+        multiverse.table.to_csv(place / "sensitivity.csv", index=False)
+        multiverse.power_scaling.to_csv(place / "power_scaling.csv", index=False)
+        for model, figure in figures.items():
+            if figure is not None:
+                prefix = f"{model}_" if len(figures) > 1 else ""
+                (place / f"{prefix}specification_curve.png").write_bytes(png_bytes(figure))
+        (place / MANIFEST).write_text(f"{described}\n", encoding="utf-8")
+
+
+def _table(multiverse: Multiverse, model: str, base: Row) -> Table:
+    """Main answers: reported, prior alone, range over the specifications, power scaling."""
+    power = multiverse.power_scaling
+    for axis in ("model", "prior_set", "residual"):
+        power = power[power[axis] == base[axis]]
+    table = Table(title=f"{model} with {specification(base)}, and over all specifications")
+    table.add_column("answer")
+    for head in ("given the data", "prior alone", "over all"):
+        table.add_column(head, justify="right")
+    table.add_column("power scaling")
+    draws = multiverse.sampling.chains * multiverse.sampling.draws
+    for row in records(as_reported(power, ["prior", "value"])):
+        prior = row["prior"]
+        before = (
+            wording.ratio(prior)
+            if row["kind"] == "gmr"
+            else probability(prior, wording.independent_error(prior, draws))
+        )
+        spread = range_of(multiverse, model, row)
+        label = heading(row, multiverse.definitions.benchmarks)
+        table.add_row(*map(escape, (label, number(row), before, spread, row["diagnosis"])))
+    return table
+
+
+def say(multiverse: Multiverse) -> None:
+    """Print the main answers of each model, what flips and what could not be fitted."""
+    console = Console(soft_wrap=False)
+    if multiverse.cohort.synthetic:
+        console.print("[bold]SYNTHETIC cohort: no real patient.[/bold]")
+    for model in multiverse.models:
+        for sentence in failed_sentences(multiverse, model):
+            console.print(f"[bold]{escape(sentence)}[/bold]", highlight=False)
+        if (base := base_of(multiverse, model)) is not None:
+            console.print(_table(multiverse, model, base))
+        first, *rest = flip_sentences(multiverse, model)
+        console.print(f"[bold]{escape(f'{model}: {first}')}[/bold]", highlight=False)
+        for sentence in rest:
+            console.print(escape(f"- {sentence}"), highlight=False)
+    console.print("A change under treatment: there was no control group.", highlight=False)

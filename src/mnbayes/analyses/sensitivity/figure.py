@@ -1,0 +1,275 @@
+"""How far answers move when the priors count more or less, or when other models are fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mnbayes.analyses.sensitivity.decisions import as_reported, base_of, concluded
+from mnbayes.analyses.sensitivity.multiverse import Multiverse
+from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.answers.results import Result
+from mnbayes.cards.definitions import Definitions
+from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit import marks, style
+
+#: Most answers side by side in a specification curve that leave room for their titles.
+MOST_PANELS = 4
+#: Height of a row of words, inches.
+_ROW = 0.22
+#: Column of a power-scaled answer to its symbol, colour and words.
+_LOOKS = {
+    "prior": ("D", style.GREY, "prior alone"),
+    "value_half": ("v", style.ORANGE, "priors count half"),
+    "value_double": ("^", style.VERMILLION, "priors count twice"),
+    "value": ("o", style.BLUE, "given the data"),
+}
+
+
+_OF_MARKER = {"gmr": "GMR", "p_fall": "P(fall)", "p_rise": "P(rise)"}
+
+
+def _label(row: dict[str, Any]) -> str:
+    if row["marker"]:
+        return f"{_OF_MARKER[str(row['kind'])]}: {MARKERS[str(row['marker'])].label}"
+    return f"{row['kind']}: {row['category']}"
+
+
+def _scaled_panel(ax: Axes, rows: pd.DataFrame, ratio: bool, line: float) -> None:
+    scale = 1.0 if ratio else 100.0
+    if ratio:
+        style.log_axis(ax, "x", *style.log_limits(rows[list(_LOOKS)], [1.0]))
+        ax.axvline(1.0, color=style.GREY, linewidth=1.0, zorder=1)
+        ax.set_xlabel("Ratio to baseline", fontsize=style.TEXT)
+    else:
+        ax.set_xlim(-2, 102)
+        ax.set_xlabel("Probability or share of patients, %", fontsize=style.TEXT)
+        for border in (line, 1 - line):
+            ax.axvline(100 * border, color=style.BLACK, linewidth=0.9, linestyle=(0, (4, 3)),
+                       zorder=1)  # fmt: skip
+    places = np.arange(len(rows))
+    ends = scale * rows[["value_half", "value_double"]].to_numpy(dtype=float)
+    marks.rows(ax, places, ends.min(axis=1), ends.max(axis=1), color=style.PALE, linewidth=3,
+               zorder=2)  # fmt: skip
+    for column, (marker, color, _) in _LOOKS.items():
+        own = column == "value"
+        ax.plot(scale * rows[column], places, marker, color=color, markersize=4.5 if own else 6,
+                markerfacecolor=color if own else "white", zorder=4 if own else 3)  # fmt: skip
+    ax.set_yticks(places, [_label(row) for row in rows.to_dict("records")])  # type: ignore[arg-type]
+    ax.grid(axis="y", color=style.RULE, linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+
+
+def power_scaling(result: Result, definitions: Definitions, synthetic: bool) -> Figure:
+    """Draw the main answers at the last visit if the priors counted half or twice.
+
+    Parameters
+    ----------
+    result : Result
+        With power scaling that is not empty.
+    definitions : Definitions
+        With the decision probability.
+    synthetic : bool
+        Whether to say that the cohort is synthetic.
+
+    Returns
+    -------
+    Figure
+        Above, ratios to baseline on a log axis; below, probabilities and shares. A dot: given
+        the data; triangles: the priors of the top-level parameters counting half (pointing
+        down) and twice (pointing up); a diamond: the prior alone. Answers that cannot be worked out
+        from the draws have no triangle.
+    """
+    table = as_reported(result.power_scaling, list(_LOOKS))
+    line = definitions.decision.probability
+    ratios, others = table[table["kind"] == "gmr"], table[table["kind"] != "gmr"]
+    panels = [part for part in (ratios, others) if len(part)]
+    heights = [_ROW * len(part) + 0.6 for part in panels]
+    figure = style.new_figure(8.6, sum(heights) + 1.5)
+    axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for ax, part in zip(axes, panels, strict=True):
+        style.tidy(ax)
+        _scaled_panel(ax, part, part is ratios, line)
+    handles: list[style.Handle] = [
+        style.dot(color, marker, words, face=color if name == "value" else "white")
+        for name, (marker, color, words) in reversed(_LOOKS.items())
+    ]
+    handles.append(style.line(style.BLACK, "--", "line of a decision", 0.9))
+    week = style.week_text(result.fit.observations.weeks[-1])
+    style.heading(figure, f"Answers at week {week} if the priors counted half or twice", handles, 5)
+    blank = table[["value_half", "value_double"]].isna().any(axis=None)
+    style.foot(
+        figure, result, synthetic,
+        "The priors of top-level parameters to the power 1/2 and 2, from the draws of one fit "
+        "(power scaling). Change under treatment: there is no control group.",
+        "A missing triangle: too far from these draws to be worked out." if blank else "",
+    )  # fmt: skip
+    return figure
+
+
+def curve_answers(judged: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """The answers of a specification curve: kind, marker and category, in their order.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        Rows from which something is concluded.
+
+    Returns
+    -------
+    list of tuple of str
+        Of a model with 24-h protein: the probability of its fall; ``exceeds`` and
+        ``next_patient`` of remission (where it can be judged) and of effective; of another
+        model the probability of a fall or rise of its markers. Those that there is room for.
+    """
+    rows = judged[["kind", "marker", "category"]].drop_duplicates()
+    found = [(str(r.kind), str(r.marker), str(r.category)) for r in rows.itertuples()]
+    moves = sorted((each for each in found if each[1]), key=lambda each: each[1] != PROTEIN)
+    responses = [
+        (kind, "", category)
+        for kind in ("exceeds", "next_patient")
+        for category in ("remission", "effective")
+        if (kind, "", category) in found
+    ]
+    return [*(moves[:1] if responses else moves), *responses][:MOST_PANELS]
+
+
+def _levels(names: pd.DataFrame) -> list[tuple[str, Any]]:
+    """Axis and value of each row of the dot matrix; axes with one value are left out."""
+    return [
+        (str(axis), value)
+        for axis in names.columns
+        if len(names[axis].unique()) > 1
+        for value in names[axis].unique()
+    ]
+
+
+def _level_text(axis: str, value: Any) -> str:
+    if axis == "prior_set":
+        return f"priors: {value}"
+    if axis == "residual":
+        return f"residuals: {'Student-t' if value == 'student_t' else value}"
+    return f"{axis} {value:g}"
+
+
+def _curve(ax: Axes, rows: pd.DataFrame, base: Sequence[bool], line: float) -> None:
+    """Sorted numbers of one answer, with two Monte Carlo errors and the prior alone."""
+    places = np.arange(len(rows))
+    value, error, prior = (100 * rows[name].to_numpy(float) for name in ("value", "mcse", "prior"))
+    for border in (line, 1 - line):
+        ax.axhline(100 * border, color=style.BLACK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    size = 4.5 if len(rows) <= 30 else 3.0
+    ax.plot(places, prior, "D", color=style.GREY, markerfacecolor="white", markersize=size - 0.5,
+            zorder=2)  # fmt: skip
+    ax.vlines(places, np.clip(value - 2 * error, 0, 100), np.clip(value + 2 * error, 0, 100),
+              color=style.BLUE, linewidth=1.3, zorder=3)  # fmt: skip
+    ax.plot(places, value, "o", color=style.BLUE, markersize=size, zorder=4)
+    first = np.flatnonzero(base)
+    ax.plot(places[first], value[first], "s", color=style.BLACK, markerfacecolor=style.ORANGE,
+            markersize=size + 3, zorder=5)  # fmt: skip
+    ax.set_ylim(-4, 104)
+    ax.set_yticks([0, 20, 40, 60, 80, 100])
+    ax.grid(axis="y", color=style.RULE, linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.set_xticks([])
+
+
+def _matrix(ax: Axes, names: pd.DataFrame, levels: Sequence[tuple[str, Any]]) -> None:
+    """Which choice each specification made: a dark dot for the one that it did."""
+    size = 5.0 if len(names) <= 30 else 3.0
+    places = np.arange(len(names))
+    for row, (axis, value) in enumerate(levels):
+        made = (names[axis] == value).to_numpy()
+        ax.plot(places[~made], np.full((~made).sum(), row), "o", color=style.RULE, markersize=2,
+                zorder=1)  # fmt: skip
+        ax.plot(places[made], np.full(made.sum(), row), "o", color=style.BLACK, markersize=size,
+                zorder=2)  # fmt: skip
+        if row and levels[row - 1][0] != axis:
+            ax.axhline(row - 0.5, color=style.PALE, linewidth=0.8, zorder=0)
+    ax.set_ylim(len(levels) - 0.4, -0.6)
+    ax.set_xticks([])
+    ax.set_xlabel("specifications, lowest first", fontsize=style.SMALL)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+
+
+def _title(answer: tuple[str, str, str], benchmarks: dict[Any, float]) -> str:
+    kind, marker, category = answer
+    if marker:
+        return f"{_OF_MARKER[kind]}:\n{MARKERS[marker].label}"
+    bar = f", P(share > {100 * benchmarks[category]:g} %)" if kind == "exceeds" else ""
+    return f"{kind}{bar}:\n{category}"
+
+
+def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
+    """Draw chosen probabilities of a model under every specification, sorted.
+
+    Parameters
+    ----------
+    multiverse : Multiverse
+    model : str
+
+    Returns
+    -------
+    Figure or None
+        Above, one panel for each of :func:`curve_answers`: the probability at the last visit
+        under each specification, lowest first, with two Monte Carlo standard errors; a square:
+        the specification that the others are compared with; diamonds: the prior alone; dashed:
+        the lines of a decision. Below, the choices of each specification as dots. None where no
+        specification passed its checks.
+    """
+    base = base_of(multiverse, model)
+    if base is None:
+        return None
+    table = multiverse.table[multiverse.table["model"] == model]
+    judged = as_reported(concluded(table[table["reason"] == ""]), ["prior", "value"])
+    axes_names = [axis for axis in multiverse.axes if axis != "model"]
+    answers = curve_answers(judged)
+    levels = _levels(judged[axes_names])
+    matrix = 0.19 * max(len(levels), 1) + 0.25
+    figure = style.new_figure(2.2 * len(answers) + 1.6, 2.3 + matrix + 1.9)
+    grid = figure.subplots(
+        2, len(answers), squeeze=False, height_ratios=[2.3, matrix], sharey="row"
+    )
+    for column, answer in enumerate(answers):
+        rows = judged
+        for key, value in zip(("kind", "marker", "category"), answer, strict=True):
+            rows = rows[rows[key] == value]
+        rows = rows.sort_values("value", kind="stable")
+        is_base = np.logical_and.reduce([rows[axis] == base[axis] for axis in axes_names])
+        above, below = grid[:, column]
+        for ax in (above, below):
+            style.tidy(ax)
+            ax.set_xlim(-0.7, len(rows) - 0.3)
+        _curve(above, rows, is_base, multiverse.definitions.decision.probability)
+        _matrix(below, rows[axes_names], levels)
+        above.set_title(
+            _title(answer, dict(multiverse.definitions.benchmarks)), fontsize=style.TEXT, loc="left"
+        )
+    grid[0, 0].set_ylabel("Probability, %", fontsize=style.TEXT)
+    grid[1, 0].set_yticks(range(len(levels)), [_level_text(*level) for level in levels])
+    handles: list[style.Handle] = [
+        style.dot(style.BLUE, "o", "given the data, ±2 MCSE"),
+        style.dot(style.BLACK, "s", "compared with the others", face=style.ORANGE),
+        style.dot(style.GREY, "D", "prior alone", face="white"),
+        style.line(style.BLACK, "--", "line of a decision", 0.9),
+    ]
+    week = style.week_text(float(judged["week"].max()))
+    count = len(judged[axes_names].drop_duplicates())
+    style.heading(figure, f"Probabilities at week {week} under {count} specifications", handles, 4)
+    fits = multiverse.fits[multiverse.fits["model"] == model]
+    failed = int((fits["reason"] != "").sum())
+    style.caption(
+        figure, model, (), multiverse.cohort.synthetic,
+        "Every specification is a prior set, a family of residuals and definitions of response; "
+        "each column of dots names one. MCSE: Monte Carlo standard error. Change under "
+        "treatment: there is no control group.",
+        f"{failed} of {len(fits)} fits failed their checks and are not drawn." if failed else "",
+    )  # fmt: skip
+    return figure

@@ -1,0 +1,240 @@
+"""Prior sensitivity of one run: what power scaling says of each model, in words and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mnbayes.analyses.results.changes_section import last_week, prior_text
+from mnbayes.analyses.sensitivity.decisions import CLOSE, as_reported, conclusion, flip
+from mnbayes.analyses.sensitivity.power_scaling import CONFLICT, POWERS, STRONG_PRIOR, THRESHOLD
+from mnbayes.analyses.sensitivity.weights import highest_khat
+from mnbayes.analyses.sensitivity.words import (
+    Row,
+    answer,
+    heading,
+    lines_text,
+    number,
+)
+from mnbayes.answers.results import Result
+from mnbayes.cards.card import available_cards
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.tables import Table, records
+from mnbayes.report.kit.wording import PARAMETER_LABELS
+from mnbayes.report.participants import is_embedded
+from mnbayes.run.run import Run
+
+_COUNTS = {"half": "half", "double": "twice"}
+_EXPLAINED = {
+    CONFLICT: "both the priors and the data move it, so it is a compromise between them",
+    STRONG_PRIOR: "the priors move it and the data hardly do, so it repeats what was assumed",
+}
+
+
+@dataclass(frozen=True)
+class PowerScaling:
+    """What the report says of one model.
+
+    Attributes
+    ----------
+    verdict : str
+        Which conclusions move when the priors count half or twice, or that none does.
+    flips : tuple of str
+        One for each conclusion that moves.
+    diagnoses : tuple of str
+        Which answers are sensitive to the priors, or that none is; and what cannot be relied on.
+    table : Table
+    """
+
+    verdict: str
+    flips: tuple[str, ...]
+    diagnoses: tuple[str, ...]
+    table: Table
+
+
+def _flips(rows: list[Row], benchmarks: Mapping[Any, float], line: float) -> list[tuple[str, str]]:
+    """Conclusions that move: the kind of flip, and the sentence."""
+    found: list[tuple[str, str]] = []
+    for row in rows:
+        if row["kind"] in ("gmr", "population"):
+            continue
+        for ending in POWERS:
+            pair = [(row[f"value{end}"], row[f"mcse{end}"]) for end in ("", f"_{ending}")]
+            kind = flip(pair[0], pair[1], line)
+            if kind != "no":
+                then, now = (conclusion(value, line) for value, _ in pair)
+                found.append(
+                    (
+                        kind,
+                        f"If the priors counted {_COUNTS[ending]}, {answer(row, benchmarks)} "
+                        f"would go from {number(row)}, {then}, to "
+                        f"{number(row, f'_{ending}')}, {now}.",
+                    )
+                )
+    return found
+
+
+def _verdict(found: list[tuple[str, str]], line: float) -> str:
+    sure = sum(kind == "yes" for kind, _ in found)
+    close = len(found) - sure
+    doubt = ""
+    if close:
+        doubt = (
+            f" {close}{' more' if sure else ''} would seem to, so near the line that Monte Carlo "
+            "error decides."
+        )
+    if not sure:
+        return (
+            "No conclusion moves under power scaling: whether the priors count half or twice, no "
+            f"probability crosses {lines_text(line)}.{doubt}"
+        )
+    verb = "conclusion moves" if sure == 1 else "conclusions move"
+    return f"{sure} {verb} under power scaling.{doubt}"
+
+
+def _subject(row: Row) -> str:
+    """The quantity behind an answer."""
+    if row["marker"]:
+        return f"the ratio of {wording.in_text(row['marker'])} to baseline"
+    return f"the share of such patients in the category {row['category']}"
+
+
+def _sensitive(rows: list[Row]) -> list[str]:
+    """Which quantities are sensitive to the priors, and to which most; or that none is."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row["diagnosis"] in _EXPLAINED:
+            key = (row["diagnosis"], row["strongest_prior"])
+            if (subject := _subject(row)) not in groups.setdefault(key, []):
+                groups[key].append(subject)
+    if not groups:
+        return [
+            "Power scaling finds no answer sensitive to the priors: every prior sensitivity is "
+            f"below {THRESHOLD:g}."
+        ]
+    sentences = []
+    for (diagnosis, parameter), subjects in groups.items():
+        symbol, what = PARAMETER_LABELS[parameter]
+        text = (
+            f"{diagnosis}: {wording.listed(subjects)}. Of each of them, {_EXPLAINED[diagnosis]}."
+            if len(subjects) > 1
+            else f"{diagnosis}: {subjects[0]}. {_EXPLAINED[diagnosis].capitalize()}."
+        )
+        sentences.append(
+            f"{text[0].upper()}{text[1:]} Most of it comes from the prior of the {what} ({symbol}, "
+            f"{parameter})."
+        )
+    return sentences
+
+
+def _unreliable(rows: list[Row], draws: int) -> list[str]:
+    """What is left blank because the weights are too uneven."""
+    sentences = []
+    for ending in POWERS:
+        khat = max((row[f"khat_{ending}"] for row in rows), default=float("nan"))
+        if khat > highest_khat(draws):
+            sentences.append(
+                f"Priors that count {_COUNTS[ending]} are too far from these draws to be worked "
+                f"out from them (Pareto shape {khat:.2f}, reliable up to "
+                f"{highest_khat(draws):.2f}): those answers are left out. A refit tells."
+            )
+    return sentences
+
+
+def _sensitivity(value: float) -> str:
+    return wording.BLANK if np.isnan(value) else f"{value:.2f}"
+
+
+def _diagnosis(row: Row) -> str:
+    """The diagnosis, and whether Monte Carlo error may have decided it."""
+    error = np.nan_to_num(row["prior_sensitivity_mcse"])
+    near = abs(row["prior_sensitivity"] - THRESHOLD) < CLOSE * error
+    text = row["diagnosis"] or "too few draws"
+    return f"{text} (near the line)" if near else text
+
+
+def _table(result: Result, rows: list[Row], benchmarks: Mapping[Any, float]) -> Table:
+    texts = [
+        (
+            heading(row, benchmarks),
+            number(row),
+            wording.ratio(row["prior"])
+            if row["kind"] == "gmr"
+            else prior_text(result, row["prior"]),
+            number(row, "_half"),
+            number(row, "_double"),
+            _sensitivity(row["prior_sensitivity"]),
+            _sensitivity(row["likelihood_sensitivity"]),
+            _diagnosis(row),
+        )
+        for row in rows
+    ]
+    khats = [row[f"khat_{ending}"] for row in rows for ending in POWERS]
+    errors = [row[f"mcse{end}"] for row in rows for end in ("", "_half", "_double")
+              if row["kind"] != "gmr"]  # fmt: skip
+    worst = float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan")
+    shape = max(khats, default=float("nan"))
+    caption = (
+        f"Answers at {wording.week_name(last_week(result))} if the priors counted half or twice. "
+        f"Largest Monte Carlo standard error of a probability: {wording.points(worst)} points. "
+        f"Largest Pareto shape of the weights: {shape:.2f} (reliable up to "
+        f"{highest_khat(_draws(result)):.2f}). Sensitivities count from {THRESHOLD:g} on."
+    )
+    head = (
+        *("Answer", "Given the data", "Prior alone", "Priors count half", "Priors count twice"),
+        *("Prior sensitivity", "Data sensitivity", "Diagnosis"),
+    )
+    return Table(caption, head, tuple(texts), frozenset({0, 7}))
+
+
+def _draws(result: Result) -> int:
+    sizes = result.fit.tree["posterior"].sizes
+    return int(sizes["chain"] * sizes["draw"])
+
+
+def power_scaling_of(result: Result, benchmarks: Mapping[Any, float], line: float) -> PowerScaling:
+    """What the report says of a model's power scaling.
+
+    Parameters
+    ----------
+    result : Result
+        Not withheld.
+    benchmarks : mapping
+        Category to benchmark share.
+    line : float
+        The definitions' decision probability.
+    """
+    numbers = ["prior", "value", *(f"value_{ending}" for ending in POWERS)]
+    rows: list[Row] = list(records(as_reported(result.power_scaling, numbers)))
+    found = _flips(rows, benchmarks, line)
+    return PowerScaling(
+        _verdict(found, line),
+        tuple(sentence for kind, sentence in found if kind == "yes"),
+        (*_sensitive(rows), *_unreliable(rows, _draws(result))),
+        _table(result, rows, benchmarks),
+    )
+
+
+def power_scalings(run: Run) -> tuple[PowerScaling | None, ...]:
+    """What the report says of each result of a run; None where it is withheld."""
+    line = run.definitions.decision.probability
+    return tuple(
+        None
+        if result.withheld or result.power_scaling.empty
+        else power_scaling_of(result, run.definitions.benchmarks, line)
+        for result in run.results
+    )
+
+
+def multiverse_command(run: Run) -> str:
+    """The command that refits this run's models under other assumptions."""
+    parts = ["mnbayes sensitivity"]
+    if not is_embedded(run.cohort):
+        source = run.cohort.source
+        parts.append(f"--data {source if ' ' not in source else repr(source)}")
+    known = available_cards()
+    parts += [f"--model {result.name}" for result in run.results if result.name in known]
+    return " ".join(parts)

@@ -1,0 +1,251 @@
+"""``mnbayes withdrawal``: strategies and tipping point from a finished run's stored draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mnbayes.analyses.comparison.history import earlier_runs
+from mnbayes.analyses.comparison.stored_run import read_manifest, table_of
+from mnbayes.analyses.withdrawal.enrolled import withdrawal_table
+from mnbayes.analyses.withdrawal.strategies import Strategy
+from mnbayes.analyses.withdrawal.tipping import Tipping, output_tables, tipping
+from mnbayes.analyses.withdrawal.unseen import WithdrawalDraws, withdrawal_draws
+from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.base.montecarlo import round_to_mcse
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.cards.definitions import Definitions
+from mnbayes.report.kit.tables import records
+from mnbayes.run.outputs import MANIFEST
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One model of a finished run, and what was made of it.
+
+    Attributes
+    ----------
+    model : str
+    reasons : tuple of str
+        Why its fit did not converge.
+    table : DataFrame
+    tipping : Tipping or None
+    """
+
+    model: str
+    reasons: tuple[str, ...]
+    table: pd.DataFrame
+    tipping: Tipping | None
+
+
+def newest_run(parent: Path = Path("results")) -> Path:
+    """The run under a folder that started last.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    runs = earlier_runs(parent / "next").earlier
+    if not runs:
+        expected = "a finished run's folder (make one with: mnbayes fit)"
+        raise InputError([Problem("--run", None, None, f"no run under {parent}/", expected)])
+    return runs[-1].folder
+
+
+def _models(manifest: Mapping[str, Any], chosen: Sequence[str]) -> list[str]:
+    with_protein = [
+        name
+        for name, model in table_of(manifest, "models").items()
+        if PROTEIN in table_of(model).get("markers", [])
+    ]
+    unknown = [name for name in chosen if name not in with_protein]
+    if unknown or not with_protein:
+        known = ", ".join(with_protein) or "none"
+        expected = f"a model of the run that has {PROTEIN} ({known})"
+        found = unknown or ["no such model"]
+        raise InputError([Problem("--model", None, None, name, expected) for name in found])
+    return list(chosen) or with_protein
+
+
+def _draws(folder: Path, model: str) -> tuple[WithdrawalDraws, WithdrawalDraws]:
+    path = folder / "posterior" / f"{model}.nc"
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            return withdrawal_draws(tree, "posterior"), withdrawal_draws(tree, "prior")
+    except (OSError, KeyError, ValueError) as error:
+        found = str(error).splitlines()[0] if str(error) else type(error).__name__
+        expected = "the draws of this version's mnbayes fit"
+        raise InputError([Problem(path.name, None, None, found, expected)]) from error
+
+
+def _definitions(manifest: Mapping[str, Any]) -> Definitions:
+    try:
+        return Definitions.model_validate(table_of(manifest, "definitions"))
+    except ValidationError as error:
+        found = f"{error.error_count()} unusable entries in definitions"
+        expected = "the definitions of response as mnbayes fit records them"
+        raise InputError([Problem(MANIFEST, None, "definitions", found, expected)]) from error
+
+
+def from_run(
+    folder: Path,
+    models: Sequence[str],
+    strategies: Sequence[Strategy],
+    delta_max: float,
+) -> tuple[list[Stored], Definitions, bool]:
+    """Strategies and tipping point of a finished run's models; no model is fitted.
+
+    Parameters
+    ----------
+    folder : Path
+    models : sequence of str
+        Empty: every one with 24-h protein.
+    strategies : sequence of Strategy
+    delta_max : float
+
+    Returns
+    -------
+    stored : list of Stored
+        A model whose numbers the run withheld has an empty table.
+    definitions : Definitions
+        The run's.
+    synthetic : bool
+
+    Raises
+    ------
+    InputError
+        If the folder holds no such run or models.
+    """
+    manifest = read_manifest(folder)
+    definitions = _definitions(manifest)
+    found = []
+    for model in _models(manifest, models):
+        recorded = table_of(manifest, "models", model)
+        reasons = tuple(table_of(recorded, "diagnostics").get("reasons", ()))
+        if recorded.get("withheld"):
+            found.append(Stored(model, reasons, pd.DataFrame(), None))
+            continue
+        now, before = _draws(folder, model)
+        table = withdrawal_table(now, before, definitions, model, strategies)
+        found.append(
+            Stored(model, reasons, table, tipping(now, before, definitions, model, delta_max))
+        )
+    return found, definitions, bool(manifest.get("synthetic", False))
+
+
+def _numbers(row: dict[str, Any], suffix: str = "") -> tuple[str, str]:
+    # Share or ratio with its 95 % interval, and the probability beyond the threshold.
+    ratio = row["quantity"] == "gmr"
+    names = ("median" if ratio else "mean", "lower", "upper")
+    centre, lower, upper = (float(row[f"{name}{suffix}"]) for name in names)
+    if np.isnan(centre):
+        return "no ratio", "–"
+    if ratio:
+        number = f"{centre:.2f} ({lower:.2f} to {upper:.2f})"
+    else:
+        share = round_to_mcse(centre, float(row[f"mcse{suffix}"]))
+        number = f"{share} ({100 * lower:.0f} % to {100 * upper:.0f} %)"
+    errors = (float(row[f"{name}{suffix}"]) for name in ("probability", "probability_mcse"))
+    return number, round_to_mcse(*errors)
+
+
+def _table(numbers: pd.DataFrame) -> Table:
+    first = numbers.iloc[0]
+    table = Table(
+        *("strategy", "of the enrolled", "mean share or median ratio", "P"),
+        *("prior alone", "P"),
+        title=f"{first['model']}: the {first['enrolled']} enrolled patients at week "
+        f"{first['week']:g}, {first['withdrawn']} withdrawn",
+    )
+    judged = numbers[numbers["threshold"].notna()]
+    for (name, assumption), rows in judged.groupby(["strategy", "assumption"], sort=False):
+        label = f"{name}: {assumption}"
+        for row in records(rows):
+            share = f"{row['category']} > {100 * row['threshold']:g} %"
+            what = "GMR < 1" if row["quantity"] == "gmr" else share
+            table.add_row(escape(label), what, *_numbers(row), *_numbers(row, "_prior"))
+            label = ""
+        table.add_section()
+    return table
+
+
+def say(stored: Sequence[Stored], synthetic: bool) -> None:
+    """Print tables and conclusions."""
+    console = Console()
+    if synthetic:
+        console.print("[bold]SYNTHETIC cohort: no real patient.[/bold]")
+    for item in stored:
+        if item.reasons:
+            shown = "withheld" if item.table.empty else "shown all the same"
+            why = escape("; ".join(item.reasons))
+            console.print(
+                f"[bold]{item.model} did not converge ({why}): its numbers are {shown}.[/bold]"
+            )
+        if item.table.empty:
+            continue
+        console.print(_table(item.table))
+        if item.tipping is None:
+            console.print("Nobody withdrew: every strategy gives the same numbers.")
+        else:
+            for sentence in item.tipping.points["sentence"]:
+                console.print(f"- {escape(sentence)}", highlight=False)
+    console.print(
+        "Of the enrolled patients, not of a population. A change under treatment: there was no "
+        "control group.",
+        highlight=False,
+    )
+
+
+def files(stored: Sequence[Stored], definitions: Definitions, synthetic: bool) -> dict[str, bytes]:
+    """The files of ``--out``: tables of all models, pictures of each."""
+    from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
+    from mnbayes.report.gallery import png_bytes
+
+    tables = output_tables((item.table, item.tipping) for item in stored)
+    found = {f"{name}.csv": table.to_csv(index=False).encode() for name, table in tables.items()}
+    for item in stored:
+        if item.tipping is not None:
+            figures = {
+                "withdrawal_strategies": withdrawal_strategies(item.table, item.reasons, synthetic),
+                "tipping_curve": tipping_curve(item.tipping, definitions, item.reasons, synthetic),
+            }
+            found |= {f"{item.model}_{name}.png": png_bytes(f) for name, f in figures.items()}
+    return found
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that holds a run, or a file that this command does not write.
+
+    Raises
+    ------
+    InputError
+    """
+    endings = ("_withdrawal_strategies.png", "_tipping_curve.png")
+    tables = {"withdrawal.csv", "tipping_curve.csv", "tipping_points.csv"}
+    if folder.exists() and not folder.is_dir():
+        others = [folder]
+    else:
+        inside = sorted(folder.iterdir()) if folder.exists() else []
+        others = [p for p in inside if not (p.name in tables or p.name.endswith(endings))]
+    if others:
+        found = f"{others[0]}, which is not an output of mnbayes withdrawal"
+        expected = "a new folder, an empty one, or one that this command wrote"
+        raise InputError([Problem("--out", None, None, found, expected)])
+
+
+def write(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write the files, made beforehand so that nothing is half done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)

@@ -1,0 +1,156 @@
+"""How far the answers depend on what is assumed of patients who left, in words and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mnbayes.analyses.results.changes_section import last_week
+from mnbayes.analyses.withdrawal.enrolled import RESPONSES
+from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.answers.results import Result
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.tables import Table, records
+from mnbayes.report.summary import response_model, shown
+from mnbayes.run.run import Run
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """One model's answers under each withdrawal strategy.
+
+    Attributes
+    ----------
+    model : str
+        Its name.
+    who : tuple of str
+        Sentences: who left, and who only missed the visit.
+    conclusions : tuple of (str, str)
+        What is concluded, and what would overturn it. Empty where nobody left.
+    tables : tuple of Table
+        One for each quantity.
+    """
+
+    model: str
+    who: tuple[str, ...]
+    conclusions: tuple[tuple[str, str], ...]
+    tables: tuple[Table, ...]
+
+
+def _who(result: Result) -> tuple[str, ...]:
+    data, week = result.fit.observations, last_week(result)
+    seen = data.observed[:, data.weeks.index(week), data.markers.index(PROTEIN)]
+    left = np.nan_to_num(data.withdrew_week, nan=np.inf) <= week
+    names = np.array(data.patients)
+    gone = [
+        f"{patient} (week {since:g})"
+        for patient, since in zip(
+            names[left & ~seen], data.withdrew_week[left & ~seen], strict=True
+        )
+    ]
+    missed = names[~left & ~seen].tolist()
+    at = wording.week_name(week)
+    sentences = [
+        f"Withdrew, so not seen at {at}: {wording.listed(gone)}."
+        if gone
+        else f"Nobody withdrew before {at}, so every strategy gives the same numbers: those below."
+    ]
+    if missed:
+        sentences.append(
+            f"Not measured at {at} without having withdrawn: {wording.listed(missed)}. Such a "
+            "visit is missing at random under every strategy."
+        )
+    return tuple(sentences)
+
+
+def _cells(row: dict[str, Any], suffix: str) -> tuple[str, str]:
+    # Share or ratio with its interval, and the probability beyond the threshold.
+    centre, lower, upper = (
+        row[f"{name}{suffix}"]
+        for name in ("median" if row["quantity"] == "gmr" else "mean", "lower", "upper")
+    )
+    if np.isnan(centre):
+        number = "no ratio: a failure has no level"
+    elif row["quantity"] == "gmr":
+        number = wording.ratio_range(centre, lower, upper)
+    else:
+        share = wording.probability(centre, row[f"mcse{suffix}"])
+        number = f"{share} ({wording.percent_range(lower, upper)})"
+    chance = wording.probability(row[f"probability{suffix}"], row[f"probability_mcse{suffix}"])
+    return number, chance
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    first = rows[0]
+    about = f"the {first['enrolled']} enrolled at {wording.week_name(first['week'])}"
+    if first["quantity"] == "gmr":
+        caption = f"GMR of 24-h urinary protein to baseline, {about}"
+        number, chance = "median (95 % interval)", "P(GMR < 1)"
+    else:
+        caption = f"Share of {about}: {wording.CATEGORY_LABELS[first['category']]}"
+        number = "mean (95 % interval)"
+        chance = f"P(share > {wording.percent(first['threshold'])})"
+    body = [
+        (
+            f"{row['strategy']}: {row['assumption']}",
+            *_cells(row, ""),
+            wording.points(row["probability_mcse"]),
+            *_cells(row, "_prior"),
+        )
+        for row in rows
+    ]
+    head = (
+        *("Strategy", number.capitalize(), chance, "MCSE, points"),
+        *(f"Prior alone: {number}", f"Prior alone: {chance}"),
+    )
+    return Table(caption, head, tuple(body))
+
+
+def _of_model(result: Result) -> Withdrawal:
+    table = result.withdrawal
+    barred = dict.fromkeys(table.loc[table["threshold"].notna(), "category"])
+    order = [category for category in (*reversed(RESPONSES), "") if category in barred]
+    tables = tuple(_table(records(table[table["category"] == c])) for c in order)
+    said: list[tuple[str, str]] = []
+    if result.tipping is not None:
+        for sentence in result.tipping.points["sentence"]:
+            stands, _, ending = sentence.rpartition("; ")
+            said.append((f"{stands}.", f"{ending[0].upper()}{ending[1:]}"))
+    return Withdrawal(result.name, _who(result), tuple(said), tables)
+
+
+def what_the_unseen_overturn(result: Result) -> tuple[str, ...]:
+    """For the first page: the conclusions that the unseen could overturn, then those that stand.
+
+    Parameters
+    ----------
+    result : Result
+        With a tipping point.
+    """
+    if result.tipping is None:
+        return ()
+    points = records(result.tipping.points)
+    stands = [p for p in points if p["verdict"] in ("never", "beyond") and not p["unsure"]]
+    said = [str(p["sentence"]) for p in points if p not in stands]
+    if stands:
+        worst, unseen = f"{stands[0]['delta_max']:g}", stands[0]["unseen"]
+        claims = "; ".join(str(p["claim"]) for p in stands)
+        verb = "this still holds" if len(stands) == 1 else "these still hold"
+        said.append(f"With {unseen} up to {worst} times worse than predicted {verb}: {claims}.")
+    return tuple(said)
+
+
+def withdrawals(run: Run) -> tuple[Withdrawal, ...]:
+    """Withdrawal sensitivity of every model that may be shown and has 24-h protein.
+
+    Returns
+    -------
+    tuple of Withdrawal
+        The model that judges most categories first.
+    """
+    able = [result for result in shown(run) if not result.withdrawal.empty]
+    first = response_model(able)
+    able.sort(key=lambda result: result is not first)
+    return tuple(_of_model(result) for result in able)

@@ -1,0 +1,1 @@
+"""From a posterior tree to tidy tables: levels, ratios, responses, population."""

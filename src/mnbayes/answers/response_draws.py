@@ -1,0 +1,207 @@
+"""Draws of a fit to probabilities of response: six quantities, six names.
+
+``observed``
+    The category as measured: 0 or 1, blank where a censored or missing value leaves it open.
+``latent``
+    P(the patient's true level meets the definition | data), against the true baseline.
+``repeat``
+    P(a repeat measurement of this patient at this visit would), against the baseline as
+    recorded (a replicate of it where that was censored). Under the prior there is no record,
+    so both are replicates.
+``next_patient``
+    P(a new patient from the same population would, as measured).
+``population``
+    Posterior mean of the share of such patients whose true level meets the definition.
+``exceeds``
+    P(that share > the definitions' benchmark).
+
+The expensive draws are made once (:func:`response_draws`) and serve both tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from mnbayes.answers.categories import CATEGORIES, Category, Interval, classify
+from mnbayes.answers.population import next_patient, population_of, population_share
+from mnbayes.base.labelled import array, labels
+from mnbayes.base.montecarlo import normal_points
+from mnbayes.cards.definitions import Definitions
+
+type FloatArray = NDArray[np.float64]
+type BoolArray = NDArray[np.bool_]
+
+PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
+#: Points of the integral over patients, and the seed of their scrambling: one fixed set, so
+#: that shares of different draws differ by their parameters alone.
+POINTS, POINTS_SEED = 512, 20240301
+
+
+@dataclass(frozen=True)
+class Response:
+    """Draws of a response: ``log_ratio`` and categories, shape (chain, draw, ...)."""
+
+    log_ratio: FloatArray
+    categories: Mapping[Category, BoolArray]
+
+
+@dataclass(frozen=True)
+class GroupDraws:
+    """Responses under one group of draws, the posterior or the prior.
+
+    Attributes
+    ----------
+    latent, repeat : Response
+        Shape (chain, draw, patient, later_visit).
+    next_patient : Response
+        Shape (chain, draw, later_visit).
+    share : mapping
+        Category to array, shape (chain, draw, later_visit).
+    """
+
+    latent: Response
+    repeat: Response
+    next_patient: Response
+    share: Mapping[Category, FloatArray]
+
+
+@dataclass(frozen=True)
+class ResponseDraws:
+    """Everything that the tables of probabilities need, made once.
+
+    Attributes
+    ----------
+    patients : tuple of str
+    weeks : tuple of float
+        Later visits.
+    benchmarks : mapping
+        Category to benchmark share.
+    observed : mapping
+        Category to 1, 0 or NaN as measured, shape (patient, later_visit).
+    posterior, prior : GroupDraws
+    """
+
+    patients: tuple[str, ...]
+    weeks: tuple[float, ...]
+    benchmarks: Mapping[Category, float]
+    observed: Mapping[Category, FloatArray]
+    posterior: GroupDraws
+    prior: GroupDraws
+
+
+def not_evaluable(tree: xr.DataTree) -> dict[Category, str]:
+    """Categories that this fit's model cannot evaluate, each with the reason.
+
+    Without ``urine_protein_24h`` that is all of them (and every table here is empty); without
+    albumin it is complete remission and what is built on it.
+    """
+    markers = labels(tree["posterior"].dataset["marker"])
+    if PROTEIN not in markers:
+        return dict.fromkeys(CATEGORIES, f"needs {PROTEIN}, which is not in this model")
+    if ALBUMIN not in markers:
+        reason = f"needs {ALBUMIN}, which is not in this model"
+        return {c: reason for c in CATEGORIES if c not in ("effective", "none")}
+    return {}
+
+
+def _response(
+    baseline: FloatArray, levels: FloatArray, albumin: FloatArray | None, definitions: Definitions
+) -> Response:
+    return Response(levels - baseline, classify(baseline, levels, albumin, definitions))
+
+
+def _group_draws(
+    tree: xr.DataTree,
+    group: str,
+    markers: list[str],
+    recorded: FloatArray,
+    definitions: Definitions,
+    rng: np.random.Generator,
+) -> GroupDraws:
+    # (chain, draw, patient, visit), the baseline first
+    def of_patients(where: str, name: str, marker: str) -> FloatArray:
+        return array(tree[where].dataset[name].sel(marker=marker), "patient", "visit")
+
+    def response(where: str, name: str, baseline: FloatArray | None) -> Response:
+        protein = of_patients(where, name, PROTEIN)
+        start = protein[..., 0] if baseline is None else baseline
+        start = np.where(np.isnan(start), protein[..., 0], start)[..., None]
+        albumin = of_patients(where, name, ALBUMIN)[..., 1:] if len(markers) > 1 else None
+        return _response(start, protein[..., 1:], albumin, definitions)
+
+    population = population_of(tree, group, markers)
+    shape = (tree[group].sizes["chain"], tree[group].sizes["draw"])
+
+    def by_chain(values: FloatArray) -> FloatArray:
+        return values.reshape(*shape, *values.shape[1:])
+
+    normals = normal_points(POINTS, population.dims, POINTS_SEED)
+    shares = population_share(population, definitions, normals)
+    baseline, levels = next_patient(population, rng)
+    albumin = by_chain(levels[:, 1].T) if len(markers) > 1 else None
+    return GroupDraws(
+        latent=response(group, "level", None),
+        repeat=response(f"{group}_predictive", "measurement", recorded),
+        next_patient=_response(
+            by_chain(baseline[0])[..., None], by_chain(levels[:, 0].T), albumin, definitions
+        ),
+        share={category: by_chain(share) for category, share in shares.items()},
+    )
+
+
+def _observed(
+    tree: xr.DataTree, markers: list[str], definitions: Definitions
+) -> dict[Category, FloatArray]:
+    def interval(marker: str, visits: slice) -> Interval:
+        data = tree["observed_data"].to_dataset().sel(marker=marker).isel(visit=visits)
+        columns = [
+            array(data[name], "patient", "visit")
+            for name in ("log_value", "log_lower", "log_upper")
+        ]
+        return Interval.from_measurements(*columns)
+
+    albumin = interval(ALBUMIN, slice(1, None)) if len(markers) > 1 else None
+    protein = interval(PROTEIN, slice(1, None))
+    met = classify(interval(PROTEIN, slice(0, 1)), protein, albumin, definitions)
+    return {category: statement.value for category, statement in met.items()}
+
+
+def response_draws(tree: xr.DataTree, definitions: Definitions, seed: int) -> ResponseDraws | None:
+    """Make the draws of response that both tables are built from.
+
+    Parameters
+    ----------
+    tree : DataTree
+        A fit, with posterior and prior and their predictive groups.
+    definitions : Definitions
+    seed : int
+        Of the new patients; posterior and prior have independent streams.
+
+    Returns
+    -------
+    ResponseDraws or None
+        None where no category is evaluable; :func:`not_evaluable` says why.
+    """
+    if len(not_evaluable(tree)) == len(CATEGORIES):
+        return None
+    posterior = tree["posterior"].dataset
+    known = labels(posterior["marker"])
+    markers = [marker for marker in (PROTEIN, ALBUMIN) if marker in known]
+    recorded = array(tree["observed_data"].dataset["log_value"].sel(marker=PROTEIN, visit=0.0))
+    of_posterior, of_prior = (
+        np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2)
+    )
+    nothing = np.full_like(recorded, np.nan)
+    return ResponseDraws(
+        patients=tuple(labels(posterior["patient"])),
+        weeks=tuple(array(posterior["later_visit"]).tolist()),
+        benchmarks=definitions.benchmarks,
+        observed=_observed(tree, markers, definitions),
+        posterior=_group_draws(tree, "posterior", markers, recorded, definitions, of_posterior),
+        prior=_group_draws(tree, "prior", markers, nothing, definitions, of_prior),
+    )

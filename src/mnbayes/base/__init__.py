@@ -1,0 +1,1 @@
+"""What knows nothing of trials: problems, TOML files, processes, Monte Carlo error."""

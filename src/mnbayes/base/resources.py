@@ -1,0 +1,40 @@
+"""Where the cards and the embedded data lie: inside the wheel, or beside ``src/`` in a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def _share() -> Path:
+    packaged = Path(__file__).parents[1] / "_share"
+    return packaged if packaged.is_dir() else Path(__file__).parents[3]
+
+
+def models_folder() -> Path:
+    """Folder of the model cards."""
+    return _share() / "models"
+
+
+def embedded_cohort() -> Path:
+    """Folder of the embedded synthetic cohort."""
+    return _share() / "data" / "cohort"
+
+
+def reference_ranges_file() -> Path:
+    """Table of reference ranges of healthy people."""
+    return _share() / "data" / "reference_ranges.csv"
+
+
+def physiological_limits_file() -> Path:
+    """Table of limits beyond which no patient is found."""
+    return _share() / "data" / "physiological_limits.csv"
+
+
+def published_facts_file() -> Path:
+    """What the trial's abstract publishes."""
+    return _share() / "data" / "published.toml"
+
+
+def calibration_file() -> Path:
+    """The stored calibration, which ``scripts/calibration.py`` makes."""
+    return _share() / "data" / "calibration.json"

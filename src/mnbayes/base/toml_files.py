@@ -1,0 +1,89 @@
+"""TOML files that a user edits: read, and said what is wrong with them."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from mnbayes.base.problems import InputError, Problem, did_you_mean, quoted
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as a dictionary.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not UTF-8 or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(
+            [Problem(str(path), None, None, error.strerror or "unreadable", "a TOML file")]
+        ) from error
+    except RecursionError:
+        found = "tables or lists nested too deeply"
+        raise InputError([Problem(str(path), None, None, found, "a prior's numbers")]) from None
+    except ValueError as error:
+        # Not UTF-8, not TOML, or a number or date that Python itself refuses.
+        found = quoted(error)
+        raise InputError([Problem(str(path), None, None, found, "valid TOML in UTF-8")]) from error
+
+
+def validation_problems(
+    error: ValidationError, file: str, model: type[BaseModel] | None = None
+) -> list[Problem]:
+    """Pydantic's errors as problems, the key path standing in for the column.
+
+    Parameters
+    ----------
+    error : ValidationError
+    file : str
+    model : type, optional
+        What the file was validated as, to name the keys that a table of it may have.
+    """
+    return [
+        Problem(
+            file,
+            None,
+            ".".join(str(part) for part in item["loc"] if part != "") or None,
+            *_found_and_expected(item["type"], item["msg"], item["loc"], item["input"], model),
+        )
+        for item in error.errors()
+    ]
+
+
+def _keys_at(model: type[BaseModel], path: tuple[int | str, ...]) -> tuple[str, ...]:
+    """Keys that a table may have, found by walking the models along its path."""
+    for part in path:
+        if isinstance(part, str):
+            annotation = model.model_fields[part].annotation
+            kinds = (annotation, *get_args(annotation))  # a table, perhaps one of many or none
+            model = next(k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel))
+    return tuple(model.model_fields)
+
+
+def _found_and_expected(
+    kind: str,
+    message: str,
+    place: tuple[int | str, ...],
+    value: object,
+    model: type[BaseModel] | None,
+) -> tuple[str, str]:
+    key = place[-1] if place else ""
+    if kind == "missing":
+        return "nothing", f"a value for {key}"
+    if kind == "extra_forbidden" and model is not None:
+        keys = _keys_at(model, place[:-1])
+        return "unknown key", f"one of {', '.join(keys)}{did_you_mean(str(key), keys)}"
+    if kind == "extra_forbidden":
+        return "unknown key", "only keys that mnbayes's own file of this kind has"
+    expected = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    if "; found " in expected:  # from a check of our own, which knows what is worth quoting
+        expected, _, found = expected.partition("; found ")
+        return found, expected
+    return "otherwise" if isinstance(value, dict) else repr(value)[:80], expected

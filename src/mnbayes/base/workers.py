@@ -1,0 +1,122 @@
+"""Tasks side by side in processes, with one line of news from all of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import active_children, forkserver, get_context
+from typing import Any
+
+from mnbayes.base.threads import one_thread
+
+#: Called with what is being worked on, a stage, the steps done and in all.
+News = Callable[[str, str, int, int], None]
+
+#: Loads what workers need, once for all of them.
+_PRELOADED = "mnbayes.worker_modules"
+
+_queue: Any = None  # of a worker process: where it reports
+
+
+def _receive_queue(queue: Any) -> None:
+    global _queue
+    _queue = queue
+
+
+def _report(name: str, stage: str, done: int, total: int) -> None:
+    if _queue is not None:
+        _queue.put((name, stage, done, total))
+
+
+def _work[Task, Done](function: Callable[[Task, News], Done], task: Task) -> Done:
+    return function(task, _report)
+
+
+def _context() -> Any:
+    """How processes are started: from one that has loaded what they need, on Linux.
+
+    Elsewhere each loads it for itself: system libraries of macOS do not survive a fork.
+    """
+    if sys.platform != "linux":
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([_PRELOADED])
+    return context
+
+
+def prepare() -> None:
+    """Start loading what workers need, in a process of its own, while this one goes on.
+
+    Called where it is clear that work will be done side by side, as early as possible.
+    """
+    if sys.platform == "linux" and (os.cpu_count() or 1) > 1:
+        _context()
+        with one_thread():
+            forkserver.ensure_running()
+
+
+def side_by_side[Task, Done](
+    function: Callable[[Task, News], Done],
+    tasks: Sequence[Task],
+    news: News,
+    finished: Callable[[int, Done], None] = lambda position, done: None,
+) -> list[Done]:
+    """Call a function on each task, in a process for each core where there are several.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module, so that another process finds it; called with a task and with where to
+        report.
+    tasks : sequence
+    news : callable
+        Called in this process with what the tasks report.
+    finished : callable
+        Called in this process with the position of each task that is done and with what came of
+        it, in the order in which they are done; the other tasks go on meanwhile.
+
+    Returns
+    -------
+    list
+        In the order of the tasks.
+    """
+    workers = min(len(tasks), os.cpu_count() or 1)
+    if workers <= 1:
+        done = []
+        for position, task in enumerate(tasks):
+            done.append(function(task, news))
+            finished(position, done[-1])
+        return done
+    context, others = _context(), set(active_children())
+    queue = context.Queue()
+
+    def relay() -> None:
+        while (message := queue.get()) is not None:
+            news(*message)
+
+    listener = threading.Thread(target=relay, daemon=True)
+    listener.start()
+    try:
+        with ProcessPoolExecutor(workers, context, _receive_queue, (queue,)) as pool:
+            with one_thread():  # processes start as tasks come
+                running = {pool.submit(_work, function, task): i for i, task in enumerate(tasks)}
+            try:
+                for future in as_completed(running):
+                    finished(running[future], future.result())
+            except BaseException:
+                # Ctrl-C, or a task that failed. The pool by itself would first do what waits.
+                pool.shutdown(wait=False, cancel_futures=True)
+                queue.cancel_join_thread()
+                own = set(active_children()) - others
+                for process in own:
+                    process.terminate()
+                for process in own:
+                    process.join(timeout=5)
+                raise
+            return [future.result() for future in running]
+    finally:
+        queue.put(None)
+        listener.join(timeout=5)

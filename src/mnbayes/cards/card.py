@@ -1,0 +1,368 @@
+"""Model cards: which markers, which structure, which priors and why (TOML files in ``models/``)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mnbayes.base.problems import InputError, Problem, did_you_mean
+from mnbayes.base.resources import models_folder
+from mnbayes.base.toml_files import read_toml, validation_problems
+from mnbayes.cards import families as priors
+from mnbayes.cards.beliefs import Kind, Quantity
+from mnbayes.data.markers import MARKERS
+
+#: Every parameter a card can set a prior of: what it measures and its family's role.
+PARAMETERS: dict[str, tuple[Kind, priors.Role]] = {
+    "baseline_mean": ("level", "location"),
+    "change_mean": ("change", "location"),
+    "common_change": ("change", "location"),
+    "change_spread": ("sd", "scale"),
+    "covariate_slope": ("change", "location"),
+    "baseline_sd": ("sd", "scale"),
+    "change_sd": ("sd", "scale"),
+    "visit_sd": ("sd", "scale"),
+    "residual_sd": ("sd", "scale"),
+    "serial_sd": ("sd", "scale"),
+    "serial_weeks": ("time", "scale"),
+    "residual_df": ("shape", "scale"),
+    "correlation": ("correlation", "correlation"),
+}
+#: Parameters with one value for the whole model instead of one for each marker.
+SHARED = ("common_change", "change_spread", "serial_weeks", "residual_df", "correlation")
+
+#: Fields of a prior's meaning: quantiles by the digits that name them.
+_QUANTILES = {"025": 0.025, "05": 0.05, "50": 0.5, "95": 0.95, "975": 0.975}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Structure(_Strict):
+    """Parts of the longitudinal model that a card switches on.
+
+    Attributes
+    ----------
+    residual : {"normal", "student_t"}
+    serial : bool
+        Whether a patient's deviations fade exponentially in time.
+    covariate : str
+        A number per patient, or nothing.
+    shrink : bool
+        Whether the markers' mean changes shrink to a common one.
+    correlation : {"all", "changes", "within"}
+        See :mod:`mnbayes.models.correlation`.
+    """
+
+    residual: Literal["normal", "student_t"] = "normal"
+    serial: bool = False
+    covariate: str = ""
+    shrink: bool = False
+    correlation: Literal["all", "changes", "within"] = "all"
+
+
+def _plain(value: float) -> str:
+    """Three significant digits, without an exponent where a reader would write none."""
+    text = f"{value:.3g}"
+    return f"{float(text):.0f}" if "e+" in text and value < 1e6 else text
+
+
+class PriorSpec(_Strict):
+    """One prior: a distribution with its arguments, its meaning, its reason and its source.
+
+    ``belief`` is the clinical belief that the arguments were fitted to, empty where they were
+    given as numbers.
+    """
+
+    distribution: str
+    arguments: dict[str, float]
+    meaning: str
+    why: str
+    source: str
+    belief: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_arguments(cls, data: Any) -> Any:
+        # A card writes `sigma = 0.5` beside `why = ...`; the numbers are the arguments.
+        if not isinstance(data, dict) or "arguments" in data:
+            return data
+        texts = {k: v for k, v in data.items() if k in cls.model_fields}
+        return texts | {"arguments": {k: v for k, v in data.items() if k not in cls.model_fields}}
+
+    @model_validator(mode="after")
+    def _check_arguments(self) -> Self:
+        family = priors.FAMILIES.get(self.distribution)
+        if family is None:
+            raise ValueError(
+                f"unknown distribution {self.distribution!r}; "
+                f"there are {', '.join(priors.FAMILIES)}"
+                f"{did_you_mean(self.distribution, priors.FAMILIES)}"
+            )
+        if set(self.arguments) != set(family.arguments):
+            raise ValueError(
+                f"{self.distribution} takes {', '.join(family.arguments)}; "
+                f"found {', '.join(sorted(self.arguments)) or 'nothing'}"
+            )
+        for name, value in self.arguments.items():
+            if not np.isfinite(value):
+                raise ValueError(f"{name} must be a finite number; found {value}")
+            if name in family.positive and value <= 0:
+                raise ValueError(f"{name} must be above 0; found {value:g}")
+        return self
+
+    @property
+    def formula(self) -> str:
+        """The distribution as text, such as ``Normal(0, 0.7)``."""
+        return priors.formula(self.distribution, self.arguments)
+
+    @property
+    def explained(self) -> str:
+        """The meaning, its ``$`` fields filled from the distribution as it now stands.
+
+        ``$q05`` is the 5 % quantile on the parameter's own scale, ``$x05`` its exponential
+        (a level or a ratio), and so on for the keys 025, 05, 50, 95 and 975; an overridden
+        prior therefore explains itself correctly.
+        """
+        if self.distribution == "LKJ":
+            return self.meaning
+        fields: dict[str, str] = {}
+        for key, probability in _QUANTILES.items():
+            value = float(priors.quantile(self.distribution, self.arguments, probability))
+            fields[f"q{key}"] = f"{value:.2g}"
+            with np.errstate(over="ignore"):
+                fields[f"x{key}"] = _plain(float(np.exp(value)))
+        meaning = Template(self.meaning).safe_substitute(fields)
+        return f"{meaning}. Fitted to the belief: {self.belief}" if self.belief else meaning
+
+
+class Card(_Strict):
+    """A model card.
+
+    Attributes
+    ----------
+    name, title : str
+    markers : tuple of str
+        Markers in the model, in the order of its ``marker`` dimension.
+    influence : bool
+        Whether a run refits the model without each patient.
+    structure : Structure
+    prior : dict
+        Parameter name to marker name (or ``""`` for a shared parameter) to prior.
+    """
+
+    name: str
+    title: str
+    markers: tuple[str, ...]
+    influence: bool = False
+    structure: Structure = Structure()
+    prior: dict[str, dict[str, PriorSpec]] = Field(alias="priors")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shared_priors(cls, data: Any) -> Any:
+        # A shared parameter is written [priors.correlation]; store it under the marker "".
+        if not isinstance(data, dict) or not isinstance(data.get("priors"), dict):
+            return data
+        tables = {
+            name: {"": table}
+            if name in SHARED and isinstance(table, dict) and "" not in table
+            else table
+            for name, table in data["priors"].items()
+        }
+        return data | {"priors": tables}
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        unknown = [m for m in self.markers if m not in MARKERS]
+        if unknown or not self.markers or len(set(self.markers)) != len(self.markers):
+            raise ValueError(
+                f"markers must be different names from {', '.join(MARKERS)}; "
+                f"found {', '.join(self.markers) or 'none'}"
+            )
+        needed = needed_parameters(self.structure)
+        one = len(self.markers) == 1
+        problems = [
+            f"{switch} needs more than one marker"
+            for switch, on in (
+                ("shrink", self.structure.shrink),
+                ('correlation = "changes"', self.structure.correlation == "changes"),
+            )
+            if one and on
+        ]
+        problems += [
+            f"prior of unknown parameter {name!r}; there are {', '.join(PARAMETERS)}"
+            f"{did_you_mean(name, PARAMETERS)}"
+            for name in self.prior
+            if name not in PARAMETERS
+        ]
+        problems += [f"no prior of {name}" for name in needed if name not in self.prior]
+        for name in (n for n in self.prior if n in PARAMETERS):
+            table = self.prior[name]
+            expected = {""} if name in SHARED else set(self.markers)
+            if set(table) != expected:
+                problems.append(
+                    f"prior of {name} must be given "
+                    f"for {', '.join(sorted(expected)) or 'the model'}; "
+                    f"found {', '.join(sorted(table))}"
+                )
+            if len({spec.distribution for spec in table.values()}) > 1:
+                problems.append(f"prior of {name} must have one distribution for all markers")
+            role = PARAMETERS[name][1]
+            fitting = [f.name for f in priors.FAMILIES.values() if role in f.roles]
+            problems += [
+                f"prior of {name} cannot be {spec.distribution}; it can be {', '.join(fitting)}"
+                for spec in table.values()
+                if spec.distribution not in fitting
+            ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the top-level parameters of this card's model, in model order."""
+        return needed_parameters(self.structure)
+
+    def argument_values(self, parameter: str) -> dict[str, np.ndarray[Any, Any]]:
+        """Prior arguments of a parameter as arrays over markers (shape (1,) where shared)."""
+        table = self.prior[parameter]
+        specs = [table[key] for key in ([""] if parameter in SHARED else self.markers)]
+        names = priors.FAMILIES[specs[0].distribution].arguments
+        return {name: np.array([spec.arguments[name] for spec in specs]) for name in names}
+
+    def family(self, parameter: str) -> str:
+        """Name of the prior family of a parameter."""
+        return next(iter(self.prior[parameter].values())).distribution
+
+    @property
+    def sha256(self) -> str:
+        """Hash of everything the card says, overrides included."""
+        said = self.model_dump(mode="json")
+        for table in said["prior"].values():
+            for spec in table.values():
+                if not spec["belief"]:
+                    del spec["belief"]  # nothing was said
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def priors_sha256(self) -> str:
+        """Hash of the distributions of the model's priors alone: what can change a posterior."""
+        used = {
+            name: {marker: [s.distribution, s.arguments] for marker, s in self.prior[name].items()}
+            for name in self.parameters
+        }
+        return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()
+
+
+def needed_parameters(structure: Structure) -> tuple[str, ...]:
+    """Top-level parameters of a model with this structure."""
+    left_out = {"change_mean"} if structure.shrink else {"common_change", "change_spread"}
+    if not structure.covariate:
+        left_out.add("covariate_slope")
+    if not structure.serial:
+        left_out |= {"serial_sd", "serial_weeks"}
+    if structure.residual != "student_t":
+        left_out.add("residual_df")
+    return tuple(name for name in PARAMETERS if name not in left_out)
+
+
+def prior_name(parameter: str, marker: str, markers: tuple[str, ...]) -> str:
+    """Name of a prior on the command line: short where the card has one marker."""
+    return parameter if not marker or len(markers) == 1 else f"{parameter}.{marker}"
+
+
+def quantity(parameter: str, marker: str) -> Quantity:
+    """What a belief about a parameter's prior is about."""
+    kind = PARAMETERS[parameter][0]
+    return Quantity(parameter, kind, MARKERS[marker].unit if kind == "level" else "")
+
+
+def available_cards(folder: Path | None = None) -> dict[str, Path]:
+    """Cards of longitudinal models by name in a folder (default: the ones mnbayes brings).
+
+    A file that cannot be read is among them, so that loading it says why. The card of another
+    model says so with ``kind``, and its own module reads it.
+    """
+    place = models_folder() if folder is None else folder
+
+    def is_card(path: Path) -> bool:
+        try:
+            content = read_toml(path)
+        except InputError:
+            return True
+        return "priors" in content and "kind" not in content
+
+    return {path.stem: path for path in sorted(place.glob("*.toml")) if is_card(path)}
+
+
+def parse_card(data: dict[str, Any], file: str) -> Card:
+    """Validate a card's dictionary, fitting the priors that are stated as beliefs.
+
+    Raises
+    ------
+    InputError
+        With every problem, each with the file and the key.
+    """
+    from mnbayes.cards.card_beliefs import fit_beliefs
+
+    tables, problems, failed = fit_beliefs(data.get("priors"), file)
+    if "priors" in data:
+        data = data | {"priors": tables}
+    try:
+        card = Card.model_validate(data)
+    except ValidationError as error:
+        found = zip(error.errors(), validation_problems(error, file), strict=True)
+        problems += [problem for item, problem in found if item["loc"][1:3] not in failed]
+    if problems:
+        raise InputError(problems)
+    return card
+
+
+def restore_card(data: dict[str, Any], file: str) -> Card:
+    """Validate a card's ``model_dump``, whose beliefs have been fitted already.
+
+    Raises
+    ------
+    InputError
+        With every problem, each with the key.
+    """
+    try:
+        return Card.model_validate(data)
+    except ValidationError as error:
+        raise InputError(validation_problems(error, file)) from error
+
+
+def load_card(name: str | Path, others: Sequence[str] = ()) -> Card:
+    """Load a model card by name or by path.
+
+    Parameters
+    ----------
+    name : str or Path
+        Name of a card that mnbayes brings (``"proteinuria"``), or the path of a TOML file.
+    others : sequence of str
+        Names that would be understood besides where the name was given.
+
+    Raises
+    ------
+    InputError
+        If there is no such card (the ones that exist are named) or it is not valid.
+    """
+    brought = {path.stem: path for path in models_folder().glob("*.toml")}
+    if str(name) in brought:
+        data = read_toml(brought[str(name)])
+        if "priors" in data:
+            return parse_card(data, brought[str(name)].name)
+    if Path(name).suffix == ".toml":
+        return parse_card(read_toml(Path(name)), Path(name).name)
+    cards = [*available_cards(), *others]
+    expected = f"one of {', '.join(cards)}, or a .toml file{did_you_mean(str(name), cards)}"
+    raise InputError([Problem("models/", None, None, repr(str(name)), expected)])

@@ -1,0 +1,1 @@
+"""The data contract: tables, markers, units and visits, read into a Cohort."""

@@ -1,0 +1,193 @@
+"""A cohort as the arrays a longitudinal model works on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.cards.card import Card
+from mnbayes.data.cohort import Cohort
+from mnbayes.numerics.groups import Floats, Groups, group_patients
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Log values of a model's markers over patients and visits.
+
+    Attributes
+    ----------
+    markers, patients : tuple of str
+    weeks : tuple of float
+        Visits, baseline (week 0) first.
+    log_value : array, shape (patient, visit, marker)
+        Natural logs in canonical units; nan where missing or censored.
+    log_lower, log_upper : array, shape (patient, visit, marker)
+        Interval of a censored value (-inf or inf where open); nan elsewhere.
+    covariate : array, shape (patient,)
+        Centred; zeros where the model has none.
+    covariate_mean : float
+        What was subtracted.
+    withdrew_week : array, shape (patient,)
+        nan where not withdrawn.
+    weights : bool
+        Whether residuals are Student-t, so that every cell has a weight.
+    separate : bool
+        Whether a patient's markers are independent given the mean changes.
+    left_out : tuple of str
+        Sentences that count and name the rows this model does not use.
+    """
+
+    markers: tuple[str, ...]
+    patients: tuple[str, ...]
+    weeks: tuple[float, ...]
+    log_value: Floats
+    log_lower: Floats
+    log_upper: Floats
+    covariate: Floats
+    covariate_mean: float
+    withdrew_week: Floats
+    weights: bool
+    left_out: tuple[str, ...]
+    separate: bool = False
+
+    @property
+    def censored(self) -> NDArray[np.bool_]:
+        """Where a value is an interval, shape (patient, visit, marker)."""
+        return ~np.isnan(self.log_lower)
+
+    @property
+    def observed(self) -> NDArray[np.bool_]:
+        """Where there is a value or an interval, shape (patient, visit, marker)."""
+        return np.isfinite(self.log_value) | self.censored
+
+    @cached_property
+    def groups(self) -> Groups:
+        """The observations as sufficient statistics for the kernel."""
+        return group_patients(
+            self.log_value,
+            self.censored,
+            self.covariate,
+            np.array(self.weeks),
+            one_each=self.weights or bool(self.censored.any()),
+            # Weights are numbered patient by patient, so they keep a patient's markers together.
+            by_marker=self.separate and not self.weights,
+        )
+
+
+def _left_out(card: Card, cohort: Cohort) -> tuple[str, ...]:
+    counts = Counter(cohort.measurements["marker"].tolist())
+    rows = [
+        f"{count} of {marker}" for marker, count in counts.items() if marker not in card.markers
+    ]
+    if not rows:
+        return ()
+    return (f"Rows of markers that the model {card.name} does not use: {', '.join(rows)}.",)
+
+
+def _covariate(card: Card, cohort: Cohort) -> Floats:
+    name = card.structure.covariate
+    if not name:
+        return np.zeros(len(cohort.patients))
+    numeric = [
+        c for c in ("age_years", "bmi", "infusions") if c in cohort.patients and c != "patient"
+    ]
+    if name not in numeric:
+        raise InputError(
+            [
+                Problem(
+                    card.name,
+                    None,
+                    "structure.covariate",
+                    repr(name),
+                    f"one of {', '.join(numeric)}",
+                )
+            ]
+        )
+    values = cohort.patients[name].to_numpy(dtype=float, na_value=np.nan)
+    if np.isnan(values).any():
+        missing = cohort.patients["patient"][np.isnan(values)].tolist()
+        raise InputError(
+            [Problem("patients.csv", None, name, f"blank for {', '.join(missing)}",
+                     f"a number for every patient, since the model {card.name} uses it")]
+        )  # fmt: skip
+    return values
+
+
+def _places(column: pd.Series[Any], labels: Sequence[object]) -> NDArray[np.int64]:
+    """Where each value stands among the labels."""
+    place = {label: position for position, label in enumerate(labels)}
+    return np.array([place[value] for value in column.tolist()], dtype=np.int64)
+
+
+def observations(card: Card, cohort: Cohort) -> Observations:
+    """Arrange a cohort for a card's model.
+
+    Raises
+    ------
+    InputError
+        If the cohort lacks a marker of the card, has fewer than two patients or no visit
+        after baseline, or lacks the card's covariate.
+    """
+    rows = cohort.measurements[cohort.measurements["marker"].isin(card.markers)]
+    present = set(rows["marker"])
+    problems = [
+        Problem(
+            "measurements.csv",
+            None,
+            "marker",
+            "no row",
+            f"{marker}, which the model {card.name} needs",
+        )
+        for marker in card.markers
+        if marker not in present
+    ]
+    measured = rows["patient"].nunique()
+    if present and measured < 2:
+        expected = "at least two patients: one says nothing of the spread between patients"
+        problems.append(Problem("measurements.csv", None, "patient", f"{measured}", expected))
+    weeks = tuple(sorted({0.0, *rows["week"].astype(float)}))
+    if len(weeks) < 2:
+        problems.append(
+            Problem("measurements.csv", None, "week", "only week 0",
+                    f"at least one visit after baseline: the model {card.name} is one of change")
+        )  # fmt: skip
+    if problems:
+        raise InputError(problems)
+
+    patients = tuple(str(p) for p in cohort.patients["patient"])
+    shape = (len(patients), len(weeks), len(card.markers))
+    position = tuple(
+        _places(rows[column], labels)
+        for column, labels in zip(
+            ("patient", "week", "marker"), (patients, weeks, card.markers), strict=True
+        )
+    )
+    arrays = {}
+    for column in ("value", "lower", "upper"):
+        array = np.full(shape, np.nan)
+        with np.errstate(divide="ignore"):
+            array[position] = np.log(rows[column].to_numpy(dtype=float, na_value=np.nan))
+        arrays[column] = array
+    covariate = _covariate(card, cohort)
+    return Observations(
+        markers=card.markers,
+        patients=patients,
+        weeks=weeks,
+        log_value=arrays["value"],
+        log_lower=arrays["lower"],
+        log_upper=arrays["upper"],
+        covariate=covariate - covariate.mean(),
+        covariate_mean=float(covariate.mean()),
+        withdrew_week=cohort.patients["withdrew_week"].to_numpy(dtype=float, na_value=np.nan),
+        weights=card.structure.residual == "student_t",
+        left_out=_left_out(card, cohort),
+        separate=card.structure.correlation == "within",
+    )

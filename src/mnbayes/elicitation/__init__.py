@@ -1,1 +1,0 @@
-"""Beliefs in clinical words as prior distributions."""

@@ -1,0 +1,65 @@
+"""Every parameter and effect of the model from draws of what the collapsed engine samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from mnbayes.cards.card import Card
+from mnbayes.data.observations import Observations
+from mnbayes.inference.densities import Density
+from mnbayes.models.gaussian_effects import draw_gaussian_effects
+from mnbayes.numerics.groups import Floats
+
+
+def complete_draws(
+    card: Card,
+    observations: Observations,
+    density: Density,
+    points: Floats,
+    rng: np.random.Generator,
+) -> dict[str, Floats]:
+    """Draw the effects given each point, and name everything.
+
+    Parameters
+    ----------
+    card : Card
+        Without serial correlation.
+    observations : Observations
+    density : Density
+        From :func:`mnbayes.models.density.longitudinal_density`.
+    points : array, shape (draw, coordinate)
+    rng : Generator
+
+    Returns
+    -------
+    dict
+        The variables of a fit's ``posterior`` group by name, the draw on the first axis: what
+        the density expands to, the fixed effects, ``visit_change``, ``patient_baseline``,
+        ``patient_change`` and ``level`` (log scale); and ``loglik``, that of all data with the
+        effects integrated out.
+
+    Raises
+    ------
+    ValueError
+        If the card has serial correlation.
+    """
+    drawn = draw_gaussian_effects(card, observations, density, points, rng)
+    out, n_marker = dict(drawn.top_level), len(observations.markers)
+    deviation = out["visit_sd"][:, None] * out.pop("visit_offset")
+    out["visit_change"] = out["change_mean"][:, None] + deviation
+    out["patient_baseline"] = out["baseline_mean"][:, None] + drawn.effects[..., :n_marker]
+    out["patient_change"] = drawn.effects[..., n_marker:]
+    out["level"] = _levels(out, observations.covariate)
+    out["loglik"] = drawn.loglik
+    return out
+
+
+def _levels(draws: Mapping[str, Floats], covariate: Floats) -> Floats:
+    """Patients' true log levels, shape (draw, patient, visit, marker)."""
+    baseline, change = draws["patient_baseline"], draws["patient_change"]
+    later = draws["visit_change"][:, None] + change[:, :, None]
+    if "covariate_slope" in draws:
+        later = later + (covariate[:, None] * draws["covariate_slope"][:, None])[:, :, None]
+    return np.concatenate([baseline[:, :, None], baseline[:, :, None] + later], axis=2)

@@ -1,0 +1,247 @@
+"""Fit a card's model to a cohort."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.cards.card import Card
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.observations import Observations, observations
+from mnbayes.inference.densities import Density, nutpie_model
+from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
+from mnbayes.inference.sampling import Sampling as Sampling
+from mnbayes.inference.sampling import sample
+from mnbayes.inference.traces import Sampled
+from mnbayes.models.density import has_density, longitudinal_density
+from mnbayes.numerics.groups import Floats
+
+#: Called with a stage (``compiling``, ``sampling``, ``retrying``, ``predicting``), the
+#: iterations done and the iterations in all (0 where a stage has no count).
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model.
+
+    Attributes
+    ----------
+    card : Card
+        With the priors as they were used.
+    observations : Observations
+    tree : DataTree
+        See :func:`mnbayes.inference.trees.build_tree`.
+    diagnostics : Diagnostics
+    parameters : DataFrame
+        Convergence of every sampled quantity.
+    sampling : Sampling
+        As it was used last.
+    retried : bool
+        Whether the first attempt failed the gate.
+    engine : {"nuts", "collapsed"}
+        What drew in the end.
+    handed_over : str
+        Why NUTS took over from the collapsed engine; empty where it did not.
+    seconds : dict
+        Wall-clock seconds by stage.
+    """
+
+    card: Card
+    observations: Observations
+    tree: xr.DataTree
+    diagnostics: Diagnostics
+    parameters: pd.DataFrame
+    sampling: Sampling
+    retried: bool
+    seconds: dict[str, float]
+    engine: str = "nuts"
+    handed_over: str = ""
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+def fit(
+    card: Card, cohort: Cohort, sampling: Sampling | None = None, progress: Progress = _silent
+) -> Fit:
+    """Fit a card's model to a cohort, with NUTS unless ``sampling`` names another engine.
+
+    With normal residuals and exact values nothing is compiled after the first fit on a machine.
+    Another model is compiled once in a process (some tens of seconds on a machine that never
+    did), whatever the priors' numbers and the values afterwards. If the fit fails the gate of
+    :mod:`mnbayes.inference.diagnostics`, it is repeated once with smaller steps and longer
+    tuning.
+
+    Parameters
+    ----------
+    card : Card
+    cohort : Cohort
+    sampling : Sampling, optional
+    progress : callable, optional
+
+    Returns
+    -------
+    Fit
+        Look at ``diagnostics.converged`` before using its numbers.
+
+    Raises
+    ------
+    InputError
+        If the cohort lacks what the card needs, or the priors make the data impossible.
+    """
+    sampling = sampling or Sampling()
+    data = observations(card, cohort)
+    density = longitudinal_density(card, data) if has_density(card, data) else None
+    seconds: dict[str, float] = {}
+    clock = time.perf_counter()
+
+    def lap(stage: str) -> None:
+        nonlocal clock
+        now = time.perf_counter()
+        seconds[stage] = seconds.get(stage, 0.0) + now - clock
+        clock = now
+
+    first, second, completing, collapsed = np.random.SeedSequence(sampling.seed).spawn(4)
+
+    def judged(sampled: Sampled, stream: np.random.SeedSequence) -> _Attempt:
+        lap("sample")
+        progress("predicting", 0, 0)
+        done = _complete(card, data, density, sampled, stream, completing)
+        lap("predict")
+        return done
+
+    engine, handed_over = _engine(sampling, card, data)
+    tried, retried = None, False
+    if engine == "collapsed" and density is not None:  # the engine needs one
+        tried = judged(_collapsed(density, sampling, collapsed, progress), collapsed)
+        if sampling.engine == "auto" and not tried.diagnostics.converged:
+            engine, handed_over = "nuts", "; ".join(tried.diagnostics.reasons)
+            tried = None
+    if tried is None:
+        progress("compiling", 0, 0)
+        model = _sampled_model(card, data, density)
+        lap("compile")
+
+        def attempt(how: Sampling, stream: np.random.SeedSequence, stage: str) -> _Attempt:
+            return judged(sample(model, how, stream, partial(progress, stage)), stream)
+
+        tried = attempt(sampling, first, "sampling")
+        retried = not tried.diagnostics.converged
+        if retried:
+            sampling = replace(sampling, tune=2 * sampling.tune, target_accept=0.99)
+            tried = attempt(sampling, second, "retrying")
+    return Fit(
+        card, data, tried.tree, tried.diagnostics, tried.table, sampling, retried, seconds,
+        engine, handed_over,
+    )  # fmt: skip
+
+
+def _engine(sampling: Sampling, card: Card, data: Observations) -> tuple[str, str]:
+    """The engine to begin with, and why it is not the one that was asked for.
+
+    Raises
+    ------
+    InputError
+        If the collapsed engine alone was asked for and cannot draw from the model.
+    """
+    if sampling.engine == "nuts":
+        return "nuts", ""
+    if has_density(card, data):
+        return "collapsed", ""
+    heavy = card.structure.residual != "normal"
+    reason = "residuals are not normal" if heavy else "values are censored"
+    if sampling.engine == "collapsed":
+        raise InputError(
+            [Problem("--engine", None, None, f"collapsed, but the model {card.name}: {reason}",
+                     "nuts, or auto, which hands over to NUTS there")]
+        )  # fmt: skip
+    return "nuts", reason
+
+
+def _collapsed(
+    density: Density, sampling: Sampling, stream: np.random.SeedSequence, progress: Progress
+) -> Sampled:
+    from mnbayes.inference.collapsed import collapsed_sample
+
+    return collapsed_sample(density, sampling, stream, partial(progress, "sampling"))
+
+
+def _sampled_model(card: Card, data: Observations, density: Density | None) -> Any:
+    """What nutpie samples.
+
+    A Gaussian model is a density that numba compiled once for this machine; one with Student-t
+    residuals or censored values samples a weight or a value for each cell besides and goes
+    through PyMC.
+    """
+    if density is not None:
+        return nutpie_model(density)
+    from mnbayes.inference.compiling import compiled_model
+
+    return compiled_model(card, data)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    tree: xr.DataTree
+    table: pd.DataFrame
+    diagnostics: Diagnostics
+
+
+def _complete(
+    card: Card,
+    data: Observations,
+    density: Density | None,
+    sampled: Sampled,
+    stream: np.random.SeedSequence,
+    completing: np.random.SeedSequence,
+) -> _Attempt:
+    """Draw what the sampler integrated out and what follows from it, and judge the whole."""
+    from mnbayes.inference.completing import complete_posterior, complete_prior
+    from mnbayes.inference.trees import build_tree, coordinates, top_level
+    from mnbayes.models.fixed_effects import draw_fixed_effects
+    from mnbayes.models.gaussian_effects import draw_gaussian_effects
+
+    rng = np.random.default_rng(stream.spawn(1)[0])
+    sizes = sampled.stats.sizes
+
+    def expanded() -> dict[str, Floats]:
+        if density is None:
+            return sampled.draws
+        return density.expand(sampled.draws["unconstrained"])
+
+    def check(draws: Mapping[str, Floats]) -> pd.DataFrame:
+        return parameter_table(top_level(draws, names.result()))
+
+    # ArviZ's checks and our draws take about as long and need little of each other. ArviZ mutes
+    # warnings for a moment, and threads share what is muted: put it back when both are done.
+    with warnings.catch_warnings(), ThreadPoolExecutor(1) as beside:
+        names = beside.submit(coordinates, card, data, sizes["chain"], sizes["draw"])
+        known = beside.submit(expanded)
+        checks = [beside.submit(lambda: check(known.result()))]
+        effects = None
+        if density is not None and not card.structure.serial:
+            points = sampled.draws["unconstrained"]
+            drawn = draw_gaussian_effects(card, data, density, points, rng)
+            draws, effects = drawn.top_level, drawn.effects
+        else:
+            draws = draw_fixed_effects(card, data, known.result(), rng)
+        new = {name: array for name, array in draws.items() if name not in known.result()}
+        checks.append(beside.submit(check, new))
+        rng = np.random.default_rng(completing)
+        posterior = complete_posterior(card, data, draws, rng, effects)
+        prior = complete_prior(card, data, len(posterior.measurement), rng)
+        tree = build_tree(card, data, names.result(), posterior, prior, sampled.stats)
+        table = pd.concat([checked.result() for checked in checks], ignore_index=True)
+    return _Attempt(tree, table, diagnose(table, sampled.stats))

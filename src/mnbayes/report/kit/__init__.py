@@ -1,0 +1,1 @@
+"""What every section is made with: words, tables, pictures, style."""

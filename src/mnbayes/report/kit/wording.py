@@ -1,0 +1,162 @@
+"""The report's words and numbers: one place for how each thing is called and printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mnbayes.answers.response_draws import (
+    PROTEIN as PROTEIN,  # the report's modules name it from here
+)
+from mnbayes.base.montecarlo import independent_error as independent_error
+from mnbayes.base.montecarlo import round_to_mcse
+from mnbayes.cards.definitions import Category, Definitions
+from mnbayes.data.markers import MARKERS
+
+BLANK = "–"
+
+#: The six quantities, in the order they are explained.
+QUANTITIES: dict[str, str] = {
+    "observed": "The category as measured. One noisy measurement; no model.",
+    "latent": "Probability that the patient's true level meets the definition, given the data.",
+    "repeat": "Probability that a repeat measurement of the same patient at that visit would.",
+    "next_patient": "Probability that one new patient from the same population would, as measured.",
+    "population": "Expected share of such patients whose true level meets the definition.",
+    "exceeds": "Probability that this share is above the benchmark.",
+}
+
+CATEGORY_LABELS: dict[str, str] = {
+    "complete": "complete remission",
+    "partial": "partial remission",
+    "remission": "remission (complete or partial)",
+    "effective": "effective",
+    "none": "no response",
+}
+
+#: Parameter: its symbol in the formulas, and what it is.
+PARAMETER_LABELS: dict[str, tuple[str, str]] = {
+    "baseline_mean": ("A", "mean of the log baseline"),
+    "change_mean": ("D", "mean log change from baseline"),
+    "common_change": ("D₀", "log change that the markers' mean changes shrink to"),
+    "change_spread": ("ω", "spread of the markers' mean log changes around it"),
+    "covariate_slope": ("g", "log change per unit of the covariate"),
+    "baseline_sd": ("SD(a)", "spread of patients' log baselines"),
+    "change_sd": ("SD(b)", "spread of patients' own log changes"),
+    "visit_sd": ("SD(d)", "spread of visits around the mean change"),
+    "residual_sd": ("σ", "spread of one measurement around the true log level"),
+    "serial_sd": ("SD(s)", "spread of slowly fading deviations"),
+    "serial_weeks": ("τ", "weeks over which they fade"),
+    "residual_df": ("ν", "degrees of freedom: heavy tails of the measurements"),
+    "correlation": ("C", "correlations between patients' baselines and changes"),
+}
+
+
+def listed(items: Sequence[str], last: str = "and") -> str:
+    """Items as running text: "a, b and c"."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"
+
+
+def week_name(week: float) -> str:
+    """A visit as text: "week 12", "baseline"."""
+    return "baseline" if week == 0 else f"week {week:g}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """A share as a percentage, for what is not a Monte Carlo estimate of a probability."""
+    if np.isnan(share):
+        return BLANK
+    # "z" prints a rounded -0 as 0; a true minus sign is not broken off at a line's end.
+    return f"{100 * share:z.{digits}f} %".replace("-", "−")
+
+
+def percent_range(lower: float, upper: float, digits: int = 0) -> str:
+    """An interval of shares: "39 % to 80 %"."""
+    return f"{percent(lower, digits)} to {percent(upper, digits)}"
+
+
+def level(value: float) -> str:
+    """A level in its marker's unit: three significant digits, no exponent: "0.935", "1280".
+
+    Examples
+    --------
+    >>> level(0.9347), level(1278.4), level(28.0)
+    ('0.935', '1280', '28')
+    """
+    text = f"{value:.3g}"
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e6 else text
+
+
+def ratio(value: float) -> str:
+    """A ratio to baseline with two decimals."""
+    return BLANK if np.isnan(value) else f"{value:.2f}"
+
+
+def ratio_range(median: float, lower: float, upper: float) -> str:
+    """A ratio with its interval: "0.55 (0.39 to 0.80)"."""
+    if np.isnan(median):
+        return BLANK
+    return f"{ratio(median)} ({ratio(lower)} to {ratio(upper)})"
+
+
+def probability(value: float, error: float) -> str:
+    """A probability, no digit finer than its Monte Carlo standard error."""
+    return round_to_mcse(value, error)
+
+
+def points(error: float) -> str:
+    """A Monte Carlo standard error in percentage points."""
+    if np.isnan(error):
+        return BLANK
+    if error == 0:
+        return "exact"
+    return "<0.1" if error < 0.0005 else f"{100 * error:.1f}"
+
+
+def in_text(marker: str) -> str:
+    """A marker's name within a sentence: "serum albumin", but "CD3+ lymphocytes"."""
+    label = MARKERS[marker].label
+    return label[0].lower() + label[1:] if label[1].islower() else label
+
+
+def moved(marker: str, week: float, median: float, lower: float, upper: float) -> str:
+    """A change in words: "24-h urinary protein fell to 55 % of baseline (95 % interval …)"."""
+    verb = "fell to" if median < 1 else "rose to"
+    text = (
+        f"By {week_name(week)}, {in_text(marker)} "
+        f"{verb} {percent(median)} of baseline (95 % interval {percent_range(lower, upper)})."
+    )
+    if lower <= 1 <= upper:
+        text += " The interval includes 100 %: the data do not rule out no change."
+    return text
+
+
+def definition_sentences(definitions: Definitions) -> dict[Category, str]:
+    """What each category requires, in words, from the definitions as they stand."""
+    complete, partial = definitions.complete, definitions.partial
+    return {
+        "complete": (
+            f"24-h urinary protein below {complete.urine_protein_24h.below:g} g/24h and serum "
+            f"albumin at least {complete.albumin.at_least:g} g/L."
+        ),
+        "partial": (
+            f"A fall of at least {percent(partial.fall.at_least)} from baseline and 24-h urinary "
+            f"protein below {partial.urine_protein_24h.below:g} g/24h, and not complete."
+        ),
+        "remission": "Complete or partial remission.",
+        "effective": (
+            f"A fall of at least {percent(definitions.effective.fall.at_least)} from baseline, "
+            "or remission. A model without albumin uses the fall alone."
+        ),
+        "none": "Not effective.",
+    }
+
+
+def reasons(not_evaluable: Mapping[str, str]) -> str:
+    """Categories that a model cannot judge, gathered by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for category, reason in not_evaluable.items():
+        by_reason.setdefault(reason, []).append(category)
+    return "; ".join(f"{listed(names)} ({reason})" for reason, names in by_reason.items())

@@ -1,0 +1,1 @@
+"""A run as a record, and as a folder."""

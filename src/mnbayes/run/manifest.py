@@ -1,0 +1,130 @@
+"""Provenance of a run: what ``run.json`` holds."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+from mnbayes.answers.results import Result
+from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.prior_sets import PriorSet
+from mnbayes.data.cohort import Cohort
+from mnbayes.run.run import Run
+
+_PACKAGES = ("pymc", "pytensor", "nutpie", "arviz", "numba", "numpy", "scipy", "pandas", "xarray")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, mnbayes and the packages its numbers depend on."""
+    return {"python": platform.python_version(), "mnbayes": version("mnbayes")} | {
+        name: version(name) for name in _PACKAGES
+    }
+
+
+def manifest(
+    cohort: Cohort,
+    definitions: Definitions,
+    results: Sequence[Result],
+    prior_set: str,
+    settings: Sequence[str],
+    started: datetime,
+    seconds: Mapping[str, float],
+    *,
+    unconverged_shown: bool = False,
+    prior_sets: Sequence[PriorSet] = (),
+) -> dict[str, Any]:
+    """Describe a run as plain values.
+
+    Parameters
+    ----------
+    seconds : mapping
+        Wall-clock seconds of the stages that are not one model's.
+    prior_sets : sequence of PriorSet
+        Behind the name ``prior_set``, the weakest first.
+    """
+    checks = [result.fit.diagnostics for result in results]
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "converged": all(check.converged for check in checks),
+        "divergences": sum(check.divergences for check in checks),
+        "worst_rhat": max(check.worst_rhat for check in checks),
+        "worst_ess": min(min(check.worst_ess_bulk, check.worst_ess_tail) for check in checks),
+        "unconverged_shown": unconverged_shown,
+        "synthetic": cohort.synthetic,
+        "seed": results[0].fit.sampling.seed,
+        "prior_set": prior_set,
+        "prior_sets": [each.described for each in prior_sets],
+        "settings": list(settings),
+        "data": {
+            "sha256": cohort.sha256,
+            "patients": len(cohort.patients),
+            "rows": len(cohort.measurements),
+        },
+        "definitions": definitions.model_dump(mode="json"),
+        "models": {result.name: _model(result) for result in results},
+        "versions": versions(),
+        "seconds": {name: round(value, 2) for name, value in seconds.items()},
+    }
+
+
+def _model(result: Result) -> dict[str, Any]:
+    fit = result.fit
+    return {
+        "card_sha256": fit.card.sha256,
+        "priors_sha256": fit.card.priors_sha256,
+        "markers": list(fit.card.markers),
+        "structure": fit.card.structure.model_dump(),
+        "priors": {
+            name: {marker or "model": spec.formula for marker, spec in table.items()}
+            for name, table in fit.card.prior.items()
+            if name in fit.card.parameters
+        },
+        # To the last digit, so that two runs can be compared.
+        "prior_arguments": {
+            name: {
+                marker or "model": {"distribution": spec.distribution, **spec.arguments}
+                for marker, spec in table.items()
+            }
+            for name, table in fit.card.prior.items()
+            if name in fit.card.parameters
+        },
+        "beliefs": {
+            name: stated
+            for name, table in fit.card.prior.items()
+            if name in fit.card.parameters
+            and (stated := {m or "model": s.belief for m, s in table.items() if s.belief})
+        },
+        "engine": fit.engine,
+        "handed_over": fit.handed_over,
+        "chains": fit.sampling.chains,
+        "draws": fit.sampling.draws,
+        "tune": fit.sampling.tune,
+        "target_accept": fit.sampling.target_accept,
+        "retried": fit.retried,
+        "diagnostics": fit.diagnostics.as_dict(),
+        "withheld": list(result.withheld),
+        "left_out": list(fit.observations.left_out),
+        "seconds": {name: round(value, 2) for name, value in fit.seconds.items()},
+    }
+
+
+def beside_manifest(run: Run) -> dict[str, Any]:
+    """What ``run.json`` says of the models that stand beside the cohort."""
+    found = {"published": run.published, "historical": run.historical}
+    return {
+        name: {
+            "converged": result.converged,
+            "withheld": list(result.withheld),
+            "card": result.card.model_dump(mode="json", by_alias=True),
+            "seconds": _seconds(result.seconds),
+        }
+        for name, result in found.items()
+        if result is not None
+    }
+
+
+def _seconds(seconds: float | Mapping[str, float]) -> float:
+    return round(sum(seconds.values()) if isinstance(seconds, Mapping) else seconds, 2)

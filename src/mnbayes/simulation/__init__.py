@@ -1,1 +1,0 @@
-"""Simulated cohorts, and what the models make of them."""

@@ -1,0 +1,97 @@
+"""Cohorts simulated from a card's own priors and model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mnbayes.cards.card import Card
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.markers import MARKERS
+from mnbayes.models import effects as fx
+from mnbayes.models.likelihood import draw_prior
+from mnbayes.numerics.groups import Floats
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A simulated cohort and what it was simulated from.
+
+    Attributes
+    ----------
+    cohort : Cohort
+    change_mean : array, shape (marker,)
+        True mean change of the log value.
+    visit_change : array, shape (visit - 1, marker)
+        True log of the geometric mean ratio to baseline at each later visit.
+    level : array, shape (patient, visit, marker)
+        True log levels.
+    """
+
+    cohort: Cohort
+    change_mean: Floats
+    visit_change: Floats
+    level: Floats
+
+
+def simulate_cohorts(
+    card: Card,
+    n_patients: int,
+    weeks: Sequence[float],
+    n_cohorts: int,
+    rng: np.random.Generator,
+) -> list[Simulated]:
+    """Draw parameters from a card's priors, then a complete cohort from each draw.
+
+    Parameters
+    ----------
+    card : Card
+        Without a covariate.
+    weeks : sequence of float
+        Visits, baseline (week 0) first.
+
+    Returns
+    -------
+    list of Simulated
+        Of length ``n_cohorts``; values are in canonical units.
+    """
+    draws = draw_prior(card, len(weeks) - 1, n_cohorts, rng)
+    parameters = fx.parameters_from_draws(draws, card.structure.correlation)
+    deviations = fx.prior_deviations(parameters, np.array(weeks, dtype=float), n_patients, rng)
+    level = fx.levels(parameters, *deviations, np.zeros(n_patients))
+    measured = fx.measurements(level, parameters, rng)
+    return [
+        Simulated(
+            cohort_of(measured[i], card.markers, weeks),
+            draws["change_mean"][i],
+            parameters.visit_change[i],
+            level[i],
+        )
+        for i in range(n_cohorts)
+    ]
+
+
+def cohort_of(log_value: Floats, markers: Sequence[str], weeks: Sequence[float]) -> Cohort:
+    """A cohort of complete log values, shape (patient, visit, marker)."""
+    patients = [f"S{i + 1:03d}" for i in range(log_value.shape[0])]
+    grid = pd.MultiIndex.from_product(
+        [patients, weeks, markers], names=["patient", "week", "marker"]
+    )
+    rows = grid.to_frame(index=False)
+    rows["value"] = np.exp(log_value.ravel())
+    rows["unit"] = rows["marker"].map({marker: MARKERS[marker].unit for marker in markers})
+    rows["lower"] = rows["upper"] = np.nan
+    table = pd.DataFrame(
+        {
+            "patient": patients,
+            "sex": "unknown",
+            "age_years": np.nan,
+            "bmi": np.nan,
+            "infusions": pd.NA,
+            "withdrew_week": np.nan,
+        }
+    )
+    return Cohort(table, rows, "simulated", "", True, ())
