@@ -69,7 +69,8 @@ def fit(
     from mnbayes.analyses.priors.terminal import say_priors
     from mnbayes.base.problems import gathered
     from mnbayes.base.resources import embedded_cohort
-    from mnbayes.cards.card import available_cards, load_card, overrides
+    from mnbayes.cards import overrides
+    from mnbayes.cards.card import available_cards, load_card
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.cards.prior_sets import joined_name
     from mnbayes.data.cohort import load_cohort

@@ -70,7 +70,8 @@ def cards_with_priors(
     """Cards with their priors overridden, what is overridden said on standard error."""
     from mnbayes.analyses.priors.terminal import say_priors
     from mnbayes.base.problems import gathered
-    from mnbayes.cards.card import available_cards, load_card, overrides
+    from mnbayes.cards import overrides
+    from mnbayes.cards.card import available_cards, load_card
 
     with gathered() as attempt:
         own = [attempt(load_card, each) for each in names or available_cards()]
