@@ -24,15 +24,7 @@ import mnbayes
 from mnbayes import pipeline, report
 from mnbayes.analyses.comparison.figure import main_differences
 from mnbayes.analyses.comparison.files import every_number
-from mnbayes.analyses.comparison.history import (
-    EarlierRun,
-    History,
-    earlier_runs,
-    post_hoc_sentences,
-    record,
-)
 from mnbayes.analyses.comparison.inputs import compare_priors, compare_settings
-from mnbayes.analyses.comparison.reported import COLUMNS, KEYS, estimate_errors, reported_numbers
 from mnbayes.analyses.comparison.runs import (
     BEYOND,
     Comparison,
@@ -42,9 +34,9 @@ from mnbayes.analyses.comparison.runs import (
     main_numbers,
 )
 from mnbayes.analyses.comparison.section import difference as report_difference
-from mnbayes.analyses.comparison.stored_run import load_run, stored
 from mnbayes.analyses.comparison.words import difference, label, units, value
-from mnbayes.answers.results import Result, summarise
+from mnbayes.answers.reported import COLUMNS, KEYS, estimate_errors, reported_numbers
+from mnbayes.answers.result import Result, summarise
 from mnbayes.base.problems import InputError
 from mnbayes.base.resources import embedded_cohort
 from mnbayes.cards.card import load_card
@@ -57,9 +49,17 @@ from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
 from mnbayes.pipeline import Job, Worked, run_job
 from mnbayes.report.render import environment
+from mnbayes.run.history import (
+    EarlierRun,
+    History,
+    earlier_runs,
+    post_hoc_sentences,
+    record,
+)
 from mnbayes.run.manifest import manifest
 from mnbayes.run.outputs import MANIFEST, write_run
 from mnbayes.run.run import Run
+from mnbayes.run.stored_run import load_run, stored
 
 GOOD = Diagnostics(0, 1.001, 900.0, 800.0, 0.9, ())
 BAD = Diagnostics(3, 1.2, 90.0, 80.0, 0.9, ("3 divergent transitions",))

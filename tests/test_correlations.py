@@ -29,7 +29,7 @@ from mnbayes.analyses.correlations.table import (
     pair_draws,
     pairs,
 )
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.cards.card import load_card
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import MARKERS

@@ -6,7 +6,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from mnbayes.analyses.priors.elicit import elicit, read_prior_belief
 from mnbayes.analyses.priors.elicit_command import elicit_prior
 from mnbayes.analyses.priors.elicit_terminal import density_rows, show_elicitation
 from mnbayes.analyses.priors.figure import elicited_prior
@@ -14,6 +13,7 @@ from mnbayes.base.problems import InputError
 from mnbayes.cards import families as priors
 from mnbayes.cards.beliefs import Belief, BeliefError, Quantity, parse_belief
 from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.elicit import elicit, read_prior_belief
 
 RATIO = Quantity("change_mean", "change")
 LEVEL = Quantity("baseline_mean", "level", "g/24h")

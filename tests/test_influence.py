@@ -31,7 +31,7 @@ from mnbayes.analyses.influence.refits import (
     without,
 )
 from mnbayes.analyses.influence.section import influence_of
-from mnbayes.answers.results import Result, summarise
+from mnbayes.answers.result import Result, summarise
 from mnbayes.base import workers
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.card import Card, load_card

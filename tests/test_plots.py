@@ -21,7 +21,7 @@ from mnbayes.analyses.results.parameters import density, prior_posterior, scalar
 from mnbayes.analyses.results.ranks import band, correlation_time, rank_differences, ranks
 from mnbayes.analyses.results.responses_figure import response_probabilities, segments
 from mnbayes.analyses.results.trajectories import trajectories
-from mnbayes.answers.results import Result, summarise
+from mnbayes.answers.result import Result, summarise
 from mnbayes.base.resources import models_folder
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import load_definitions

@@ -16,9 +16,9 @@ from test_longitudinal import structured
 from mnbayes.cards import families as priors
 from mnbayes.cards.card import Card, available_cards, load_card
 from mnbayes.data.observations import Observations, observations
-from mnbayes.inference.densities import Density
 from mnbayes.models.density import has_density, longitudinal_density
 from mnbayes.numerics import posterior
+from mnbayes.numerics.density import Density
 from mnbayes.numerics.groups import Floats
 from mnbayes.numerics.serial_posterior import serial_function
 

@@ -34,7 +34,13 @@ from mnbayes.analyses.sensitivity.section import (
     power_scaling_of,
     power_scalings,
 )
-from mnbayes.analyses.sensitivity.weights import (
+from mnbayes.answers.result import Result, summarise
+from mnbayes.cards.card import Card, load_card, restore_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.data.observations import Observations, observations
+from mnbayes.inference.diagnostics import Diagnostics
+from mnbayes.inference.fit import Fit, Sampling
+from mnbayes.inference.importance_weights import (
     highest_khat,
     near_weights,
     scaled_weights,
@@ -42,12 +48,6 @@ from mnbayes.analyses.sensitivity.weights import (
     weighted_mean,
     weighted_median,
 )
-from mnbayes.answers.results import Result, summarise
-from mnbayes.cards.card import Card, load_card, restore_card
-from mnbayes.cards.definitions import load_definitions
-from mnbayes.data.observations import Observations, observations
-from mnbayes.inference.diagnostics import Diagnostics
-from mnbayes.inference.fit import Fit, Sampling
 from mnbayes.run.run import Run
 
 type Array = NDArray[np.float64]

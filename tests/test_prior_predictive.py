@@ -24,7 +24,7 @@ from mnbayes.analyses.priors.predictive import (
     response_table,
 )
 from mnbayes.analyses.priors.section import consequences, limits_table, prior_sets
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError
 from mnbayes.base.resources import models_folder, physiological_limits_file
 from mnbayes.cards.card import Card, available_cards, load_card

@@ -13,7 +13,6 @@ import pytest
 import xarray as xr
 
 import mnbayes.analyses.published.fit as fit_module
-from mnbayes.analyses.comparison.stored_run import load_run, stored
 from mnbayes.analyses.published.card import load_published_card, override_published
 from mnbayes.analyses.published.categories import shares
 from mnbayes.analyses.published.command import parse_readings, run_published
@@ -32,7 +31,7 @@ from mnbayes.analyses.published.specifications import brought_cards, distinct, s
 from mnbayes.analyses.published.terminal import say_published
 from mnbayes.answers.change import ESTIMATE_COLUMNS
 from mnbayes.answers.probability_tables import POPULATION_COLUMNS, PROBABILITY_COLUMNS
-from mnbayes.answers.results import summarise
+from mnbayes.answers.result import summarise
 from mnbayes.base.problems import InputError
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.cohort import Cohort
@@ -40,6 +39,7 @@ from mnbayes.inference.fit import Fit
 from mnbayes.inference.sampling import Sampling
 from mnbayes.run.outputs import write_run
 from mnbayes.run.run import Run
+from mnbayes.run.stored_run import load_run, stored
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "invented-paper.toml"
 CARD, DEFINITIONS = load_published_card(), load_definitions()

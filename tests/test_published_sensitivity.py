@@ -22,9 +22,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from mnbayes.analyses.sensitivity.decisions import conclusion, flip
 from mnbayes.analyses.sensitivity.power_scaling import CONFLICT, NONE, diagnose
-from mnbayes.analyses.sensitivity.weights import (
+from mnbayes.answers.conclusions import conclusion, flip
+from mnbayes.inference.importance_weights import (
     near_weights,
     scaled_weights,
     sensitivity,

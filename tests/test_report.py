@@ -13,10 +13,11 @@ import pytest
 import xarray as xr
 from trees import make_tree
 
-from mnbayes.analyses.results.changes_section import fall_errors
+from mnbayes.analyses.method.tables import computation_table
+from mnbayes.analyses.provenance.tables import measurement_table, value_text
 from mnbayes.analyses.results.checks_section import coverage_table
-from mnbayes.analyses.results.responses_section import not_measured
-from mnbayes.answers.results import Result, summarise
+from mnbayes.analyses.summary.summary import summarise_run
+from mnbayes.answers.result import Result, summarise
 from mnbayes.base.problems import Problem
 from mnbayes.base.resources import embedded_cohort, models_folder
 from mnbayes.cards.card import Card, Structure, load_card
@@ -33,11 +34,9 @@ from mnbayes.report.kit.dominance import (
     ratio_dominated,
 )
 from mnbayes.report.kit.pictures import embed
+from mnbayes.report.kit.results import fall_errors, not_measured
 from mnbayes.report.kit.tables import Spanned, great, records
 from mnbayes.report.kit.wording import QUANTITIES, level, listed, moved, percent, points
-from mnbayes.report.listing import measurement_table, value_text
-from mnbayes.report.methods import computation_table
-from mnbayes.report.summary import summarise_run
 from mnbayes.run.run import Run
 
 PNG = b"\x89PNG\r\n\x1a\n not really"

@@ -24,7 +24,7 @@ from trees import default_hyper, make_tree
 from typer.testing import CliRunner
 
 from mnbayes.analyses.sensitivity import command, multiverse
-from mnbayes.analyses.sensitivity.decisions import base_of, concluded, conclusion, flip, flips
+from mnbayes.analyses.sensitivity.decisions import base_of, flips
 from mnbayes.analyses.sensitivity.figure import specification_curve
 from mnbayes.analyses.sensitivity.multiverse import NUMBERS, Multiverse, run_multiverse
 from mnbayes.analyses.sensitivity.specifications import (
@@ -37,6 +37,7 @@ from mnbayes.analyses.sensitivity.specifications import (
 )
 from mnbayes.analyses.sensitivity.words import covered, flip_sentences, range_of
 from mnbayes.answers.answer_table import KEYS
+from mnbayes.answers.conclusions import concluded, conclusion, flip
 from mnbayes.base import workers
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.card import Card, load_card

@@ -18,13 +18,6 @@ from trees import default_hyper, make_tree
 
 from mnbayes.analyses.lymphocytes.cd4_cd8 import CD4_CD8_COLUMNS, cd4_cd8_table
 from mnbayes.analyses.lymphocytes.figure import subset_forest, subset_ranks
-from mnbayes.analyses.lymphocytes.reference_ranges import (
-    COLUMNS,
-    ReferenceRange,
-    placed,
-    read_reference_ranges,
-    reference_ranges,
-)
 from mnbayes.analyses.lymphocytes.section import OVERLAP, subset_model, subsets, what_moved
 from mnbayes.analyses.lymphocytes.subset_tables import (
     forest_spanned,
@@ -45,9 +38,16 @@ from mnbayes.analyses.lymphocytes.subsets import (
 )
 from mnbayes.analyses.results.trajectories import trajectories
 from mnbayes.answers.change import estimates
-from mnbayes.answers.results import Result, summarise
+from mnbayes.answers.result import Result, summarise
 from mnbayes.base.problems import InputError
 from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.reference_ranges import (
+    COLUMNS,
+    ReferenceRange,
+    placed,
+    read_reference_ranges,
+    reference_ranges,
+)
 from mnbayes.data.units import UnitError, conversion
 from mnbayes.report.gallery import all_figures
 from mnbayes.report.kit.wording import in_text, moved

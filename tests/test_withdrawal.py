@@ -27,7 +27,7 @@ from mnbayes.analyses.withdrawal.section import withdrawals
 from mnbayes.analyses.withdrawal.tipping import POINT_COLUMNS, crossing, tipping
 from mnbayes.analyses.withdrawal.unseen import Outcome, WithdrawalDraws, withdrawal_draws
 from mnbayes.analyses.withdrawal.words import times
-from mnbayes.answers.results import summarise
+from mnbayes.answers.result import summarise
 from mnbayes.base.problems import InputError
 from mnbayes.base.resources import models_folder
 from mnbayes.cards.card import load_card

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from mnbayes.analyses.withdrawal.strategies import (
         register_withdrawal_strategy as register_withdrawal_strategy,
     )
-    from mnbayes.answers.results import Result as Result
-    from mnbayes.answers.results import summarise as summarise
+    from mnbayes.answers.result import Result as Result
+    from mnbayes.answers.result import summarise as summarise
     from mnbayes.base.problems import InputError as InputError
     from mnbayes.base.problems import Problem as Problem
     from mnbayes.base.resources import embedded_cohort as embedded_cohort

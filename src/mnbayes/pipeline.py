@@ -13,10 +13,9 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from mnbayes.analyses.comparison.history import earlier_runs, record
 from mnbayes.analyses.influence.refits import influence_table, patients_to_leave_out, refit_without
 from mnbayes.analyses.lymphocytes.alone import alone
-from mnbayes.answers.results import Result, summarise
+from mnbayes.answers.result import Result, summarise
 from mnbayes.base.workers import News, side_by_side
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
@@ -25,6 +24,7 @@ from mnbayes.data.cohort import Cohort
 from mnbayes.data.observations import observations
 from mnbayes.evidence import NAMES, HistoricalJob, PublishedJob
 from mnbayes.inference.fit import Sampling, fit
+from mnbayes.run.history import earlier_runs, record
 from mnbayes.run.manifest import beside_manifest, manifest
 from mnbayes.run.outputs import write_run, write_tree
 from mnbayes.run.run import Run

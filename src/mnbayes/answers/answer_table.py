@@ -10,9 +10,9 @@ from dataclasses import replace
 import pandas as pd
 import xarray as xr
 
-from mnbayes.analyses.comparison.reported import estimate_errors
 from mnbayes.answers.change import estimates
 from mnbayes.answers.probability_tables import population_table, probability_table
+from mnbayes.answers.reported import estimate_errors
 from mnbayes.answers.response_draws import ResponseDraws, response_draws
 from mnbayes.base.labelled import array
 from mnbayes.cards.definitions import Definitions

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mnbayes.analyses.priors.elicit import read_prior_belief
 from mnbayes.base.problems import Problem, quoted
 from mnbayes.cards import families as priors
 from mnbayes.cards.beliefs import BeliefError
 from mnbayes.cards.card import PARAMETERS, SHARED, quantity
+from mnbayes.cards.elicit import read_prior_belief
 from mnbayes.data.markers import MARKERS
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnbayes.analyses.priors.elicit import read_prior_belief
-from mnbayes.analyses.published import names as published
 from mnbayes.base.problems import InputError, Problem, did_you_mean, quoted
 from mnbayes.cards import families as priors
+from mnbayes.cards import published_parameters as published
 from mnbayes.cards.beliefs import BeliefError, Quantity
 from mnbayes.cards.card import PARAMETERS, SHARED, Card, prior_name, quantity, restore_card
 from mnbayes.cards.card_beliefs import belief_problem
+from mnbayes.cards.elicit import read_prior_belief
 from mnbayes.cards.prior_sets import (
     Change,
     PriorSet,

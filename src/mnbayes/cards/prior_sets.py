@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mnbayes.analyses.published import names as published
 from mnbayes.base.problems import InputError, Problem, did_you_mean, gathered, quoted
 from mnbayes.base.resources import models_folder
 from mnbayes.base.toml_files import read_toml
+from mnbayes.cards import published_parameters as published
 from mnbayes.cards.card import PARAMETERS, SHARED
 
 _TEXTS = ("name", "title", "why", "source")

@@ -69,12 +69,13 @@ def withdrawal(
         find_strategy,
         withdrawal_strategies,
     )
+    from mnbayes.run.history import newest_run
 
     if out is not None:
         command.check_folder(out)
     names = strategy or [item.name for item in withdrawal_strategies()]
     chosen = [delta_strategy(delta) if n == "delta" else find_strategy(n) for n in names]
-    folder = run if run is not None else command.newest_run()
+    folder = run if run is not None else newest_run()
     stored, definitions, synthetic = command.from_run(folder, model or [], chosen, delta_max)
     command.say(stored, synthetic)
     if out is not None:

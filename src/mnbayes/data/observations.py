@@ -6,16 +6,47 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from mnbayes.base.problems import InputError, Problem
-from mnbayes.cards.card import Card
 from mnbayes.data.cohort import Cohort
 from mnbayes.numerics.groups import Floats, Groups, group_patients
+
+
+class Shape(Protocol):
+    """What of a model's structure decides how measurements are arranged."""
+
+    @property
+    def residual(self) -> str:
+        """Family of the residuals."""
+
+    @property
+    def correlation(self) -> str:
+        """Which patient effects are correlated."""
+
+    @property
+    def covariate(self) -> str:
+        """Column of the patients' table; blank for none."""
+
+
+class ModelNeeds(Protocol):
+    """What a model asks of a cohort: a card has all of it."""
+
+    @property
+    def name(self) -> str:
+        """Name of the model, for messages."""
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """Markers, in the model's order."""
+
+    @property
+    def structure(self) -> Shape:
+        """The model's structure."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +113,7 @@ class Observations:
         )
 
 
-def _left_out(card: Card, cohort: Cohort) -> tuple[str, ...]:
+def _left_out(card: ModelNeeds, cohort: Cohort) -> tuple[str, ...]:
     counts = Counter(cohort.measurements["marker"].tolist())
     rows = [
         f"{count} of {marker}" for marker, count in counts.items() if marker not in card.markers
@@ -92,7 +123,7 @@ def _left_out(card: Card, cohort: Cohort) -> tuple[str, ...]:
     return (f"Rows of markers that the model {card.name} does not use: {', '.join(rows)}.",)
 
 
-def _covariate(card: Card, cohort: Cohort) -> Floats:
+def _covariate(card: ModelNeeds, cohort: Cohort) -> Floats:
     name = card.structure.covariate
     if not name:
         return np.zeros(len(cohort.patients))
@@ -127,7 +158,7 @@ def _places(column: pd.Series[Any], labels: Sequence[object]) -> NDArray[np.int6
     return np.array([place[value] for value in column.tolist()], dtype=np.int64)
 
 
-def observations(card: Card, cohort: Cohort) -> Observations:
+def observations(card: ModelNeeds, cohort: Cohort) -> Observations:
     """Arrange a cohort for a card's model.
 
     Raises

@@ -8,8 +8,8 @@ import numpy as np
 
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
-from mnbayes.inference.densities import Density
 from mnbayes.models.gaussian_effects import draw_gaussian_effects
+from mnbayes.numerics.density import Density
 from mnbayes.numerics.groups import Floats
 
 

@@ -8,7 +8,6 @@ one array, so that nothing is compiled for new ones either.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,7 +16,7 @@ import numba as nb
 import numpy as np
 
 from mnbayes.numerics.c_signature import SIGNATURE as SIGNATURE
-from mnbayes.numerics.groups import Floats
+from mnbayes.numerics.density import Density
 
 #: Signature of nutpie's function from a point to what it stores: here the point itself.
 _EXPAND = nb.types.int64(
@@ -27,32 +26,6 @@ _EXPAND = nb.types.int64(
     nb.types.CPointer(nb.types.double),
     nb.types.voidptr,
 )
-
-
-@dataclass(frozen=True)
-class Density:
-    """Log density of a posterior on unconstrained space, with its data.
-
-    Attributes
-    ----------
-    dimension : int
-        Number of unconstrained coordinates.
-    address : int
-        Of the compiled function, whose signature is :data:`SIGNATURE`: ``cfunc.address``.
-    data : array, shape (n,)
-        What the function reads; ``data[0]`` is ``n``.
-    expand : callable
-        Takes draws, shape (draw, dimension); returns the model's random variables by name, the
-        draw on the first axis.
-    value_address : int
-        Of a function that leaves the gradient alone, or the same again.
-    """
-
-    dimension: int
-    address: int
-    data: Floats
-    expand: Callable[[Floats], dict[str, Floats]]
-    value_address: int = 0
 
 
 @nb.cfunc(_EXPAND, cache=True)

@@ -18,12 +18,13 @@ from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.card import Card
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.observations import Observations, observations
-from mnbayes.inference.densities import Density, nutpie_model
+from mnbayes.inference.densities import nutpie_model
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
 from mnbayes.inference.sampling import Sampling as Sampling
 from mnbayes.inference.sampling import sample
 from mnbayes.inference.traces import Sampled
 from mnbayes.models.density import has_density, longitudinal_density
+from mnbayes.numerics.density import Density
 from mnbayes.numerics.groups import Floats
 
 #: Called with a stage (``compiling``, ``sampling``, ``retrying``, ``predicting``), the

@@ -12,8 +12,8 @@ import numpy as np
 
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
-from mnbayes.inference.densities import Density
 from mnbayes.models.longitudinal import FIXED
+from mnbayes.numerics.density import Density
 from mnbayes.numerics.effect_draws import draw_effects
 from mnbayes.numerics.groups import Floats
 

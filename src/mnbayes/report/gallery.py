@@ -24,7 +24,7 @@ from mnbayes.analyses.results.responses_figure import response_probabilities
 from mnbayes.analyses.results.trajectories import trajectories
 from mnbayes.analyses.sensitivity.figure import power_scaling
 from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.cards.definitions import Definitions
 from mnbayes.report.kit.canvas import Canvas
 

@@ -19,31 +19,31 @@ from mnbayes.analyses.design.section import decision_section
 from mnbayes.analyses.influence.section import influences
 from mnbayes.analyses.lymphocytes.section import OVERLAP, subsets, what_moved
 from mnbayes.analyses.lymphocytes.subset_tables import reference_sources, reference_table
-from mnbayes.analyses.priors import section as prior_predictive
-from mnbayes.analyses.regression.section import regression
-from mnbayes.analyses.results.changes_section import best_table, change_table, last_week
-from mnbayes.analyses.results.checks_section import coverage_table
-from mnbayes.analyses.results.responses_section import (
-    course_table,
-    evaluable,
-    group_table,
-    not_measured,
-    patient_table,
+from mnbayes.analyses.method import tables as methods
+from mnbayes.analyses.participants.tables import (
+    evaluable_table,
+    flow_sentences,
+    is_embedded,
+    rate_tables,
 )
+from mnbayes.analyses.priors import section as prior_predictive
+from mnbayes.analyses.provenance.tables import measurement_table, patients_table
+from mnbayes.analyses.regression.section import regression
+from mnbayes.analyses.results.changes_section import best_table, change_table
+from mnbayes.analyses.results.checks_section import coverage_table
+from mnbayes.analyses.results.responses_section import course_table, group_table, patient_table
 from mnbayes.analyses.safety.section import safety
 from mnbayes.analyses.sensitivity.power_scaling import THRESHOLD
 from mnbayes.analyses.sensitivity.section import multiverse_command, power_scalings
+from mnbayes.analyses.summary.overturn import overturns
+from mnbayes.analyses.summary.summary import summarise_run
 from mnbayes.analyses.withdrawal.section import withdrawals
-from mnbayes.answers.results import Result
-from mnbayes.report import methods
+from mnbayes.answers.result import Result
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import RULE
 from mnbayes.report.kit.pictures import Picture, embed
+from mnbayes.report.kit.results import evaluable, last_week, not_measured
 from mnbayes.report.kit.tables import Table, great, plain
-from mnbayes.report.listing import measurement_table, patients_table
-from mnbayes.report.overturn import overturns
-from mnbayes.report.participants import evaluable_table, flow_sentences, is_embedded, rate_tables
-from mnbayes.report.summary import summarise_run
 from mnbayes.run.run import Run
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from mnbayes.answers.response_draws import PROTEIN
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.workers import News
 from mnbayes.cards.card import Card, prior_name

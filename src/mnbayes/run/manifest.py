@@ -8,7 +8,7 @@ from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.data.cohort import Cohort

@@ -188,3 +188,18 @@ def write_run(
             (place / "report.html").write_text(report, encoding="utf-8")
         text = json.dumps(run.manifest, indent=2, ensure_ascii=False)
         (place / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def file_name_problems(endings: Mapping[str, tuple[Path | None, str]]) -> list[Problem]:
+    """Files that a user asks for under a name of another kind.
+
+    Parameters
+    ----------
+    endings : mapping
+        Option to the path, if one was given, and the ending it must have.
+    """
+    return [
+        Problem(option, None, None, str(path), f"a file name in {ending}")
+        for option, (path, ending) in endings.items()
+        if path is not None and (path.suffix.lower() != ending or path.is_dir())
+    ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
 

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.analyses.comparison import words
-from mnbayes.analyses.comparison.reported import KEYS
 from mnbayes.analyses.comparison.runs import BEYOND, Comparison, largest, main_numbers
+from mnbayes.answers.reported import KEYS
 from mnbayes.report.kit import style
 
 #: Most rows of the panel of probabilities.

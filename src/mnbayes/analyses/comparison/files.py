@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from mnbayes.analyses.comparison.reported import KEYS
 from mnbayes.analyses.comparison.runs import NUMBER_COLUMNS, Comparison
+from mnbayes.answers.reported import KEYS
 from mnbayes.base.problems import InputError, Problem
+from mnbayes.run.outputs import file_name_problems
 
 
 def check_names(out: Path | None, plot: Path | None) -> None:
@@ -18,10 +19,7 @@ def check_names(out: Path | None, plot: Path | None) -> None:
     ------
     InputError
     """
-    problems = []
-    for option, path, ending in (("--out", out, ".csv"), ("--plot", plot, ".png")):
-        if path is not None and (path.suffix.lower() != ending or path.is_dir()):
-            problems.append(Problem(option, None, None, str(path), f"a file name in {ending}"))
+    problems = file_name_problems({"--out": (out, ".csv"), "--plot": (plot, ".png")})
     if out is not None and out.is_file() and not _is_comparison(out):
         expected = "a new file, or one that holds a comparison"
         problems.append(Problem("--out", None, None, f"{out}, another table", expected))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from mnbayes.analyses.comparison.history import (
+from mnbayes.run.history import (
     data_hash,
     in_order,
     prior_texts,
@@ -16,7 +16,7 @@ from mnbayes.analyses.comparison.history import (
     same_value,
     when,
 )
-from mnbayes.analyses.comparison.stored_run import StoredRun, table_of
+from mnbayes.run.stored_run import StoredRun, table_of
 
 NOT_RECORDED = "not recorded"
 SETTING_COLUMNS = ("part", "item", "a", "b")

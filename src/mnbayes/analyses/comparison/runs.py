@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mnbayes.analyses.comparison.history import History, when
 from mnbayes.analyses.comparison.inputs import compare_priors, compare_settings, post_hoc_sentence
-from mnbayes.analyses.comparison.reported import KEYS, is_log, of_prior
-from mnbayes.analyses.comparison.stored_run import StoredRun, load_run, shown_name, stored
+from mnbayes.answers.reported import KEYS, is_log, of_prior
 from mnbayes.base.problems import InputError, gathered
+from mnbayes.run.history import History, when
 from mnbayes.run.run import Run
+from mnbayes.run.stored_run import StoredRun, load_run, shown_name, stored
 
 #: A difference beyond this many Monte Carlo errors is not noise. For normal errors one number in
 #: 16,000 exceeds it by chance, and a run reports thousands.
@@ -46,7 +46,7 @@ class Comparison:
         Columns ``model, parameter, marker, a, b``: priors that differ, in models of both runs.
     numbers : DataFrame
         Every number that both runs report, named by
-        :data:`mnbayes.analyses.comparison.reported.KEYS`.
+        :data:`mnbayes.answers.reported.KEYS`.
 
         - ``a``, ``b``: the two values;
         - ``scale``: ``log`` for ratios, whose ``difference`` is log(b) - log(a), ``plain`` for
@@ -92,7 +92,7 @@ def compare_numbers(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.
     Parameters
     ----------
     a, b : DataFrame
-        See :func:`mnbayes.analyses.comparison.reported.reported_numbers`.
+        See :func:`mnbayes.answers.reported.reported_numbers`.
 
     Returns
     -------
@@ -198,7 +198,7 @@ def with_previous(run: Run, folder: Path, history: History) -> Run:
     folder : Path
         Where it will be written.
     history : History
-        See :func:`mnbayes.analyses.comparison.history.earlier_runs`.
+        See :func:`mnbayes.run.history.earlier_runs`.
     """
     if history.previous is None:
         return run

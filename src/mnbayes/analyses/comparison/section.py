@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mnbayes.analyses.comparison import words
-from mnbayes.analyses.comparison.history import post_hoc_sentences, when
 from mnbayes.analyses.comparison.runs import BEYOND, Comparison, largest, main_numbers
-from mnbayes.analyses.comparison.stored_run import table_of
 from mnbayes.report.kit.tables import Table, records
+from mnbayes.run.history import post_hoc_sentences, when
 from mnbayes.run.run import Run
+from mnbayes.run.stored_run import table_of
 
 #: Most numbers in the report's table.
 SHOWN = 12

@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from mnbayes.analyses.comparison import words
-from mnbayes.analyses.comparison.history import post_hoc_sentences
 from mnbayes.analyses.comparison.runs import BEYOND, Comparison, largest, main_numbers
+from mnbayes.run.history import post_hoc_sentences
 
 #: Numbers shown unless all are asked for.
 SHOWN = 12

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from mnbayes.analyses.correlations.table import free_pairs, pair_draws
 from mnbayes.analyses.results.parameters import SHORT, density
 from mnbayes.answers.response_draws import PROTEIN
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import mcse, round_to_mcse
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import marks, style

@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from mnbayes.analyses.results.changes_section import prior_text
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.data.markers import URINE
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, interval_dominated, probability_dominated
+from mnbayes.report.kit.results import prior_text, shown
 from mnbayes.report.kit.tables import Spanned, great, records
 from mnbayes.report.kit.wording import PROTEIN, probability
-from mnbayes.report.summary import shown
 from mnbayes.run.run import Run
 
 _PARTS = ("median", "lower", "upper")

@@ -163,7 +163,7 @@ def run_design(
             raise InputError([Problem("--rule", None, None, "rules on ratios alone", expected)])
         plan = made
     else:
-        from mnbayes.analyses.withdrawal.command import newest_run
+        from mnbayes.run.history import newest_run
 
         folder = run if run is not None else newest_run()
         stored = stored_evidence(folder, model)

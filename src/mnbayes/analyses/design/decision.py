@@ -22,7 +22,7 @@ from mnbayes.base.problems import InputError
 from mnbayes.cards.definitions import Definitions
 
 if TYPE_CHECKING:
-    from mnbayes.answers.results import Result
+    from mnbayes.answers.result import Result
 
 type FloatArray = NDArray[np.float64]
 

@@ -20,7 +20,7 @@ from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.definitions import Definitions
 
 if TYPE_CHECKING:
-    from mnbayes.answers.results import Result
+    from mnbayes.answers.result import Result
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def stored_evidence(folder: Path, models: Sequence[str] = ()) -> StoredEvidence:
         If the folder holds no such run or models.
     """
     # Heavy: with the modules of a run come those that fit it.
-    from mnbayes.analyses.comparison.stored_run import read_manifest, read_numbers, table_of
+    from mnbayes.run.stored_run import read_manifest, read_numbers, table_of
 
     manifest = read_manifest(folder)
     definitions = _definitions(table_of(manifest, "definitions"))

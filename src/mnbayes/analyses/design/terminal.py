@@ -16,8 +16,8 @@ from mnbayes.analyses.design.decision import Decision
 from mnbayes.analyses.design.plan import Plan
 from mnbayes.analyses.design.simon import MOST
 from mnbayes.analyses.design.success import NEW, POOLED, main_rows
-from mnbayes.analyses.priors.terminal import say
 from mnbayes.base.montecarlo import round_to_mcse
+from mnbayes.report.kit.console import say
 from mnbayes.report.kit.tables import records
 
 _HANDLING = {

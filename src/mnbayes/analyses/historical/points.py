@@ -7,7 +7,7 @@ import numpy as np
 from mnbayes.analyses.historical.card import HistoricalCard
 from mnbayes.analyses.historical.density import CODES, c_function
 from mnbayes.analyses.historical.design import COVARIATES, Design, Floats
-from mnbayes.inference.densities import Density
+from mnbayes.numerics.density import Density
 
 
 def working_observations(data: Design) -> tuple[Floats, Floats]:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from mnbayes.analyses.historical.card import HistoricalCard
 from mnbayes.analyses.historical.design import COVARIATES, Design, Floats, covariates
 from mnbayes.analyses.historical.table import HistoricalTable
-from mnbayes.analyses.sensitivity.weights import weighted_mean, weighted_quantiles
 from mnbayes.answers.denominators import exact_interval
 from mnbayes.base.montecarlo import effective_draws, mcse
 from mnbayes.cards import families as priors
+from mnbayes.inference.importance_weights import weighted_mean, weighted_quantiles
 
 QUANTILES = (0.5, 0.025, 0.975)
 #: New studies simulated for each draw.

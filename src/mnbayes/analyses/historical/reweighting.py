@@ -21,9 +21,9 @@ from mnbayes.analyses.historical.design import COVARIATES, Design, Floats, desig
 from mnbayes.analyses.historical.points import packed_studies
 from mnbayes.analyses.historical.sampled import Posterior, sample_historical
 from mnbayes.analyses.historical.table import HistoricalTable
-from mnbayes.analyses.sensitivity.weights import trusted_weights
 from mnbayes.base.montecarlo import effective_draws
 from mnbayes.cards import families as priors
+from mnbayes.inference.importance_weights import trusted_weights
 from mnbayes.inference.sampling import Sampling
 
 #: Points of the quadrature over an effect.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mnbayes.analyses.historical import section_tables as tables
 from mnbayes.analyses.historical.fit import HistoricalResult
-from mnbayes.analyses.sensitivity.weights import MAX_SHAPE
+from mnbayes.inference.importance_weights import MAX_SHAPE
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.pictures import Picture
 from mnbayes.report.kit.tables import Table, records

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import marks, style

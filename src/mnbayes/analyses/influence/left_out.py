@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mnbayes.analyses.comparison.reported import MEDIAN_ERROR, TAIL_ERROR
-from mnbayes.analyses.results.changes_section import last_week
 from mnbayes.analyses.sensitivity import decisions
-from mnbayes.analyses.sensitivity.decisions import OWN, Estimate, Flip, Row, as_reported, crosses
-from mnbayes.answers.results import Result
+from mnbayes.answers.conclusions import OWN, Estimate, Flip, Row, as_reported, crosses
+from mnbayes.answers.reported import MEDIAN_ERROR, TAIL_ERROR
+from mnbayes.answers.result import Result
+from mnbayes.report.kit.results import last_week
 from mnbayes.report.kit.wording import percent, percent_range, probability, ratio_range
 
 #: A difference of fewer Monte Carlo standard errors may be chance. Two would be crossed by chance

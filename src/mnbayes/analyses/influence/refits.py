@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from mnbayes.answers.answer_table import KEYS, NUMBERS, refit_answers
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions

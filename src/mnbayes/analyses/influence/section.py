@@ -18,12 +18,11 @@ from mnbayes.analyses.influence.left_out import (
     number,
 )
 from mnbayes.analyses.influence.refits import measured_patients, why_none
-from mnbayes.analyses.results.changes_section import last_week, prior_text
-from mnbayes.analyses.results.responses_section import share_ends
-from mnbayes.analyses.sensitivity.decisions import Flip, Row
-from mnbayes.analyses.sensitivity.words import answer, heading, lines_text
-from mnbayes.answers.results import Result
+from mnbayes.answers.conclusions import Flip, Row
+from mnbayes.answers.result import Result
 from mnbayes.report.kit import wording
+from mnbayes.report.kit.answer_words import answer, heading, lines_text
+from mnbayes.report.kit.results import last_week, prior_text, share_ends
 from mnbayes.report.kit.tables import Table, records
 from mnbayes.report.kit.wording import percent_range, ratio_range
 from mnbayes.run.run import Run

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from mnbayes.analyses.lymphocytes.subsets import common_change
 from mnbayes.analyses.results.parameters import SHORT
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import marks, style

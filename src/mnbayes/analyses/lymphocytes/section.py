@@ -15,12 +15,11 @@ from mnbayes.analyses.lymphocytes.subset_tables import (
     ratio_text,
 )
 from mnbayes.analyses.lymphocytes.subsets import common_change
-from mnbayes.analyses.results.changes_section import prior_text
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.report.kit import wording
+from mnbayes.report.kit.results import prior_text, shown
 from mnbayes.report.kit.tables import Table, great, records
 from mnbayes.report.kit.wording import probability
-from mnbayes.report.summary import shown
 from mnbayes.run.run import Run
 
 OVERLAP = (

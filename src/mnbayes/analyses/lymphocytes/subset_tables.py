@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mnbayes.analyses.lymphocytes.reference_ranges import placed, reference_ranges
 from mnbayes.analyses.lymphocytes.subsets import SUBSETS
-from mnbayes.analyses.results.changes_section import prior_text
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.data.markers import MARKERS
+from mnbayes.data.reference_ranges import placed, reference_ranges
 from mnbayes.inference.diagnostics import MIN_ESS
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, ratio_dominated
+from mnbayes.report.kit.results import prior_text
 from mnbayes.report.kit.tables import Spanned, Table, records
 from mnbayes.report.kit.wording import probability
 from mnbayes.run.run import Run

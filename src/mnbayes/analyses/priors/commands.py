@@ -7,8 +7,10 @@ from pathlib import Path
 
 from mnbayes.analyses.priors.elicit_command import Elicitation
 from mnbayes.analyses.priors.predictive import WEEKS, PriorPredictive, prior_predictive
+from mnbayes.base.problems import InputError
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import load_definitions
+from mnbayes.run.outputs import file_name_problems
 
 
 def check_plot(path: Path | None) -> None:
@@ -18,10 +20,8 @@ def check_plot(path: Path | None) -> None:
     ------
     InputError
     """
-    if path is not None:
-        from mnbayes.analyses.comparison.files import check_names
-
-        check_names(None, path)
+    if problems := file_name_problems({"--plot": (path, ".png")}):
+        raise InputError(problems)
 
 
 def predict(

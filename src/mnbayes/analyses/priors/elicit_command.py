@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnbayes.analyses.priors.elicit import Elicited, read_prior_belief
 from mnbayes.analyses.priors.predictive import PriorPredictive, prior_predictive
 from mnbayes.cards.card import (
     SHARED,
@@ -18,6 +17,7 @@ from mnbayes.cards.card import (
     quantity,
 )
 from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.elicit import Elicited, read_prior_belief
 from mnbayes.cards.overrides import Change, apply_changes
 from mnbayes.cards.prior_sets import load_prior_sets
 

@@ -9,16 +9,10 @@ from rich.table import Table
 
 from mnbayes.analyses.priors.elicit_command import Elicitation
 from mnbayes.analyses.priors.predictive import ALBUMIN, PROTEIN, PriorPredictive
-from mnbayes.analyses.priors.terminal import (
-    CATEGORIES,
-    interval,
-    number,
-    say,
-    say_implausible,
-    share,
-)
+from mnbayes.analyses.priors.terminal import CATEGORIES, interval, number, say_implausible, share
 from mnbayes.cards import families as priors
 from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit.console import say
 
 #: Rows and columns of the density.
 ROWS, WIDTH = 13, 44

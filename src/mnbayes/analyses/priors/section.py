@@ -13,7 +13,7 @@ from mnbayes.analyses.priors.predictive import (
     PriorPredictive,
     prior_predictive,
 )
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording

@@ -16,6 +16,7 @@ from mnbayes.cards.card import Card
 from mnbayes.cards.overrides import applies_to
 from mnbayes.cards.prior_sets import Change, PriorSet, available_prior_sets, load_prior_set
 from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit.console import say
 
 #: Categories of response in words, the most informative first.
 CATEGORIES = {
@@ -24,11 +25,6 @@ CATEGORIES = {
     "remission": "remission",
     "effective": "effective",
 }
-
-
-def say(console: Console, text: str, style: str = "") -> None:
-    """Print a text as it is."""
-    console.print(escape(text), highlight=False, style=style)
 
 
 def say_priors(

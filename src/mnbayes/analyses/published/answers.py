@@ -14,11 +14,11 @@ from scipy.special import ndtr
 
 from mnbayes.analyses.published.card import PublishedCard
 from mnbayes.analyses.published.readings import Evidence
-from mnbayes.analyses.sensitivity.weights import trusted_weights, weighted_mean, weighted_quantiles
 from mnbayes.answers.change import QUANTILES
 from mnbayes.base.montecarlo import effective_draws, mcse
 from mnbayes.cards import families as priors
 from mnbayes.cards.card import PriorSpec
+from mnbayes.inference.importance_weights import trusted_weights, weighted_mean, weighted_quantiles
 from mnbayes.numerics.groups import Floats
 
 #: Statement about the typical patient to the log ratio it must be below.

@@ -10,8 +10,6 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mnbayes.analyses.priors.elicit import read_prior_belief
-from mnbayes.analyses.published.names import NAMES, PARAMETERS, SHARES
 from mnbayes.analyses.published.readings import Readings
 from mnbayes.base.problems import InputError, Problem, did_you_mean, quoted
 from mnbayes.base.resources import models_folder
@@ -20,8 +18,10 @@ from mnbayes.cards import families as priors
 from mnbayes.cards.beliefs import BeliefError, Quantity
 from mnbayes.cards.card import PriorSpec
 from mnbayes.cards.card_beliefs import belief_problem
+from mnbayes.cards.elicit import read_prior_belief
 from mnbayes.cards.overrides import merge_prior
 from mnbayes.cards.prior_sets import Change, PriorSet
+from mnbayes.cards.published_parameters import NAMES, PARAMETERS, SHARES
 
 #: Disjoint categories, best first; "effective" is effective without remission here.
 PARTS = ("complete", "partial", "effective", "none")
@@ -65,7 +65,7 @@ class PublishedCard(BaseModel):
     name, title : str
     readings : Readings
     prior : dict
-        :data:`mnbayes.analyses.published.names.PARAMETERS` to prior.
+        :data:`mnbayes.cards.published_parameters.PARAMETERS` to prior.
     shares : Shares
     """
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mnbayes.inference.densities import Density
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
 from mnbayes.inference.sampling import Sampling
+from mnbayes.numerics.density import Density
 from mnbayes.numerics.groups import Floats
 
 

@@ -17,11 +17,11 @@ from mnbayes.analyses.published.answers import NEXT, TYPICAL, Answer, loglik
 from mnbayes.analyses.published.card import PublishedCard
 from mnbayes.analyses.published.fitting import Part
 from mnbayes.analyses.published.readings import Evidence
-from mnbayes.analyses.sensitivity.weights import weighted_quantiles
 from mnbayes.answers.change import QUANTILES
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards import families as priors
 from mnbayes.inference.diagnostics import diagnose, parameter_table
+from mnbayes.inference.importance_weights import weighted_quantiles
 from mnbayes.inference.sampling import Sampling
 from mnbayes.numerics.groups import Floats
 

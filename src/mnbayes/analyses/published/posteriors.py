@@ -8,7 +8,7 @@ from mnbayes.analyses.published import density
 from mnbayes.analyses.published.card import PublishedCard
 from mnbayes.analyses.published.readings import Evidence
 from mnbayes.cards.families import FAMILIES
-from mnbayes.inference.densities import Density
+from mnbayes.numerics.density import Density
 from mnbayes.numerics.groups import Floats
 
 #: Gauss-Legendre nodes of the integral over noise or change; :mod:`.density`.

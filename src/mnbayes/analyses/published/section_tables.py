@@ -10,11 +10,11 @@ import pandas as pd
 
 from mnbayes.analyses.published.card import Shares
 from mnbayes.analyses.published.counts import outcome_counts
-from mnbayes.analyses.published.names import SHARES
 from mnbayes.analyses.published.readings import WORDS, bounds
 from mnbayes.analyses.published.result import SPECIFICATION, PublishedResult
 from mnbayes.analyses.published.statements import chance, gmr_text, rate
 from mnbayes.cards.card import PriorSpec
+from mnbayes.cards.published_parameters import SHARES
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.tables import Table, records
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from mnbayes.analyses.regression.bound import explaining_mean
 from mnbayes.answers.response_draws import PROTEIN
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
 

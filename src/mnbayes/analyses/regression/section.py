@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnbayes.analyses.regression.bound import explaining_mean
-from mnbayes.analyses.results.changes_section import last_week
 from mnbayes.report.kit import wording
+from mnbayes.report.kit.results import last_week, shown
 from mnbayes.report.kit.tables import Table
-from mnbayes.report.summary import shown
 from mnbayes.run.run import Run
 
 #: Reliabilities for which the population mean that explains everything is said in words.

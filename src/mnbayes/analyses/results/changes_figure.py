@@ -11,7 +11,7 @@ from mnbayes.report.kit import marks
 from mnbayes.report.kit import style
 from mnbayes.analyses.results.trajectories import Measured, measured
 from mnbayes.answers.response_draws import PROTEIN
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 
 #: Most percent above baseline that the waterfall shows; intervals beyond are cut, and say so.
 HIGHEST = 150.0

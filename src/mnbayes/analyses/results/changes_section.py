@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mnbayes.report.kit.results import prior_draws, prior_text, last_week, fall_errors
+
 import numpy as np
 import pandas as pd
 
@@ -12,46 +14,15 @@ from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, ratio_dominated
 from mnbayes.report.kit.tables import Spanned, Table, records
 from mnbayes.report.kit.wording import probability
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 
 
-def prior_draws(result: Result) -> int:
-    """Number of independent draws of the prior."""
-    sizes = result.fit.tree["prior"].sizes
-    return int(sizes["chain"] * sizes["draw"])
 
 
-def prior_text(result: Result, value: float) -> str:
-    """A probability under the prior alone, no digit finer than its Monte Carlo error."""
-    return probability(value, wording.independent_error(value, prior_draws(result)))
 
 
-def last_week(result: Result) -> float:
-    """The last visit of the model."""
-    return result.fit.observations.weeks[-1]
 
 
-def fall_errors(result: Result, marker: str) -> dict[float, dict[str, float]]:
-    """Monte Carlo standard errors of the probabilities of a fall.
-
-    Returns
-    -------
-    dict
-        Week to errors by name: ``p_fall``, ``p_fall_30``, ``p_fall_50``, and ``log_gmr``, the
-        error of the mean log ratio.
-    """
-    draws = result.fit.tree["posterior"].dataset["visit_change"].sel(marker=marker)
-    log_gmr = array(draws, "later_visit")
-    columns = {
-        "p_fall": mcse(log_gmr < 0, log_gmr),
-        "p_fall_30": mcse(log_gmr <= np.log(0.7), log_gmr),
-        "p_fall_50": mcse(log_gmr <= np.log(0.5), log_gmr),
-        "log_gmr": mcse(log_gmr),
-    }
-    return {
-        float(week): {name: float(values[i]) for name, values in columns.items()}
-        for i, week in enumerate(array(draws["later_visit"]))
-    }
 
 
 def change_table(result: Result, marker: str, slug: str) -> Spanned:

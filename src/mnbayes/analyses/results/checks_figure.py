@@ -10,7 +10,7 @@ from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import marks
 from mnbayes.report.kit import style
 from mnbayes.analyses.results.trajectories import draw_interval, measured
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 
 
 def inside(

@@ -7,7 +7,7 @@ import numpy as np
 from mnbayes.base.labelled import array
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit.tables import Table
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 
 
 def coverage_table(result: Result) -> Table:

@@ -12,7 +12,7 @@ from mnbayes.report.kit import marks
 from mnbayes.report.kit import style
 from mnbayes.analyses.results.parameters import PER_MARKER, PER_MODEL, SHORT, Scalar
 from mnbayes.report.kit.style import FloatArray
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 
 #: Ends of the 95 % equal-tailed interval, and the median.
 QUANTILES = (0.025, 0.5, 0.975)

@@ -14,7 +14,7 @@ from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import marks
 from mnbayes.report.kit import style
 from mnbayes.report.kit.style import FloatArray
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 
 #: With more parameters than this their densities give way to intervals, one row a marker.
 MOST_PANELS = 18

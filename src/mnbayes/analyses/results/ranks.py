@@ -10,7 +10,7 @@ from mnbayes.report.kit import marks
 from mnbayes.report.kit import style
 from mnbayes.analyses.results.parameters import scalars
 from mnbayes.report.kit.style import FloatArray
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 
 CHAINS: tuple[tuple[str, style.Dash], ...] = (
     (style.BLUE, "-"), (style.ORANGE, "--"), (style.GREEN, "-."), (style.PURPLE, ":"),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from mnbayes.cards.definitions import CATEGORIES
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.report.kit import style
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 
 #: Segment to label, colour and hatch, best response first.
 SEGMENTS: dict[str, tuple[str, str, str]] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mnbayes.report.kit.results import not_measured, rows_of, by_patient, share_ends, evaluable
+
 from typing import Any
 
 import numpy as np
@@ -9,51 +11,19 @@ import pandas as pd
 
 from mnbayes.cards.definitions import CATEGORIES
 from mnbayes.report.kit import wording
-from mnbayes.analyses.results.changes_section import prior_text
+from mnbayes.report.kit.results import prior_text
 from mnbayes.report.kit.dominance import TAG, interval_dominated, probability_dominated
 from mnbayes.report.kit.tables import Spanned, Table, records
 from mnbayes.report.kit.wording import CATEGORY_LABELS, probability
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 
 
-def not_measured(result: Result, week: float) -> dict[str, str]:
-    """Patients whose visit is predicted, with the reason: a marker of the model is missing."""
-    data = result.fit.observations
-    seen = data.observed[:, data.weeks.index(week)].all(axis=-1)
-    reasons = {}
-    for patient, complete, withdrew in zip(data.patients, seen, data.withdrew_week, strict=True):
-        if not complete:
-            gone = not np.isnan(withdrew) and withdrew <= week
-            reasons[patient] = (
-                f"withdrew in week {withdrew:g}" if gone else "not measured at this visit"
-            )
-    return reasons
 
 
-def rows_of(result: Result, quantity: str, week: float) -> list[dict[str, Any]]:
-    """Rows of one quantity at one visit."""
-    table = result.probabilities
-    return records(table[(table["quantity"] == quantity) & (table["week"] == week)])
 
 
-def by_patient(
-    result: Result, quantity: str, week: float, category: str
-) -> dict[str, dict[str, Any]]:
-    """Rows of one quantity, visit and category by patient, in the cohort's order."""
-    rows = rows_of(result, quantity, week)
-    return {str(row["patient"]): row for row in rows if row["category"] == category}
 
 
-def share_ends(result: Result, week: float, category: str) -> tuple[float, float, float, float]:
-    """Ends of the 95 % interval of the share of patients: posterior, then prior alone."""
-    table = result.population
-    row = records(table[(table["week"] == week) & (table["category"] == category)])[0]
-    lower, upper, prior_lower, prior_upper = (
-        float(row[f"share_{end}{suffix}"])
-        for suffix in ("", "_prior")
-        for end in ("lower", "upper")
-    )
-    return lower, upper, prior_lower, prior_upper
 
 
 def measured_categories(result: Result, week: float) -> dict[str, str]:
@@ -72,11 +42,6 @@ def measured_categories(result: Result, week: float) -> dict[str, str]:
     return found
 
 
-def evaluable(result: Result) -> tuple[str, ...]:
-    """Categories that this model can judge."""
-    if result.probabilities.empty:
-        return ()
-    return tuple(c for c in CATEGORIES if c not in result.not_evaluable)
 
 
 def patient_table(result: Result, category: str, week: float, slug: str) -> Spanned:

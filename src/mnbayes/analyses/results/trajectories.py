@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from mnbayes.cards.definitions import Definitions
 from mnbayes.base.labelled import array
-from mnbayes.analyses.lymphocytes.reference_ranges import ReferenceRange, reference_ranges
+from mnbayes.data.reference_ranges import ReferenceRange, reference_ranges
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import marks
 from mnbayes.report.kit import style
 from mnbayes.report.kit.style import FloatArray
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 
 #: Pale green, under the bands of the true level.
 REFERENCE = "#EAF5EF"

@@ -10,17 +10,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mnbayes.analyses.sensitivity.decisions import Row, as_reported, base_of
+from mnbayes.analyses.sensitivity.decisions import base_of
 from mnbayes.analyses.sensitivity.multiverse import Multiverse
 from mnbayes.analyses.sensitivity.words import (
     failed_sentences,
     flip_sentences,
-    heading,
-    number,
     range_of,
     specification,
 )
+from mnbayes.answers.conclusions import Row, as_reported
 from mnbayes.report.kit import wording
+from mnbayes.report.kit.answer_words import heading, number
 from mnbayes.report.kit.tables import records
 from mnbayes.report.kit.wording import probability
 from mnbayes.run.manifest import versions

@@ -10,10 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes.analyses.sensitivity.decisions import as_reported, base_of, concluded
+from mnbayes.analyses.sensitivity.decisions import base_of
 from mnbayes.analyses.sensitivity.multiverse import Multiverse
+from mnbayes.answers.conclusions import as_reported, concluded
 from mnbayes.answers.response_draws import PROTEIN
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import marks, style

@@ -14,7 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mnbayes.analyses.sensitivity.marginal_likelihood import marginal_loglik
-from mnbayes.analyses.sensitivity.weights import (
+from mnbayes.answers.response_draws import ResponseDraws
+from mnbayes.base.labelled import array, labels, typed
+from mnbayes.base.montecarlo import effective_draws
+from mnbayes.inference.fit import Fit
+from mnbayes.inference.importance_weights import (
     highest_khat,
     near_weights,
     scaled_weights,
@@ -22,10 +26,6 @@ from mnbayes.analyses.sensitivity.weights import (
     weighted_mean,
     weighted_median,
 )
-from mnbayes.answers.response_draws import ResponseDraws
-from mnbayes.base.labelled import array, labels, typed
-from mnbayes.base.montecarlo import effective_draws
-from mnbayes.inference.fit import Fit
 
 type FloatArray = NDArray[np.float64]
 type Weights = tuple[FloatArray, FloatArray]
@@ -149,7 +149,7 @@ def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) 
 
         - ``prior, value, mcse``: under the prior alone, given the data, and its error;
         - ``prior_sensitivity, likelihood_sensitivity``: see
-          :func:`mnbayes.analyses.sensitivity.weights.sensitivity`, of the quantity behind the
+          :func:`mnbayes.inference.importance_weights.sensitivity`, of the quantity behind the
           answer
           (the log ratio, or the share of patients), for all top-level priors together and for the
           likelihood of
@@ -159,7 +159,7 @@ def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) 
           most; blank where the priors hardly move it;
         - ``value_half, value_double``: the answer if the priors counted half or twice, with
           Monte Carlo error (blank for ratios) and the weights' Pareto shape; blank where that
-          is too high (:func:`mnbayes.analyses.sensitivity.weights.highest_khat`).
+          is too high (:func:`mnbayes.inference.importance_weights.highest_khat`).
     """
     shown = answers["kind"].isin(KINDS) & (answers["category"] != "none")
     table = answers[shown & (answers["week"] == fit.observations.weeks[-1])]

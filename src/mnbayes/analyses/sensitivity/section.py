@@ -8,23 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from mnbayes.analyses.results.changes_section import last_week, prior_text
-from mnbayes.analyses.sensitivity.decisions import CLOSE, as_reported, conclusion, flip
+from mnbayes.analyses.participants.tables import is_embedded
 from mnbayes.analyses.sensitivity.power_scaling import CONFLICT, POWERS, STRONG_PRIOR, THRESHOLD
-from mnbayes.analyses.sensitivity.weights import highest_khat
-from mnbayes.analyses.sensitivity.words import (
-    Row,
-    answer,
-    heading,
-    lines_text,
-    number,
-)
-from mnbayes.answers.results import Result
+from mnbayes.analyses.sensitivity.words import Row
+from mnbayes.answers.conclusions import CLOSE, as_reported, conclusion, flip
+from mnbayes.answers.result import Result
 from mnbayes.cards.card import available_cards
+from mnbayes.inference.importance_weights import highest_khat
 from mnbayes.report.kit import wording
+from mnbayes.report.kit.answer_words import answer, heading, lines_text, number
+from mnbayes.report.kit.results import last_week, prior_text
 from mnbayes.report.kit.tables import Table, records
 from mnbayes.report.kit.wording import PARAMETER_LABELS
-from mnbayes.report.participants import is_embedded
 from mnbayes.run.run import Run
 
 _COUNTS = {"half": "half", "double": "twice"}

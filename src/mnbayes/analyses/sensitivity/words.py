@@ -2,73 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mnbayes.analyses.sensitivity.decisions import (
-    CONCLUDED,
-    as_reported,
-    base_of,
-    flips,
-    specifications,
-)
-from mnbayes.analyses.sensitivity.decisions import (
-    Row as Row,  # the report's modules name it from here
-)
+from mnbayes.analyses.sensitivity.decisions import base_of, flips, specifications
 from mnbayes.analyses.sensitivity.multiverse import Multiverse
-from mnbayes.data.markers import MARKERS
-from mnbayes.report.kit import wording
+from mnbayes.answers.conclusions import CONCLUDED, as_reported
+from mnbayes.answers.conclusions import Row as Row
+from mnbayes.report.kit.answer_words import answer, lines_text, number
 from mnbayes.report.kit.tables import records
-from mnbayes.report.kit.wording import percent, probability
+from mnbayes.report.kit.wording import probability
 
-_CALLED = {
-    "complete": "complete remission",
-    "partial": "partial remission",
-    "remission": "remission",
-    "effective": "a response called effective",
-}
 _RESIDUALS = {"normal": "normal residuals", "student_t": "Student-t residuals"}
 #: Specifications named one by one in a sentence.
 NAMED = 4
-
-
-def answer(row: Row, benchmarks: Mapping[Any, float]) -> str:
-    """What a row is about, as the subject of a sentence."""
-    called, kind = _CALLED.get(row["category"], ""), row["kind"]
-    label = wording.in_text(row["marker"]) if row["marker"] else ""
-    bar = percent(benchmarks[row["category"]]) if kind == "exceeds" else ""
-    return {
-        "gmr": f"the ratio of {label} to baseline (GMR)",
-        "p_fall": f"the probability that {label} fell",
-        "p_rise": f"the probability that {label} rose",
-        "next_patient": f"the next patient's probability of {called} (next_patient)",
-        "population": f"the expected share of such patients with {called} (population)",
-        "exceeds": f"the probability that more than {bar} of such patients have {called} (exceeds)",
-        "latent": f"{row.get('patient', '')}'s probability of {called} (latent)",
-    }[kind]
-
-
-def heading(row: Row, benchmarks: Mapping[Any, float]) -> str:
-    """What a row is about, as the head of a table's row."""
-    category, kind = row["category"], row["kind"]
-    if kind == "exceeds":
-        return f"exceeds: {category}, P(share > {percent(benchmarks[category])})"
-    if row["marker"]:
-        what = {"gmr": "GMR", "p_fall": "P(fall)", "p_rise": "P(rise)"}[kind]
-        return f"{MARKERS[row['marker']].label}: {what}"
-    return f"{kind}: {category}"
-
-
-def number(row: Row, suffix: str = "") -> str:
-    """A row's number as text, no digit finer than its Monte Carlo error."""
-    value = row[f"value{suffix}"]
-    if row["kind"] == "gmr":
-        return wording.ratio(value)
-    return probability(value, row[f"mcse{suffix}"])
 
 
 def axis_value(axis: str, value: object) -> str:
@@ -120,11 +69,6 @@ def _numbers(rows: pd.DataFrame) -> str:
     ends = records(rows.sort_values("value", kind="stable").iloc[[0, -1]])
     low, high = (probability(row["value"], row["mcse"]) for row in ends)
     return low if low == high else f"{low} to {high}"
-
-
-def lines_text(line: float) -> str:
-    """The lines between conclusions: "80 % or 20 %"."""
-    return f"{percent(line)} or {percent(1 - line)}"
 
 
 def flip_sentences(multiverse: Multiverse, model: str) -> list[str]:
@@ -210,7 +154,7 @@ def range_of(multiverse: Multiverse, model: str, row: Row) -> str:
     Parameters
     ----------
     row : mapping
-        With ``kind`` as reported (see :func:`mnbayes.analyses.sensitivity.decisions.as_reported`),
+        With ``kind`` as reported (see :func:`mnbayes.answers.conclusions.as_reported`),
         ``marker``, ``week`` and ``category``.
     """
     table = as_reported(multiverse.table[multiverse.table["model"] == model], ["value"])

@@ -15,8 +15,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mnbayes.analyses.comparison.history import earlier_runs
-from mnbayes.analyses.comparison.stored_run import read_manifest, table_of
 from mnbayes.analyses.withdrawal.enrolled import withdrawal_table
 from mnbayes.analyses.withdrawal.strategies import Strategy
 from mnbayes.analyses.withdrawal.tipping import Tipping, output_tables, tipping
@@ -27,6 +25,7 @@ from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.definitions import Definitions
 from mnbayes.report.kit.tables import records
 from mnbayes.run.outputs import MANIFEST
+from mnbayes.run.stored_run import read_manifest, table_of
 
 
 @dataclass(frozen=True)
@@ -46,21 +45,6 @@ class Stored:
     reasons: tuple[str, ...]
     table: pd.DataFrame
     tipping: Tipping | None
-
-
-def newest_run(parent: Path = Path("results")) -> Path:
-    """The run under a folder that started last.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    runs = earlier_runs(parent / "next").earlier
-    if not runs:
-        expected = "a finished run's folder (make one with: mnbayes fit)"
-        raise InputError([Problem("--run", None, None, f"no run under {parent}/", expected)])
-    return runs[-1].folder
 
 
 def _models(manifest: Mapping[str, Any], chosen: Sequence[str]) -> list[str]:

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from mnbayes.analyses.results.changes_section import last_week
 from mnbayes.analyses.withdrawal.enrolled import RESPONSES
 from mnbayes.answers.response_draws import PROTEIN
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.report.kit import wording
+from mnbayes.report.kit.results import last_week, response_model, shown
 from mnbayes.report.kit.tables import Table, records
-from mnbayes.report.summary import response_model, shown
 from mnbayes.run.run import Run
 
 

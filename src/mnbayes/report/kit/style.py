@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.base.labelled import stacked
 from mnbayes.report.kit.panels import Sheet
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mnbayes.analyses.comparison.stored_run import read_manifest, shown_name, started_at, table_of
-from mnbayes.base.problems import InputError
+from mnbayes.base.problems import InputError, Problem
 from mnbayes.run.outputs import MANIFEST
+from mnbayes.run.stored_run import read_manifest, shown_name, started_at, table_of
 
 #: A prior's model, parameter and marker ("model" where it has one value for the whole model).
 PriorKey = tuple[str, str, str]
@@ -233,3 +233,18 @@ def in_order(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     """Whether run a started before run b; taken as so where it is not recorded."""
     first, second = started_at(a), started_at(b)
     return first is None or second is None or first <= second
+
+
+def newest_run(parent: Path = Path("results")) -> Path:
+    """The run under a folder that started last.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    runs = earlier_runs(parent / "next").earlier
+    if not runs:
+        expected = "a finished run's folder (make one with: mnbayes fit)"
+        raise InputError([Problem("--run", None, None, f"no run under {parent}/", expected)])
+    return runs[-1].folder

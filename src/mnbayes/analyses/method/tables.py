@@ -7,12 +7,12 @@ from pathlib import PurePath
 
 import numpy as np
 
-from mnbayes.analyses.results.changes_section import prior_text
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.cards.definitions import CATEGORIES
 from mnbayes.data.markers import MARKERS
 from mnbayes.inference.fit import Fit
 from mnbayes.report.kit import wording
+from mnbayes.report.kit.results import prior_text
 from mnbayes.report.kit.tables import Table, records
 from mnbayes.report.kit.wording import CATEGORY_LABELS, PARAMETER_LABELS
 from mnbayes.run.run import Run

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.answers.denominators import response_counts
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.base.resources import embedded_cohort
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
+from mnbayes.report.kit.results import response_model
 from mnbayes.report.kit.tables import Table, records
-from mnbayes.report.summary import response_model
 from mnbayes.run.run import Run
 
 

@@ -7,18 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from mnbayes.analyses.results.changes_section import fall_errors, last_week, prior_text
-from mnbayes.analyses.results.responses_section import (
-    by_patient,
-    evaluable,
-    not_measured,
-    rows_of,
-    share_ends,
-)
-from mnbayes.answers.results import Result
+from mnbayes.answers.result import Result
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import interval_dominated, probability_dominated, ratio_dominated
+from mnbayes.report.kit.results import (
+    by_patient,
+    evaluable,
+    fall_errors,
+    last_week,
+    not_measured,
+    prior_text,
+    response_model,
+    rows_of,
+    share_ends,
+    shown,
+)
 from mnbayes.report.kit.tables import Table, records
 from mnbayes.report.kit.wording import PROTEIN, percent, percent_range, probability
 from mnbayes.run.run import Run
@@ -62,22 +66,6 @@ class Summary:
         )
         head = ("Question", "Given the data", "Prior alone", "Prior-dominated?")
         return Table("The main answers, with and without the data", head, rows, frozenset({0, 3}))
-
-
-def shown(run: Run) -> list[Result]:
-    """Results whose numbers are not withheld, models of fewer markers first.
-
-    Where several models answer a question, the simplest one does.
-    """
-    results = [result for result in run.results if not result.withheld]
-    return sorted(results, key=lambda result: len(result.fit.observations.markers))
-
-
-def response_model(results: list[Result]) -> Result | None:
-    """The model that judges the most categories; of equals the one with the fewest markers."""
-    able = [result for result in results if evaluable(result)]
-    able.sort(key=lambda result: len(result.fit.observations.markers))
-    return max(able, key=lambda result: len(evaluable(result)), default=None)
 
 
 def _change(result: Result, marker: str, headlines: list[Headline]) -> list[str]:

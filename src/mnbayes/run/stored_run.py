@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from mnbayes.analyses.comparison.reported import PRIOR, ROW_KEYS, reported_numbers
+from mnbayes.answers.reported import PRIOR, ROW_KEYS, reported_numbers
 from mnbayes.base.problems import InputError, Problem, gathered, quoted, row_problems
 from mnbayes.data.read_table import read_table
 from mnbayes.run.outputs import MANIFEST
@@ -35,7 +35,7 @@ class StoredRun:
     manifest : dict
         What ``run.json`` holds; a run of another version may lack some of it.
     numbers : DataFrame
-        See :func:`mnbayes.analyses.comparison.reported.reported_numbers`.
+        See :func:`mnbayes.answers.reported.reported_numbers`.
     """
 
     name: str
@@ -102,7 +102,7 @@ def shown_name(folder: Path) -> str:
 
 
 def read_numbers(folder: Path, name: str) -> pd.DataFrame:
-    """Read one of the tables of :data:`mnbayes.analyses.comparison.reported.ROW_KEYS` back.
+    """Read one of the tables of :data:`mnbayes.answers.reported.ROW_KEYS` back.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mnbayes.analyses.influence.section import influence_of
 from mnbayes.analyses.regression.section import regression
 from mnbayes.analyses.withdrawal.section import what_the_unseen_overturn
-from mnbayes.report.summary import response_model, shown
+from mnbayes.report.kit.results import response_model, shown
 from mnbayes.run.run import Run
 
 

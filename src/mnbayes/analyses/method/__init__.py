@@ -1,0 +1,1 @@
+"""What is estimated, by which model, under which priors, and how it was computed."""

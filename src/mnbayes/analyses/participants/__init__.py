@@ -1,0 +1,1 @@
+"""Patients: the flow, and response as counted over both denominators."""

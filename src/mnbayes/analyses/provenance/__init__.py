@@ -1,0 +1,1 @@
+"""Data and provenance: every measurement, hashes, versions, limitations."""

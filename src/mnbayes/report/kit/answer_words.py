@@ -1,0 +1,58 @@
+"""What an answer is about, in words: subject of a sentence, head of a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mnbayes.answers.conclusions import Row as Row
+from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.wording import percent, probability
+
+_CALLED = {
+    "complete": "complete remission",
+    "partial": "partial remission",
+    "remission": "remission",
+    "effective": "a response called effective",
+}
+
+
+def answer(row: Row, benchmarks: Mapping[Any, float]) -> str:
+    """What a row is about, as the subject of a sentence."""
+    called, kind = _CALLED.get(row["category"], ""), row["kind"]
+    label = wording.in_text(row["marker"]) if row["marker"] else ""
+    bar = percent(benchmarks[row["category"]]) if kind == "exceeds" else ""
+    return {
+        "gmr": f"the ratio of {label} to baseline (GMR)",
+        "p_fall": f"the probability that {label} fell",
+        "p_rise": f"the probability that {label} rose",
+        "next_patient": f"the next patient's probability of {called} (next_patient)",
+        "population": f"the expected share of such patients with {called} (population)",
+        "exceeds": f"the probability that more than {bar} of such patients have {called} (exceeds)",
+        "latent": f"{row.get('patient', '')}'s probability of {called} (latent)",
+    }[kind]
+
+
+def heading(row: Row, benchmarks: Mapping[Any, float]) -> str:
+    """What a row is about, as the head of a table's row."""
+    category, kind = row["category"], row["kind"]
+    if kind == "exceeds":
+        return f"exceeds: {category}, P(share > {percent(benchmarks[category])})"
+    if row["marker"]:
+        what = {"gmr": "GMR", "p_fall": "P(fall)", "p_rise": "P(rise)"}[kind]
+        return f"{MARKERS[row['marker']].label}: {what}"
+    return f"{kind}: {category}"
+
+
+def number(row: Row, suffix: str = "") -> str:
+    """A row's number as text, no digit finer than its Monte Carlo error."""
+    value = row[f"value{suffix}"]
+    if row["kind"] == "gmr":
+        return wording.ratio(value)
+    return probability(value, row[f"mcse{suffix}"])
+
+
+def lines_text(line: float) -> str:
+    """The lines between conclusions: "80 % or 20 %"."""
+    return f"{percent(line)} or {percent(1 - line)}"

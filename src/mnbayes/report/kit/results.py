@@ -1,0 +1,118 @@
+"""Rows and cells of a model that several sections use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mnbayes.answers.result import Result
+from mnbayes.base.labelled import array
+from mnbayes.base.montecarlo import mcse
+from mnbayes.cards.definitions import CATEGORIES
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.tables import records
+from mnbayes.report.kit.wording import probability
+from mnbayes.run.run import Run
+
+
+def prior_draws(result: Result) -> int:
+    """Number of independent draws of the prior."""
+    sizes = result.fit.tree["prior"].sizes
+    return int(sizes["chain"] * sizes["draw"])
+
+
+def prior_text(result: Result, value: float) -> str:
+    """A probability under the prior alone, no digit finer than its Monte Carlo error."""
+    return probability(value, wording.independent_error(value, prior_draws(result)))
+
+
+def last_week(result: Result) -> float:
+    """The last visit of the model."""
+    return result.fit.observations.weeks[-1]
+
+
+def fall_errors(result: Result, marker: str) -> dict[float, dict[str, float]]:
+    """Monte Carlo standard errors of the probabilities of a fall.
+
+    Returns
+    -------
+    dict
+        Week to errors by name: ``p_fall``, ``p_fall_30``, ``p_fall_50``, and ``log_gmr``, the
+        error of the mean log ratio.
+    """
+    draws = result.fit.tree["posterior"].dataset["visit_change"].sel(marker=marker)
+    log_gmr = array(draws, "later_visit")
+    columns = {
+        "p_fall": mcse(log_gmr < 0, log_gmr),
+        "p_fall_30": mcse(log_gmr <= np.log(0.7), log_gmr),
+        "p_fall_50": mcse(log_gmr <= np.log(0.5), log_gmr),
+        "log_gmr": mcse(log_gmr),
+    }
+    return {
+        float(week): {name: float(values[i]) for name, values in columns.items()}
+        for i, week in enumerate(array(draws["later_visit"]))
+    }
+
+
+def not_measured(result: Result, week: float) -> dict[str, str]:
+    """Patients whose visit is predicted, with the reason: a marker of the model is missing."""
+    data = result.fit.observations
+    seen = data.observed[:, data.weeks.index(week)].all(axis=-1)
+    reasons = {}
+    for patient, complete, withdrew in zip(data.patients, seen, data.withdrew_week, strict=True):
+        if not complete:
+            gone = not np.isnan(withdrew) and withdrew <= week
+            reasons[patient] = (
+                f"withdrew in week {withdrew:g}" if gone else "not measured at this visit"
+            )
+    return reasons
+
+
+def rows_of(result: Result, quantity: str, week: float) -> list[dict[str, Any]]:
+    """Rows of one quantity at one visit."""
+    table = result.probabilities
+    return records(table[(table["quantity"] == quantity) & (table["week"] == week)])
+
+
+def by_patient(
+    result: Result, quantity: str, week: float, category: str
+) -> dict[str, dict[str, Any]]:
+    """Rows of one quantity, visit and category by patient, in the cohort's order."""
+    rows = rows_of(result, quantity, week)
+    return {str(row["patient"]): row for row in rows if row["category"] == category}
+
+
+def share_ends(result: Result, week: float, category: str) -> tuple[float, float, float, float]:
+    """Ends of the 95 % interval of the share of patients: posterior, then prior alone."""
+    table = result.population
+    row = records(table[(table["week"] == week) & (table["category"] == category)])[0]
+    lower, upper, prior_lower, prior_upper = (
+        float(row[f"share_{end}{suffix}"])
+        for suffix in ("", "_prior")
+        for end in ("lower", "upper")
+    )
+    return lower, upper, prior_lower, prior_upper
+
+
+def evaluable(result: Result) -> tuple[str, ...]:
+    """Categories that this model can judge."""
+    if result.probabilities.empty:
+        return ()
+    return tuple(c for c in CATEGORIES if c not in result.not_evaluable)
+
+
+def shown(run: Run) -> list[Result]:
+    """Results whose numbers are not withheld, models of fewer markers first.
+
+    Where several models answer a question, the simplest one does.
+    """
+    results = [result for result in run.results if not result.withheld]
+    return sorted(results, key=lambda result: len(result.fit.observations.markers))
+
+
+def response_model(results: list[Result]) -> Result | None:
+    """The model that judges the most categories; of equals the one with the fewest markers."""
+    able = [result for result in results if evaluable(result)]
+    able.sort(key=lambda result: len(result.fit.observations.markers))
+    return max(able, key=lambda result: len(evaluable(result)), default=None)
