@@ -26,7 +26,7 @@ from mnbayes.analyses.design.rules import load_rules
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import apply_changes, parse_setting
-from mnbayes.report.gallery import png_bytes
+from mnbayes.report.kit.drawing import png_bytes
 from mnbayes.report.render import environment
 
 TEMPLATES = Path(report.__file__).parent / "templates"

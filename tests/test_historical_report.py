@@ -24,7 +24,7 @@ from mnbayes.analyses.historical.section import HistoricalSection, historical_se
 from mnbayes.analyses.historical.table import load_historical
 from mnbayes.base.problems import InputError
 from mnbayes.inference.sampling import Sampling
-from mnbayes.report.gallery import png_bytes
+from mnbayes.report.kit.drawing import png_bytes
 
 SMALL = [
     {"study": "A", "arm": "<b>one</b>", "remission": 5, "n": 23},

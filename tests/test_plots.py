@@ -28,7 +28,7 @@ from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.observations import Observations
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
-from mnbayes.report.gallery import all_figures, png_bytes, save_figures
+from mnbayes.report.kit.drawing import all_figures, png_bytes, save_figures
 from mnbayes.report.kit import style
 from mnbayes.report.kit.canvas import Canvas
 from mnbayes.report.kit.panels import Sheet

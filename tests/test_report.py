@@ -20,6 +20,7 @@ from mnbayes.analyses.summary.summary import summarise_run
 from mnbayes.answers.result import Result, summarise
 from mnbayes.base.problems import Problem
 from mnbayes.base.resources import embedded_cohort, models_folder
+from mnbayes.base.text_table import Spanned, records
 from mnbayes.cards.card import Card, Structure, load_card
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.data.cohort import Cohort, load_cohort
@@ -35,7 +36,7 @@ from mnbayes.report.kit.dominance import (
 )
 from mnbayes.report.kit.pictures import embed
 from mnbayes.report.kit.results import fall_errors, not_measured
-from mnbayes.report.kit.tables import Spanned, great, records
+from mnbayes.report.kit.tables import great
 from mnbayes.report.kit.wording import QUANTITIES, level, listed, moved, percent, points
 from mnbayes.run.run import Run
 

@@ -49,7 +49,7 @@ from mnbayes.data.reference_ranges import (
     reference_ranges,
 )
 from mnbayes.data.units import UnitError, conversion
-from mnbayes.report.gallery import all_figures
+from mnbayes.report.kit.drawing import all_figures
 from mnbayes.report.kit.wording import in_text, moved
 from mnbayes.run.outputs import write_run
 from mnbayes.run.run import Run

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         register_withdrawal_strategy as register_withdrawal_strategy,
     )
     from mnbayes.answers.result import Result as Result
-    from mnbayes.answers.result import summarise as summarise
+    from mnbayes.analyses.summarise import summarise as summarise
     from mnbayes.base.problems import InputError as InputError
     from mnbayes.base.problems import Problem as Problem
     from mnbayes.base.resources import embedded_cohort as embedded_cohort
@@ -80,8 +80,8 @@ _HOME = {
     "load_facts": "analyses.published.facts",
     "load_published_card": "analyses.published.card",
     "embedded_cohort": "base.resources",
-    "Result": "answers.results",
-    "summarise": "answers.results",
+    "Result": "answers.result",
+    "summarise": "analyses.summarise",
     "Multiverse": "analyses.sensitivity.multiverse",
     "run_multiverse": "analyses.sensitivity.multiverse",
     "register_withdrawal_strategy": "analyses.withdrawal.strategies",

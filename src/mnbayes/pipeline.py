@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import batched
@@ -13,24 +13,33 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from mnbayes.analyses.influence.refits import influence_table, patients_to_leave_out, refit_without
-from mnbayes.analyses.lymphocytes.alone import alone
-from mnbayes.answers.result import Result, summarise
+from mnbayes.analyses.catalogue import catalogue
+from mnbayes.analyses.influence import part as influence_part
+from mnbayes.analyses.influence.refits import patients_to_leave_out, refit_without
+from mnbayes.analyses.influence.section import ANALYSIS as INFLUENCE
+from mnbayes.analyses.summarise import summarise
+from mnbayes.answers.result import Result
 from mnbayes.base.workers import News, side_by_side
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.observations import observations
-from mnbayes.evidence import NAMES, HistoricalJob, PublishedJob
 from mnbayes.inference.fit import Sampling, fit
+from mnbayes.report.kit.drawing import pictures_of, without_collection
+from mnbayes.report.page import prepare_report, render_report
+from mnbayes.run.analysis import Analysis, Beside, Shown, sections_of
 from mnbayes.run.history import earlier_runs, record
-from mnbayes.run.manifest import beside_manifest, manifest
+from mnbayes.run.manifest import manifest, sections_manifest
 from mnbayes.run.outputs import write_run, write_tree
 from mnbayes.run.run import Run
+from mnbayes.run.section import Picture
 
 #: Refits without a patient that one task makes: short enough for the cores to end together.
 _TOGETHER = 2
+
+#: Analysis to the pictures of one model.
+type Pictures = dict[str, tuple[Picture, ...]]
 
 
 @dataclass(frozen=True)
@@ -53,8 +62,9 @@ class Job:
         Whether to refit without each patient the cards that ask for it.
     prior_sets : tuple of PriorSet
         For the record: the cards have their priors already.
-    published : PublishedJob or None
-    historical : HistoricalJob or None
+    beside : tuple of Beside
+        Models that stand beside the cohort: a paper's published numbers, earlier studies.
+    analyses : tuple of Analysis
     """
 
     cohort: Cohort
@@ -66,58 +76,65 @@ class Job:
     allow_unconverged: bool = False
     influence: bool = True
     prior_sets: tuple[PriorSet, ...] = ()
-    published: PublishedJob | None = None
-    historical: HistoricalJob | None = None
+    beside: tuple[Beside, ...] = ()
+    analyses: tuple[Analysis, ...] = field(default_factory=catalogue)
 
 
 @dataclass(frozen=True)
 class Worked:
-    """One model's result and its pictures (PNG bytes by name)."""
+    """What one model came to.
 
-    result: Result
-    pictures: dict[str, bytes]
+    Attributes
+    ----------
+    result : Result, or what a model beside the cohort found
+    pictures : dict
+        Analysis to its pictures.
+    """
+
+    result: Any
+    pictures: Pictures
+
+
+@without_collection()
+def draw(
+    result: Result, how: Shown, analyses: Sequence[Analysis], only: Sequence[str] = ()
+) -> Pictures:
+    """Every figure of a model, by analysis; of some analyses only where they are named."""
+    title = result.fit.card.title
+    return {
+        analysis.name: pictures_of(analysis.figures(result, how), title)
+        for analysis in analyses
+        if analysis.figures is not None and (not only or analysis.name in only)
+    }
 
 
 def work(job: Job, card: Card, progress: News) -> Worked:
     """Fit one card of a job, make its tables and draw its pictures; the influence comes later."""
-    from mnbayes.report.gallery import all_figures, png_bytes
 
-    fitted = fit(
-        card,
-        job.cohort,
-        job.sampling,
-        lambda stage, done, total: progress(card.name, stage, done, total),
-    )
+    def told(stage: str, done: int, total: int) -> None:
+        progress(card.name, stage, done, total)
+
+    fitted = fit(card, job.cohort, job.sampling, told)
     clock = time.perf_counter()
-    by_itself = None
-    if card.structure.shrink:
-        by_itself = alone(
-            card,
-            job.cohort,
-            job.sampling,
-            lambda done, total: progress(card.name, "one by one", done, total),
-        )
-    started = time.perf_counter()
-    progress(card.name, "summarising", 0, 0)
+    told("summarising", 0, 0)
     result = summarise(
         fitted,
         job.definitions,
         job.sampling.seed,
         allow_unconverged=job.allow_unconverged,
-        alone=by_itself,
+        cohort=job.cohort,
+        analyses=job.analyses,
+        progress=told,
     )
     summarised = time.perf_counter()
-    progress(card.name, "drawing", 0, 0)
-    figures = all_figures(
-        result, job.definitions, job.cohort.synthetic, repeated=is_repeated(card, job.cards)
-    )
-    pictures = {name: png_bytes(figure) for name, figure in figures.items()}
+    told("drawing", 0, 0)
+    how = Shown(job.definitions, job.cohort.synthetic, is_repeated(card, job.cards))
+    pictures = draw(result, how, job.analyses)
     seconds = fitted.seconds | {
-        "alone": started - clock,
-        "summarise": summarised - started,
+        "summarise": summarised - clock,
         "plot": time.perf_counter() - summarised,
     }
-    progress(card.name, "done", 0, 0)
+    told("done", 0, 0)
     return Worked(replace(result, fit=replace(fitted, seconds=seconds)), pictures)
 
 
@@ -179,18 +196,32 @@ def _with_influence(
     job: Job, worked: Worked, refits: dict[str, tuple[pd.DataFrame | str, float]]
 ) -> Worked:
     """A model's result with the refits' answers beside its own, and the picture of that."""
-    from mnbayes.analyses.influence.figure import influence
-    from mnbayes.report.gallery import png_bytes
-
     in_order = {name: refits[name][0] for name in job.cohort.patients["patient"] if name in refits}
-    result = worked.result
-    result = replace(result, influence=influence_table(result, in_order))
-    if result.influence.empty:
+    result = influence_part.with_refits(worked.result, in_order)
+    if influence_part.of(result).empty:
         return worked
     taken = {"influence": sum(seconds for _, seconds in refits.values())}
     fitted = replace(result.fit, seconds=result.fit.seconds | taken)
-    picture = png_bytes(influence(result, job.definitions, job.cohort.synthetic))
-    return Worked(replace(result, fit=fitted), worked.pictures | {"influence": picture})
+    how = Shown(job.definitions, job.cohort.synthetic)
+    drawn = draw(result, how, job.analyses, only=(INFLUENCE.name,))
+    return Worked(replace(result, fit=fitted), worked.pictures | drawn)
+
+
+@dataclass(frozen=True)
+class _BesideTask:
+    """A model beside the cohort, its figures drawn where it was worked on."""
+
+    beside: Beside
+
+    @property
+    def name(self) -> str:
+        return self.beside.name
+
+    def work(self, progress: News) -> Worked:
+        found, drawn = self.beside.work(progress)
+        pictures = {self.beside.analysis: pictures_of(drawn, self.name)}
+        progress(self.name, "done", 0, 0)
+        return Worked(found, pictures)
 
 
 @dataclass(frozen=True)
@@ -206,7 +237,8 @@ class _StoredTask:
 
     def work(self, progress: News) -> Any:
         done = self.task.work(progress)
-        tree = done.result.fit.tree if isinstance(done, Worked) else done[0].tree
+        found = done.result
+        tree = found.fit.tree if isinstance(found, Result) else found.tree
         write_tree(tree, self.folder, self.name)
         return done
 
@@ -220,7 +252,7 @@ def work_all(
     progress: News,
     folder: Path | None = None,
     fitted: Callable[[tuple[Result, ...]], None] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Worked]:
     """Work on everything of a job, side by side where there are cores for it.
 
     The models with most markers come first, since they take longest.
@@ -238,14 +270,13 @@ def work_all(
     Returns
     -------
     dict
-        By name of the model: :class:`Worked` of each card; result and pictures of the published
-        facts and of the earlier studies.
+        By name of the model: what each card and each model beside them came to.
     """
     # Bad input is reported here, before anything heavy starts.
     data = {card.name: observations(card, job.cohort) for card in job.cards}
     longest_first = sorted(job.cards, key=lambda card: len(card.markers), reverse=True)
     tasks: list[_Task] = [_CardTask(job, card) for card in longest_first]
-    tasks += [task for task in (job.historical, job.published) if task is not None]
+    tasks += [_BesideTask(each) for each in job.beside]
     if folder is not None:
         tasks = [_StoredTask(task, folder) for task in tasks]
     # The short ones come last: whichever core is free takes the next.
@@ -256,7 +287,7 @@ def work_all(
     }
     for card in longest_first:
         tasks += _refit_tasks(job, card, left_out.get(card.name, {}))
-    worked: dict[str, Any] = {}
+    worked: dict[str, Worked] = {}
     refits: dict[str, dict[str, tuple[pd.DataFrame | str, float]]] = {name: {} for name in left_out}
 
     def finished(position: int, done: Any) -> None:
@@ -266,9 +297,7 @@ def work_all(
             progress(task.name, "influence", len(refits[task.name]), len(left_out[task.name]))
         else:
             if not worked:
-                from mnbayes.report.early import prepare_report
-
-                prepare_report(job.cards)
+                prepare_report(job.cards, job.analyses)
             worked[task.name] = done
             waiting = any(card.name not in worked for card in job.cards)
             if fitted is not None and position < len(job.cards) and not waiting:
@@ -282,17 +311,24 @@ def work_all(
     return worked
 
 
-def with_plan(run: Run) -> tuple[Run, dict[str, bytes]]:
-    """A run with what the decision rule makes of it, and the pictures of that."""
-    from mnbayes.analyses.design.figure import design_figures
-    from mnbayes.analyses.design.plan import plan_run
-    from mnbayes.report.gallery import png_bytes
+def after_fits(run: Run, analyses: Sequence[Analysis]) -> Run:
+    """A run with what analyses find of it as a whole once the cards are fitted."""
+    found, pictures = dict(run.found), dict(run.pictures)
+    for analysis in analyses:
+        if analysis.after_fits is not None:
+            found[analysis.name], drawn = analysis.after_fits(run)
+            pictures[analysis.name] = {analysis.name: pictures_of(drawn, run.results[0].name)}
+    return replace(run, found=found, pictures=pictures)
 
-    plan = plan_run(run)
-    if plan is None:
-        return run, {}
-    pictures = {name: png_bytes(figure) for name, figure in design_figures(plan).items()}
-    return replace(run, plan=plan), pictures
+
+def by_analysis(worked: Mapping[str, Worked]) -> dict[str, dict[str, tuple[Picture, ...]]]:
+    """Pictures of all models: analysis to model to pictures, models in order."""
+    found: dict[str, dict[str, tuple[Picture, ...]]] = {}
+    for name, own in worked.items():
+        for analysis, pictures in own.pictures.items():
+            if pictures:
+                found.setdefault(analysis, {})[name] = pictures
+    return found
 
 
 def run_job(job: Job, folder: Path, progress: News, *, with_report: bool = True) -> Run:
@@ -323,44 +359,55 @@ def _run_job(job: Job, folder: Path, progress: News, draws: Path, with_report: b
     """Do a job, its draws written into a folder of their own as they are made."""
     started, clock = datetime.now(UTC), time.perf_counter()
     history = earlier_runs(folder, job.cohort.sha256)
-    planned: list[tuple[Run, dict[str, bytes]]] = []
+    early: list[Run] = []
+
+    def run_of(results: tuple[Result, ...]) -> Run:
+        return Run(
+            cohort=job.cohort,
+            definitions=job.definitions,
+            results=results,
+            prior_set=job.prior_set,
+            settings=job.settings,
+            unconverged_shown=job.allow_unconverged,
+            folder=folder,
+        )
 
     def plan(results: tuple[Result, ...]) -> None:
-        planned.append(
-            with_plan(Run(job.cohort, job.definitions, results, job.prior_set, job.settings, {}))
-        )
+        early.append(after_fits(run_of(results), job.analyses))
 
     worked = work_all(job, progress, draws, plan)
     fitted = time.perf_counter()
     results = tuple(worked[card.name].result for card in job.cards)
-    pictures = {card.name: worked[card.name].pictures for card in job.cards}
-    beside: dict[str, Any] = dict.fromkeys(NAMES)
-    for name, task in (("published", job.published), ("historical", job.historical)):
-        if task is not None:
-            beside[name], pictures[task.name] = worked[task.name]
-
-    seconds = {"models": fitted - clock}
+    run = run_of(results)
+    decided = early[0] if early else after_fits(run, job.analyses)
+    beside = {each.analysis: worked[each.name].result for each in job.beside}
+    names = [card.name for card in job.cards] + [each.name for each in job.beside]
+    pictures = by_analysis({name: worked[name] for name in names})
     described = manifest(
-        job.cohort, job.definitions, results, job.prior_set, job.settings, started, seconds,
-        unconverged_shown=job.allow_unconverged, prior_sets=job.prior_sets,
-    )  # fmt: skip
+        job.cohort,
+        job.definitions,
+        results,
+        job.prior_set,
+        job.settings,
+        started,
+        {"models": fitted - clock},
+        unconverged_shown=job.allow_unconverged,
+        prior_sets=job.prior_sets,
+    )
     described |= record(described, history)
-    run = Run(
-        job.cohort, job.definitions, results, job.prior_set, job.settings, described,
-        job.allow_unconverged, published=beside["published"], historical=beside["historical"],
-    )  # fmt: skip
-    decided, pictures["decision"] = planned[0] if planned else with_plan(run)
-    run = replace(run, plan=decided.plan)
-    run = replace(run, manifest=described | {"converged": run.converged} | beside_manifest(run))
-    report = None
-    if with_report:
-        from mnbayes.analyses.comparison.runs import with_previous
-        from mnbayes.report import render_report
-
-        progress("report", "writing", 0, 0)
-        report = render_report(with_previous(run, folder, history), pictures)
+    run = replace(
+        run,
+        found={**decided.found, **beside},
+        pictures={**pictures, **decided.pictures},
+        manifest=described,
+    )
+    progress("report", "writing", 0, 0)
+    run = sections_of(run, job.analyses)
+    described |= {"converged": run.converged} | sections_manifest(run)
+    run = replace(run, manifest=described)
+    report = render_report(run) if with_report else None
     taken = described["seconds"] | {"report": round(time.perf_counter() - fitted, 2)}
-    run = replace(run, manifest=run.manifest | {"seconds": taken})
-    write_run(run, folder, pictures, report, draws)
+    run = replace(run, manifest=described | {"seconds": taken})
+    write_run(run, folder, report, draws)
     progress("report", "done", 0, 0)
     return run

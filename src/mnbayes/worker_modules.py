@@ -10,7 +10,6 @@ from importlib import import_module
 _NAMES = (
     "nutpie",
     "mnbayes.pipeline",
-    "mnbayes.report.gallery",
     "mnbayes.analyses.historical.fit",
     "mnbayes.analyses.published.fit",
     "arviz_stats.base.array",

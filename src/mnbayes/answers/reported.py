@@ -6,6 +6,7 @@ Two runs can then be matched number by number, whatever tables they came from.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -230,6 +231,7 @@ def reported_numbers(
     tables: Mapping[str, pd.DataFrame],
     prior_draws: Mapping[str, float],
     log_gmr: Mapping[str, Mapping[str, xr.DataArray]],
+    more: Mapping[str, Keyed] | None = None,
 ) -> pd.DataFrame:
     """Every reported number of a run.
 
@@ -245,6 +247,8 @@ def reported_numbers(
         Model to group (``posterior``, ``prior``) to the draws of ``visit_change``, dims chain,
         draw, marker and later_visit; a model that is not in it has no Monte Carlo error in
         ``estimates``.
+    more : mapping, optional
+        Other tables by file, each with what names its rows and which column is whose error.
 
     Returns
     -------
@@ -261,4 +265,57 @@ def reported_numbers(
         _population(tables["population"], probabilities, prior_draws),
         _estimates(tables["estimates"], log_gmr),
     ]
+    parts += [keyed_numbers(name, table) for name, table in (more or {}).items()]
     return pd.concat([part.astype({"mc_error": float}) for part in parts], ignore_index=True)
+
+
+class Keyed(Protocol):
+    """A tidy table that says what names its rows: see :class:`mnbayes.run.section.Tidy`."""
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The table."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Columns that name a row."""
+
+    @property
+    def errors(self) -> Mapping[str, str]:
+        """Column to the column that holds its Monte Carlo standard error."""
+
+
+def keyed_numbers(name: str, table: Keyed) -> pd.DataFrame:
+    """Every number of a section's table, as :func:`reported_numbers` gives them.
+
+    Keys that are not among :data:`KEYS` are written into ``quantity``.
+    """
+    frame, keys = table.frame, list(table.keys)
+    errors = set(table.errors.values())
+    numbers = [
+        column
+        for column in frame.select_dtypes("number").columns
+        if column not in keys and column not in errors
+    ]
+    own = [key for key in keys if key not in KEYS]
+    parts = []
+    for column in numbers:
+        part = frame[[key for key in keys if key in KEYS]].copy()
+        words = [f"{key} " + frame[key].astype("str") for key in own]
+        if words:
+            part["quantity"] = [", ".join(row) for row in zip(*words, strict=True)]
+        error = table.errors.get(column)
+        part = part.assign(
+            table=name,
+            column=column,
+            value=frame[column].astype(float),
+            sd=np.nan,
+            mc_error=np.nan if error is None else frame[error].astype(float),
+        )
+        for key in KEYS:
+            if key not in part:
+                part[key] = np.nan if key == "week" else ""
+        parts.append(part[list(COLUMNS)])
+    if not parts:
+        return pd.DataFrame(columns=list(COLUMNS))
+    return pd.concat(parts, ignore_index=True).astype({"week": float})

@@ -11,6 +11,9 @@ import typer
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cli.shared import BAD_INPUT, NOT_CONVERGED, Priors, Settings, app, clear_errors
 
+#: Models beside the cohort, by the names by which ``--model`` asks for them.
+NAMES = ("published", "historical")
+
 
 @app.command()
 @clear_errors
@@ -74,7 +77,6 @@ def fit(
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.cards.prior_sets import joined_name
     from mnbayes.data.cohort import load_cohort
-    from mnbayes.evidence import NAMES
     from mnbayes.report.terminal import fitting_cards, progress_bars, say_warnings, summary
     from mnbayes.run.outputs import check_replaceable, new_folder
 
@@ -97,28 +99,32 @@ def fit(
     cards = overrides.override(own, prior_sets, changes)
     say_priors(own, cards, prior_sets, changes)
 
-    from mnbayes.evidence import historical_job, published_job
+    from mnbayes.analyses.historical.section import historical_job
+    from mnbayes.analyses.published.section import published_job
     from mnbayes.inference.fit import Sampling
     from mnbayes.pipeline import Job, run_job
+    from mnbayes.run.analysis import Beside
 
     sampling = Sampling(chains=chains, draws=draws, tune=tune, seed=seed, engine=engine)
     name = joined_name(prior_sets)
+    asked: list[Beside] = []
+    if "historical" in beside:
+        asked.append(historical_job(sampling, allow_unconverged=allow_unconverged))
+    if "published" in beside:
+        asked.append(
+            published_job(response, sampling, prior_sets, name, allow_unconverged=allow_unconverged)
+        )
     job = Job(
-        cohort,
-        tuple(cards),
-        response,
-        sampling,
-        name,
-        tuple(set_ or []),
-        allow_unconverged,
-        influence,
-        prior_sets,
-        published_job(response, sampling, prior_sets, name, allow_unconverged=allow_unconverged)
-        if "published" in beside
-        else None,
-        historical_job(sampling, allow_unconverged=allow_unconverged)
-        if "historical" in beside
-        else None,
+        cohort=cohort,
+        cards=tuple(cards),
+        definitions=response,
+        sampling=sampling,
+        prior_set=name,
+        settings=tuple(set_ or []),
+        allow_unconverged=allow_unconverged,
+        influence=influence,
+        prior_sets=prior_sets,
+        beside=tuple(asked),
     )
     with progress_bars() as progress:
         run = run_job(job, folder, progress, with_report=not no_report)

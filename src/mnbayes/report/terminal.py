@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from mnbayes.analyses.influence import part as influence_part
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import round_to_mcse
@@ -210,7 +211,7 @@ def _between(low: object, high: object) -> str:
 
 
 def _say_failed_refits(console: Console, result: Result) -> None:
-    table = result.influence
+    table = influence_part.of(result)
     if table.empty:
         return
     for patient, rows in table.groupby("left_out", sort=False):

@@ -111,20 +111,6 @@ def _model(result: Result) -> dict[str, Any]:
     }
 
 
-def beside_manifest(run: Run) -> dict[str, Any]:
-    """What ``run.json`` says of the models that stand beside the cohort."""
-    found = {"published": run.published, "historical": run.historical}
-    return {
-        name: {
-            "converged": result.converged,
-            "withheld": list(result.withheld),
-            "card": result.card.model_dump(mode="json", by_alias=True),
-            "seconds": _seconds(result.seconds),
-        }
-        for name, result in found.items()
-        if result is not None
-    }
-
-
-def _seconds(seconds: float | Mapping[str, float]) -> float:
-    return round(sum(seconds.values()) if isinstance(seconds, Mapping) else seconds, 2)
+def sections_manifest(run: Run) -> dict[str, Any]:
+    """What ``run.json`` says of the sections, and of the models that stand beside the cohort."""
+    return {"sections": {section.name: section.described for section in run.sections}}

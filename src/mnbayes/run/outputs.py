@@ -12,10 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from mnbayes.analyses.safety.counts import safety_table
-from mnbayes.analyses.withdrawal.tipping import output_tables
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.run.run import Run
 
@@ -23,14 +19,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MANIFEST = "run.json"
-#: Tables of a result that are written where a model has any, and their files' names.
-TABLES = {
-    "subsets": "subsets",
-    "ranks": "subset_ranks",
-    "ratios": "cd4_cd8",
-    "correlations": "correlations",
-    "power_scaling": "power_scaling",
-}
 
 
 def new_folder(parent: Path, started: datetime) -> Path:
@@ -99,49 +87,20 @@ def _umask() -> int:
     return mask
 
 
-def diagnostics_table(run: Run) -> pd.DataFrame:
-    """Convergence of every sampled quantity of every model (``diagnostics.csv``)."""
-    tables = []
-    for result in run.results:
-        table = result.fit.parameters.copy()
-        table.insert(0, "model", result.name)
-        tables.append(table)
-    tables += [result.diagnostics for result in (run.published, run.historical) if result]
-    return pd.concat(tables, ignore_index=True)
-
-
-def _beside(run: Run) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Tables of the published facts, the earlier studies and the decision rule, by file."""
-    if run.published is not None:
-        yield "published_answers", run.published.answers
-    if run.historical is not None:
-        for name in ("rates", "arms", "conflict", "left_out", "readings"):
-            yield f"historical_{name}", getattr(run.historical, name)
-    if run.plan is not None:
-        yield from run.plan.tables.items()
-
-
 def write_tree(tree: xr.DataTree, folder: Path, name: str) -> None:
     """Write a model's draws into a folder, as ``<name>.nc``."""
     tree.to_netcdf(folder / f"{name}.nc", engine="h5netcdf")
 
 
-def write_run(
-    run: Run,
-    folder: Path,
-    pictures: Mapping[str, Mapping[str, bytes]],
-    report: str | None,
-    draws: Path | None = None,
-) -> None:
+def write_run(run: Run, folder: Path, report: str | None, draws: Path | None = None) -> None:
     """Write every output of a run into ``folder``.
 
     Parameters
     ----------
     run : Run
+        With its sections.
     folder : Path
         Replaced whole if it holds an earlier run.
-    pictures : mapping
-        Model name to picture name to PNG bytes.
     report : str, optional
         The HTML page; none is written where it is None.
     draws : Path, optional
@@ -153,26 +112,11 @@ def write_run(
         If ``folder`` holds something that is not a run.
     """
     with whole_folder(folder) as place:
-        for name in ("probabilities", "population", "estimates"):
-            run.rows(name).to_csv(place / f"{name}.csv", index=False)
-        diagnostics_table(run).to_csv(place / "diagnostics.csv", index=False)
-        for name, file in TABLES.items():
-            filled = [t for r in run.results if not (t := getattr(r, name)).empty]
-            if filled:
-                pd.concat(filled, ignore_index=True).to_csv(place / f"{file}.csv", index=False)
-        influence = [r.influence for r in run.results if not r.influence.empty]
-        if influence:
-            pd.concat(influence, ignore_index=True).to_csv(place / "influence.csv", index=False)
-        if run.cohort.events is not None:
-            safety_table(run.cohort).to_csv(place / "safety.csv", index=False)
-        for name, table in output_tables((r.withdrawal, r.tipping) for r in run.results).items():
+        for name, table in run.tables.items():
             table.to_csv(place / f"{name}.csv", index=False)
-        for name, table in _beside(run):
-            if not table.empty:
-                table.to_csv(place / f"{name}.csv", index=False)
         trees = {result.name: result.fit.tree for result in run.results}
-        trees |= {"published": run.published.tree} if run.published else {}
-        trees |= {"historical": run.historical.tree} if run.historical else {}
+        for section in run.sections:
+            trees |= section.trees
         (place / "posterior").mkdir()
         for name, tree in trees.items():
             written = None if draws is None else draws / f"{name}.nc"
@@ -181,9 +125,11 @@ def write_run(
             else:
                 write_tree(tree, place / "posterior", name)
         (place / "plots").mkdir()
-        for model, named in pictures.items():
-            for name, png in named.items():
-                (place / "plots" / f"{model}_{name}.png").write_bytes(png)
+        for section in run.sections:
+            for model, pictures in section.pictures.items():
+                for picture in pictures:
+                    path = place / "plots" / f"{model}_{picture.name}{picture.ending}"
+                    path.write_bytes(picture.content)
         if report is not None:
             (place / "report.html").write_text(report, encoding="utf-8")
         text = json.dumps(run.manifest, indent=2, ensure_ascii=False)

@@ -1,21 +1,18 @@
-"""One run: cohort, cards and priors in; results and their provenance out."""
+"""One run: cohort, cards and priors in; results, sections and their provenance out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from mnbayes.answers.result import Result
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
-
-if TYPE_CHECKING:
-    from mnbayes.analyses.comparison.runs import Comparison
-    from mnbayes.analyses.design.plan import Plan
-    from mnbayes.analyses.historical.fit import HistoricalResult
-    from mnbayes.analyses.published.result import PublishedResult
+from mnbayes.run.section import Picture, Section
 
 
 @dataclass(frozen=True)
@@ -35,44 +32,57 @@ class Run:
         What ``run.json`` holds.
     unconverged_shown : bool
         Whether the user asked to see numbers of fits that failed the gate.
-    previous : Comparison or None
-        From the previous run to this one; None where there is none that can be read.
-    published : PublishedResult or None
-        What a paper's own numbers say; nothing of the cohort is in it.
-    historical : HistoricalResult or None
-        What earlier studies lead to expect.
-    plan : Plan or None
-        What the decision rule says of the run and of the next trial.
+    found : mapping
+        Analysis to what it found of the run as a whole, beside the cards' results.
+    pictures : mapping
+        Analysis to model to the pictures of that.
+    sections : tuple of Section
+        Made by the analyses, in the catalogue's order.
+    folder : Path or None
+        Where it is written, for the earlier runs beside it; None for a run that is not.
     """
 
     cohort: Cohort
     definitions: Definitions
     results: tuple[Result, ...]
     prior_set: str
-    settings: tuple[str, ...]
-    manifest: dict[str, Any]
+    settings: tuple[str, ...] = ()
+    manifest: Mapping[str, Any] = field(default_factory=dict)
     unconverged_shown: bool = False
-    previous: Comparison | None = None
-    published: PublishedResult | None = None
-    historical: HistoricalResult | None = None
-    plan: Plan | None = None
+    found: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, Mapping[str, tuple[Picture, ...]]] = field(default_factory=dict)
+    sections: tuple[Section, ...] = ()
+    folder: Path | None = None
 
     @property
     def converged(self) -> bool:
-        """Whether every fit passed the gate."""
-        beside = [result for result in (self.published, self.historical) if result is not None]
+        """Whether every fit passed the gate, those of the sections as well."""
         return all(result.fit.diagnostics.converged for result in self.results) and all(
-            result.converged for result in beside
+            section.converged for section in self.sections
         )
 
-    def rows(self, table: str) -> pd.DataFrame:
-        """One table of every result and of the published numbers, one below the other.
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The tidy tables by file, what sections give to one file one below the other."""
+        parts: dict[str, list[pd.DataFrame]] = {}
+        for section in self.sections:
+            for name, table in section.tables.items():
+                if not table.frame.empty:
+                    parts.setdefault(name, []).append(table.frame)
+        return {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
 
-        Parameters
-        ----------
-        table : str
-            ``estimates``, ``probabilities`` or ``population``.
+    def section(self, name: str) -> Section:
+        """The section of a name.
+
+        Raises
+        ------
+        KeyError
+            If no analysis of that name made one.
         """
-        published = () if self.published is None else (self.published,)
-        tables: list[pd.DataFrame] = [getattr(r, table) for r in (*self.results, *published)]
-        return pd.concat(tables, ignore_index=True)
+        return {section.name: section for section in self.sections}[name]
+
+
+def of_models(run: Run, table: str) -> pd.DataFrame:
+    """One table of every result (``estimates``, ``probabilities``, …), one below the other."""
+    tables: list[pd.DataFrame] = [getattr(result, table) for result in run.results]
+    return pd.concat(tables, ignore_index=True)

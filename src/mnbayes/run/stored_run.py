@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from mnbayes.base.problems import InputError, Problem, gathered, quoted, row_pro
 from mnbayes.data.read_table import read_table
 from mnbayes.run.outputs import MANIFEST
 from mnbayes.run.run import Run
+from mnbayes.run.section import Section, Tidy
 
 _GROUPS = ("posterior", PRIOR)
 _DIMS = {"chain", "draw", "marker", "later_visit"}
@@ -195,6 +196,27 @@ def _labels(values: NDArray[Any]) -> list[Any]:
     return [label.decode() if isinstance(label, bytes) else label for label in values.tolist()]
 
 
+def compared_tables(sections: Iterable[Section]) -> dict[str, Tidy]:
+    """Tables of sections, beside those that every run has, of which two runs are compared."""
+    return {
+        name: table
+        for section in sections
+        for name, table in section.tables.items()
+        if table.keys and name not in ROW_KEYS
+    }
+
+
+def _more_tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Tidy]:
+    """As :func:`compared_tables`, read back by what the manifest says of each section."""
+    found: dict[str, Tidy] = {}
+    for section in table_of(manifest, "sections").values():
+        for name, said in table_of(section, "compared").items():
+            path = folder / f"{name}.csv"
+            if name not in ROW_KEYS and path.is_file():
+                found[name] = Tidy(pd.read_csv(path), tuple(said["keys"]), said["errors"])
+    return found
+
+
 def load_run(folder: str | Path) -> StoredRun:
     """Read a run back from its folder.
 
@@ -214,14 +236,16 @@ def load_run(folder: str | Path) -> StoredRun:
     name = shown_name(place)
     with gathered() as attempt:
         tables = {table: attempt(read_numbers, place, table) for table in ROW_KEYS}
+        more = attempt(_more_tables, place, manifest)
     models = tables["estimates"]["model"].unique()
     draws = {str(model): _stored_draws(place, str(model)) for model in models}
-    return StoredRun(name, manifest, reported_numbers(tables, _prior_draws(manifest), draws))
+    numbers = reported_numbers(tables, _prior_draws(manifest), draws, more)
+    return StoredRun(name, manifest, numbers)
 
 
 def stored(run: Run, name: str) -> StoredRun:
     """A run in memory, as :func:`load_run` would read it back from a folder of that name."""
-    tables = {table: run.rows(table) for table in ROW_KEYS}
+    tables, more = run.tables, compared_tables(run.sections)
     draws = {
         result.name: {
             group: result.fit.tree[group].to_dataset()["visit_change"] for group in _GROUPS
@@ -229,4 +253,5 @@ def stored(run: Run, name: str) -> StoredRun:
         for result in run.results
     }
     manifest = json.loads(json.dumps(run.manifest))  # what comes back from a file: no tuples
-    return StoredRun(name, manifest, reported_numbers(tables, _prior_draws(manifest), draws))
+    numbers = reported_numbers(tables, _prior_draws(manifest), draws, more)
+    return StoredRun(name, manifest, numbers)

@@ -171,7 +171,7 @@ def _check_model(card: Card, observed: Observations, posterior: bool) -> None:
 
 def _write_files(outcome: Outcome, described: dict[str, object]) -> None:
     from mnbayes.analyses.calibration.figure import calibration_figure
-    from mnbayes.report.gallery import png_bytes
+    from mnbayes.report.kit.drawing import png_bytes
 
     calibration, folder = outcome.calibration, outcome.folder
     if calibration.checks:

@@ -11,9 +11,12 @@ from typing import Any
 
 from mnbayes.analyses.calibration.result import Calibration, from_plain
 from mnbayes.base.resources import calibration_file
+from mnbayes.base.text_table import Table
 from mnbayes.cards.card import Card
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.tables import Table
+from mnbayes.run.analysis import Analysis
+from mnbayes.run.run import Run
+from mnbayes.run.section import Section
 from mnbayes.studies.fingerprint import fingerprint
 
 
@@ -163,3 +166,30 @@ def _remarks(cards: Iterable[Card], kept: StoredCalibration) -> list[str]:
                 f"calibrated one; `mnbayes calibrate --model {card.name}` checks it as it stands."
             )
     return remarks
+
+
+def section(run: Run) -> Section:
+    """The stored calibration, beside the cards of a run."""
+    said = calibration_section([result.fit.card for result in run.results])
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        sentences=said.sentences,
+        shown=(said.table,),
+        template="calibration/section.html.j2",
+        words={"calibration": said},
+        of_cohort=False,
+    )
+
+
+def prepare(cards: Iterable[Card]) -> None:
+    """Read the stored result, which is kept."""
+    calibration_section(cards)
+
+
+ANALYSIS = Analysis(
+    name="calibration",
+    title="Does the program do what the model says?",
+    section=section,
+    prepare=prepare,
+)

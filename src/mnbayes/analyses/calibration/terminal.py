@@ -9,8 +9,8 @@ from rich.table import Table
 from mnbayes.analyses.calibration.command import Outcome
 from mnbayes.analyses.calibration.result import Calibration
 from mnbayes.analyses.calibration.section import what_was_done
+from mnbayes.base.text_table import records
 from mnbayes.report.kit.console import say
-from mnbayes.report.kit.tables import records
 
 _GROUPS = {"parameter": "parameter", "derived": "derived", "data": "of the data"}
 

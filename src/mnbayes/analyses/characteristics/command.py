@@ -162,7 +162,7 @@ def write_characteristics(found: Characteristics, folder: Path, pictures: bool =
     contents = result_files(found)
     if pictures:
         from mnbayes.analyses.characteristics.figure import characteristics_figures
-        from mnbayes.report.gallery import png_bytes
+        from mnbayes.report.kit.drawing import png_bytes
 
         for name, figure in characteristics_figures(found).items():
             contents[f"{name}.png"] = png_bytes(figure)

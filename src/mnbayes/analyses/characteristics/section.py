@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import base64
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
 from mnbayes.analyses.characteristics import words
+from mnbayes.analyses.characteristics.figure import characteristics_figures
 from mnbayes.analyses.characteristics.judges import BETWEEN, FALSE, TRUE
 from mnbayes.analyses.characteristics.result import Characteristics, Described
 from mnbayes.analyses.characteristics.stored import is_current, stored_results
 from mnbayes.base.picture_cache import kept_pictures
+from mnbayes.base.text_table import Table, records
+from mnbayes.cards.card import Card
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.pictures import Picture
-from mnbayes.report.kit.tables import Table, records
+from mnbayes.report.kit.drawing import png_bytes as picture
+from mnbayes.run.analysis import Analysis
+from mnbayes.run.run import Run
+from mnbayes.run.section import Picture, Section
 
-SECTION = "characteristics"
 _ALT = {
     "false_go": "One panel for each scenario in which a go is false: share of simulated trials "
     "that end in go, over the number of patients, one line for each judge",
@@ -147,18 +151,41 @@ def errors_table(found: Characteristics) -> Table:
     return Table(caption, head, tuple(rows))
 
 
-def _drawn(found: Characteristics) -> dict[str, bytes]:
-    from mnbayes.analyses.characteristics.figure import characteristics_figures
-    from mnbayes.report.gallery import png_bytes
-
-    return {key: png_bytes(figure) for key, figure in characteristics_figures(found).items()}
-
-
 def _pictures(found: Characteristics) -> tuple[Picture, ...]:
+    def draw() -> dict[str, bytes]:
+        return {key: picture(figure) for key, figure in characteristics_figures(found).items()}
+
     made_of = [repr(found), found.estimates.to_csv(), found.decisions.to_csv()]
-    pictures = []
-    for key, png in kept_pictures("characteristics", made_of, lambda: _drawn(found)).items():
-        uri = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
-        alt = f"{_ALT[key]}. Model: {found.model}."
-        pictures.append(Picture(SECTION, _TITLE[key], alt, uri))
-    return tuple(pictures)
+    return tuple(
+        Picture(key, _TITLE[key], f"{_ALT[key]}. Model: {found.model}.", content)
+        for key, content in kept_pictures("characteristics", made_of, draw).items()
+    )
+
+
+def section(run: Run) -> Section:
+    """The stored operating characteristics."""
+    said = characteristics_parts()
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        absent="" if said else "this installation has no stored results",
+        pictures={f"characteristics_{part.model}": part.pictures for part in said},
+        sentences=said[0].sentences if said else (),
+        shown=(said[0].rates,) if said else (),
+        template="characteristics/section.html.j2",
+        words={"characteristics": said},
+        of_cohort=False,
+    )
+
+
+def prepare(cards: Iterable[Card]) -> None:
+    """Read the stored results and draw their pictures, which are kept."""
+    characteristics_parts()
+
+
+ANALYSIS = Analysis(
+    name="characteristics",
+    title="How often the rule errs",
+    section=section,
+    prepare=prepare,
+)

@@ -14,8 +14,8 @@ from mnbayes.analyses.characteristics import words
 from mnbayes.analyses.characteristics.judges import BETWEEN, FALSE, TRUE
 from mnbayes.analyses.characteristics.result import Characteristics
 from mnbayes.base.montecarlo import round_to_mcse
+from mnbayes.base.text_table import records
 from mnbayes.report.kit.console import say
-from mnbayes.report.kit.tables import records
 
 _MEANINGS = {FALSE: "a go is false", TRUE: "a go is right", BETWEEN: "a go is right for some rules"}
 #: Columns after the judges'.

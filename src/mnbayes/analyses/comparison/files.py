@@ -55,7 +55,7 @@ def write_numbers(comparison: Comparison, path: Path) -> None:
 def write_plot(comparison: Comparison, path: Path) -> None:
     """Draw the main numbers of both runs as PNG."""
     from mnbayes.analyses.comparison.figure import main_differences
-    from mnbayes.report.gallery import png_bytes
+    from mnbayes.report.kit.drawing import png_bytes
 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(png_bytes(main_differences(comparison)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from mnbayes.analyses.comparison.inputs import compare_priors, compare_settings, post_hoc_sentence
 from mnbayes.answers.reported import KEYS, is_log, of_prior
 from mnbayes.base.problems import InputError, gathered
-from mnbayes.run.history import History, when
+from mnbayes.run.history import earlier_runs, when
 from mnbayes.run.run import Run
 from mnbayes.run.stored_run import StoredRun, load_run, shown_name, stored
 
@@ -189,24 +189,18 @@ def compare(a: StoredRun, b: StoredRun) -> Comparison:
     )  # fmt: skip
 
 
-def with_previous(run: Run, folder: Path, history: History) -> Run:
-    """A run with the comparison to its previous one, if that can be read.
-
-    Parameters
-    ----------
-    run : Run
-    folder : Path
-        Where it will be written.
-    history : History
-        See :func:`mnbayes.run.history.earlier_runs`.
-    """
-    if history.previous is None:
-        return run
+def with_previous(run: Run) -> Comparison | None:
+    """The comparison of a run with its previous one; None where there is none to be read."""
+    if run.folder is None:
+        return None
+    previous = earlier_runs(run.folder, run.cohort.sha256).previous
+    if previous is None:
+        return None
     try:
-        before = load_run(history.previous.folder)
+        before = load_run(previous.folder)
     except (InputError, OSError):
-        return run
-    return replace(run, previous=compare(before, stored(run, shown_name(folder))))
+        return None
+    return compare(before, stored(run, shown_name(run.folder)))
 
 
 def compare_runs(a: str | Path, b: str | Path) -> Comparison:

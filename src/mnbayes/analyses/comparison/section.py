@@ -7,10 +7,18 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mnbayes.analyses.comparison import words
-from mnbayes.analyses.comparison.runs import BEYOND, Comparison, largest, main_numbers
-from mnbayes.report.kit.tables import Table, records
+from mnbayes.analyses.comparison.runs import (
+    BEYOND,
+    Comparison,
+    largest,
+    main_numbers,
+    with_previous,
+)
+from mnbayes.base.text_table import Table, records
+from mnbayes.run.analysis import Analysis
 from mnbayes.run.history import post_hoc_sentences, when
 from mnbayes.run.run import Run
+from mnbayes.run.section import Section
 from mnbayes.run.stored_run import table_of
 
 #: Most numbers in the report's table.
@@ -83,13 +91,15 @@ def _numbers(changed: pd.DataFrame) -> Table | None:
     )
 
 
-def difference(run: Run) -> Difference:
+def difference(run: Run, comparison: Comparison | None) -> Difference:
     """What differs between a run and the one before it.
 
     Parameters
     ----------
     run : Run
-        With ``previous`` in its manifest, and the comparison if the previous run can be read.
+        With ``previous`` in its manifest.
+    comparison : Comparison or None
+        With the previous run, if that can be read.
 
     Returns
     -------
@@ -103,7 +113,6 @@ def difference(run: Run) -> Difference:
     replaced = ", in the folder that this run replaced" if previous.get("replaced") else ""
     name, started = previous.get("folder"), when(previous.get("started"))
     which = f"The previous run is {name} ({started}){replaced}."
-    comparison = run.previous
     if comparison is None:
         sentence = "Its files cannot be read back, so its numbers are not compared."
         return Difference((which, sentence), post_hoc)
@@ -121,3 +130,20 @@ def difference(run: Run) -> Difference:
     names = {"a": "the previous run", "b": "this run"}
     sentences += words.only_sentences(comparison, names)
     return Difference(tuple(sentences), post_hoc, settings, priors, _numbers(changed))
+
+
+def section(run: Run) -> Section:
+    """The difference from the previous run."""
+    said = difference(run, with_previous(run))
+    tables = (said.settings, said.priors, said.numbers)
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        sentences=(*said.post_hoc, *said.sentences),
+        shown=tuple(table for table in tables if table is not None),
+        template="comparison/section.html.j2",
+        words={"previous": said},
+    )
+
+
+ANALYSIS = Analysis(name="previous", title="Difference from the previous run", section=section)

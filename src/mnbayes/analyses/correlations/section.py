@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +10,20 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from mnbayes.analyses.correlations import part as correlations_part
+from mnbayes.analyses.correlations.figure import correlations
 from mnbayes.answers.result import Result
+from mnbayes.base.text_table import Spanned, records
+from mnbayes.data.embedded import is_embedded
 from mnbayes.data.markers import URINE
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, interval_dominated, probability_dominated
-from mnbayes.report.kit.results import prior_text, shown
-from mnbayes.report.kit.tables import Spanned, great, records
+from mnbayes.report.kit.results import joined, prior_text, shown
+from mnbayes.report.kit.tables import great
 from mnbayes.report.kit.wording import PROTEIN, probability
+from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
+from mnbayes.run.section import Drawn, Section, Tidy
 
 _PARTS = ("median", "lower", "upper")
 
@@ -34,6 +41,8 @@ class Together:
         "Does the patient whose B lymphocytes rise also respond?" and its answer, for each marker
         beside 24-h protein.
     table : Markup
+    spanned : Spanned
+        The same table before it is written out.
     """
 
     model: str
@@ -41,6 +50,7 @@ class Together:
     verdict: tuple[str, ...]
     questions: tuple[tuple[str, str], ...]
     table: Markup
+    spanned: Spanned
 
 
 def signed(value: float) -> str:
@@ -76,7 +86,7 @@ def correlation_spanned(result: Result, number: int) -> Spanned:
 
     ``number`` keeps the ids of a page's tables apart.
     """
-    table = result.correlations
+    table = correlations_part.of(result)
     data = [
         {
             "pair": _short(_pair(row)),
@@ -106,7 +116,7 @@ def correlation_spanned(result: Result, number: int) -> Spanned:
 
 def verdict(result: Result) -> tuple[str, ...]:
     """How many correlations are prior-dominated, and which are not."""
-    rows = records(result.correlations)
+    rows = records(correlations_part.of(result))
     free = [row for row in rows if not dominated(row)]
     patients = len(result.fit.observations.patients)
     count = len(rows)
@@ -155,7 +165,7 @@ def _answer(result: Result, row: dict[str, Any], falls: bool) -> str:
 def questions(result: Result) -> tuple[tuple[str, str], ...]:
     """Each marker's question to 24-h protein, with its answer; empty without that marker."""
     found = []
-    for row in records(result.correlations):
+    for row in records(correlations_part.of(result)):
         if row["marker"] != PROTEIN:
             continue
         marker = row["other"]
@@ -168,8 +178,8 @@ def questions(result: Result) -> tuple[tuple[str, str], ...]:
 
 def together(run: Run) -> tuple[Together, ...]:
     """Correlations of each model that may be shown and has any, the one with most first."""
-    able = [result for result in shown(run) if not result.correlations.empty]
-    able.sort(key=lambda result: -len(result.correlations))
+    able = [result for result in shown(run) if not correlations_part.of(result).empty]
+    able.sort(key=lambda result: -len(correlations_part.of(result)))
     return tuple(
         Together(
             result.name,
@@ -177,6 +187,49 @@ def together(run: Run) -> tuple[Together, ...]:
             verdict(result),
             questions(result),
             great(correlation_spanned(result, number)),
+            correlation_spanned(result, number),
         )
         for number, result in enumerate(able, 1)
     )
+
+
+def figures(result: Result, how: Shown) -> Sequence[Drawn]:
+    """Prior and posterior of each correlation."""
+    if result.withheld or correlations_part.of(result).empty:
+        return ()
+    return [
+        Drawn(
+            "correlations",
+            "Correlations between changes",
+            "One row for each pair of markers: prior and posterior density of the correlation "
+            "between the patients' changes; the numbers are in the table below",
+            correlations(result, how.synthetic),
+        )
+    ]
+
+
+def section(run: Run) -> Section:
+    """The correlations of a run."""
+    said = together(run)
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        absent="" if said else "no model of two or more markers with correlated changes",
+        tables={
+            "correlations": Tidy(joined(correlations_part.of(result) for result in run.results))
+        },
+        pictures=run.pictures.get(ANALYSIS.name, {}),
+        sentences=said[0].verdict if said else (),
+        shown=(said[0].spanned,) if said else (),
+        template="correlations/section.html.j2",
+        words={"together": said, "embedded": is_embedded(run.cohort)},
+    )
+
+
+ANALYSIS = Analysis(
+    name="correlations",
+    title="Do the changes go together?",
+    section=section,
+    of_model=correlations_part.find,
+    figures=figures,
+)

@@ -9,8 +9,8 @@ import numpy as np
 from mnbayes.analyses.design import words
 from mnbayes.analyses.design.plan import Plan
 from mnbayes.analyses.design.success import POOLED, main_rows
+from mnbayes.base.text_table import Table, records
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.tables import Table, records
 
 HANDLING = {
     "composite": "a withdrawal counts as no response",

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mnbayes.analyses.design import words
 from mnbayes.analyses.design.decision import Decision
+from mnbayes.analyses.design.figure import design_figures
 from mnbayes.analyses.design.next_trial import HANDLING, designs_table, prospects, trials_table
 from mnbayes.analyses.design.plan import Plan, plan_run
 from mnbayes.analyses.design.rules import Bound
 from mnbayes.analyses.design.success import NEW, POOLED
+from mnbayes.base.text_table import Table
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, probability_dominated
-from mnbayes.report.kit.pictures import Picture, embed
-from mnbayes.report.kit.tables import Table
+from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
+from mnbayes.run.section import Drawn, Picture, Section, Tidy
 
 _TEXTS = {
     "decision_share": (
@@ -94,27 +96,20 @@ class DecisionSection:
     pictures: tuple[Picture, ...]
 
 
-def decision_section(
-    run: Run, plan: Plan | None = None, pictures: Mapping[str, bytes] | None = None
-) -> DecisionSection | None:
+def decision_section(plan: Plan, pictures: Sequence[Picture] = ()) -> DecisionSection:
     """What the report shows of the decision rule.
 
     Parameters
     ----------
-    run : Run
-    plan : Plan, optional
-        Default: worked out from the run with the card that mnbayes brings.
-    pictures : mapping, optional
-        Name of a figure of :func:`mnbayes.analyses.design.figure.design_figures` to its PNG bytes.
+    plan : Plan
+    pictures : sequence of Picture
+        Of :func:`mnbayes.analyses.design.figure.design_figures`.
 
     Returns
     -------
-    DecisionSection or None
-        None where the run has no model. A rule on withheld numbers has no verdict and no table.
+    DecisionSection
+        A rule on withheld numbers has no verdict and no table.
     """
-    plan = plan_run(run) if plan is None else plan
-    if plan is None:
-        return None
     main, card, trial = plan.main, plan.card, plan.card.next_trial
     rule = card.rule[0]
     beta = trial.analysis_prior
@@ -141,7 +136,7 @@ def decision_section(
         designs=designs_table(plan),
         handling=HANDLING[trial.handling],
         prior=(f"Beta({beta.a:g}, {beta.b:g})", beta.why, beta.source),
-        pictures=_embedded(pictures or {}, main.model),
+        pictures=tuple(pictures),
     )
 
 
@@ -149,14 +144,6 @@ def _bound(bound: Bound) -> str:
     stated = bound.value if isinstance(bound.value, str) else f"{bound.value:g}"
     level = bound.confidence if isinstance(bound.confidence, str) else f"{bound.confidence:g}"
     return f"value = {stated}, confidence = {level}"
-
-
-def _embedded(pictures: Mapping[str, bytes], model: str) -> tuple[Picture, ...]:
-    found = []
-    for name, picture in zip(pictures, embed(pictures, model), strict=True):
-        title, text = _TEXTS.get(name, (picture.title, picture.alt))
-        found.append(Picture("decision", title, f"{text}. Model: {model}.", picture.uri))
-    return tuple(found)
 
 
 def _dominated(decision: Decision) -> tuple[str, ...]:
@@ -214,3 +201,34 @@ def _note(decision: Decision) -> str:
         f"{decision.rule}: {words.quantity(decision)} (model {decision.model}). Significance asks "
         f"for {words.asked(decision, first)}, relevance for {words.asked(decision, second)}."
     )
+
+
+def find(run: Run) -> tuple[Plan | None, Sequence[Drawn]]:
+    """What the decision rule makes of a run, and the figures of that."""
+    plan = plan_run(run)
+    if plan is None:
+        return None, ()
+    drawn = [Drawn(name, *_TEXTS[name], figure) for name, figure in design_figures(plan).items()]
+    return plan, drawn
+
+
+def section(run: Run) -> Section:
+    """What the decision rule says of a run, and of the next trial."""
+    plan: Plan | None = run.found.get(ANALYSIS.name) or plan_run(run)
+    pictures = run.pictures.get(ANALYSIS.name, {})
+    said = None if plan is None else decision_section(plan, pictures.get(ANALYSIS.name, ()))
+    shown = () if said is None else (said.criteria, said.trials, said.designs)
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        absent="" if said else "the run has no model",
+        tables={} if plan is None else {n: Tidy(table) for n, table in plan.tables.items()},
+        pictures=pictures,
+        sentences=() if said is None else (said.sentence, *said.remarks, *said.notes),
+        shown=tuple(table for table in shown if table is not None),
+        template="design/section.html.j2",
+        words={"decision": said},
+    )
+
+
+ANALYSIS = Analysis(name="decision", title="Decision rule", section=section, after_fits=find)

@@ -17,8 +17,8 @@ from mnbayes.analyses.design.plan import Plan
 from mnbayes.analyses.design.simon import MOST
 from mnbayes.analyses.design.success import NEW, POOLED, main_rows
 from mnbayes.base.montecarlo import round_to_mcse
+from mnbayes.base.text_table import records
 from mnbayes.report.kit.console import say
-from mnbayes.report.kit.tables import records
 
 _HANDLING = {
     "composite": "a withdrawal counts as no response",

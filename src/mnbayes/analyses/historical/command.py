@@ -11,11 +11,13 @@ from typing import Any
 
 from mnbayes.analyses.historical.card import load_historical_card
 from mnbayes.analyses.historical.fit import HistoricalResult, News, fit_historical
-from mnbayes.analyses.historical.section import HistoricalSection, historical_section
+from mnbayes.analyses.historical.section import HistoricalSection, drawn, historical_section
 from mnbayes.analyses.historical.table import load_historical
 from mnbayes.inference.sampling import Sampling
+from mnbayes.report.kit.drawing import pictures_of
 from mnbayes.run.manifest import versions
 from mnbayes.run.outputs import check_replaceable, new_folder, whole_folder
+from mnbayes.run.section import Picture
 
 MANIFEST = "historical.json"
 #: Tables of a result and the files they are written to.
@@ -89,7 +91,7 @@ def describe(result: HistoricalResult, started: datetime) -> dict[str, Any]:
 def write_historical(
     result: HistoricalResult,
     folder: Path,
-    pictures: Mapping[str, bytes],
+    pictures: Sequence[Picture],
     page: str,
     described: Mapping[str, Any],
 ) -> None:
@@ -109,8 +111,8 @@ def write_historical(
         (place / "posterior").mkdir()
         result.tree.to_netcdf(place / "posterior" / "historical.nc", engine="h5netcdf")
         (place / "plots").mkdir()
-        for name, png in pictures.items():
-            (place / "plots" / f"{name}.png").write_bytes(png)
+        for each in pictures:
+            (place / "plots" / f"{each.name}{each.ending}").write_bytes(each.content)
         (place / "report.html").write_text(page, encoding="utf-8")
         text = json.dumps(described, indent=2, ensure_ascii=False)
         (place / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
@@ -152,9 +154,7 @@ def run_historical(
     InputError
         With every problem of table, card and settings; nothing is written then.
     """
-    from mnbayes.analyses.historical.figure import historical_figures
     from mnbayes.analyses.historical.page import render_historical
-    from mnbayes.report.gallery import png_bytes
 
     started = datetime.now(UTC)
     folder = out or new_folder(Path("results") / "historical", datetime.now())
@@ -165,7 +165,7 @@ def run_historical(
         counts, card, sampling, news, refits=refits, allow_unconverged=allow_unconverged
     )
     news("drawing", 0, 0)
-    pictures = {name: png_bytes(figure) for name, figure in historical_figures(result).items()}
+    pictures = pictures_of(drawn(result), result.card.name)
     section = historical_section(result, pictures)
     described = describe(result, started)
     write_historical(result, folder, pictures, render_historical(section, described), described)

@@ -23,8 +23,8 @@ from mnbayes.analyses.historical.figure_rows import (
 from mnbayes.analyses.historical.fit import HistoricalResult
 from mnbayes.analyses.historical.forest import historical_forest
 from mnbayes.analyses.historical.reweighting import REFITTED, WEIGHTED
+from mnbayes.base.text_table import records
 from mnbayes.report.kit import style
-from mnbayes.report.kit.tables import records
 
 
 def historical_figures(result: HistoricalResult) -> dict[str, Figure]:

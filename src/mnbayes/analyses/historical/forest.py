@@ -20,8 +20,8 @@ from mnbayes.analyses.historical.figure_rows import (
     share_axis,
 )
 from mnbayes.analyses.historical.fit import HistoricalResult
+from mnbayes.base.text_table import records
 from mnbayes.report.kit import style
-from mnbayes.report.kit.tables import records
 
 
 def _count(row: dict[str, Any]) -> str:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from mnbayes.analyses.historical import section_tables as tables
-from mnbayes.analyses.historical.fit import HistoricalResult
+from mnbayes.analyses.historical.card import HistoricalCard, load_historical_card
+from mnbayes.analyses.historical.figure import historical_figures
+from mnbayes.analyses.historical.fit import HistoricalResult, fit_historical
+from mnbayes.analyses.historical.table import HistoricalTable, load_historical
+from mnbayes.base.text_table import Table, records
+from mnbayes.base.workers import News
 from mnbayes.inference.importance_weights import MAX_SHAPE
+from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.pictures import Picture
-from mnbayes.report.kit.tables import Table, records
+from mnbayes.report.kit.results import beside_record
 from mnbayes.report.kit.wording import independent_error, probability
+from mnbayes.run.analysis import Analysis
+from mnbayes.run.run import Run
+from mnbayes.run.section import Drawn, Picture, Section, Tidy
 
 _PICTURES = {
     "historical_forest": (
@@ -83,15 +90,15 @@ class HistoricalSection:
 
 
 def historical_section(
-    result: HistoricalResult, pictures: Mapping[str, bytes] | None = None
+    result: HistoricalResult, pictures: Sequence[Picture] = ()
 ) -> HistoricalSection:
     """Words and tables of the historical model.
 
     Parameters
     ----------
     result : HistoricalResult
-    pictures : mapping, optional
-        Name as in :func:`mnbayes.analyses.historical.figure.historical_figures` to PNG bytes.
+    pictures : sequence of Picture
+        Of :func:`mnbayes.analyses.historical.figure.historical_figures`.
 
     Returns
     -------
@@ -116,17 +123,8 @@ def historical_section(
         parameters=tables.parameter_rows(result) if shown else None,
         priors=tables.prior_rows(result.card),
         doubts=_doubts(result),
-        pictures=_embedded(pictures or {}, result.card.name) if shown else {},
+        pictures={each.name: each for each in pictures} if shown else {},
     )
-
-
-def _embedded(pictures: Mapping[str, bytes], model: str) -> dict[str, Picture]:
-    found = {}
-    for name, content in pictures.items():
-        title, alt = _PICTURES[name]
-        uri = f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
-        found[name] = Picture("historical", title, f"{alt}. Model: {model}.", uri)
-    return found
 
 
 def group(result: HistoricalResult) -> str:
@@ -300,3 +298,78 @@ def _doubts(result: HistoricalResult) -> tuple[str, ...]:
 def _named(rows: object) -> str:
     assert isinstance(rows, pd.DataFrame)
     return wording.listed(list(dict.fromkeys(rows["study"].astype(str))))
+
+
+def drawn(result: HistoricalResult) -> Sequence[Drawn]:
+    """Every figure of the model, with its title and text."""
+    return [
+        Drawn(name, *_PICTURES[name], figure) for name, figure in historical_figures(result).items()
+    ]
+
+
+@dataclass(frozen=True)
+class HistoricalJob:
+    """A table of earlier studies and how to fit it, beside a cohort and never mixed with it."""
+
+    table: HistoricalTable
+    card: HistoricalCard
+    sampling: Sampling
+    allow_unconverged: bool
+
+    @property
+    def analysis(self) -> str:
+        """Name of the analysis."""
+        return ANALYSIS.name
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.card.name
+
+    def work(self, progress: News) -> tuple[HistoricalResult, Sequence[Drawn]]:
+        """Fit and draw."""
+        result = fit_historical(
+            self.table,
+            self.card,
+            self.sampling,
+            lambda stage, done, total: progress(self.name, stage, done, total),
+            allow_unconverged=self.allow_unconverged,
+        )
+        progress(self.name, "drawing", 0, 0)
+        return result, drawn(result)
+
+
+def historical_job(sampling: Sampling, *, allow_unconverged: bool = False) -> HistoricalJob:
+    """The earlier studies that mnbayes brings."""
+    card = load_historical_card()
+    return HistoricalJob(load_historical(None, card.classes), card, sampling, allow_unconverged)
+
+
+def section(run: Run) -> Section:
+    """Earlier studies, where a run has them."""
+    result: HistoricalResult | None = run.found.get(ANALYSIS.name)
+    if result is None:
+        return Section(
+            name=ANALYSIS.name, title=ANALYSIS.title, absent="it was not asked for", hidden=True
+        )
+    pictures = run.pictures.get(ANALYSIS.name, {})
+    said = historical_section(result, pictures.get(result.card.name, ()))
+    names = ("rates", "arms", "conflict", "left_out", "readings")
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        tables={f"historical_{name}": Tidy(getattr(result, name)) for name in names}
+        | {"diagnostics": Tidy(result.diagnostics)},
+        pictures=pictures,
+        sentences=(*said.benchmark, *said.extrapolation, *said.conflict, *said.robustness),
+        shown=tuple(table for table in (said.classes, said.conflicts) if table is not None),
+        template="historical/section.html.j2",
+        words={"historical": said},
+        trees={result.card.name: result.tree},
+        record=beside_record(result.card, result.converged, result.withheld, result.seconds),
+        converged=result.converged,
+        of_cohort=False,
+    )
+
+
+ANALYSIS = Analysis(name="historical", title="Earlier studies", section=section)

@@ -6,8 +6,8 @@ from typing import Any
 
 from mnbayes.analyses.historical.card import HistoricalCard
 from mnbayes.analyses.historical.fit import HistoricalResult
+from mnbayes.base.text_table import Table, records
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.tables import Table, records
 from mnbayes.report.kit.wording import independent_error, percent, percent_range, probability
 
 PATIENTS = {"yes": "refractory", "no": "non-refractory", "mixed": "mixed"}

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mnbayes.analyses.influence import part as influence_part
 from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.cards.definitions import Definitions
@@ -25,7 +26,7 @@ type Answer = tuple[str, str, str]
 
 def answers(result: Result) -> list[Answer]:
     """The answers to draw, of those at the last visit, in the order of the panels."""
-    table = result.influence
+    table = influence_part.of(result)
     judged = [c for c in ("remission", "effective") if c in set(table["category"])][:1]
     beyond = [
         (kind, "", category)
@@ -105,7 +106,7 @@ def influence(result: Result, definitions: Definitions, synthetic: bool) -> Figu
         line: the prior alone. A row without an answer has its reason in the caption.
     """
     week = result.fit.observations.weeks[-1]
-    table = result.influence[result.influence["week"] == week]
+    table = influence_part.of(result)[influence_part.of(result)["week"] == week]
     chosen = answers(result)
     patients = table["left_out"].unique().tolist()
     count = len(patients)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mnbayes.analyses.sensitivity import decisions
+from mnbayes.analyses.influence import part as influence_part
+from mnbayes.answers import conclusions
 from mnbayes.answers.conclusions import OWN, Estimate, Flip, Row, as_reported, crosses
 from mnbayes.answers.reported import MEDIAN_ERROR, TAIL_ERROR
 from mnbayes.answers.result import Result
@@ -32,7 +33,7 @@ def last_visit(result: Result) -> pd.DataFrame:
     those in the summary: of remission, or of effective where remission cannot be judged. Where
     a rise is reported, as for albumin, ``p_fall`` has become ``p_rise``.
     """
-    table = result.influence
+    table = influence_part.of(result)
     table = table[table["week"] == last_week(result)]
     first = next((c for c in OWN if c in set(table["category"])), "")
     main = table["kind"].isin(MAIN) & table["category"].isin(["", *OWN])
@@ -76,7 +77,7 @@ def conclusion(row: Row, benchmarks: Mapping[Any, float], line: float, suffix: s
         if bar is None:
             return ""
         return f"{'above' if value > bar else 'not above'} the benchmark of {percent(bar)}"
-    return decisions.conclusion(value, line)
+    return conclusions.conclusion(value, line)
 
 
 def flip(row: Row, benchmarks: Mapping[Any, float], line: float) -> Flip:
@@ -106,7 +107,7 @@ def flip(row: Row, benchmarks: Mapping[Any, float], line: float) -> Flip:
         return then, now
 
     if row["kind"] not in ("gmr", "population"):
-        return decisions.flip(*both("value"), line)
+        return conclusions.flip(*both("value"), line)
     now = conclusion(row, benchmarks, line, "_without")
     if now in ("", conclusion(row, benchmarks, line)):
         return "no"

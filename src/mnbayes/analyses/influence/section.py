@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mnbayes.analyses.influence import part as influence_part
+from mnbayes.analyses.influence.figure import influence
 from mnbayes.analyses.influence.left_out import (
     MAIN,
     beyond_noise,
@@ -20,12 +22,22 @@ from mnbayes.analyses.influence.left_out import (
 from mnbayes.analyses.influence.refits import measured_patients, why_none
 from mnbayes.answers.conclusions import Flip, Row
 from mnbayes.answers.result import Result
+from mnbayes.base.text_table import Table, records
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import answer, heading, lines_text
-from mnbayes.report.kit.results import last_week, prior_text, share_ends
-from mnbayes.report.kit.tables import Table, records
+from mnbayes.report.kit.results import (
+    OVERTURNS,
+    joined,
+    last_week,
+    prior_text,
+    response_model,
+    share_ends,
+    shown,
+)
 from mnbayes.report.kit.wording import percent_range, ratio_range
+from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
+from mnbayes.run.section import Drawn, PageOne, Section, Tidy
 
 #: Most flips that are listed one by one.
 LISTED = 12
@@ -156,7 +168,7 @@ def influence_table(result: Result, benchmarks: Mapping[Any, float], line: float
     ranks = {name: i for i, name in enumerate(result.fit.observations.markers)}
     marker = shown["marker"].map(ranks).fillna(len(ranks))
     shown = shown.assign(order=order, rank=marker).sort_values(["rank", "order"], kind="stable")
-    patients = result.influence["left_out"].unique().tolist()
+    patients = influence_part.of(result)["left_out"].unique().tolist()
     rows = {patient: records(shown[shown["left_out"] == patient]) for patient in patients}
     first = rows[patients[0]]
     texts = [
@@ -179,7 +191,7 @@ def influence_table(result: Result, benchmarks: Mapping[Any, float], line: float
 
 def _left_aside(result: Result) -> list[str]:
     """Patients without a refit, each with the reason."""
-    table, fitted = result.influence, result.fit
+    table, fitted = influence_part.of(result), result.fit
     unmeasured = [p for p in fitted.observations.patients if p not in measured_patients(fitted)]
     sentences = []
     if unmeasured:
@@ -210,7 +222,7 @@ def influence_of(result: Result, benchmarks: Mapping[Any, float], line: float) -
     Influence
         Without a table, and with the reason as its sentence, where no patient was left out.
     """
-    if result.influence.empty:
+    if influence_part.of(result).empty:
         why = why_none(result.fit) or "It was switched off for this run (--no-influence)."
         return Influence((f"Not shown: {why[0].lower()}{why[1:]}",))
     table = last_visit(result)
@@ -236,3 +248,50 @@ def influences(run: Run) -> tuple[Influence | None, ...]:
         else influence_of(result, run.definitions.benchmarks, run.definitions.decision.probability)
         for result in run.results
     )
+
+
+def figures(result: Result, how: Shown) -> Sequence[Drawn]:
+    """The main answers without each patient."""
+    if result.withheld or influence_part.of(result).empty:
+        return ()
+    return [
+        Drawn(
+            "influence",
+            "Main answers without each patient",
+            "One panel for each answer, one row for each patient left out: the answer of the "
+            "refit against that of all patients; the numbers are in the table below",
+            influence(result, how.definitions, how.synthetic),
+        )
+    ]
+
+
+def _page_one(run: Run) -> PageOne | None:
+    asked = [result for result in shown(run) if not influence_part.of(result).empty]
+    model = response_model(asked) or (asked[0] if asked else None)
+    if model is None:
+        return None
+    said = influence_of(model, run.definitions.benchmarks, run.definitions.decision.probability)
+    return PageOne(OVERTURNS, "One patient", (*said.sentences[:1], said.verdict))
+
+
+def section(run: Run) -> Section:
+    """The influence of each patient in a run."""
+    said = influences(run)
+    tables = tuple(own.table for own in said if own is not None and own.table is not None)
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        absent="" if tables else "no patient was left out",
+        tables={"influence": Tidy(joined(influence_part.of(result) for result in run.results))},
+        pictures=run.pictures.get(ANALYSIS.name, {}),
+        page_one=_page_one(run),
+        sentences=tuple(own.verdict for own in said if own is not None and own.verdict),
+        shown=tables[:1],
+        template="influence/section.html.j2",
+        words={"influences": said},
+    )
+
+
+ANALYSIS = Analysis(
+    name="influence", title="Influence of each patient", section=section, figures=figures
+)

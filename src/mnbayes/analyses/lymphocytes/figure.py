@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
+from mnbayes.analyses.lymphocytes import part as subsets_part
 from mnbayes.analyses.lymphocytes.subsets import common_change
 from mnbayes.analyses.results.parameters import SHORT
 from mnbayes.answers.result import Result
@@ -52,7 +53,7 @@ def subset_forest(result: Result, synthetic: bool) -> Figure:
     ValueError
         If the result has no subsets.
     """
-    table = result.subsets
+    table = subsets_part.of(result).subsets
     if table.empty:
         raise ValueError("no lymphocyte subset in this model")
     before = bool(table["alone_gmr_median"].notna().any())
@@ -165,7 +166,7 @@ def subset_ranks(result: Result, synthetic: bool) -> Figure:
     ValueError
         If the result has no ranks: fewer than two subsets.
     """
-    table = result.ranks
+    table = subsets_part.of(result).ranks
     if table.empty:
         raise ValueError("no ranks: the model has fewer than two lymphocyte subsets")
     count = int(table["rank"].max())

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
 
+from mnbayes.analyses.lymphocytes import part as subsets_part
+from mnbayes.analyses.lymphocytes.figure import subset_forest, subset_ranks
 from mnbayes.analyses.lymphocytes.subset_tables import (
     forest_spanned,
     rank_summary,
     ratio_of_patients,
     ratio_spanned,
     ratio_text,
+    reference_sources,
+    reference_table,
 )
 from mnbayes.analyses.lymphocytes.subsets import common_change
 from mnbayes.answers.result import Result
+from mnbayes.base.text_table import Spanned, Table, records
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.results import prior_text, shown
-from mnbayes.report.kit.tables import Table, great, records
+from mnbayes.report.kit.results import joined, prior_text, shown
+from mnbayes.report.kit.tables import great
 from mnbayes.report.kit.wording import probability
+from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
+from mnbayes.run.section import Drawn, PageOne, Section, Tidy
 
 OVERLAP = (
     "CD4+ and CD8+ lymphocytes are parts of CD3+. The five are not a composition and not five "
@@ -62,16 +70,19 @@ class Subsets:
 
 def subset_model(run: Run) -> Result | None:
     """The model that speaks on the subsets: one that shrinks them, else the one with most."""
-    able = [result for result in shown(run) if not result.subsets.empty]
+    able = [result for result in shown(run) if not subsets_part.of(result).subsets.empty]
     return max(
         able,
-        key=lambda r: (common_change(r.fit.tree) is not None, r.subsets["marker"].nunique()),
+        key=lambda r: (
+            common_change(r.fit.tree) is not None,
+            subsets_part.of(r).subsets["marker"].nunique(),
+        ),
         default=None,
     )
 
 
 def _verdicts(result: Result, line: float) -> list[str]:
-    table = result.subsets
+    table = subsets_part.of(result).subsets
     week = float(table["week"].max())
     groups: dict[str, list[str]] = {}
     for row in records(table[table["week"] == week]):
@@ -108,7 +119,7 @@ def _common(result: Result) -> list[str]:
 
 
 def _shrinkage(result: Result) -> list[str]:
-    table = result.subsets.dropna(subset=["alone_gmr_median"])
+    table = subsets_part.of(result).subsets.dropna(subset=["alone_gmr_median"])
     if table.empty:
         return []
     moved = np.abs(np.log(table["gmr_median"] / table["alone_gmr_median"])).max()
@@ -125,9 +136,12 @@ def _shrinkage(result: Result) -> list[str]:
 
 
 def _most_changed(result: Result, line: float) -> list[str]:
-    if result.ranks.empty:
+    if subsets_part.of(result).ranks.empty:
         return []
-    first = result.ranks[(result.ranks["rank"] == 1) & (result.ranks["by"] == "change")]
+    first = subsets_part.of(result).ranks[
+        (subsets_part.of(result).ranks["rank"] == 1)
+        & (subsets_part.of(result).ranks["by"] == "change")
+    ]
     row = records(first.sort_values("probability", ascending=False, kind="stable"))[0]
     alone = "" if row["probability"] >= line else " No subset stands out clearly."
     return [
@@ -165,12 +179,14 @@ def subsets(run: Run) -> Subsets | None:
         *_verdicts(result, line), *_common(result), *_shrinkage(result),
         *_most_changed(result, line),
     )  # fmt: skip
-    others = [r.name for r in shown(run) if r is not result and not r.subsets.empty]
+    others = [
+        r.name for r in shown(run) if r is not result and not subsets_part.of(r).subsets.empty
+    ]
     return Subsets(
         model=result.name,
         title=result.fit.card.title,
         shrunk=shrunk,
-        alone=bool(result.subsets["alone_gmr_median"].notna().any()),
+        alone=bool(subsets_part.of(result).subsets["alone_gmr_median"].notna().any()),
         sentences=sentences,
         forest=great(forest_spanned(result, shrunk)),
         ranks=rank_summary(result),
@@ -178,3 +194,81 @@ def subsets(run: Run) -> Subsets | None:
         patients=ratio_of_patients(result),
         others=tuple(others),
     )
+
+
+def figures(result: Result, how: Shown) -> Sequence[Drawn]:
+    """Forest and ranks of the subsets, where the model has any."""
+    found = subsets_part.of(result)
+    if how.repeated or result.withheld:
+        return ()
+    drawn = []
+    if not found.subsets.empty:
+        drawn.append(
+            Drawn(
+                "subset_forest",
+                "Lymphocyte subsets by visit",
+                "Ratio to baseline of each lymphocyte subset at each visit with 95 % interval, "
+                "each subset by itself beside all together; the numbers are in the table below",
+                subset_forest(result, how.synthetic),
+            )
+        )
+    if not found.ranks.empty:
+        drawn.append(
+            Drawn(
+                "subset_ranks",
+                "Ranks of the lymphocyte subsets",
+                "Probability of each rank of each subset's change, and of its rise, at the last "
+                "visit; the probabilities of the first rank are in the table below",
+                subset_ranks(result, how.synthetic),
+            )
+        )
+    return drawn
+
+
+def _tables(run: Run) -> tuple[Table | Spanned, ...]:
+    result = subset_model(run)
+    if result is None:
+        return ()
+    tables = (
+        forest_spanned(result, common_change(result.fit.tree) is not None),
+        rank_summary(result),
+        ratio_spanned(result),
+    )
+    return tuple(table for table in tables if table is not None)
+
+
+def section(run: Run) -> Section:
+    """The lymphocyte subsets of a run."""
+    said = subsets(run)
+    parts = [subsets_part.of(result) for result in run.results]
+    moved = what_moved(run)
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        absent="" if said else "no model with lymphocyte subsets may be shown",
+        tables={
+            "subsets": Tidy(joined(part.subsets for part in parts)),
+            "subset_ranks": Tidy(joined(part.ranks for part in parts)),
+            "cd4_cd8": Tidy(joined(part.ratios for part in parts)),
+        },
+        pictures=run.pictures.get(ANALYSIS.name, {}),
+        page_one=PageOne("What else moved?", "", moved) if moved else None,
+        sentences=said.sentences if said else (),
+        shown=_tables(run),
+        template="lymphocytes/section.html.j2",
+        words={
+            "subsets": said,
+            "overlap": OVERLAP,
+            "reference": reference_table(run),
+            "sources": reference_sources(run),
+        },
+    )
+
+
+ANALYSIS = Analysis(
+    name="subsets",
+    title="Lymphocyte subsets",
+    section=section,
+    of_model=subsets_part.find,
+    figures=figures,
+)

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mnbayes.analyses.lymphocytes import part as subsets_part
 from mnbayes.analyses.lymphocytes.subsets import SUBSETS
 from mnbayes.answers.result import Result
+from mnbayes.base.text_table import Spanned, Table, records
 from mnbayes.data.markers import MARKERS
 from mnbayes.data.reference_ranges import placed, reference_ranges
 from mnbayes.inference.diagnostics import MIN_ESS
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, ratio_dominated
 from mnbayes.report.kit.results import prior_text
-from mnbayes.report.kit.tables import Spanned, Table, records
 from mnbayes.report.kit.wording import probability
 from mnbayes.run.run import Run
 
@@ -34,7 +35,7 @@ def ratio_text(row: Mapping[str, Any], name: str = "gmr", before: str = "", afte
 
 def forest_spanned(result: Result, shrunk: bool) -> Spanned:
     """Ratios to baseline by subset and visit, before shrinkage beside after, beside the prior."""
-    table = result.subsets
+    table = subsets_part.of(result).subsets
     alone = bool(table["alone_gmr_median"].notna().any())
     data = []
     for row in records(table):
@@ -79,11 +80,15 @@ def forest_spanned(result: Result, shrunk: bool) -> Spanned:
 
 def rank_summary(result: Result) -> Table | None:
     """Probability of each subset to have changed, or risen, the most by the last visit."""
-    if result.ranks.empty:
+    if subsets_part.of(result).ranks.empty:
         return None
-    first = result.ranks[result.ranks["rank"] == 1].set_index(["by", "marker"])
+    first = (
+        subsets_part.of(result)
+        .ranks[subsets_part.of(result).ranks["rank"] == 1]
+        .set_index(["by", "marker"])
+    )
     rows = []
-    for marker in dict.fromkeys(result.ranks["marker"]):
+    for marker in dict.fromkeys(subsets_part.of(result).ranks["marker"]):
         cells = []
         for by in ("change", "rise"):
             row = first.loc[(by, marker)]
@@ -93,7 +98,7 @@ def rank_summary(result: Result) -> Table | None:
                 prior_text(result, row["prior_probability"]),
             ]
         rows.append((MARKERS[marker].label, *cells))
-    week = wording.week_name(float(result.ranks["week"].iloc[0]))
+    week = wording.week_name(float(subsets_part.of(result).ranks["week"].iloc[0]))
     head = [
         f"{what}: {part}"
         for what in ("P(changed most, up or down)", "P(rose most)")
@@ -105,7 +110,7 @@ def rank_summary(result: Result) -> Table | None:
 
 def ratio_spanned(result: Result) -> Spanned | None:
     """The population's CD4/CD8 ratio by visit, its change, and both under the prior alone."""
-    table = result.ratios
+    table = subsets_part.of(result).ratios
     if table.empty:
         return None
     data = []
@@ -136,7 +141,7 @@ def ratio_spanned(result: Result) -> Spanned | None:
 
 def ratio_of_patients(result: Result) -> Table | None:
     """Each patient's CD4/CD8 ratio at baseline and at the last visit, measured and true."""
-    table = result.ratios
+    table = subsets_part.of(result).ratios
     own = table[table["patient"] != ""] if not table.empty else table
     if own.empty:
         return None

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import PurePath
 
 import numpy as np
 
 from mnbayes.answers.result import Result
-from mnbayes.cards.definitions import CATEGORIES
+from mnbayes.base.text_table import Table, records
 from mnbayes.data.markers import MARKERS
 from mnbayes.inference.fit import Fit
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.results import prior_text
-from mnbayes.report.kit.tables import Table, records
-from mnbayes.report.kit.wording import CATEGORY_LABELS, PARAMETER_LABELS
 from mnbayes.run.run import Run
 
 #: Stage of a fit to what the clock ran for.
@@ -44,57 +40,6 @@ def marker_table(result: Result) -> Table:
         tuple(rows),
         frozenset({0, 1, 2}),
     )
-
-
-def prior_table(result: Result) -> Table:
-    """Every prior of a model: formula, meaning on the natural scale, reason and source."""
-    card = result.fit.card
-    rows = []
-    for parameter in card.parameters:
-        symbol, what = PARAMETER_LABELS[parameter]
-        for marker, spec in card.prior[parameter].items():
-            rows.append(
-                (
-                    f"{parameter} ({symbol}: {what})",
-                    marker or "all",
-                    spec.formula,
-                    spec.explained,
-                    spec.why,
-                    spec.source,
-                )
-            )
-    head = ("Parameter", "Marker", "Prior", "Meaning", "Why", "Source")
-    return Table("Priors as they were used", head, tuple(rows), frozenset(range(6)), wide=True)
-
-
-def prior_predictive_tables(result: Result) -> tuple[Table, ...]:
-    """Every reported probability before any data, one table a visit, the last visit first.
-
-    The mean over patients where a quantity has one value each: under the prior all patients
-    are alike, unless the model has a covariate.
-    """
-    table = result.probabilities
-    if table.empty or result.withheld:
-        return ()
-    categories = [c for c in CATEGORIES if c not in result.not_evaluable]
-    means = table.groupby(["quantity", "week", "category"])["prior_probability"].mean()
-    head = ("Quantity", *(CATEGORY_LABELS[c].capitalize() for c in categories))
-    tables = []
-    for week in result.fit.observations.weeks[:0:-1]:
-        rows = tuple(
-            (
-                quantity,
-                *(
-                    prior_text(result, float(means.get((quantity, week, c), np.nan)))
-                    for c in categories
-                ),
-            )
-            for quantity in wording.QUANTITIES
-            if quantity != "observed"
-        )
-        caption = f"Probabilities under the prior alone, {wording.week_name(week)}"
-        tables.append(Table(caption, head, rows))
-    return tuple(tables)
 
 
 def computation_table(run: Run) -> Table:
@@ -175,24 +120,6 @@ def parameter_table(result: Result) -> Table:
         for record in records(result.fit.parameters)
     )
     return Table(f"Convergence of every sampled quantity: {result.name}", tuple(head), rows)
-
-
-def provenance_table(run: Run) -> Table:
-    """Hashes, prior set and single settings."""
-    # Only the folder's name: its path tells about the machine, not about the data.
-    rows = [
-        ("Data folder", PurePath(run.cohort.source).name),
-        ("Data, SHA-256", run.cohort.sha256),
-    ]
-    rows += [(f"Card {r.name}, SHA-256", r.fit.card.sha256) for r in run.results]
-    rows += [
-        ("Definitions of response", f"{run.definitions.name}: {run.definitions.title}"),
-        ("Prior set", run.prior_set),
-        ("Single settings", "; ".join(run.settings) or "none"),
-    ]
-    return Table(
-        "What this report was made of", ("Item", "Value"), tuple(rows), frozenset({0, 1}), wide=True
-    )
 
 
 def _item(name: str, value: object) -> str:

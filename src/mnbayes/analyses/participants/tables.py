@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from typing import Any
 
@@ -11,26 +10,12 @@ import pandas as pd
 
 from mnbayes.answers.denominators import response_counts
 from mnbayes.answers.result import Result
-from mnbayes.base.resources import embedded_cohort
+from mnbayes.base.text_table import Table, records
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import response_model
-from mnbayes.report.kit.tables import Table, records
 from mnbayes.run.run import Run
-
-
-def is_embedded(cohort: Cohort) -> bool:
-    """Whether these are the synthetic tables that mnbayes brings.
-
-    Only then do the preprint's published rates belong beside the counted ones.
-    """
-    names = ("patients", "measurements", "events")
-    tables = [embedded_cohort() / f"{name}.csv" for name in names]
-    if not all(table.is_file() for table in tables):
-        return False
-    content = b"".join(table.read_bytes() for table in tables)
-    return cohort.synthetic and hashlib.sha256(content).hexdigest() == cohort.sha256
 
 
 def flow_sentences(cohort: Cohort) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ def predict(
 def write_predictive(found: Sequence[PriorPredictive], path: Path) -> None:
     """Draw what priors say as PNG."""
     from mnbayes.analyses.priors.figure import prior_ranges
-    from mnbayes.report.gallery import png_bytes
+    from mnbayes.report.kit.drawing import png_bytes
 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(png_bytes(prior_ranges(found)))
@@ -67,7 +67,7 @@ def write_predictive(found: Sequence[PriorPredictive], path: Path) -> None:
 def write_elicitation(found: Elicitation, path: Path) -> None:
     """Draw a belief and what follows from it as PNG."""
     from mnbayes.analyses.priors.figure import elicited_prior
-    from mnbayes.report.gallery import png_bytes
+    from mnbayes.report.kit.drawing import png_bytes
 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(png_bytes(elicited_prior(found)))

@@ -13,12 +13,15 @@ from mnbayes.analyses.priors.predictive import (
     PriorPredictive,
     prior_predictive,
 )
+from mnbayes.analyses.priors.tables import prior_predictive_tables, prior_table
 from mnbayes.answers.result import Result
+from mnbayes.base.text_table import Table, records
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.tables import Table, records
+from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
+from mnbayes.run.section import Section
 
 
 @dataclass(frozen=True)
@@ -112,3 +115,24 @@ def prior_sets(run: Run) -> tuple[Mapping[str, Any], ...]:
     """The prior sets of a run, the weakest first: name, title, why, source, sha256."""
     recorded = run.manifest.get("prior_sets")
     return tuple(recorded) if isinstance(recorded, list) else ()
+
+
+def section(run: Run) -> Section:
+    """The priors of a run, and what they say before any fit."""
+    implied = {r.name: consequences(r, run.definitions) for r in run.results}
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        shown=tuple(prior_table(result) for result in run.results[:1]),
+        template="priors/section.html.j2",
+        words={
+            "sets": prior_sets(run),
+            "limits": limits_table(run),
+            "implied": implied,
+            "prior_table": prior_table,
+            "prior_predictive_tables": prior_predictive_tables,
+        },
+    )
+
+
+ANALYSIS = Analysis(name="priors", title="Priors", section=section)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 import numpy as np
 
+from mnbayes.base.text_table import Table, records
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import MARKERS
-from mnbayes.report.kit.tables import Table, records
 from mnbayes.report.kit.wording import BLANK
+from mnbayes.run.run import Run
 
 
 def value_text(value: float, lower: float, upper: float) -> str:
@@ -53,3 +56,21 @@ def patients_table(cohort: Cohort) -> Table:
     )
     head = ("Patient", "Sex", "Age, years", "BMI, kg/m²", "Infusions", "Withdrew in week")
     return Table("Patients", head, rows, frozenset({0, 1}))
+
+
+def provenance_table(run: Run) -> Table:
+    """Hashes, prior set and single settings."""
+    # Only the folder's name: its path tells about the machine, not about the data.
+    rows = [
+        ("Data folder", PurePath(run.cohort.source).name),
+        ("Data, SHA-256", run.cohort.sha256),
+    ]
+    rows += [(f"Card {r.name}, SHA-256", r.fit.card.sha256) for r in run.results]
+    rows += [
+        ("Definitions of response", f"{run.definitions.name}: {run.definitions.title}"),
+        ("Prior set", run.prior_set),
+        ("Single settings", "; ".join(run.settings) or "none"),
+    ]
+    return Table(
+        "What this report was made of", ("Item", "Value"), tuple(rows), frozenset({0, 1}), wide=True
+    )

@@ -20,8 +20,10 @@ from mnbayes.base.problems import InputError, Problem, gathered, quoted
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.prior_sets import joined_name, load_prior_sets, parse_setting
 from mnbayes.inference.sampling import Sampling
+from mnbayes.report.kit.drawing import pictures_of
 from mnbayes.run.manifest import versions
 from mnbayes.run.outputs import check_replaceable, new_folder, whole_folder
+from mnbayes.run.section import Picture
 
 MANIFEST = "published.json"
 
@@ -114,7 +116,7 @@ def describe(result: PublishedResult, facts_file: str, started: datetime) -> dic
 def write_published(
     result: PublishedResult,
     folder: Path,
-    pictures: Mapping[str, bytes],
+    pictures: Sequence[Picture],
     page: str,
     described: Mapping[str, Any],
 ) -> None:
@@ -136,8 +138,9 @@ def write_published(
         path = place / "posterior" / f"{result.name}.nc"
         result.tree.to_netcdf(path, engine="h5netcdf")
         (place / "plots").mkdir()
-        for name, png in pictures.items():
-            (place / "plots" / f"{result.name}_{name}.png").write_bytes(png)
+        for each in pictures:
+            path = place / "plots" / f"{result.name}_{each.name}{each.ending}"
+            path.write_bytes(each.content)
         (place / "report.html").write_text(page, encoding="utf-8")
         text = json.dumps(described, indent=2, ensure_ascii=False)
         (place / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
@@ -187,10 +190,8 @@ def run_published(
     InputError
         Everything that is wrong with the inputs; nothing was written then.
     """
-    from mnbayes.analyses.published.figure import published_figures
     from mnbayes.analyses.published.page import render_page
-    from mnbayes.analyses.published.section import published_section
-    from mnbayes.report.gallery import png_bytes
+    from mnbayes.analyses.published.section import drawn, published_section
 
     started = datetime.now(UTC)
     folder = out if out is not None else new_folder(Path("results/published"), datetime.now())
@@ -209,7 +210,7 @@ def run_published(
         others=brought_cards(own), allow_unconverged=allow_unconverged,
     )  # fmt: skip
     news("drawing", 0, 0)
-    pictures = {name: png_bytes(figure) for name, figure in published_figures(result).items()}
+    pictures = pictures_of(drawn(result), result.name)
     news("writing", 0, 0)
     section = published_section(result, pictures)
     described = describe(result, facts.name if facts is not None else "published.toml", started)

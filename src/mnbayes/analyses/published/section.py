@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from mnbayes.analyses.published.card import PublishedCard, load_published_card, override_published
 from mnbayes.analyses.published.conclusions import conclusions
+from mnbayes.analyses.published.facts import Facts, load_facts
+from mnbayes.analyses.published.figure import published_figures
+from mnbayes.analyses.published.fit import fit_published
 from mnbayes.analyses.published.readings import WORDS
 from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.analyses.published.section_tables import (
@@ -26,9 +29,17 @@ from mnbayes.analyses.published.statements import (
     reported_answers,
     statements,
 )
+from mnbayes.answers.reported import ROW_KEYS
+from mnbayes.base.text_table import Table
+from mnbayes.base.workers import News
+from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.prior_sets import PriorSet
+from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit import dominance, wording
-from mnbayes.report.kit.pictures import Picture
-from mnbayes.report.kit.tables import Table
+from mnbayes.report.kit.results import beside_record
+from mnbayes.run.analysis import Analysis
+from mnbayes.run.run import Run
+from mnbayes.run.section import Drawn, Picture, Section, Tidy
 
 _PICTURES = {
     "evidence": (
@@ -211,14 +222,16 @@ def _notes(result: PublishedResult) -> tuple[str, ...]:
     return tuple(said)
 
 
-def published_section(result: PublishedResult, pictures: Mapping[str, bytes]) -> PublishedSection:
-    """Describe published facts for the template ``sections/published.html.j2``.
+def published_section(
+    result: PublishedResult, pictures: Sequence[Picture] = ()
+) -> PublishedSection:
+    """Describe published facts for the template ``published/section.html.j2``.
 
     Parameters
     ----------
     result : PublishedResult
-    pictures : mapping
-        Name as in :func:`mnbayes.analyses.published.figure.published_figures` to PNG bytes.
+    pictures : sequence of Picture
+        Of :func:`mnbayes.analyses.published.figure.published_figures`.
 
     Returns
     -------
@@ -229,15 +242,115 @@ def published_section(result: PublishedResult, pictures: Mapping[str, bytes]) ->
         WORDS[switch][choice].format(**fills)
         for switch, choice in result.card.readings.model_dump().items()
     )
-    embedded = []
-    for name, content in pictures.items():
-        title, alt = _PICTURES[name]
-        uri = f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
-        embedded.append(Picture("published", title, f"{alt}. Model: {result.name}.", uri))
     return PublishedSection(
         facts.title, facts.source, doi_of(facts.source), facts.invented, result.name,
         result.reasons, result.withheld, _lead(result), statements(result), counted(result),
         _main(result), behind_best(result), conclusions(result), by_prior(result),
         by_reading(result),
-        prior_table(result), readings, _notes(result), tuple(embedded),
+        prior_table(result), readings, _notes(result), tuple(pictures),
     )  # fmt: skip
+
+
+def drawn(result: PublishedResult) -> Sequence[Drawn]:
+    """Every figure of the facts, with its title and text."""
+    return [
+        Drawn(name, *_PICTURES[name], figure) for name, figure in published_figures(result).items()
+    ]
+
+
+@dataclass(frozen=True)
+class PublishedJob:
+    """Facts of a paper and how to fit them, beside a cohort and never mixed with it.
+
+    Attributes
+    ----------
+    facts : Facts
+    card : PublishedCard
+        With the priors of the run's prior sets.
+    definitions : Definitions
+    sampling : Sampling
+    prior_set : str
+        What the card's priors are called.
+    allow_unconverged : bool
+    """
+
+    facts: Facts
+    card: PublishedCard
+    definitions: Definitions
+    sampling: Sampling
+    prior_set: str
+    allow_unconverged: bool
+
+    @property
+    def analysis(self) -> str:
+        """Name of the analysis."""
+        return ANALYSIS.name
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.card.name
+
+    def work(self, progress: News) -> tuple[PublishedResult, Sequence[Drawn]]:
+        """Fit and draw."""
+        result = fit_published(
+            self.facts,
+            self.card,
+            self.definitions,
+            self.sampling,
+            news=lambda stage, done, total: progress(self.name, stage, done, total),
+            prior_set=self.prior_set,
+            allow_unconverged=self.allow_unconverged,
+        )
+        progress(self.name, "drawing", 0, 0)
+        return result, drawn(result)
+
+
+def published_job(
+    definitions: Definitions,
+    sampling: Sampling,
+    prior_sets: Sequence[PriorSet],
+    prior_set: str,
+    *,
+    allow_unconverged: bool = False,
+) -> PublishedJob:
+    """The trial's own abstract under a run's prior sets.
+
+    Raises
+    ------
+    InputError
+        If a set says something impossible of the model.
+    """
+    card = override_published(load_published_card(), prior_sets)
+    return PublishedJob(load_facts(), card, definitions, sampling, prior_set, allow_unconverged)
+
+
+def section(run: Run) -> Section:
+    """The published numbers alone, where a run has them."""
+    result: PublishedResult | None = run.found.get(ANALYSIS.name)
+    if result is None:
+        return Section(
+            name=ANALYSIS.name, title=ANALYSIS.title, absent="it was not asked for", hidden=True
+        )
+    pictures = run.pictures.get(ANALYSIS.name, {})
+    said = published_section(result, pictures.get(result.name, ()))
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        tables={name: Tidy(getattr(result, name), keys) for name, keys in ROW_KEYS.items()}
+        | {"published_answers": Tidy(result.answers), "diagnostics": Tidy(result.diagnostics)},
+        pictures=pictures,
+        sentences=(*said.lead, *said.conclusions),
+        shown=(said.statements, said.answers),
+        template="published/section.html.j2",
+        words={"published": said},
+        trees={result.name: result.tree},
+        record=beside_record(result.card, result.converged, result.withheld, result.seconds),
+        converged=result.converged,
+        of_cohort=False,
+    )
+
+
+ANALYSIS = Analysis(
+    name="published", title="Reading the paper: the published numbers alone", section=section
+)

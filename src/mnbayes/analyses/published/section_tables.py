@@ -13,10 +13,10 @@ from mnbayes.analyses.published.counts import outcome_counts
 from mnbayes.analyses.published.readings import WORDS, bounds
 from mnbayes.analyses.published.result import SPECIFICATION, PublishedResult
 from mnbayes.analyses.published.statements import chance, gmr_text, rate
+from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import PriorSpec
 from mnbayes.cards.published_parameters import SHARES
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.tables import Table, records
 
 READINGS = ("remission", "no_response", "ends")
 _WITHDRAWN = {

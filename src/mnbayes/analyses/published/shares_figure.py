@@ -10,9 +10,9 @@ from mnbayes.analyses.published.counts import outcome_counts
 from mnbayes.analyses.published.figure_parts import caption_of
 from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.answers.denominators import exact_interval
+from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import CATEGORIES
 from mnbayes.report.kit import style
-from mnbayes.report.kit.tables import records
 
 _CATEGORIES = {
     "complete": "complete remission",

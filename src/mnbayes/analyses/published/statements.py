@@ -13,8 +13,8 @@ from mnbayes.analyses.published.facts import Reduction
 from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.answers.denominators import exact_interval
 from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.base.text_table import Table, records
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.tables import Table, records
 
 type Answers = Mapping[tuple[str, str, str], Mapping[str, Any]]
 

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from mnbayes.analyses.published.section import PublishedSection
-from mnbayes.report.kit.tables import Table
+from mnbayes.base.text_table import Table
 
 
 def _table(table: Table, columns: int) -> RichTable:

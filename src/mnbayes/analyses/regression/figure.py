@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure
 
+from mnbayes.analyses.regression import part as regression_part
 from mnbayes.analyses.regression.bound import explaining_mean
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
@@ -40,7 +41,7 @@ def regression_bound(result: Result, synthetic: bool) -> Figure:
     ValueError
         If the result has no regression table (no 24-h protein, or no exact baseline).
     """
-    table = result.regression
+    table = regression_part.of(result)
     if table.empty:
         raise ValueError("no regression-to-the-mean bound: the model has no 24-h protein baseline")
     last = result.estimates.loc[result.estimates["marker"] == PROTEIN].iloc[-1]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from mnbayes.analyses.regression import part as regression_part
 from mnbayes.analyses.regression.bound import explaining_mean
+from mnbayes.analyses.regression.figure import regression_bound
+from mnbayes.answers.result import Result
+from mnbayes.base.text_table import Table
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.results import last_week, shown
-from mnbayes.report.kit.tables import Table
+from mnbayes.report.kit.results import OVERTURNS, last_week, shown
+from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
+from mnbayes.run.section import Drawn, PageOne, Section
 
 #: Reliabilities for which the population mean that explains everything is said in words.
 SAID = (0.5, 0.7, 0.9)
@@ -35,10 +41,10 @@ def regression(run: Run) -> Regression | None:
     Regression or None
         None where no model that may be shown has an exact baseline of 24-h protein.
     """
-    result = next((r for r in shown(run) if not r.regression.empty), None)
+    result = next((r for r in shown(run) if not regression_part.of(r).empty), None)
     if result is None:
         return None
-    table = result.regression
+    table = regression_part.of(result)
     observed = float(table["gmr_observed"].iloc[0])
     baseline = float(table["baseline_geometric_mean"].iloc[0])
     at = wording.week_name(last_week(result))
@@ -83,3 +89,45 @@ def _needed(baseline: float, observed: float) -> str:
         "For regression to the mean alone to show such a fall, the population from which the "
         f"patients were picked would need a geometric mean of {wording.listed(parts)}."
     )
+
+
+def figures(result: Result, how: Shown) -> Sequence[Drawn]:
+    """The bound over reliability and population mean."""
+    if how.repeated or result.withheld or regression_part.of(result).empty:
+        return ()
+    return [
+        Drawn(
+            "regression_bound",
+            "Regression to the mean against the estimated fall",
+            "Heat map of the fall that regression to the mean alone would show, over the "
+            "reliability of one measurement and the population mean, with a line where it equals "
+            "the estimated fall; the numbers are in the table below",
+            regression_bound(result, how.synthetic),
+        )
+    ]
+
+
+def section(run: Run) -> Section:
+    """Regression to the mean in a run."""
+    said = regression(run)
+    page_one = PageOne(OVERTURNS, "Regression to the mean", said.sentences[-1:]) if said else None
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        absent="" if said else "no model with 24-h urinary protein and an exact baseline",
+        pictures=run.pictures.get(ANALYSIS.name, {}),
+        page_one=page_one,
+        sentences=said.sentences if said else (),
+        shown=(said.table,) if said else (),
+        template="regression/section.html.j2",
+        words={"regression": said},
+    )
+
+
+ANALYSIS = Analysis(
+    name="regression",
+    title="Regression to the mean",
+    section=section,
+    of_model=regression_part.find,
+    figures=figures,
+)

@@ -12,7 +12,7 @@ from mnbayes.data.markers import MARKERS, URINE
 from mnbayes.base.montecarlo import mcse
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, ratio_dominated
-from mnbayes.report.kit.tables import Spanned, Table, records
+from mnbayes.base.text_table import Spanned, Table, records
 from mnbayes.report.kit.wording import probability
 from mnbayes.answers.result import Result
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from mnbayes.analyses.results.checks_figure import predictive_check
+from mnbayes.report.kit.results import shown
+from mnbayes.run.analysis import Analysis, Shown
+from mnbayes.run.run import Run
+from mnbayes.run.section import Drawn, Section
+
 import numpy as np
 
 from mnbayes.base.labelled import array
 from mnbayes.data.markers import MARKERS
-from mnbayes.report.kit.tables import Table
+from mnbayes.base.text_table import Table
 from mnbayes.answers.result import Result
 
 
@@ -43,3 +50,42 @@ def coverage_table(result: Result) -> Table:
         ("Patient", *(MARKERS[marker].label for marker in data.markers)),
         tuple(rows),
     )
+
+
+def figures(result: Result, how: Shown) -> Sequence[Drawn]:
+    """Measured values over the 95 % posterior predictive interval."""
+    if how.repeated or result.withheld:
+        return ()
+    return [
+        Drawn(
+            f"predictive_check_{marker}",
+            f"Measurements against replicated measurements: {MARKERS[marker].label}",
+            "Measured values of each patient over the 95 % predictive interval; the counts are "
+            f"in the table above. Marker: {MARKERS[marker].label}",
+            predictive_check(result, marker, how.synthetic),
+        )
+        for marker in result.fit.observations.markers
+    ]
+
+
+def section(run: Run) -> Section:
+    """Posterior predictive checks of a run's models."""
+    able = shown(run)
+    coverage = {result.name: coverage_table(result) for result in able}
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        absent="" if able else "every model is withheld",
+        pictures=run.pictures.get(ANALYSIS.name, {}),
+        shown=tuple(coverage.values())[:1],
+        template="results/checks.html.j2",
+        words={"coverage": coverage},
+    )
+
+
+ANALYSIS = Analysis(
+    name="checks",
+    title="Does the model fit the measurements?",
+    section=section,
+    figures=figures,
+)

@@ -13,7 +13,7 @@ from mnbayes.cards.definitions import CATEGORIES
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import prior_text
 from mnbayes.report.kit.dominance import TAG, interval_dominated, probability_dominated
-from mnbayes.report.kit.tables import Spanned, Table, records
+from mnbayes.base.text_table import Spanned, Table, records
 from mnbayes.report.kit.wording import CATEGORY_LABELS, probability
 from mnbayes.answers.result import Result
 

@@ -14,9 +14,14 @@ from mnbayes.analyses.safety.counts import (
     safety_table,
     symptom_courses,
 )
+from mnbayes.base.text_table import Spanned, Table, records
 from mnbayes.data.cohort import Cohort
+from mnbayes.data.embedded import is_embedded
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.tables import Spanned, Table, great, records
+from mnbayes.report.kit.tables import great
+from mnbayes.run.analysis import Analysis
+from mnbayes.run.run import Run
+from mnbayes.run.section import Section, Tidy
 
 LIMIT = "exact one-sided 95 % limit"
 _BETAS = ["flat_median", "flat_limit", "jeffreys_median", "jeffreys_limit"]
@@ -194,3 +199,20 @@ def _listing(events: pd.DataFrame) -> Table:
 
 def _capital(term: str) -> str:
     return term[:1].upper() + term[1:]
+
+
+def section(run: Run) -> Section:
+    """The events of a run's cohort."""
+    said, events = safety(run.cohort), run.cohort.events
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        absent="" if said.recorded else "no events were recorded in the data",
+        tables={} if events is None else {"safety": Tidy(safety_table(run.cohort))},
+        sentences=(*said.adverse, *said.symptoms),
+        template="safety/section.html.j2",
+        words={"safety": said, "embedded": is_embedded(run.cohort)},
+    )
+
+
+ANALYSIS = Analysis(name="safety", title="Safety and symptoms", section=section)

@@ -19,9 +19,9 @@ from mnbayes.analyses.sensitivity.words import (
     specification,
 )
 from mnbayes.answers.conclusions import Row, as_reported
+from mnbayes.base.text_table import records
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import heading, number
-from mnbayes.report.kit.tables import records
 from mnbayes.report.kit.wording import probability
 from mnbayes.run.manifest import versions
 from mnbayes.run.outputs import whole_folder
@@ -75,7 +75,7 @@ def write(multiverse: Multiverse, folder: Path) -> None:
         If the folder holds something else.
     """
     from mnbayes.analyses.sensitivity.figure import specification_curve
-    from mnbayes.report.gallery import png_bytes
+    from mnbayes.report.kit.drawing import png_bytes
 
     figures = {model: specification_curve(multiverse, model) for model in multiverse.models}
     described = json.dumps(manifest(multiverse), indent=2, ensure_ascii=False)

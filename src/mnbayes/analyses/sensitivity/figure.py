@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mnbayes.analyses.sensitivity import part as sensitivity_part
 from mnbayes.analyses.sensitivity.decisions import base_of
 from mnbayes.analyses.sensitivity.multiverse import Multiverse
 from mnbayes.answers.conclusions import as_reported, concluded
@@ -87,7 +88,7 @@ def power_scaling(result: Result, definitions: Definitions, synthetic: bool) -> 
         down) and twice (pointing up); a diamond: the prior alone. Answers that cannot be worked out
         from the draws have no triangle.
     """
-    table = as_reported(result.power_scaling, list(_LOOKS))
+    table = as_reported(sensitivity_part.of(result), list(_LOOKS))
     line = definitions.decision.probability
     ratios, others = table[table["kind"] == "gmr"], table[table["kind"] != "gmr"]
     panels = [part for part in (ratios, others) if len(part)]

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mnbayes.analyses.participants.tables import is_embedded
+from mnbayes.analyses.sensitivity import part as sensitivity_part
+from mnbayes.analyses.sensitivity.figure import power_scaling
 from mnbayes.analyses.sensitivity.power_scaling import CONFLICT, POWERS, STRONG_PRIOR, THRESHOLD
 from mnbayes.analyses.sensitivity.words import Row
 from mnbayes.answers.conclusions import CLOSE, as_reported, conclusion, flip
 from mnbayes.answers.result import Result
+from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import available_cards
+from mnbayes.data.embedded import is_embedded
 from mnbayes.inference.importance_weights import highest_khat
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import answer, heading, lines_text, number
-from mnbayes.report.kit.results import last_week, prior_text
-from mnbayes.report.kit.tables import Table, records
+from mnbayes.report.kit.results import joined, last_week, prior_text
 from mnbayes.report.kit.wording import PARAMETER_LABELS
+from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
+from mnbayes.run.section import Drawn, Section, Tidy
 
 _COUNTS = {"half": "half", "double": "twice"}
 _EXPLAINED = {
@@ -203,7 +207,7 @@ def power_scaling_of(result: Result, benchmarks: Mapping[Any, float], line: floa
         The definitions' decision probability.
     """
     numbers = ["prior", "value", *(f"value_{ending}" for ending in POWERS)]
-    rows: list[Row] = list(records(as_reported(result.power_scaling, numbers)))
+    rows: list[Row] = list(records(as_reported(sensitivity_part.of(result), numbers)))
     found = _flips(rows, benchmarks, line)
     return PowerScaling(
         _verdict(found, line),
@@ -218,7 +222,7 @@ def power_scalings(run: Run) -> tuple[PowerScaling | None, ...]:
     line = run.definitions.decision.probability
     return tuple(
         None
-        if result.withheld or result.power_scaling.empty
+        if result.withheld or sensitivity_part.of(result).empty
         else power_scaling_of(result, run.definitions.benchmarks, line)
         for result in run.results
     )
@@ -233,3 +237,51 @@ def multiverse_command(run: Run) -> str:
     known = available_cards()
     parts += [f"--model {result.name}" for result in run.results if result.name in known]
     return " ".join(parts)
+
+
+def figures(result: Result, how: Shown) -> Sequence[Drawn]:
+    """The main answers if the priors counted half or twice."""
+    if how.repeated or result.withheld or sensitivity_part.of(result).empty:
+        return ()
+    return [
+        Drawn(
+            "power_scaling",
+            "Main answers if the priors counted half or twice",
+            "Ratios to baseline, probabilities and shares: given the data, with the priors "
+            "counting half and twice, and under the prior alone; the numbers are in the table "
+            "below",
+            power_scaling(result, how.definitions, how.synthetic),
+        )
+    ]
+
+
+def section(run: Run) -> Section:
+    """Power scaling of a run, and how to ask for the multiverse."""
+    said = power_scalings(run)
+    able = [own for own in said if own is not None]
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        absent="" if able else "power scaling was not worked out",
+        tables={
+            "power_scaling": Tidy(joined(sensitivity_part.of(result) for result in run.results))
+        },
+        pictures=run.pictures.get(ANALYSIS.name, {}),
+        sentences=tuple(own.verdict for own in able[:1]),
+        shown=tuple(own.table for own in able[:1]),
+        template="sensitivity/section.html.j2",
+        words={
+            "power_scalings": said,
+            "multiverse_command": multiverse_command(run),
+            "sensitivity_threshold": THRESHOLD,
+        },
+    )
+
+
+ANALYSIS = Analysis(
+    name="sensitivity",
+    title="Prior sensitivity",
+    section=section,
+    of_model=sensitivity_part.find,
+    figures=figures,
+)

@@ -11,8 +11,8 @@ from mnbayes.analyses.sensitivity.decisions import base_of, flips, specification
 from mnbayes.analyses.sensitivity.multiverse import Multiverse
 from mnbayes.answers.conclusions import CONCLUDED, as_reported
 from mnbayes.answers.conclusions import Row as Row
+from mnbayes.base.text_table import records
 from mnbayes.report.kit.answer_words import answer, lines_text, number
-from mnbayes.report.kit.tables import records
 from mnbayes.report.kit.wording import probability
 
 _RESIDUALS = {"normal": "normal residuals", "student_t": "Student-t residuals"}

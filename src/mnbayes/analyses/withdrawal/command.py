@@ -22,8 +22,8 @@ from mnbayes.analyses.withdrawal.unseen import WithdrawalDraws, withdrawal_draws
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import Definitions
-from mnbayes.report.kit.tables import records
 from mnbayes.run.outputs import MANIFEST
 from mnbayes.run.stored_run import read_manifest, table_of
 
@@ -194,7 +194,7 @@ def say(stored: Sequence[Stored], synthetic: bool) -> None:
 def files(stored: Sequence[Stored], definitions: Definitions, synthetic: bool) -> dict[str, bytes]:
     """The files of ``--out``: tables of all models, pictures of each."""
     from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
-    from mnbayes.report.gallery import png_bytes
+    from mnbayes.report.kit.drawing import png_bytes
 
     tables = output_tables((item.table, item.tipping) for item in stored)
     found = {f"{name}.csv": table.to_csv(index=False).encode() for name, table in tables.items()}

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from mnbayes.analyses.withdrawal import part as withdrawal_part
 from mnbayes.analyses.withdrawal.enrolled import RESPONSES
+from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
+from mnbayes.analyses.withdrawal.tipping import output_tables
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
+from mnbayes.base.text_table import Table, records
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.results import last_week, response_model, shown
-from mnbayes.report.kit.tables import Table, records
+from mnbayes.report.kit.results import OVERTURNS, last_week, response_model, shown
+from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
+from mnbayes.run.section import Drawn, PageOne, Section, Tidy
 
 
 @dataclass(frozen=True)
@@ -108,13 +114,14 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 
 
 def _of_model(result: Result) -> Withdrawal:
-    table = result.withdrawal
+    table = withdrawal_part.of(result).table
     barred = dict.fromkeys(table.loc[table["threshold"].notna(), "category"])
     order = [category for category in (*reversed(RESPONSES), "") if category in barred]
     tables = tuple(_table(records(table[table["category"] == c])) for c in order)
     said: list[tuple[str, str]] = []
-    if result.tipping is not None:
-        for sentence in result.tipping.points["sentence"]:
+    tipping = withdrawal_part.of(result).tipping
+    if tipping is not None:
+        for sentence in tipping.points["sentence"]:
             stands, _, ending = sentence.rpartition("; ")
             said.append((f"{stands}.", f"{ending[0].upper()}{ending[1:]}"))
     return Withdrawal(result.name, _who(result), tuple(said), tables)
@@ -128,9 +135,10 @@ def what_the_unseen_overturn(result: Result) -> tuple[str, ...]:
     result : Result
         With a tipping point.
     """
-    if result.tipping is None:
+    tipping = withdrawal_part.of(result).tipping
+    if tipping is None:
         return ()
-    points = records(result.tipping.points)
+    points = records(tipping.points)
     stands = [p for p in points if p["verdict"] in ("never", "beyond") and not p["unsure"]]
     said = [str(p["sentence"]) for p in points if p not in stands]
     if stands:
@@ -149,7 +157,69 @@ def withdrawals(run: Run) -> tuple[Withdrawal, ...]:
     tuple of Withdrawal
         The model that judges most categories first.
     """
-    able = [result for result in shown(run) if not result.withdrawal.empty]
+    able = [result for result in shown(run) if not withdrawal_part.of(result).table.empty]
     first = response_model(able)
     able.sort(key=lambda result: result is not first)
     return tuple(_of_model(result) for result in able)
+
+
+def figures(result: Result, how: Shown) -> Sequence[Drawn]:
+    """The enrolled under each strategy, and the tipping point, where somebody left."""
+    found = withdrawal_part.of(result)
+    if how.repeated or result.withheld or found.tipping is None:
+        return ()
+    reasons = result.fit.diagnostics.reasons
+    return [
+        Drawn(
+            "withdrawal_strategies",
+            "The enrolled patients under each withdrawal strategy",
+            "Share of the enrolled in each category and their ratio to baseline, one row for each "
+            "strategy, data beside prior alone; the numbers are in the tables below",
+            withdrawal_strategies(found.table, reasons, how.synthetic),
+        ),
+        Drawn(
+            "tipping_curve",
+            "Tipping point",
+            "Probability that the share exceeds its benchmark, and the ratio to baseline, over "
+            "how much worse the unseen are than predicted; where each conclusion flips is in the "
+            "list above",
+            tipping_curve(found.tipping, how.definitions, reasons, how.synthetic),
+        ),
+    ]
+
+
+def _page_one(run: Run) -> PageOne | None:
+    tipped = [r for r in shown(run) if withdrawal_part.of(r).tipping is not None]
+    model = response_model(tipped)
+    if model is None:
+        return None
+    return PageOne(OVERTURNS, "Who was not seen", what_the_unseen_overturn(model))
+
+
+def section(run: Run) -> Section:
+    """Who left a run's cohort, under other assumptions."""
+    said = withdrawals(run)
+    written = output_tables(
+        (found.table, found.tipping) for found in map(withdrawal_part.of, run.results)
+    )
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        absent="" if said else "no model with 24-h urinary protein may be shown",
+        tables={name: Tidy(table) for name, table in written.items()},
+        pictures=run.pictures.get(ANALYSIS.name, {}),
+        page_one=_page_one(run),
+        sentences=tuple(f"{claim} {end}" for claim, end in said[0].conclusions) if said else (),
+        shown=said[0].tables if said else (),
+        template="withdrawal/section.html.j2",
+        words={"withdrawals": said},
+    )
+
+
+ANALYSIS = Analysis(
+    name="withdrawal",
+    title="Withdrawal sensitivity",
+    section=section,
+    of_model=withdrawal_part.find,
+    figures=figures,
+)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from pydantic import BaseModel
 
 from mnbayes.answers.result import Result
 from mnbayes.base.labelled import array
 from mnbayes.base.montecarlo import mcse
+from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import CATEGORIES
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.tables import records
 from mnbayes.report.kit.wording import probability
 from mnbayes.run.run import Run
 
@@ -116,3 +121,59 @@ def response_model(results: list[Result]) -> Result | None:
     able = [result for result in results if evaluable(result)]
     able.sort(key=lambda result: len(result.fit.observations.markers))
     return max(able, key=lambda result: len(evaluable(result)), default=None)
+
+
+#: Page 1's heading of what threatens the answers.
+OVERTURNS = "What could overturn it?"
+
+
+def joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of several models one below the other; empty where none has a row."""
+    filled = [frame for frame in frames if not frame.empty]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame()
+
+
+@dataclass(frozen=True)
+class ModelShown:
+    """A model as the templates name it.
+
+    Attributes
+    ----------
+    slug : str
+        For ids in the page.
+    result : Result
+    """
+
+    slug: str
+    result: Result
+
+    @property
+    def doubtful(self) -> tuple[str, ...]:
+        """Why its fit failed the gate; blank if it did not."""
+        return self.result.fit.diagnostics.reasons
+
+
+def models_shown(run: Run) -> tuple[ModelShown, ...]:
+    """The models of a run in its order."""
+
+    def slug(result: Result, position: int) -> str:
+        # The position keeps ids apart where two cards' names differ only in punctuation.
+        return f"{re.sub(r'[^a-z0-9]+', '-', result.name.lower()).strip('-')}-{position}"
+
+    return tuple(ModelShown(slug(r, i), r) for i, r in enumerate(run.results, 1))
+
+
+def beside_record(
+    card: BaseModel,
+    converged: bool,
+    withheld: Sequence[str],
+    seconds: float | Mapping[str, float],
+) -> dict[str, Any]:
+    """What ``run.json`` says of a model that stands beside the cohort."""
+    total = sum(seconds.values()) if isinstance(seconds, Mapping) else seconds
+    return {
+        "converged": converged,
+        "withheld": list(withheld),
+        "card": card.model_dump(mode="json", by_alias=True),
+        "seconds": round(total, 2),
+    }

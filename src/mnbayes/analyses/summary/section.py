@@ -8,9 +8,15 @@ from typing import Any
 import numpy as np
 
 from mnbayes.answers.result import Result
+from mnbayes.base.text_table import Table, records
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.dominance import interval_dominated, probability_dominated, ratio_dominated
+from mnbayes.report.kit.dominance import (
+    RULE,
+    interval_dominated,
+    probability_dominated,
+    ratio_dominated,
+)
 from mnbayes.report.kit.results import (
     by_patient,
     evaluable,
@@ -23,9 +29,10 @@ from mnbayes.report.kit.results import (
     share_ends,
     shown,
 )
-from mnbayes.report.kit.tables import Table, records
 from mnbayes.report.kit.wording import PROTEIN, percent, percent_range, probability
+from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
+from mnbayes.run.section import PageOne, Section
 
 
 @dataclass(frozen=True)
@@ -200,3 +207,35 @@ def summarise_run(run: Run) -> Summary:
     else:
         verdict = "None of the main answers is prior-dominated."
     return Summary(tuple(change), tuple(patients), tuple(following), tuple(headlines), verdict)
+
+
+def _under(run: Run) -> dict[str, list[PageOne]]:
+    """What other sections say on page 1, by the heading that they share."""
+    found: dict[str, list[PageOne]] = {}
+    for each in run.sections:
+        if each.page_one is not None and each.page_one.sentences:
+            found.setdefault(each.page_one.under, []).append(each.page_one)
+    return found
+
+
+def section(run: Run) -> Section:
+    """Page 1 of a run; the sections made before give their sentences to it."""
+    said = summarise_run(run)
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        place="page 1",
+        absent="" if said.headlines else "no model-based answer can be shown",
+        sentences=(*said.change, *said.patients[:-1], *said.next_patient),
+        shown=(said.table,) if said.headlines else (),
+        template="summary/section.html.j2",
+        words={
+            "summary": said,
+            "page_one": _under(run),
+            "rule": RULE,
+            "definitions": wording.definition_sentences(run.definitions),
+        },
+    )
+
+
+ANALYSIS = Analysis(name="summary", title="Summary", section=section)

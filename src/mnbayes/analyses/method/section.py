@@ -1,0 +1,67 @@
+"""What is estimated, the model, and how it was computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mnbayes.analyses.method import tables
+from mnbayes.analyses.results.ranks import ranks
+from mnbayes.answers.result import Result
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.results import joined
+from mnbayes.run.analysis import Analysis, Shown
+from mnbayes.run.run import Run
+from mnbayes.run.section import Drawn, Section, Tidy
+
+
+def _estimand(run: Run) -> Section:
+    return Section(
+        name=ESTIMAND.name,
+        title=ESTIMAND.title,
+        template="method/estimand.html.j2",
+        words={"definitions": wording.definition_sentences(run.definitions)},
+    )
+
+
+def _model(run: Run) -> Section:
+    return Section(
+        name=MODEL.name,
+        title=MODEL.title,
+        template="method/model.html.j2",
+        words={"methods": tables},
+    )
+
+
+def _figures(result: Result, how: Shown) -> Sequence[Drawn]:
+    """Rank plots: also of a withheld model, whose reason they help to see."""
+    return [
+        Drawn(
+            "ranks",
+            "Ranks of the draws by chain",
+            "Rank plots of the sampled quantities; even ranks mean that the chains agree",
+            ranks(result, how.synthetic),
+        )
+    ]
+
+
+def _computation(run: Run) -> Section:
+    convergence = [
+        result.fit.parameters.assign(model=result.name)[["model", *result.fit.parameters.columns]]
+        for result in run.results
+    ]
+    return Section(
+        name=COMPUTATION.name,
+        title=COMPUTATION.title,
+        tables={"diagnostics": Tidy(joined(convergence))},
+        pictures=run.pictures.get(COMPUTATION.name, {}),
+        shown=(tables.computation_table(run),),
+        template="method/computation.html.j2",
+        words={"methods": tables},
+    )
+
+
+ESTIMAND = Analysis(name="estimand", title="What is estimated", section=_estimand)
+MODEL = Analysis(name="model", title="Model", section=_model)
+COMPUTATION = Analysis(
+    name="computation", title="Computation", section=_computation, figures=_figures
+)

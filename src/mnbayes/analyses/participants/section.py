@@ -1,0 +1,31 @@
+"""The flow of patients, and response as counted over both denominators."""
+
+from __future__ import annotations
+
+from mnbayes.analyses.participants.tables import evaluable_table, flow_sentences, rate_tables
+from mnbayes.data.embedded import is_embedded
+from mnbayes.run.analysis import Analysis
+from mnbayes.run.run import Run
+from mnbayes.run.section import Section
+
+
+def section(run: Run) -> Section:
+    """The patients of a run."""
+    rates = rate_tables(run)
+    flow = flow_sentences(run.cohort)
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        sentences=flow,
+        shown=(evaluable_table(run), *rates[:1]),
+        template="participants/section.html.j2",
+        words={
+            "flow": flow,
+            "evaluable": evaluable_table(run),
+            "rates": rates,
+            "embedded": is_embedded(run.cohort),
+        },
+    )
+
+
+ANALYSIS = Analysis(name="flow", title="Patients and counted response", section=section)

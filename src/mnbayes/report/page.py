@@ -1,0 +1,100 @@
+"""A run as one self-contained HTML page: its sections, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from jinja2 import Template
+from markupsafe import Markup
+
+from mnbayes.base.text_table import Spanned, plain
+from mnbayes.cards.card import Card
+from mnbayes.data.embedded import is_embedded
+from mnbayes.report.kit.results import ModelShown, models_shown
+from mnbayes.report.kit.templates import environment, style_sheet
+from mnbayes.run.analysis import Analysis
+from mnbayes.run.run import Run
+from mnbayes.run.section import Section
+
+SYNTHETIC_MARK = "SYNTHETIC COHORT – no real patient"
+UNCONVERGED_MARK = "UNCONVERGED FIT SHOWN – do not rely on these numbers"
+WITHHELD_MARK = "NUMBERS WITHHELD – a fit failed its checks"
+#: Template of a section without one of its own.
+_PLAIN = "section.html.j2"
+_ORDER = {"page 1": 0, "main": 1, "annex": 2}
+
+
+def prepare_report(cards: Iterable[Card], analyses: Iterable[Analysis]) -> None:
+    """Load, draw and compile what does not wait for a fit, while models are still worked on."""
+    import great_tables  # noqa: F401  # heavy
+
+    cards = list(cards)
+    for analysis in analyses:
+        if analysis.prepare is not None:
+            analysis.prepare(cards)
+    templates = environment()
+    for name in templates.list_templates(extensions=["j2"]):
+        templates.get_template(name)
+
+
+def marks(run: Run) -> tuple[str, ...]:
+    """What must not be missed on any page."""
+    said = [SYNTHETIC_MARK] if run.cohort.synthetic else []
+    if any(not r.withheld and not r.fit.diagnostics.converged for r in run.results):
+        said.append(UNCONVERGED_MARK)
+    if any(result.withheld for result in run.results):
+        said.append(WITHHELD_MARK)
+    return tuple(said)
+
+
+def in_order(sections: Iterable[Section]) -> tuple[Section, ...]:
+    """Sections as a reader meets them: page 1, main, annex."""
+    return tuple(sorted(sections, key=lambda section: _ORDER[section.place]))
+
+
+def _template(section: Section) -> Template:
+    if isinstance(section.template, Path):
+        return environment().from_string(section.template.read_text(encoding="utf-8"))
+    return environment().get_template(section.template or _PLAIN)
+
+
+def section_html(section: Section, run: Run, parts: Sequence[ModelShown]) -> Markup:
+    """The words, tables and pictures of one section."""
+    shown = [plain(table) if isinstance(table, Spanned) else table for table in section.shown]
+    text = _template(section).render(
+        run=run,
+        section=section,
+        shown_tables=shown,
+        parts=parts,
+        drawn=lambda model: section.pictures.get(model, ()),
+        **section.words,
+    )
+    return Markup(text)  # escaped by the template
+
+
+def render_report(run: Run) -> str:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    run : Run
+        With its sections.
+
+    Returns
+    -------
+    str
+        One HTML page that needs nothing else: style sheet and pictures are inside, there is no
+        script. Whatever comes from the user's files is escaped.
+    """
+    parts = models_shown(run)
+    shown = [section for section in in_order(run.sections) if not section.hidden]
+    page = environment().get_template("report.html.j2")
+    return page.render(
+        run=run,
+        css=style_sheet(),
+        marks=marks(run),
+        parts=parts,
+        embedded=is_embedded(run.cohort),
+        sections=[(section, section_html(section, run, parts)) for section in shown],
+    )

@@ -1,0 +1,90 @@
+"""An analysis as an object: how its section is made of a run.
+
+An analysis is one folder and one line in the catalogue (:mod:`mnbayes.analyses.catalogue`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from mnbayes.answers.result import ModelAsked, Result
+from mnbayes.base.workers import News
+from mnbayes.cards.card import Card
+from mnbayes.cards.definitions import Definitions
+from mnbayes.run.run import Run
+from mnbayes.run.section import Drawn, Section
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How the figures of one model are drawn.
+
+    Attributes
+    ----------
+    definitions : Definitions
+    synthetic : bool
+        Whether every figure says that the cohort is synthetic.
+    repeated : bool
+        Whether smaller models of the same run have all of this one's markers: their figures show
+        patients and responses, this one's show what it adds.
+    """
+
+    definitions: Definitions
+    synthetic: bool
+    repeated: bool = False
+
+
+class Beside(Protocol):
+    """A model that stands beside the cohort, worked on beside the cards in another process."""
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+
+    @property
+    def analysis(self) -> str:
+        """Name of the analysis whose section shows it."""
+
+    def work(self, progress: News) -> tuple[Any, Sequence[Drawn]]:
+        """What was found (with its draws as ``tree``), and the figures."""
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """How a section is made.
+
+    Attributes
+    ----------
+    name, title : str
+        Of the section.
+    section : callable
+        Makes it of a run that holds the sections made before.
+    of_model : callable, optional
+        What the analysis finds of one model (:attr:`Result.parts` under its name), where the
+        model was fitted.
+    figures : callable, optional
+        Figures of one model, drawn where it was fitted.
+    after_fits : callable, optional
+        What it finds of the run as soon as the cards are fitted (:attr:`Run.found` under its
+        name), and the figures of that.
+    prepare : callable, optional
+        Called with the cards while models are still worked on: what does not wait for a fit.
+    """
+
+    name: str
+    title: str
+    section: Callable[[Run], Section]
+    of_model: Callable[[ModelAsked], Any] | None = None
+    figures: Callable[[Result, Shown], Sequence[Drawn]] | None = None
+    after_fits: Callable[[Run], tuple[Any, Sequence[Drawn]]] | None = None
+    prepare: Callable[[Iterable[Card]], None] | None = None
+
+
+def sections_of(run: Run, catalogue: Iterable[Analysis]) -> Run:
+    """A run with its sections, made in the catalogue's order."""
+    for analysis in catalogue:
+        made = analysis.section(run)
+        run = replace(run, sections=(*run.sections, made))
+    return run
