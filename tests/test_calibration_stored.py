@@ -21,7 +21,7 @@ from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import apply_changes, parse_setting
 from mnbayes.data.cohort import load_cohort
 from mnbayes.data.observations import observations
-from mnbayes.report.render import environment
+from mnbayes.report.kit.templates import environment
 from mnbayes.studies.fingerprint import fingerprint
 
 AGAIN = "the engine's code or a card has changed since: run `python scripts/calibration.py`"
@@ -69,7 +69,7 @@ def test_the_report_tells_date_hash_and_verdict(stored: StoredCalibration) -> No
     assert stored.fingerprint[:12] in section.sentences[0]
     assert [row[-1] for row in section.table.rows] == ["passed"] * len(stored.calibrations)
     assert not section.remarks
-    page = environment().get_template("sections/calibration.html.j2").render(calibration=section)
+    page = environment().get_template("calibration/section.html.j2").render(calibration=section)
     assert stored.fingerprint[:12] in page
     assert "all patients given one change" in page
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mnbayes.base.problems import InputError
 from mnbayes.base.resources import models_folder
+from mnbayes.cards import card as cards
 from mnbayes.cards import overrides
-from mnbayes.cards.card import card as cards
 
 PROTEINURIA = cards.load_card("proteinuria")
 

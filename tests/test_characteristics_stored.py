@@ -27,7 +27,7 @@ from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import apply_changes, parse_setting
 from mnbayes.report.kit.drawing import png_bytes
-from mnbayes.report.render import environment
+from mnbayes.report.kit.templates import environment
 
 TEMPLATES = Path(report.__file__).parent / "templates"
 CARD, DEFINITIONS = load_card("proteinuria"), load_definitions()
@@ -228,7 +228,7 @@ def test_the_report_shows_table_pictures_date_and_hash() -> None:
     assert errors[3:5] == ("1.00", "0.74")
 
     def page(*parts: report.Part) -> str:
-        template = environment().get_template("sections/characteristics.html.j2")
+        template = environment().get_template("characteristics/section.html.j2")
         return template.render(characteristics=parts)
 
     html = page(part)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import runs
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +22,8 @@ from trees import default_hyper, make_tree
 from typer.testing import CliRunner
 
 import mnbayes
-from mnbayes import pipeline, report
+from mnbayes import pipeline
+from mnbayes.analyses.catalogue import catalogue
 from mnbayes.analyses.comparison.figure import main_differences
 from mnbayes.analyses.comparison.files import every_number
 from mnbayes.analyses.comparison.inputs import compare_priors, compare_settings
@@ -35,8 +37,9 @@ from mnbayes.analyses.comparison.runs import (
 )
 from mnbayes.analyses.comparison.section import difference as report_difference
 from mnbayes.analyses.comparison.words import difference, label, units, value
+from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.reported import COLUMNS, KEYS, estimate_errors, reported_numbers
-from mnbayes.answers.result import Result, summarise
+from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError
 from mnbayes.base.resources import embedded_cohort
 from mnbayes.cards.card import load_card
@@ -48,7 +51,7 @@ from mnbayes.data.observations import observations
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
 from mnbayes.pipeline import Job, Worked, run_job
-from mnbayes.report.render import environment
+from mnbayes.report.kit.templates import environment
 from mnbayes.run.history import (
     EarlierRun,
     History,
@@ -57,7 +60,7 @@ from mnbayes.run.history import (
     record,
 )
 from mnbayes.run.manifest import manifest
-from mnbayes.run.outputs import MANIFEST, write_run
+from mnbayes.run.outputs import MANIFEST
 from mnbayes.run.run import Run
 from mnbayes.run.stored_run import load_run, stored
 
@@ -126,7 +129,9 @@ def fake_run(
 ) -> Run:
     moment = datetime.fromisoformat(started).replace(tzinfo=UTC)
     described = manifest(cohort, definitions, results, "weak", (), moment, {"models": 1.0})
-    return Run(cohort, definitions, results, "weak", (), described)
+    run = Run(cohort, definitions, results, "weak", (), described)
+    # These results have no draws of the patients, which most analyses need.
+    return runs.with_sections(run, only=("results", "computation"))
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +157,9 @@ def folders(
     tmp_path_factory: pytest.TempPathFactory, first: Run, other_seed: Run, other_prior: Run
 ) -> Path:
     place = tmp_path_factory.mktemp("results")
-    runs = {"first": first, "seed": other_seed, "prior": other_prior}
-    for name, run in runs.items():
-        write_run(run, place / name, {}, None)
+    named = {"first": first, "seed": other_seed, "prior": other_prior}
+    for name, run in named.items():
+        runs.write(run, place / name)
     return place
 
 
@@ -655,16 +660,16 @@ def test_a_job_records_its_past_and_reports_the_difference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reported: list[Run] = []
-    monkeypatch.setattr(report, "render_report", lambda run, _: reported.append(run) or "page")
+    # These results have no draws of the patients, which most analyses need.
+    some = tuple(each for each in catalogue() if each.name in ("results", "previous"))
+    monkeypatch.setattr(pipeline, "render_report", lambda run: reported.append(run) or "page")
 
     def job(run: Run, name: str) -> dict[str, Any]:
         done = {result.name: Worked(result, {}) for result in run.results}
         monkeypatch.setattr(pipeline, "work_all", lambda *_: done)
-        # These results have no draws of patients' effects, which a decision needs.
-        monkeypatch.setattr(pipeline, "with_plan", lambda run: (run, {}))
         cards = tuple(result.fit.card for result in run.results)
         folder = tmp_path / name
-        run_job(Job(cohort, cards, definitions), folder, lambda *_: None)
+        run_job(Job(cohort, cards, definitions, analyses=some), folder, lambda *_: None)
         recorded: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
         return recorded
 
@@ -677,7 +682,8 @@ def test_a_job_records_its_past_and_reports_the_difference(
     assert (recorded["previous"]["folder"], recorded["previous"]["replaced"]) == ("two", True)
     assert recorded["post_hoc"] == []
 
-    assert [run.previous is None for run in reported] == [True, False, False]
+    said = [run.section("previous").words["previous"] for run in reported]
+    assert [each.numbers is None for each in said] == [True, False, False]
     assert str(tmp_path) not in section(reported[1])
     text = section(reported[1])
     assert "Post hoc priors." in text
@@ -692,16 +698,16 @@ def test_a_job_records_its_past_and_reports_the_difference(
 
 def section(run: Run) -> str:
     """The report's section on the previous run, as text."""
-    template = environment().get_template("sections/previous.html.j2")
-    html = template.render(previous=report_difference(run))
+    template = environment().get_template("comparison/section.html.j2")
+    html = template.render(previous=report_difference(run, None))
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
 def test_the_report_says_what_it_cannot_compare(first: Run) -> None:
     none = ("There is no previous run of these data to compare with.",)
-    assert report_difference(first).sentences == none
+    assert report_difference(first, None).sentences == none
     past = {"previous": {"folder": "gone", "started": None, "replaced": False}}
-    said = report_difference(replace(first, manifest=first.manifest | past)).sentences
+    said = report_difference(replace(first, manifest=first.manifest | past), None).sentences
     assert said[0] == "The previous run is gone (start not recorded)."
     assert "cannot be read back" in said[1]
 
@@ -710,8 +716,8 @@ def test_the_report_says_when_nothing_moved_beyond_noise(
     first: Run, other_seed: Run, seeds_apart: Comparison
 ) -> None:
     past = {"previous": {"folder": "before", "started": first.manifest["started"]}}
-    run = replace(other_seed, previous=seeds_apart, manifest=other_seed.manifest | past)
-    said = report_difference(run)
+    run = replace(other_seed, manifest=other_seed.manifest | past)
+    said = report_difference(run, seeds_apart)
     assert said.sentences[0] == "The previous run is before (started 2026-01-02 03:04 UTC)."
     assert any("None of" in sentence and "noise" in sentence for sentence in said.sentences)
     assert said.numbers is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -19,7 +18,8 @@ from mnbayes.analyses.design.plan import plan_counts, plan_evidence
 from mnbayes.analyses.design.section import decision_section
 from mnbayes.analyses.design.terminal import show_design
 from mnbayes.base.problems import InputError
-from mnbayes.report.render import environment
+from mnbayes.report.kit.templates import environment
+from mnbayes.run.section import Picture
 
 SMALL = {"patients": [10, 20], "withdrawal": [0.0, 0.2], "confidence": [0.9]}
 FILES = {
@@ -39,12 +39,12 @@ def plan():
 
 
 def section(plan):
-    run = SimpleNamespace()  # not looked at where the plan is given
-    return decision_section(run, plan, dict.fromkeys(design_figures(plan), b"x"))
+    names = design_figures(plan)
+    return decision_section(plan, [Picture(name, name, name, b"<x/>") for name in names])
 
 
 def page(found) -> str:
-    return environment().get_template("sections/decision.html.j2").render(decision=found)
+    return environment().get_template("design/section.html.j2").render(decision=found)
 
 
 def test_a_finished_run_is_read_and_written_whole(folder, tmp_path, capsys) -> None:

@@ -7,7 +7,7 @@ import pytest
 from conftest import simulate_cohort
 from scipy import stats
 
-from mnbayes.answers.result import summarise
+from mnbayes.analyses.summarise import summarise
 from mnbayes.base.problems import InputError
 from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.definitions import Definitions

@@ -20,11 +20,12 @@ from mnbayes.analyses.historical.figure import historical_figures, historical_re
 from mnbayes.analyses.historical.fit import HistoricalResult, fit_historical
 from mnbayes.analyses.historical.page import render_historical
 from mnbayes.analyses.historical.readings import readings
-from mnbayes.analyses.historical.section import HistoricalSection, historical_section
+from mnbayes.analyses.historical.section import HistoricalSection, drawn, historical_section
 from mnbayes.analyses.historical.table import load_historical
 from mnbayes.base.problems import InputError
 from mnbayes.inference.sampling import Sampling
-from mnbayes.report.kit.drawing import png_bytes
+from mnbayes.report.kit.drawing import pictures_of
+from mnbayes.run.section import Picture
 
 SMALL = [
     {"study": "A", "arm": "<b>one</b>", "remission": 5, "n": 23},
@@ -44,12 +45,12 @@ def result() -> HistoricalResult:
 
 
 @pytest.fixture(scope="module")
-def pictures(result: HistoricalResult) -> dict[str, bytes]:
-    return {name: png_bytes(figure) for name, figure in historical_figures(result).items()}
+def pictures(result: HistoricalResult) -> tuple[Picture, ...]:
+    return pictures_of(drawn(result), "historical")
 
 
 @pytest.fixture(scope="module")
-def section(result: HistoricalResult, pictures: dict[str, bytes]) -> HistoricalSection:
+def section(result: HistoricalResult, pictures: tuple[Picture, ...]) -> HistoricalSection:
     return historical_section(result, pictures)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import runs
 import xarray as xr
 from conftest import simulate_cohort
 from hypothesis import given
@@ -19,6 +20,7 @@ from scipy import stats
 from trees import make_tree
 
 from mnbayes import pipeline
+from mnbayes.analyses.catalogue import catalogue
 from mnbayes.analyses.influence import refits as module
 from mnbayes.analyses.influence.figure import influence as influence_plot
 from mnbayes.analyses.influence.left_out import conclusion, flip, last_visit
@@ -30,8 +32,9 @@ from mnbayes.analyses.influence.refits import (
     why_none,
     without,
 )
-from mnbayes.analyses.influence.section import influence_of
-from mnbayes.answers.result import Result, summarise
+from mnbayes.analyses.influence.section import ANALYSIS, influence_of
+from mnbayes.analyses.summarise import summarise
+from mnbayes.answers.result import Result
 from mnbayes.base import workers
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.card import Card, load_card
@@ -42,9 +45,7 @@ from mnbayes.inference import compiling
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling, fit
 from mnbayes.pipeline import Job, work_all
-from mnbayes.report import gallery, render_report
-from mnbayes.report.kit.drawing import all_figures
-from mnbayes.run.outputs import write_run
+from mnbayes.run.analysis import Shown
 from mnbayes.run.run import Run
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
@@ -110,7 +111,7 @@ def jointly(small: Cohort) -> Result:
     result = result_of("remission", small)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "fit", fake_fit)
-        return replace(result, influence=leave_one_out(result, small, DEFINITIONS))
+        return runs.with_part(result, "influence", leave_one_out(result, small, DEFINITIONS))
 
 
 def test_who_is_left_out_is_out_of_every_table(small: Cohort) -> None:
@@ -236,7 +237,7 @@ def test_refits_have_draws_of_their_own_and_are_repeatable(
 
 
 def test_answers_of_all_patients_are_the_reported_ones(jointly: Result) -> None:
-    result, table = jointly, jointly.influence
+    result, table = jointly, jointly.parts["influence"]
     assert set(table["kind"]) == {
         *("latent", "next_patient", "population", "exceeds"),
         *("gmr", "p_fall", "p_fall_30", "p_fall_50"),
@@ -264,8 +265,8 @@ def test_failed_gate_leaves_blanks_with_the_reason(
 
     faked(failing)
     result = result_of("proteinuria", small)
-    result = replace(result, influence=leave_one_out(result, small, DEFINITIONS))
-    by_patient = result.influence.groupby("left_out")
+    result = runs.with_part(result, "influence", leave_one_out(result, small, DEFINITIONS))
+    by_patient = result.parts["influence"].groupby("left_out")
     reasons = {patient: set(rows["reason"]) for patient, rows in by_patient}
     assert reasons == {
         "S001": {""},
@@ -322,7 +323,7 @@ def test_a_patient_without_measurements_is_named_and_not_left_out(
     assert set(table["left_out"]) == {"S001", "S002", "S003"}
     # Predicted all the same, as in every other table.
     assert "S004" in set(table["patient"])
-    said = influence_of(replace(result, influence=table), BENCHMARKS, LINE)
+    said = influence_of(runs.with_part(result, "influence", table), BENCHMARKS, LINE)
     assert any(s.startswith("S004 was not measured") for s in said.sentences)
 
 
@@ -427,7 +428,7 @@ def two_patients_left_out(result: Result, **numbers: float) -> Result:
             if patient == "S001":
                 refit.loc[changed, "value"] = value
         parts.append(compare(full, refit, "remission", patient))
-    return replace(result, influence=pd.concat(parts, ignore_index=True))
+    return runs.with_part(result, "influence", pd.concat(parts, ignore_index=True))
 
 
 def test_the_sentence_names_the_answer_and_the_patient(jointly: Result) -> None:
@@ -462,9 +463,11 @@ def test_albumin_is_reported_as_a_rise(jointly: Result) -> None:
     result = two_patients_left_out(jointly, p_fall=0.1)
     table = last_visit(result).query("left_out == 'S001'").set_index(["kind", "marker"])
     assert ("p_fall", ALBUMIN) not in table.index
-    raw = result.influence.query(
-        f"left_out == 'S001' and kind == 'p_fall' and marker == '{ALBUMIN}'"
-    ).iloc[0]
+    raw = (
+        result.parts["influence"]
+        .query(f"left_out == 'S001' and kind == 'p_fall' and marker == '{ALBUMIN}'")
+        .iloc[0]
+    )
     rise = table.loc[("p_rise", ALBUMIN)]
     assert rise["value_without"] == pytest.approx(0.9)
     assert rise["value"] == pytest.approx(1 - raw["value"])
@@ -472,13 +475,8 @@ def test_albumin_is_reported_as_a_rise(jointly: Result) -> None:
     assert table.loc[("p_fall", PROTEIN), "value_without"] == pytest.approx(0.1)
 
 
-def test_plot_shows_each_refit_beside_all_patients(
-    jointly: Result, small: Cohort, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_plot_shows_each_refit_beside_all_patients(jointly: Result, small: Cohort) -> None:
     result = jointly
-    for name in ("gmr_by_visit", "trajectories", "waterfall", "response_probabilities",
-                 "prior_posterior", "predictive_check", "regression_bound", "ranks"):  # fmt: skip
-        monkeypatch.setattr(gallery, name, lambda *_: None)  # they take seconds to draw
     figure = influence_plot(result, DEFINITIONS, True)
     titles = [ax.get_title(loc="left").split(":")[0] for ax in figure.axes]
     assert titles == ["GMR", "GMR", "next_patient", "population", "exceeds"]
@@ -486,7 +484,7 @@ def test_plot_shows_each_refit_beside_all_patients(
     assert names == list(small.patient_ids)
     coming = figure.axes[2]
     dots = next(line for line in coming.lines if line.get_marker() == "o")
-    asked = result.influence.query(
+    asked = result.parts["influence"].query(
         "kind == 'next_patient' and category == 'remission' and week == 12"
     )
     np.testing.assert_allclose(dots.get_xdata(), 100 * asked["value_without"])
@@ -494,16 +492,18 @@ def test_plot_shows_each_refit_beside_all_patients(
     assert upright == {100 * asked["value"].iloc[0], 100 * asked["prior"].iloc[0]}
     assert 25.0 in {float(line.get_xdata()[0]) for line in figure.axes[3].lines}
     assert "Synthetic cohort: no real patient." in figure.get_supxlabel()
-    monkeypatch.setattr(gallery, "influence", lambda *_: figure)
-    assert all_figures(result, DEFINITIONS, True)["influence"] is figure
-    nothing = replace(result, influence=pd.DataFrame())
-    assert "influence" not in all_figures(nothing, DEFINITIONS, True)
+    how = Shown(DEFINITIONS, synthetic=True)
+    assert [drawn.name for drawn in ANALYSIS.figures(result, how)] == ["influence"]
+    nothing = runs.with_part(result, "influence", pd.DataFrame())
+    assert ANALYSIS.figures(nothing, how) == ()
 
 
 def test_forty_names_are_legible(jointly: Result) -> None:
-    one = jointly.influence.query("left_out == 'S001'")
+    one = jointly.parts["influence"].query("left_out == 'S001'")
     many = [one.assign(left_out=f"PATIENT-{i:03d}") for i in range(MOST_PATIENTS)]
-    figure = influence_plot(replace(jointly, influence=pd.concat(many)), DEFINITIONS, False)
+    figure = influence_plot(
+        runs.with_part(jointly, "influence", pd.concat(many)), DEFINITIONS, False
+    )
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     labels = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
@@ -520,10 +520,10 @@ def test_a_run_refits_where_the_card_asks_and_writes_the_table(
     faked(fake_fit)
     monkeypatch.setattr(pipeline, "fit", fake_fit)
     monkeypatch.setattr(workers.os, "cpu_count", lambda: 1)
-    monkeypatch.setattr("mnbayes.plots.all_figures", lambda *_, **__: {})
+    some = tuple(each for each in catalogue() if each.name == "influence")
     card = load_card("proteinuria")
     unasked = card.model_copy(update={"influence": False, "name": "unasked"})
-    job = Job(small, (card, unasked), DEFINITIONS, Sampling(draws=50))
+    job = Job(small, (card, unasked), DEFINITIONS, Sampling(draws=50), analyses=some)
     told: list[tuple[str, str, int, int]] = []
     done = work_all(job, lambda *news: told.append(news))
     worked, other = done["proteinuria"], done["unasked"]
@@ -533,27 +533,28 @@ def test_a_run_refits_where_the_card_asks_and_writes_the_table(
     assert worked.result.fit.seconds["influence"] > 0
     assert "influence" in worked.pictures
     alone = leave_one_out(worked.result, small, DEFINITIONS)
-    pd.testing.assert_frame_equal(worked.result.influence, alone)
-    assert other.result.influence.empty
+    pd.testing.assert_frame_equal(worked.result.parts["influence"], alone)
+    assert "influence" not in other.result.parts
     off = work_all(replace(job, influence=False), lambda *_: None)
-    assert off["proteinuria"].result.influence.empty
+    assert "influence" not in off["proteinuria"].result.parts
 
     run = Run(small, DEFINITIONS, (worked.result, other.result), "weak", (), {})
-    write_run(run, tmp_path / "with", {}, None)
+    runs.write(run, tmp_path / "with")
     written = pd.read_csv(tmp_path / "with" / "influence.csv")
     assert list(written.columns) == list(INFLUENCE_COLUMNS)
-    assert len(written) == len(worked.result.influence)
-    write_run(replace(run, results=(other.result,)), tmp_path / "without", {}, None)
+    assert len(written) == len(worked.result.parts["influence"])
+    runs.write(replace(run, results=(other.result,)), tmp_path / "without")
     assert not (tmp_path / "without" / "influence.csv").exists()
 
 
 def test_the_report_has_a_section(small: Cohort, jointly: Result) -> None:
-    page = render_report(Run(small, DEFINITIONS, (jointly,), "weak", (), {}), {})
+    page = runs.page(Run(small, DEFINITIONS, (jointly,), "weak", (), {}), {})
     section = page.split('<section id="influence">')[1].split("</section>")[0]
     assert "next_patient: remission" in section
     assert "S004" in section
-    held = replace(jointly, withheld=("3 divergent transitions",), influence=pd.DataFrame())
-    page = render_report(Run(small, DEFINITIONS, (held,), "weak", (), {}), {})
+    held = replace(jointly, withheld=("3 divergent transitions",))
+    held = runs.with_part(held, "influence", pd.DataFrame())
+    page = runs.page(Run(small, DEFINITIONS, (held,), "weak", (), {}), {})
     section = page.split('<section id="influence">')[1].split("</section>")[0]
     assert "Withheld: remission" in section
     assert "<td" not in section

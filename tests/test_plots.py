@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import runs
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -15,22 +16,23 @@ from scipy.ndimage import gaussian_filter
 from trees import make_tree
 
 from mnbayes.analyses.regression.figure import regression_bound
-from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
+from mnbayes.analyses.results.changes_figure import waterfall
 from mnbayes.analyses.results.checks_figure import predictive_check
 from mnbayes.analyses.results.parameters import density, prior_posterior, scalars
 from mnbayes.analyses.results.ranks import band, correlation_time, rank_differences, ranks
 from mnbayes.analyses.results.responses_figure import response_probabilities, segments
 from mnbayes.analyses.results.trajectories import trajectories
-from mnbayes.answers.result import Result, summarise
+from mnbayes.analyses.summarise import summarise
+from mnbayes.answers.result import Result
 from mnbayes.base.resources import models_folder
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.observations import Observations
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
-from mnbayes.report.kit.drawing import all_figures, png_bytes, save_figures
 from mnbayes.report.kit import style
 from mnbayes.report.kit.canvas import Canvas
+from mnbayes.report.kit.drawing import png_bytes
 from mnbayes.report.kit.panels import Sheet
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
@@ -102,7 +104,7 @@ def horizontal_lines(ax) -> set[float]:
 
 
 def draw_all(result: Result, synthetic: bool) -> dict[str, Figure]:
-    return all_figures(result, DEFINITIONS, synthetic)
+    return runs.all_figures(result, DEFINITIONS, synthetic)
 
 
 @pytest.fixture(scope="module")
@@ -421,7 +423,7 @@ def test_regression_bound_says_if_no_assumption_explains_the_fall(protein):
 
 def test_regression_bound_needs_its_table(protein):
     with pytest.raises(ValueError, match="no 24-h protein"):
-        regression_bound(replace(protein, regression=pd.DataFrame()), False)
+        regression_bound(runs.with_part(protein, "regression", pd.DataFrame()), False)
 
 
 def test_many_patients_are_cut_and_the_caption_says_so():
@@ -438,16 +440,6 @@ def test_one_patient_with_one_later_visit_can_be_drawn():
     result = result_of(make_tree(markers=(PROTEIN,), patients=1, visits=(0.0, 12.0), draws=25))
     for name, figure in draw_all(result, True).items():
         assert png_bytes(figure).startswith(b"\x89PNG"), name
-
-
-def test_files_are_small_named_after_model_and_figure_and_repeatable(figures, both, tmp_path):
-    paths = save_figures(figures, tmp_path / "plots", "remission")
-    assert sorted(p.name for p in (tmp_path / "plots").iterdir()) == sorted(
-        f"remission_{name}.png" for name in figures
-    )
-    assert all(path.stat().st_size < 200_000 for path in paths.values())
-    again = png_bytes(gmr_by_visit(both, True))
-    assert again == paths["gmr_by_visit"].read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -495,7 +487,7 @@ def many() -> Result:
 
 
 def test_many_parameters_are_rows_of_intervals_not_panels(many: Result) -> None:
-    figure = all_figures(many, DEFINITIONS, True, repeated=True)["prior_posterior"]
+    figure = runs.all_figures(many, DEFINITIONS, True, repeated=True)["prior_posterior"]
     assert len(figure.axes) <= 12
     said = texts(figure)
     assert "prior: median and 95 % interval" in said
@@ -513,18 +505,18 @@ def test_many_parameters_are_rows_of_intervals_not_panels(many: Result) -> None:
 
 
 def test_baselines_of_different_units_do_not_share_a_panel(many: Result) -> None:
-    figure = all_figures(many, DEFINITIONS, True, repeated=True)["prior_posterior"]
+    figure = runs.all_figures(many, DEFINITIONS, True, repeated=True)["prior_posterior"]
     levels = [ax for ax in figure.axes if ax.get_title(loc="left") == "typical baseline"]
     assert {ax.get_xlabel() for ax in levels} == {"g/24h", "g/L", "cells/uL"}
 
 
 def test_a_model_whose_markers_others_have_shows_what_it_adds(many: Result) -> None:
-    names = list(all_figures(many, DEFINITIONS, True, repeated=True))
+    names = list(runs.all_figures(many, DEFINITIONS, True, repeated=True))
     assert names == ["gmr_by_visit", "prior_posterior", "correlations", "ranks"]
 
 
 def test_ranks_of_many_parameters_show_the_least_well_mixed(many: Result) -> None:
-    figure = all_figures(many, DEFINITIONS, True, repeated=True)["ranks"]
+    figure = runs.all_figures(many, DEFINITIONS, True, repeated=True)["ranks"]
     assert len(figure.axes) == 18
     assert "whose chains agree least" in texts(figure)
 

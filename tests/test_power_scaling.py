@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import runs
 import xarray as xr
 from conftest import simulate_cohort
 from hypothesis import given
@@ -34,7 +35,8 @@ from mnbayes.analyses.sensitivity.section import (
     power_scaling_of,
     power_scalings,
 )
-from mnbayes.answers.result import Result, summarise
+from mnbayes.analyses.summarise import summarise
+from mnbayes.answers.result import Result
 from mnbayes.cards.card import Card, load_card, restore_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.observations import Observations, observations
@@ -445,7 +447,7 @@ def test_only_top_level_priors_are_scaled() -> None:
 
 def test_every_reported_answer_is_scaled() -> None:
     result = summarise(fake_fit(load_card("remission")), DEFINITIONS)
-    table = result.power_scaling
+    table = result.parts["sensitivity"]
     assert tuple(table.columns) == POWER_COLUMNS
     kinds = table.groupby("kind", sort=False).size().to_dict()
     assert kinds == {"gmr": 2, "p_fall": 2, "next_patient": 4, "population": 4, "exceeds": 2}
@@ -471,7 +473,7 @@ def test_of_a_large_model_the_likelihood_has_half_of_the_draws() -> None:
 
 def test_answers_with_half_the_prior_lie_opposite_to_those_with_twice() -> None:
     result = summarise(fake_fit(load_card("proteinuria")), DEFINITIONS)
-    row = result.power_scaling.iloc[0]
+    row = result.parts["sensitivity"].iloc[0]
     # The tree's log prior is N(0, 2) of everything: more of it moves the ratio towards 1.
     sides = np.log([row["value_half"], row["value_double"]]) - np.log(row["value"])
     assert sides[0] < 0 < sides[1]
@@ -480,11 +482,11 @@ def test_answers_with_half_the_prior_lie_opposite_to_those_with_twice() -> None:
 
 def test_a_withheld_fit_has_no_power_scaling() -> None:
     result = summarise(fake_fit(load_card("proteinuria"), diagnostics=BAD), DEFINITIONS)
-    assert result.power_scaling.empty
+    assert result.parts["sensitivity"].empty
     shown = summarise(
         fake_fit(load_card("proteinuria"), diagnostics=BAD), DEFINITIONS, allow_unconverged=True
     )
-    assert not shown.power_scaling.empty
+    assert not shown.parts["sensitivity"].empty
 
 
 # ------------------------------------------------------------------ in words
@@ -497,7 +499,7 @@ def result() -> Result:
 
 def altered(result: Result, kind: str, **cells: object) -> Result:
     """The result with other numbers in the rows of a kind, all others without a sensitivity."""
-    table = result.power_scaling.copy()
+    table = result.parts["sensitivity"].copy()
     for name in ("value_half", "value_double"):
         table[name] = table["value"]
     table[["prior_sensitivity", "prior_sensitivity_mcse"]] = 0.01, 0.0
@@ -506,7 +508,7 @@ def altered(result: Result, kind: str, **cells: object) -> Result:
         table[name] = 0.1
     for name, value in cells.items():
         table.loc[table["kind"] == kind, name] = value
-    return replace(result, power_scaling=table)
+    return runs.with_part(result, "sensitivity", table)
 
 
 def said(result: Result) -> str:
@@ -567,9 +569,9 @@ def test_the_report_names_the_command_of_the_multiverse(result: Result) -> None:
     assert "--data 'my trial' " in multiverse_command(spaced)
     (own,) = power_scalings(run)
     assert own is not None
-    assert len(own.table.rows) == len(result.power_scaling)
+    assert len(own.table.rows) == len(result.parts["sensitivity"])
     assert power_scalings(replace(run, results=(replace(result, withheld=("no",)),))) == (None,)
-    old = replace(result, power_scaling=pd.DataFrame())
+    old = runs.with_part(result, "sensitivity", pd.DataFrame())
     assert power_scalings(replace(run, results=(old,))) == (None,)
 
 

@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 from mnbayes.base.problems import InputError
 from mnbayes.base.resources import models_folder
 from mnbayes.base.toml_files import read_toml
+from mnbayes.cards import card as cards
 from mnbayes.cards import overrides
-from mnbayes.cards.card import card as cards
 from mnbayes.cards.families import FAMILIES
 from mnbayes.cards.prior_sets import Change, load_prior_set
 from mnbayes.cli import app

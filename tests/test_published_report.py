@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import runs
 import xarray as xr
 
 import mnbayes.analyses.published.fit as fit_module
@@ -29,9 +30,9 @@ from mnbayes.analyses.published.section import doi_of, published_section
 from mnbayes.analyses.published.section_tables import same_shares
 from mnbayes.analyses.published.specifications import brought_cards, distinct, specifications
 from mnbayes.analyses.published.terminal import say_published
+from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.change import ESTIMATE_COLUMNS
 from mnbayes.answers.probability_tables import POPULATION_COLUMNS, PROBABILITY_COLUMNS
-from mnbayes.answers.result import summarise
 from mnbayes.base.problems import InputError
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.cohort import Cohort
@@ -60,8 +61,9 @@ def test_a_run_in_memory_has_its_rows_as_one_read_back(
     # A report compares with the previous run before its own files are written.
     own = summarise(proteinuria, DEFINITIONS, 1)
     described = {"mnbayes": "0", "models": {}}
-    run = Run(cohort, DEFINITIONS, (own,), "weak", (), described, published=result)
-    write_run(run, tmp_path / "run", {}, None)
+    run = Run(cohort, DEFINITIONS, (own,), "weak", (), described, found={"published": result})
+    run = runs.with_sections(run)
+    write_run(run, tmp_path / "run", None)
     back, memory = load_run(tmp_path / "run"), stored(run, "run")
     assert "published" in set(memory.numbers["model"])
     pd.testing.assert_frame_equal(back.numbers, memory.numbers, check_exact=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import runs
 import xarray as xr
 from cohorts import small_cohort_frames, write_cohort
 from hypothesis import given
@@ -37,8 +38,9 @@ from mnbayes.analyses.lymphocytes.subsets import (
     subset_markers,
 )
 from mnbayes.analyses.results.trajectories import trajectories
+from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.change import estimates
-from mnbayes.answers.result import Result, summarise
+from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError
 from mnbayes.data.cohort import Cohort, load_cohort
 from mnbayes.data.reference_ranges import (
@@ -49,9 +51,7 @@ from mnbayes.data.reference_ranges import (
     reference_ranges,
 )
 from mnbayes.data.units import UnitError, conversion
-from mnbayes.report.kit.drawing import all_figures
 from mnbayes.report.kit.wording import in_text, moved
-from mnbayes.run.outputs import write_run
 from mnbayes.run.run import Run
 
 FIVE = ("cd3", "cd4", "cd8", "b_cell", "nk_cell")
@@ -79,6 +79,13 @@ def shrunk(tree: xr.DataTree, log_mean: float = 0.1) -> xr.DataTree:
     return xr.DataTree.from_dict(groups)
 
 
+def beside(result: Result, alone: pd.DataFrame) -> Result:
+    """A result whose subsets stand beside each marker's own fit."""
+    own = subset_estimates(result.fit.tree, result.name)
+    part = replace(result.parts["subsets"], subsets=forest_table(own, alone))
+    return runs.with_part(result, "subsets", part)
+
+
 @pytest.fixture(scope="module")
 def lymphocytes() -> Result:
     """Five subsets, shrunk, each also fitted alone; P2 has no CD4 at baseline."""
@@ -86,7 +93,7 @@ def lymphocytes() -> Result:
     alone = pd.concat(
         [subset_estimates(make_tree(markers=(m,), draws=60, spread=0.2), m) for m in FIVE]
     )
-    return summarise(result_of(tree).fit, DEFINITIONS, alone=alone)
+    return beside(summarise(result_of(tree).fit, DEFINITIONS), alone)
 
 
 def run_of(cohort: Cohort, *results: Result) -> Run:
@@ -372,7 +379,7 @@ def test_figures_are_there_where_the_model_has_subsets(
     markers: tuple[str, ...], drawn: set[str]
 ) -> None:
     result = result_of(make_tree(markers=markers, draws=10, patients=1, visits=(0.0, 1.0)))
-    names = set(all_figures(result, DEFINITIONS, True))
+    names = set(runs.all_figures(result, DEFINITIONS, True))
     assert {"subset_forest", "subset_ranks", "correlations"} & names == drawn
     for name, draw in (("subset_forest", subset_forest), ("subset_ranks", subset_ranks)):
         if name not in drawn:
@@ -454,11 +461,11 @@ def test_the_model_that_shrinks_speaks_before_the_larger_one(
 
 def test_shrinkage_sentence_by_hand(cohort: Cohort) -> None:
     result = result_of(shrunk(make_tree(markers=("cd4", "cd8"), draws=40)))
-    alone = result.subsets.rename(columns={"p_rise": "p_fall"}).copy()
+    alone = result.parts["subsets"].subsets.rename(columns={"p_rise": "p_fall"}).copy()
     alone["gmr_median"] /= 1.05
     # Twice as wide on the log scale, about any centre.
     alone["gmr_upper"] *= alone["gmr_upper"] / alone["gmr_lower"]
-    told = subsets(run_of(cohort, summarise(result.fit, DEFINITIONS, alone=alone)))
+    told = subsets(run_of(cohort, beside(summarise(result.fit, DEFINITIONS), alone)))
     assert told is not None
     (sentence,) = [s for s in told.sentences if "by itself" in s]
     assert "no ratio moved by more than 5 %" in sentence
@@ -476,7 +483,7 @@ def test_nothing_is_shown_of_a_withheld_fit(cohort: Cohort) -> None:
         table = getattr(result, name)
         assert not table.empty
         assert table[columns].isna().all(axis=None)
-    assert result.ratios["measured"].notna().any()  # as measured, no model
+    assert result.parts["subsets"].ratios["measured"].notna().any()  # as measured, no model
     assert subsets(run_of(cohort, result)) is None
     assert what_moved(run_of(cohort, result)) == ()
     assert reference_table(run_of(cohort, result)) is not None
@@ -500,7 +507,7 @@ def test_a_run_writes_the_tables_that_its_models_have(
     albumin = result_of(make_tree(markers=("albumin",), draws=10, visits=(0.0, 1.0)))
     for result, written in ((lymphocytes, names), (albumin, set())):
         out = tmp_path / result.fit.observations.markers[0]
-        write_run(run_of(cohort, result), out, {}, None)
+        runs.write(run_of(cohort, result), out)
         assert {path.name for path in out.glob("*.csv")} & names == written
     table = pd.read_csv(tmp_path / "cd3" / "subsets.csv")
     assert tuple(table.columns) == SUBSET_COLUMNS

@@ -20,6 +20,7 @@ from trees import make_tree
 from typer.testing import CliRunner
 
 import mnbayes
+from mnbayes.analyses.summarise import summarise
 from mnbayes.analyses.withdrawal import strategies as withdrawal
 from mnbayes.analyses.withdrawal.enrolled import COLUMNS, NUMBERS, enrolled, withdrawal_table
 from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
@@ -27,7 +28,6 @@ from mnbayes.analyses.withdrawal.section import withdrawals
 from mnbayes.analyses.withdrawal.tipping import POINT_COLUMNS, crossing, tipping
 from mnbayes.analyses.withdrawal.unseen import Outcome, WithdrawalDraws, withdrawal_draws
 from mnbayes.analyses.withdrawal.words import times
-from mnbayes.answers.result import summarise
 from mnbayes.base.problems import InputError
 from mnbayes.base.resources import models_folder
 from mnbayes.cards.card import load_card
@@ -619,13 +619,18 @@ def result_of(missing=((1, 2, 0),), withdrew=8.0, reasons=(), patients=4):
 
 def test_a_result_holds_the_table_and_the_sweep_and_blanks_them_when_withheld() -> None:
     result = result_of()
-    assert set(result.withdrawal["strategy"]) == {"mar", "composite", "locf", "delta"}
-    assert len(result.tipping.points) == 3
+    assert set(result.parts["withdrawal"].table["strategy"]) == {
+        "mar",
+        "composite",
+        "locf",
+        "delta",
+    }
+    assert len(result.parts["withdrawal"].tipping.points) == 3
     held = result_of(reasons=("R-hat 1.2",))
-    assert held.tipping is None
-    assert len(held.withdrawal) == len(result.withdrawal)
-    assert held.withdrawal[list(NUMBERS)].isna().all(axis=None)
-    assert held.withdrawal["strategy"].notna().all()
+    assert held.parts["withdrawal"].tipping is None
+    assert len(held.parts["withdrawal"].table) == len(result.parts["withdrawal"].table)
+    assert held.parts["withdrawal"].table[list(NUMBERS)].isna().all(axis=None)
+    assert held.parts["withdrawal"].table["strategy"].notna().all()
 
 
 def test_the_report_says_who_left_and_what_would_overturn_a_conclusion() -> None:
@@ -635,7 +640,7 @@ def test_the_report_says_who_left_and_what_would_overturn_a_conclusion() -> None
     assert "without having withdrawn: P4" in own.who[1]
     assert "missing at random under every strategy" in own.who[1]
     assert [f"{claim[:-1]}; {end[0].lower()}{end[1:]}" for claim, end in own.conclusions] == list(
-        result.tipping.points["sentence"]
+        result.parts["withdrawal"].tipping.points["sentence"]
     )
     share, ratio = own.tables
     assert share.caption == "Share of the 4 enrolled at week 12: effective"

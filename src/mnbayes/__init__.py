@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from mnbayes.analyses.published.result import PublishedResult as PublishedResult
     from mnbayes.analyses.sensitivity.multiverse import Multiverse as Multiverse
     from mnbayes.analyses.sensitivity.multiverse import run_multiverse as run_multiverse
+    from mnbayes.analyses.summarise import summarise as summarise
     from mnbayes.analyses.withdrawal.strategies import (
         register_withdrawal_strategy as register_withdrawal_strategy,
     )
     from mnbayes.answers.result import Result as Result
-    from mnbayes.analyses.summarise import summarise as summarise
     from mnbayes.base.problems import InputError as InputError
     from mnbayes.base.problems import Problem as Problem
     from mnbayes.base.resources import embedded_cohort as embedded_cohort

@@ -56,6 +56,10 @@ def fit(
         ),
     ] = True,
     no_report: Annotated[bool, typer.Option("--no-report", help="Leave report.html out.")] = False,
+    tables: Annotated[
+        bool,
+        typer.Option("--tables", help="Print every section, not page 1 alone."),
+    ] = False,
     allow_unconverged: Annotated[
         bool,
         typer.Option(
@@ -77,7 +81,7 @@ def fit(
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.cards.prior_sets import joined_name
     from mnbayes.data.cohort import load_cohort
-    from mnbayes.report.terminal import fitting_cards, progress_bars, say_warnings, summary
+    from mnbayes.report.terminal import fitting_cards, progress_bars, say_warnings, show_run
     from mnbayes.run.outputs import check_replaceable, new_folder
 
     folder = out if out is not None else new_folder(Path("results"), datetime.now())
@@ -128,7 +132,7 @@ def fit(
     )
     with progress_bars() as progress:
         run = run_job(job, folder, progress, with_report=not no_report)
-    summary(run)
+    show_run(run, everything=tables)
     say_post_hoc(run.manifest)
     typer.echo(str(folder))
     if not run.converged:

@@ -61,13 +61,14 @@ def _template(section: Section) -> Template:
 
 def section_html(section: Section, run: Run, parts: Sequence[ModelShown]) -> Markup:
     """The words, tables and pictures of one section."""
+    withheld = {part.result.name for part in parts if part.result.withheld}
     shown = [plain(table) if isinstance(table, Spanned) else table for table in section.shown]
     text = _template(section).render(
         run=run,
         section=section,
         shown_tables=shown,
         parts=parts,
-        drawn=lambda model: section.pictures.get(model, ()),
+        drawn=lambda model: () if model in withheld else section.pictures.get(model, ()),
         **section.words,
     )
     return Markup(text)  # escaped by the template

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
-import pandas as pd
+import rich.table
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from mnbayes.analyses.influence import part as influence_part
-from mnbayes.answers.response_draws import PROTEIN
-from mnbayes.answers.result import Result
-from mnbayes.base.montecarlo import round_to_mcse
+from mnbayes.base.text_table import Spanned, Table, plain
 from mnbayes.base.workers import News
 from mnbayes.cards.card import Card, prior_name
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit.results import gate_sentences
+from mnbayes.report.page import in_order, marks
 from mnbayes.run.run import Run
+from mnbayes.run.section import Section
 
 _STAGES = {
     "compiling": "compiling (tens of seconds the first time, then cached)",
@@ -40,13 +40,6 @@ _STAGES = {
 _OWN_STAGES = {
     ("published", "sampling"): "fitting every prior set and reading",
     ("historical", "influence"): "leaving out each study",
-}
-#: The category shown for each patient, most informative first.
-_SHOWN = {
-    "complete": "complete remission",
-    "partial": "partial remission",
-    "remission": "remission",
-    "effective": "effective",
 }
 
 
@@ -102,7 +95,7 @@ def describe_cohort(cohort: Cohort) -> None:
         f"weeks {', '.join(f'{week:g}' for week in cohort.weeks)}: no errors.",
         highlight=False,
     )
-    table = Table("marker", "unit", "measurements", "censored", "patients")
+    table = rich.table.Table("marker", "unit", "measurements", "censored", "patients")
     for marker in cohort.markers:
         part = rows[rows["marker"] == marker]
         table.add_row(
@@ -125,7 +118,7 @@ def describe_cohort(cohort: Cohort) -> None:
 
 def describe_card(card: Card) -> None:
     """Print a card's priors as a table."""
-    table = Table("prior", "distribution", "meaning, reason and source", show_lines=True)
+    table = rich.table.Table("prior", "distribution", "meaning, reason and source", show_lines=True)
     table.title = f"{card.name}: {escape(card.title)}"
     for name, priors in card.prior.items():
         for marker, spec in priors.items():
@@ -153,103 +146,54 @@ def fitting_cards(cards: Sequence[Card], cohort: Cohort) -> list[Card]:
     return sorted(able or cards, key=lambda card: (len(card.markers), card.name))
 
 
-def summary(run: Run) -> None:
-    """Print what a clinician wants to know first, for the model that says most."""
+def show_table(console: Console, table: Table) -> None:
+    """Print one table of a section."""
+    printed = rich.table.Table(title=escape(table.caption), title_justify="left")
+    for position, head in enumerate(table.head):
+        justify: Literal["left", "right"] = "left" if position in table.text else "right"
+        printed.add_column(escape(head), justify=justify)
+    for row in table.rows:
+        printed.add_row(*map(escape, row))
+    console.print(printed)
+
+
+def show_section(console: Console, section: Section) -> None:
+    """Print a section: its sentences and the tables that a reader sees first."""
+    console.print(escape(section.title), style="bold", highlight=False)
+    if section.absent:
+        console.print(escape(f"Not shown: {section.absent}."), highlight=False)
+    for sentence in (*section.remarks, *section.sentences):
+        console.print(escape(sentence), highlight=False)
+    for table in section.shown:
+        show_table(console, plain(table) if isinstance(table, Spanned) else table)
+
+
+def show_run(run: Run, *, everything: bool = False) -> None:
+    """Print a run: page 1, and a line of every other section.
+
+    Parameters
+    ----------
+    run : Run
+        With its sections.
+    everything : bool
+        Whether to print the sentences and tables of every section.
+    """
     console = _out()
-    if run.cohort.synthetic:
-        console.print("[bold]SYNTHETIC cohort: no real patient.[/bold]")
+    for mark in marks(run):
+        console.print(escape(mark), style="bold", highlight=False)
     for result in run.results:
-        if not result.fit.diagnostics.converged:
-            reasons = "; ".join(result.fit.diagnostics.reasons)
-            shown = "shown all the same" if run.unconverged_shown else "withheld"
-            console.print(
-                f"[bold]{result.name} did not converge ({reasons}): "
-                f"its probabilities are {shown}.[/bold]"
-            )
-        if result.fit.handed_over:
-            text = f"{result.name}: NUTS took over from the collapsed engine"
-            console.print(escape(f"{text} ({result.fit.handed_over})."), highlight=False)
-    # Where several models answer, the one with the fewest markers does, as in the report.
-    shown_results = sorted(
-        (result for result in run.results if not result.withheld),
-        key=lambda result: len(result.fit.observations.markers),
-    )
-    if shown_results:
-        console.print(_change_table(shown_results))
-    for result in shown_results:
-        _say_failed_refits(console, result)
-    judged = [result for result in shown_results if PROTEIN in result.fit.observations.markers]
-    if judged:
-        # The model that can judge most categories answers for the patients.
-        best = min(judged, key=lambda result: len(result.not_evaluable))
-        console.print(_patient_table(best))
-
-
-def _change_table(results: Sequence[Result]) -> Table:
-    """Ratio to baseline at the last visit: every marker once, from the first model that has it."""
-    table = Table(
-        title="Change under treatment at the last visit (no control group)",
-        caption="Geometric mean as a share of baseline, with its 95 % interval",
-    )
-    for column in ("marker", "week", "model", "of baseline", "under the prior alone"):
-        table.add_column(column, justify="left" if column in ("marker", "model") else "right")
-    rows: dict[str, tuple[str, ...]] = {}
-    for result in results:
-        last = result.estimates.groupby("marker", sort=False).tail(1)
-        for row in last.itertuples():
-            now = f"{_percent(row.gmr_median)} ({_between(row.gmr_lower, row.gmr_upper)})"
-            before = _between(row.gmr_lower_prior, row.gmr_upper_prior)
-            label = MARKERS[str(row.marker)].label
-            rows.setdefault(str(row.marker), (label, f"{row.week:g}", result.name, now, before))
-    for cells in rows.values():
-        table.add_row(*cells)
-    return table
-
-
-def _between(low: object, high: object) -> str:
-    return f"{_percent(low)[:-2]} to {_percent(high)}"
-
-
-def _say_failed_refits(console: Console, result: Result) -> None:
-    table = influence_part.of(result)
-    if table.empty:
-        return
-    for patient, rows in table.groupby("left_out", sort=False):
-        if rows["value_without"].isna().all():
-            text = f"{result.name}: the refit without {patient} {rows['reason'].iloc[0]}."
-            console.print(escape(text), highlight=False)
-
-
-def _percent(ratio: object) -> str:
-    return f"{100 * float(str(ratio)):.0f} %"
-
-
-def _patient_table(result: Result) -> Table:
-    """Probabilities of response at the last visit: every patient, then the next one."""
-    week = result.fit.observations.weeks[-1]
-    shown = {k: v for k, v in _SHOWN.items() if k not in result.not_evaluable}
-    table = Table(title=f"Probability of response at week {week:g} ({result.name})")
-    table.add_column("patient")
-    for label in shown.values():
-        table.add_column(label, justify="right")
-    rows = result.probabilities[result.probabilities["week"] == week]
-    changes = result.patient_changes
-    at_week = changes[(changes["week"] == week) & (changes["marker"] == PROTEIN)]
-    predicted = set(at_week.loc[at_week["prediction"], "patient"])
-    latent = rows[rows["quantity"] == "latent"]
-    for patient in result.fit.observations.patients:
-        label = f"{patient} (predicted: not measured)" if patient in predicted else patient
-        cells = _cells(latent[latent["patient"] == patient], tuple(shown))
-        table.add_row(escape(label), *cells)
-    table.add_section()
-    following = rows[rows["quantity"] == "next_patient"]
-    table.add_row("next patient", *_cells(following, tuple(shown)))
-    table.add_row("  under the prior alone", *_cells(following, tuple(shown), prior=True))
-    return table
-
-
-def _cells(rows: pd.DataFrame, categories: tuple[str, ...], *, prior: bool = False) -> list[str]:
-    column = "prior_probability" if prior else "probability"
-    shown = rows.set_index("category")[[column, "mcse"]].astype(float)
-    values = {str(c): (float(p), float(e)) for c, p, e in shown.itertuples()}
-    return [round_to_mcse(*values[category]) for category in categories]
+        for text in gate_sentences(result, unconverged_shown=run.unconverged_shown):
+            console.print(escape(text), style="bold", highlight=False)
+    shown = [section for section in in_order(run.sections) if not section.hidden]
+    for section in shown:
+        if everything or section.place == "page 1":
+            show_section(console, section)
+        else:
+            for remark in section.remarks:
+                console.print(escape(remark), highlight=False)
+    if not everything:
+        others = [section for section in shown if section.place != "page 1"]
+        names = ", ".join(
+            f"{each.title} ({each.absent})" if each.absent else each.title for each in others
+        )
+        console.print(escape(f"More in report.html: {names}."), highlight=False)

@@ -120,6 +120,8 @@ class Section:
     page_one : PageOne or None
     sentences : tuple of str
         In plain text, above the tables.
+    remarks : tuple of str
+        What must not be missed where only a line of the section is shown.
     shown : tuple of Table or Spanned
         The tables that a reader sees first, on the terminal as in the report.
     template : str or Path
@@ -147,6 +149,7 @@ class Section:
     pictures: Mapping[str, tuple[Picture, ...]] = field(default_factory=dict)
     page_one: PageOne | None = None
     sentences: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     shown: tuple[Table | Spanned, ...] = ()
     template: str | Path = ""
     words: Mapping[str, Any] = field(default_factory=dict)

@@ -274,6 +274,20 @@ def _page_one(run: Run) -> PageOne | None:
     return PageOne(OVERTURNS, "One patient", (*said.sentences[:1], said.verdict))
 
 
+def failed_refits(run: Run) -> tuple[str, ...]:
+    """Refits that gave no answer at all, each with the reason."""
+    said = []
+    for result in run.results:
+        table = influence_part.of(result)
+        if table.empty or result.withheld:
+            continue
+        for patient, rows in table.groupby("left_out", sort=False):
+            if rows["value_without"].isna().all():
+                reason = rows["reason"].iloc[0]
+                said.append(f"{result.name}: the refit without {patient} {reason}.")
+    return tuple(said)
+
+
 def section(run: Run) -> Section:
     """The influence of each patient in a run."""
     said = influences(run)
@@ -286,6 +300,7 @@ def section(run: Run) -> Section:
         pictures=run.pictures.get(ANALYSIS.name, {}),
         page_one=_page_one(run),
         sentences=tuple(own.verdict for own in said if own is not None and own.verdict),
+        remarks=failed_refits(run),
         shown=tables[:1],
         template="influence/section.html.j2",
         words={"influences": said},

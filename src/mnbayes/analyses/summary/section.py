@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mnbayes.analyses.summary.tables import tables_of
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.data.markers import MARKERS
@@ -227,7 +228,7 @@ def section(run: Run) -> Section:
         place="page 1",
         absent="" if said.headlines else "no model-based answer can be shown",
         sentences=(*said.change, *said.patients[:-1], *said.next_patient),
-        shown=(said.table,) if said.headlines else (),
+        shown=tables_of(shown(run)),
         template="summary/section.html.j2",
         words={
             "summary": said,

@@ -177,3 +177,20 @@ def beside_record(
         "card": card.model_dump(mode="json", by_alias=True),
         "seconds": round(total, 2),
     }
+
+
+def gate_sentences(result: Result, *, unconverged_shown: bool) -> tuple[str, ...]:
+    """What the gate says of a model's fit; nothing of one that passed it."""
+    said = []
+    diagnostics = result.fit.diagnostics
+    if not diagnostics.converged:
+        shown_or_not = "shown all the same" if unconverged_shown else "withheld"
+        said.append(
+            f"{result.name} did not converge ({'; '.join(diagnostics.reasons)}): its "
+            f"probabilities are {shown_or_not}."
+        )
+    if result.fit.handed_over:
+        said.append(
+            f"{result.name}: NUTS took over from the collapsed engine ({result.fit.handed_over})."
+        )
+    return tuple(said)

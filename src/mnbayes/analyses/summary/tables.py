@@ -1,0 +1,103 @@
+"""The two tables of page 1: every marker at its last visit, and every patient's response."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.answers.result import Result
+from mnbayes.base.montecarlo import round_to_mcse
+from mnbayes.base.text_table import Table, records
+from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit import wording
+
+#: The category shown for each patient, most informative first.
+_SHOWN = {
+    "complete": "complete remission",
+    "partial": "partial remission",
+    "remission": "remission",
+    "effective": "effective",
+}
+
+
+def last_changes(results: Sequence[Result]) -> Table:
+    """Ratio to baseline at the last visit: every marker once, from the first model that has it.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Not withheld, the simplest first.
+    """
+    rows: dict[str, tuple[str, ...]] = {}
+    for result in results:
+        last = result.estimates.groupby("marker", sort=False).tail(1)
+        for row in records(last):
+            now = wording.percent_range(row["gmr_lower"], row["gmr_upper"])
+            before = wording.percent_range(row["gmr_lower_prior"], row["gmr_upper_prior"])
+            rows.setdefault(
+                row["marker"],
+                (
+                    MARKERS[row["marker"]].label,
+                    f"{row['week']:g}",
+                    result.name,
+                    f"{wording.percent(row['gmr_median'])} ({now})",
+                    before,
+                ),
+            )
+    return Table(
+        "Change under treatment at the last visit (no control group): geometric mean as a share "
+        "of baseline, with its 95 % interval",
+        ("marker", "week", "model", "of baseline", "under the prior alone"),
+        tuple(rows.values()),
+        frozenset({0, 2}),
+    )
+
+
+def patient_responses(result: Result) -> Table:
+    """Probabilities of response at the last visit: every patient, then the next one."""
+    week = result.fit.observations.weeks[-1]
+    shown = {k: v for k, v in _SHOWN.items() if k not in result.not_evaluable}
+    rows = result.probabilities[result.probabilities["week"] == week]
+    changes = result.patient_changes
+    at_week = changes[(changes["week"] == week) & (changes["marker"] == PROTEIN)]
+    predicted = set(at_week.loc[at_week["prediction"], "patient"])
+    latent = rows[rows["quantity"] == "latent"]
+    texts = []
+    for patient in result.fit.observations.patients:
+        label = f"{patient} (predicted: not measured)" if patient in predicted else patient
+        texts.append((label, *_cells(latent[latent["patient"] == patient], tuple(shown))))
+    following = rows[rows["quantity"] == "next_patient"]
+    texts.append(("next patient", *_cells(following, tuple(shown))))
+    texts.append(("  under the prior alone", *_cells(following, tuple(shown), prior=True)))
+    return Table(
+        f"Probability of response at week {week:g} ({result.name})",
+        ("patient", *shown.values()),
+        tuple(texts),
+    )
+
+
+def _cells(rows: pd.DataFrame, categories: tuple[str, ...], *, prior: bool = False) -> list[str]:
+    column = "prior_probability" if prior else "probability"
+    shown = rows.set_index("category")[[column, "mcse"]].astype(float)
+    values = {str(c): (float(p), float(e)) for c, p, e in shown.itertuples()}
+    return [round_to_mcse(*values[category]) for category in categories]
+
+
+def tables_of(results: Sequence[Result]) -> tuple[Table, ...]:
+    """Both tables, where results can be shown.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Not withheld, the simplest first. Where several judge the patients, the one that can
+        judge most categories answers.
+    """
+    if not results:
+        return ()
+    judged = [result for result in results if PROTEIN in result.fit.observations.markers]
+    if not judged:
+        return (last_changes(results),)
+    best = min(judged, key=lambda result: len(result.not_evaluable))
+    return (last_changes(results), patient_responses(best))
