@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mnbayes.cards import Card, load_card
 from mnbayes.cohort import Cohort, load_cohort
@@ -12,6 +13,14 @@ from mnbayes.definitions import Definitions, load_definitions
 from mnbayes.fitting import Fit, Sampling, fit
 from mnbayes.markers import MARKERS
 from mnbayes.resources import embedded_cohort
+
+# The same examples each time and no clock: a busy machine fails nothing. New examples are looked
+# for with `pytest --hypothesis-profile explore`.
+settings.register_profile(
+    "explore", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("repeatable", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("repeatable")
 
 MakeCohort = Callable[..., Cohort]
 
