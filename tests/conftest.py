@@ -1,6 +1,9 @@
 """Session-scoped cohort and fits: each model is compiled and fitted once."""
 
+import importlib
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -49,6 +52,13 @@ def proteinuria(proteinuria_card: Card, cohort: Cohort) -> Fit:
 @pytest.fixture(scope="session")
 def remission(cohort: Cohort) -> Fit:
     return fit(load_card("remission"), cohort, Sampling(seed=1))
+
+
+def script(name: str) -> ModuleType:
+    """A module of scripts/, which says how a stored study was made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[1] / "scripts")
+        return importlib.import_module(name)
 
 
 def simulate_cohort(

@@ -30,6 +30,7 @@ from mnbayes.studies.ledger import open_ledger, read_ledger
 from mnbayes.studies.pending import LARGEST, MOST_RUNS, Pending
 from mnbayes.studies.places import Returned
 from mnbayes.studies.records import record
+from mnbayes.studies.rerun import as_lines, first_replicates, moved
 from mnbayes.studies.run import StudyStoppedError, drive, run_study
 from mnbayes.studies.study import Cell, Run, Study
 
@@ -71,8 +72,10 @@ def test_identity_is_what_decides_the_numbers() -> None:
     assert first.fingerprint == sr.study(replicates=99).fingerprint
     assert first.fingerprint != sr.study(seed=4).fingerprint
     assert first.fingerprint != sr.study(seconds=0.5).fingerprint
-    assert first.identity["function"] == "study_replicates.means"
-    assert sr.study(partial(sr.means)).identity["function"] == "study_replicates.means"
+    # The function by its name: the file that it stands in may be renamed.
+    assert first.identity["function"] == "means"
+    assert sr.study(partial(sr.means)).identity["function"] == "means"
+    assert "study_replicates" not in json.dumps(first.identity)
     assert first.total == 120
 
 
@@ -306,6 +309,40 @@ def test_other_versions_are_another_study(tmp_path: Path, monkeypatch: Any) -> N
     monkeypatch.setattr("mnbayes.studies.study.versions", lambda: {"numpy": "0.1"})
     with pytest.raises(InputError, match='column versions numpy: found "'):
         run_study(sr.study(), tmp_path, workers=0)
+
+
+def _shifted(shift: float, stream: Any, parameters: Any) -> dict[str, Any]:
+    found = sr.means(stream, parameters)
+    return found | {"mean": found["mean"] * (1 + shift)}
+
+
+def test_numbers_that_the_program_no_longer_gives_are_refused(tmp_path: Path) -> None:
+    def study(shift: float) -> Study:
+        cells = (Cell({"n": 4}, 5),)
+        return Study("shifted", partial(_shifted, shift), sr.COLUMNS, cells, 3)
+
+    assert study(0.0).identity == study(1e-4).identity
+    table = run_study(study(0.0), tmp_path, workers=0)
+    before = (tmp_path / LEDGER).read_bytes()
+    with pytest.raises(InputError) as refused:
+        run_study(study(1e-4), tmp_path, workers=0)
+    (problem,) = refused.value.problems
+    assert problem.column == "mean"
+    assert "for replicate 0 of cell 0" in problem.found
+    assert (tmp_path / LEDGER).read_bytes() == before
+    # Another processor rounds otherwise.
+    pd.testing.assert_frame_equal(run_study(study(1e-9), tmp_path, workers=0), table)
+
+
+def test_the_first_replicates_are_those_of_the_whole_study(tmp_path: Path) -> None:
+    table = run_study(sr.study(), tmp_path, workers=0)
+    first = first_replicates(sr.study(), 20)
+    kept = table[table["replicate"] < 20]
+    assert moved(as_lines(kept), first) == []
+    assert moved(as_lines(kept.iloc[1:]), first) == ["60 rows, not 59"]
+    assert moved(as_lines(kept), first.assign(label="other")) == ["label"]
+    assert moved(as_lines(kept), first.drop(columns="mean")) == ["mean"]
+    assert moved(as_lines(kept), first.assign(mean=first["mean"] * (1 + 1e-5))) == ["mean"]
 
 
 @pytest.mark.parametrize("content", [b"week,value\n0,1\n", b"m", framed(b'{"format": 2}')])

@@ -21,6 +21,7 @@ from mnbayes.overrides import override
 from mnbayes.prior_sets import PriorSet, joined_name, load_prior_sets
 from mnbayes.problems import InputError, Problem, gathered
 from mnbayes.remission import PROTEIN
+from mnbayes.studies.rerun import as_lines
 from mnbayes.studies.run import run_study
 from mnbayes.studies.study import Cell, Study
 from mnbayes.workers import News
@@ -29,6 +30,8 @@ from mnbayes.workers import News
 PATIENTS = (4, 8, 16, 40)
 REPLICATES = 2000
 FEWEST, MOST = 3, 200
+#: Replicates of each cell that a result keeps.
+FIRST = 1
 
 
 def _quiet(name: str, stage: str, done: int, total: int) -> None:
@@ -144,6 +147,7 @@ def run_characteristics(
         seed=seed,
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
         fingerprint=str(study.depends["made of"]),
+        first=tuple(as_lines(table[table["replicate"] < FIRST])),
         seconds=round(time.monotonic() - begun, 1),
         estimates=estimates(table, truths),
         decisions=decisions(table, everything, truths),

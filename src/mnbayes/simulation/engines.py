@@ -15,6 +15,7 @@ from mnbayes.fitting import Fit, Sampling, fit
 from mnbayes.probability_tables import probability_table
 from mnbayes.remission import response_draws
 from mnbayes.simulation.cohorts import simulate_cohorts
+from mnbayes.studies.rerun import as_lines
 
 #: Columns of an agreement table.
 AGREEMENT_COLUMNS = ("cohort", "patients", "kind", "quantity", "difference", "error", "reason")
@@ -145,6 +146,16 @@ def _probabilities(
         ("probability", " ".join(str(part) for part in key if part != ""), float(g), float(e))
         for key, g, e in zip(first.index, gap, error, strict=True)
     ]
+
+
+def first_cohorts(table: pd.DataFrame, count: int) -> list[str]:
+    """Moments of the first cohorts as lines of CSV: a stored agreement keeps them.
+
+    The first of few cohorts are the first of many: a test fits them again, and sees whether the
+    engines still differ by these numbers, within the Monte Carlo error that stands beside them.
+    """
+    kept = table[(table["cohort"] < count) & (table["kind"] != "probability")]
+    return as_lines(kept)
 
 
 def agreement_summary(table: pd.DataFrame) -> dict[str, float | int]:
