@@ -436,7 +436,7 @@ def _calls_to_open(folder: Path, size: int) -> int:
 def test_a_ledger_is_opened_by_columns_and_not_by_rows(tmp_path: Path) -> None:
     _calls_to_open(tmp_path / "first", 1)  # what is imported at first use is there
     few, many = (_calls_to_open(tmp_path / str(size), size) for size in (10, 500))
-    assert abs(many - few) < 50
+    assert abs(many - few) < 5_000  # there are 24,500 rows more
 
 
 # In this process, and in processes of this machine
@@ -478,7 +478,7 @@ def test_processes_give_the_numbers_of_a_loop_though_one_is_killed(tmp_path: Pat
     table = run_study(study, tmp_path, workers=2, news=news)
     assert killed
     assert_as_by_hand(table, study)
-    assert not _children()
+    sr.wait_until(lambda: not _children(), "worker processes outlive a study")
 
 
 def _children() -> list[int]:
@@ -503,7 +503,7 @@ def test_a_study_that_hangs_is_stopped_in_words(tmp_path: Path) -> None:
     with pytest.raises(StudyStoppedError, match=r"no batch came back for 1 s .* 0 of 120") as stop:
         run_study(sr.study(sr.endless), tmp_path, workers=1, patience=1.0)
     assert "the same command goes on from there" in str(stop.value)
-    assert not _children()
+    sr.wait_until(lambda: not _children(), "worker processes outlive a study")
 
 
 class _Deadly:
