@@ -40,7 +40,7 @@ TESTS = Path(__file__).parent
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Worker processes find this folder's modules."""
-    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+    monkeypatch.setenv("PYTHONPATH", str(TESTS), prepend=os.pathsep)
 
 
 def by_hand(study: Study) -> pd.DataFrame:
@@ -667,7 +667,8 @@ class _Dask:
         command = [sys.executable, "-m", f"distributed.cli.dask_{what}"]
         command += ["--scheduler-file", str(self.file), *options]
         path = self.worker_path if what == "worker" else TESTS
-        environment = {**os.environ, "PYTHONPATH": str(path), "OMP_NUM_THREADS": "1"}
+        paths = os.pathsep.join(filter(None, (str(path), os.environ.get("PYTHONPATH"))))
+        environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
         with (self.folder / f"{what}.log").open("ab") as log:
             return subprocess.Popen(
                 command, cwd=self.folder, env=environment, stdout=log, stderr=log
