@@ -17,7 +17,7 @@ import numpy as np
 from mnbayes.studies.study import Cell, Study
 
 #: Seconds after which whoever waits gives up: they only turn a hang into a failure.
-GIVEN_UP = 300.0
+GIVEN_UP = 900.0
 
 COLUMNS = {"mean": float, "largest": int, "above": bool, "label": str}
 

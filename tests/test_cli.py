@@ -425,7 +425,7 @@ from mnbayes.cli import main
 
 def held(run):
     Path(sys.argv[-1], "held").touch()
-    time.sleep(600)
+    time.sleep(1200)
 
 mnbayes.outputs.diagnostics_table = held  # when some tables are written, and others not yet
 main()
