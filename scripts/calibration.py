@@ -1,6 +1,6 @@
 """Calibrate the collapsed engine, and see whether wrong samplers are caught; store the result.
 
-Run ``python scripts/calibration.py`` after the engine's code or a card changed
+Run ``python scripts/calibration.py`` after a card or the engine's numbers changed
 (``tests/test_calibration_stored.py`` then fails and says so); on two idle cores it takes some ten
 minutes. The result, with how it was made, is ``data/calibration.json``, which reports quote. With
 ``--folder`` it may be killed and started again, and goes on.
@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from mnbayes.analyses.calibration.replicates import CODE, calibration_study
+from mnbayes.analyses.calibration.replicates import calibration_study
 from mnbayes.analyses.calibration.result import Calibration, as_plain, calibration_of, reading
 from mnbayes.analyses.calibration.simulate import Setting
 from mnbayes.analyses.calibration.wrong import with_scaled_prior, with_shared_effects
@@ -32,6 +32,7 @@ from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.cohort import load_cohort
 from mnbayes.data.observations import observations
 from mnbayes.studies.fingerprint import fingerprint
+from mnbayes.studies.rerun import as_lines, first_replicates
 from mnbayes.studies.run import run_study
 
 SEED = 20261122
@@ -39,6 +40,8 @@ SEED = 20261122
 CASES = (("proteinuria", False, 10_000), ("proteinuria", True, 10_000), ("remission", False, 2_000))
 #: Replicates with a sampler that is wrong on purpose, and the factor of a prior's scale.
 WRONG, FACTOR = 1_000, 1.5
+#: Replicates of a right and of a wrong sampler whose numbers are stored.
+FIRST, FIRST_WRONG = 5, 2
 SCALED = ("baseline_mean", "change_mean", "visit_sd", "baseline_sd", "change_sd", "residual_sd")
 
 
@@ -55,6 +58,11 @@ def wrong_settings() -> Iterator[tuple[str, Setting]]:
     yield "all patients given one change of their own", with_shared_effects(right)
     for name in SCALED:
         yield f"scale of the prior {name} times {FACTOR:g}", with_scaled_prior(right, name, FACTOR)
+
+
+def first_of(setting: Setting, count: int) -> list[str]:
+    """Numbers of the first replicates, by which a test sees whether the result is stale."""
+    return as_lines(first_replicates(calibration_study(setting, count, SEED), count))
 
 
 def plain_wrong(name: str, found: Calibration) -> dict[str, Any]:
@@ -119,19 +127,24 @@ def main() -> int:
             )
             calibrations.append(found)
         for name, bad in wrong_settings():
-            wrong.append(plain_wrong(name, calibrate(name, bad, WRONG, folder)))
-            console.print(wrong[-1], highlight=False)
+            caught = plain_wrong(name, calibrate(name, bad, WRONG, folder))
+            wrong.append(caught | {"first": first_of(bad, FIRST_WRONG)})
+            console.print(caught, highlight=False)
     cards = {name: load_card(name) for name, _, _ in CASES}
     stored = {
         "how": "python scripts/calibration.py",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "seed": SEED,
         "cores": os.cpu_count(),
-        "fingerprint": fingerprint(cards.values(), CODE),
-        "cards": {name: fingerprint([card], ()) for name, card in cards.items()},
+        "fingerprint": fingerprint(cards.values()),
+        "cards": {name: fingerprint([card]) for name, card in cards.items()},
         "calibrations": [
             as_plain(found)
-            | {"seconds": took, "depends": dict(calibration_study(setting, 1, SEED).depends)}
+            | {
+                "seconds": took,
+                "depends": dict(calibration_study(setting, 1, SEED).depends),
+                "first": first_of(setting, FIRST),
+            }
             for found, took, setting in zip(calibrations, seconds, settings, strict=True)
         ],
         "wrong": wrong,

@@ -1,9 +1,10 @@
 """Study the decision rule in simulated trials; store the result that the report shows.
 
-Run ``python scripts/characteristics.py`` after the collapsed engine, a scenario, a card or the
-decision rule changed (``tests/test_characteristics_stored.py`` then fails and says so); it takes
-about ten minutes on two cores for the model of protein, and as long again for that with albumin.
-It may be killed and started again. The result is ``data/characteristics``, one folder a model.
+Run ``python scripts/characteristics.py`` after a card, a scenario, the decision rule or the
+collapsed engine's numbers changed (``tests/test_characteristics_stored.py`` then fails and says
+so); it takes about ten minutes on two cores for the model of protein, and as long again for that
+with albumin. It may be killed and started again. The result is ``data/characteristics``, one
+folder a model.
 """
 
 from __future__ import annotations

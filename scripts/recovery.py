@@ -1,6 +1,6 @@
 """Recover known changes from simulated cohorts of eight; store the coverage for the tests.
 
-Run ``python scripts/recovery.py`` after the model's code or a card changed
+Run ``python scripts/recovery.py`` after a card or the model's numbers changed
 (``tests/test_recovery.py`` then fails and says so); it takes some minutes. For each card, cohorts
 of the trial's shape (eight patients, weeks 0, 1, 2, 4 and 12) are simulated from the card's own
 priors and fitted. The result, with how it was made, is ``tests/reference/recovery.json``.
@@ -20,12 +20,14 @@ from rich.table import Table
 
 from mnbayes.cards.card import load_card
 from mnbayes.studies.fingerprint import fingerprint
-from mnbayes.studies.recovery import coverage, recover
+from mnbayes.studies.recovery import coverage, first_cohorts, recover
 
 REFERENCE = Path(__file__).parents[1] / "tests" / "reference" / "recovery.json"
 WEEKS = (0.0, 1.0, 2.0, 4.0, 12.0)
 PATIENTS = 8
 SEED = 20261122
+#: Cohorts of each card whose numbers are stored; a test fits them again.
+FIRST = 1
 #: Cohorts for each card: fewer where a fit takes longer.
 COHORTS = {"proteinuria": 100, "remission": 50, "lymphocytes": 50}
 
@@ -66,6 +68,10 @@ def main() -> int:
                 )
     Console().print(shown)
     stored["coverage"] = results
+    stored["first"] = {
+        name: first_cohorts(load_card(name), PATIENTS, WEEKS, rows[0]["cohorts"], SEED, FIRST)
+        for name, rows in results.items()
+    }
     arguments.out.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
     return 0
 

@@ -1,10 +1,14 @@
 """Session-scoped cohort and fits: each model is compiled and fitted once."""
 
+import importlib
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mnbayes.base.resources import embedded_cohort
 from mnbayes.cards.card import Card, load_card
@@ -12,6 +16,14 @@ from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.data.cohort import Cohort, load_cohort
 from mnbayes.data.markers import MARKERS
 from mnbayes.inference.fit import Fit, Sampling, fit
+
+# The same examples each time and no clock: a busy machine fails nothing. New examples are looked
+# for with `pytest --hypothesis-profile explore`.
+settings.register_profile(
+    "explore", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("repeatable", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("repeatable")
 
 MakeCohort = Callable[..., Cohort]
 
@@ -40,6 +52,13 @@ def proteinuria(proteinuria_card: Card, cohort: Cohort) -> Fit:
 @pytest.fixture(scope="session")
 def remission(cohort: Cohort) -> Fit:
     return fit(load_card("remission"), cohort, Sampling(seed=1))
+
+
+def script(name: str) -> ModuleType:
+    """A module of scripts/, which says how a stored study was made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[1] / "scripts")
+        return importlib.import_module(name)
 
 
 def simulate_cohort(

@@ -273,7 +273,7 @@ def test_the_command_writes_and_goes_on(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(pd.read_csv(fresh.folder / "replicates.csv"), table)
     with pytest.raises(InputError, match="seed"):
         command.run_calibrate(replicates=25, workers=0, out=folder, seed=4)
-    with pytest.raises(InputError, match="cards and code"):
+    with pytest.raises(InputError, match="depends cards"):
         command.run_calibrate(
             replicates=25, workers=0, out=folder, seed=3, settings=["visit_sd.sigma=0.1"]
         )

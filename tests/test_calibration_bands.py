@@ -124,7 +124,7 @@ def test_a_rank_of_nothing_is_an_error() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_ranks_do_not_depend_on_the_scale(seed: int, draws: int) -> None:
     values = np.random.default_rng(seed).standard_normal((3, draws + 1)).round(1)
     plain, scaled, turned = (

@@ -155,7 +155,8 @@ def test_unknown_prior_set_names_the_ones_that_exist() -> None:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(text=st.text(max_size=300))
 def test_any_text_as_a_prior_file_is_a_set_or_a_clear_error(tmp_path: Path, text: str) -> None:
@@ -179,7 +180,7 @@ VALUE = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     parameter=st.sampled_from(sorted(cards.PARAMETERS)),
     values=st.dictionaries(

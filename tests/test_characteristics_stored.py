@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import script
 
 from mnbayes.analyses.characteristics import section as report
 from mnbayes.analyses.characteristics import words
+from mnbayes.analyses.characteristics.command import FIRST, characteristics_study
 from mnbayes.analyses.characteristics.figure import characteristics_figures
 from mnbayes.analyses.characteristics.judges import BETWEEN, FALSE, TRUE, other_judges, rule_judges
 from mnbayes.analyses.characteristics.result import (
@@ -20,7 +22,13 @@ from mnbayes.analyses.characteristics.result import (
     result_files,
 )
 from mnbayes.analyses.characteristics.scenarios import Simulated, find_scenario, scenarios
-from mnbayes.analyses.characteristics.stored import behaviour, is_current, made_of, stored_results
+from mnbayes.analyses.characteristics.stored import (
+    behaviour,
+    inputs_of,
+    is_current,
+    made_of,
+    stored_results,
+)
 from mnbayes.analyses.characteristics.terminal import show_characteristics
 from mnbayes.analyses.design.rules import load_rules
 from mnbayes.cards.card import load_card
@@ -28,11 +36,16 @@ from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import apply_changes, parse_setting
 from mnbayes.report.kit.drawing import png_bytes
 from mnbayes.report.kit.templates import environment
+from mnbayes.studies.rerun import first_replicates, from_lines, moved
 
 TEMPLATES = Path(report.__file__).parent / "templates"
 CARD, DEFINITIONS = load_card("proteinuria"), load_definitions()
 RULES, _ = rule_judges(load_rules().rule, CARD, DEFINITIONS)
 JUDGES = (*RULES, *other_judges())
+AGAIN = (
+    "a card, a scenario, the rule or the engine's numbers have changed since the study: run "
+    "`python scripts/characteristics.py`"
+)
 
 
 def stored(model: str) -> Characteristics:
@@ -43,11 +56,33 @@ def stored(model: str) -> Characteristics:
 
 
 @pytest.mark.parametrize("found", stored_results(), ids=lambda item: item.model)
-def test_the_stored_study_is_of_this_code(found: Characteristics) -> None:
-    assert is_current(found), (
-        "the engine, a card, a scenario or the rule has changed since the study: run "
-        "`python scripts/characteristics.py`"
-    )
+def test_the_stored_study_is_of_these_cards_rules_and_scenarios(found: Characteristics) -> None:
+    made = script("characteristics")
+    assert is_current(found), AGAIN
+    assert (found.patients, found.replicates) == made.STUDIES[found.model], AGAIN
+    assert found.seed == made.SEED, AGAIN
+
+
+@pytest.mark.parametrize("found", stored_results(), ids=lambda item: item.model)
+def test_its_first_replicates_have_the_same_numbers_again(found: Characteristics) -> None:
+    study = characteristics_study(*inputs_of(found), found.patients, FIRST, found.seed)
+    assert len(from_lines(found.first)) == found.cells * FIRST
+    assert moved(found.first, first_replicates(study, FIRST)) == [], AGAIN
+
+
+def test_another_card_rule_or_seed_moves_the_numbers() -> None:
+    found = stored("proteinuria")
+    card, definitions, rules, chosen = inputs_of(found)
+    (other,) = apply_changes([card], [parse_setting("change_mean.sigma=0.701")], strict=True)
+    criteria = replace(rules[0].criteria, target=rules[0].criteria.target * 1.1)
+    stricter = (replace(rules[0], criteria=criteria), *rules[1:])
+    for given, seed in (
+        ((other, definitions, rules, chosen), found.seed),
+        ((card, definitions, stricter, chosen), found.seed),
+        ((card, definitions, rules, chosen), found.seed + 1),
+    ):
+        study = characteristics_study(*given, found.patients, FIRST, seed)
+        assert moved(found.first, first_replicates(study, FIRST)), seed
 
 
 @pytest.mark.parametrize("found", stored_results(), ids=lambda item: item.model)
@@ -169,7 +204,7 @@ def small(patients: tuple[int, ...] = (4, 8)) -> Characteristics:
         rules=tuple(Described(j.name, j.title, j.says) for j in RULES),
         others=tuple(Described(j.name, j.title, j.says) for j in other_judges()),
         left_out={"remission": "it needs albumin"}, seed=1, date="2026-01-02",
-        fingerprint="0123456789abcdef", seconds=1.0,
+        fingerprint="0123456789abcdef", first=(), seconds=1.0,
         estimates=pd.DataFrame(estimates, columns=list(ESTIMATE_COLUMNS)),
         decisions=pd.DataFrame(decisions, columns=list(DECISION_COLUMNS)),
     )  # fmt: skip

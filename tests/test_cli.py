@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from cohorts import small_cohort_frames, write_cohort
+from study_replicates import wait_until
 from typer.testing import CliRunner
 
 from mnbayes.answers.response_draws import CATEGORIES
@@ -416,23 +416,37 @@ def test_models_lists_priors_with_their_meaning() -> None:
         assert part in text
 
 
+HELD = """
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+import mnbayes.run.outputs
+from mnbayes.cli import main
+
+def held(*_):
+    Path(sys.argv[-1], "held").touch()
+    time.sleep(1200)
+
+# When the tables are written and the draws are not yet moved to their place.
+mnbayes.run.outputs.shutil = SimpleNamespace(move=held)
+main()
+"""
+
+
 def test_killed_run_leaves_the_previous_results(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / MANIFEST).write_text('{"run": "previous"}')
-    command = [
-        sys.executable,
-        "-m",
-        "mnbayes.cli",
-        "fit",
-        "--model",
-        "proteinuria",
-        "--out",
-        str(out),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(3.0)
-    os.kill(process.pid, signal.SIGKILL)
+    options = ["fit", "--model", "proteinuria", "--no-influence", "--out", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", HELD, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    held = out / "held"
+    wait_until(lambda: held.exists() or process.poll() is not None, "the run writes nothing")
+    assert process.poll() is None
+    held.unlink()
+    process.kill()
     assert process.wait() == -signal.SIGKILL
     assert (out / MANIFEST).read_text() == '{"run": "previous"}'
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from cohorts import small_cohort_frames, write_cohort
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.data.cohort import Cohort, load_cohort
 from mnbayes.data.markers import MARKERS
 
-QUIET = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUIET = settings(max_examples=20)
 
 # By canonical unit: a spelling and how many of it make one canonical unit, by hand.
 SPELLINGS = {

@@ -42,7 +42,6 @@ def test_weights_that_no_tail_can_be_fitted_to_are_not_trusted() -> None:
         assert not Weighted(np.zeros((100, 1)), weight, k).trusted
 
 
-@settings(deadline=None)  # the first call compiles
 @given(
     st.lists(st.floats(0.0, 1.0), min_size=1, max_size=30).filter(lambda w: sum(w) > 0.1),
     st.floats(0.0, 1.0, exclude_max=True),
@@ -221,7 +220,7 @@ def test_effects_with_serial_correlation_are_refused(proteinuria_card: Card) -> 
         )
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 2**32))
 def test_equal_draws_come_from_the_weighted_ones(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -236,7 +236,7 @@ def test_rows_of_one_run_and_blanks_of_one_run_are_listed() -> None:
     assert all(part.empty for part in compare_numbers(both_blank, both_blank))
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(1e-6, 0.1))))
 def test_comparing_the_other_way_round_turns_the_sign(
     values: list[tuple[float, float, float]],
@@ -416,7 +416,7 @@ def test_a_missing_number_is_the_same_in_both_runs() -> None:
     assert len(compare_settings(runs[0], other)) == 1
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(KNOWN, KNOWN)
 def test_whatever_a_manifest_holds_can_be_compared(a: object, b: object) -> None:
     pair = [x if isinstance(x, dict) else {"models": x, "post_hoc": [x]} for x in (a, b)]

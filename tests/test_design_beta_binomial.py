@@ -32,7 +32,7 @@ def go_by_hand(x: int, n: int, prior: Beta, rule: Criteria) -> tuple[bool, bool]
     return n > 0 and all(met), n > 0 and any(met)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(0, 60),
     st.floats(0.3, 5),

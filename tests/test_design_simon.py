@@ -64,7 +64,7 @@ def test_a_search_without_short_cuts_finds_the_same() -> None:
     assert two_stage(p0, p1, alpha, beta) == (optimal[2], minimax[2])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(2, 30).flatmap(
         lambda n: st.tuples(st.just(n), st.integers(1, n - 1), st.integers(0, n - 1))

@@ -419,7 +419,7 @@ GRID = pd.DataFrame(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sets(st.integers(0, 11), min_size=1))
 def test_covering_words_name_exactly_the_chosen(places: set[int]) -> None:
     words = {"normal residuals": "normal", "Student-t residuals": "student_t"}

@@ -104,7 +104,7 @@ WORDS = st.one_of(
 
 @given(over=WORDS, under=WORDS, marker=st.sampled_from(list(MARKERS)))
 @example(over="nan", under="nan", marker="cd4")
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_words_convert_or_are_refused(over: str, under: str, marker: str) -> None:
     for unit in (f"{over}/{under}", f"10^3 {over}/24 {under}", f"{over} {under}^-3"):
         try:
@@ -116,7 +116,7 @@ def test_any_words_convert_or_are_refused(over: str, under: str, marker: str) ->
 
 
 @given(unit=st.text(max_size=20), marker=st.sampled_from(list(MARKERS)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text_converts_or_is_refused(unit: str, marker: str) -> None:
     try:
         factors = conversion(unit, marker)

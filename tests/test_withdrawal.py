@@ -203,7 +203,7 @@ def cases(draw: st.DrawFn) -> WithdrawalDraws:
     return WithdrawalDraws(names, markers, weeks, level, measured, seen, withdrew)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(), st.floats(0.01, 100.0))
 def test_no_strategy_alters_what_was_seen(draws: WithdrawalDraws, ratio: float) -> None:
     for strategy in (*withdrawal.withdrawal_strategies(), withdrawal.delta_strategy(ratio)):
@@ -216,14 +216,14 @@ def test_no_strategy_alters_what_was_seen(draws: WithdrawalDraws, ratio: float) 
             assert not (outcome.no_response & draws.seen[..., 0]).any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cases())
 def test_delta_of_1_is_missing_at_random_bit_for_bit(draws: WithdrawalDraws) -> None:
     np.testing.assert_array_equal(withdrawal.delta(draws, 1.0).level, withdrawal.mar(draws).level)
     np.testing.assert_array_equal(withdrawal.mar(draws).level, draws.level)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cases(), st.floats(1.0, 30.0), st.floats(1.0, 30.0))
 def test_worse_never_makes_a_share_larger_and_composite_is_the_end(
     draws: WithdrawalDraws, one: float, other: float
@@ -242,7 +242,7 @@ def test_worse_never_makes_a_share_larger_and_composite_is_the_end(
         np.testing.assert_array_equal(end[category], failed[category])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cases())
 def test_composite_is_counting(draws: WithdrawalDraws) -> None:
     at = len(draws.weeks) - 1

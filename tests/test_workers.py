@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
-import time
 from multiprocessing import active_children
+from pathlib import Path
 
 import pytest
+from study_replicates import wait_until
 
 from mnbayes.base import workers
 from mnbayes.base.threads import VARIABLES, one_thread, use_one_thread
 from mnbayes.base.workers import News, side_by_side
 
 
-def nap(seconds: float, news: News) -> float:
-    """Sleep; a negative task fails."""
-    if seconds < 0:
-        raise ValueError("no such nap")
-    time.sleep(seconds)
-    return 10 * seconds
+def patient(task: tuple[int, Path | None], news: News) -> int:
+    """Ten times a number, once a file is there; a negative number fails."""
+    number, file = task
+    if number < 0:
+        raise ValueError("no such number")
+    if file is not None:
+        wait_until(file.exists, "nobody made the file that a task waits for")
+    return 10 * number
 
 
 def silent(*_: object) -> None:
@@ -26,25 +29,37 @@ def silent(*_: object) -> None:
 
 
 @pytest.mark.parametrize("cores", [1, 2])
-def test_each_task_is_told_when_it_is_done(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+def test_each_task_is_told_when_it_is_done(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cores: int
+) -> None:
     monkeypatch.setattr(workers.os, "cpu_count", lambda: cores)
-    told: list[tuple[int, float]] = []
-    done = side_by_side(nap, [1.0, 0.1, 0.2], silent, lambda *each: told.append(each))
-    assert done == [10.0, 1.0, 2.0]
-    assert sorted(told) == [(0, 10.0), (1, 1.0), (2, 2.0)]
-    if cores == 2:
-        assert told[-1] == (0, 10.0)  # the longest is the last, not the first in the list
+    told: list[tuple[int, int]] = []
+    others_done = tmp_path / "done"
+
+    def finished(place: int, result: int) -> None:
+        told.append((place, result))
+        if len(told) == 2:
+            others_done.touch()
+
+    # Side by side, the first task is done after the others have been told.
+    tasks = [(3, others_done if cores == 2 else None), (1, None), (2, None)]
+    assert side_by_side(patient, tasks, silent, finished) == [30, 10, 20]
+    assert sorted(told) == [(0, 30), (1, 10), (2, 20)]
+    assert told[-1] == ((0, 30) if cores == 2 else (2, 20))
 
 
-def test_a_failure_ends_what_runs_and_begins_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_ends_what_runs_and_begins_nothing_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)
-    side_by_side(nap, [0.0, 0.0], silent)  # what workers need is loaded
     before = set(active_children())
-    clock = time.perf_counter()
-    with pytest.raises(ValueError, match="no such nap"):
-        side_by_side(nap, [-1.0, 60.0, 60.0, 60.0], silent)
-    assert time.perf_counter() - clock < 30
-    assert set(active_children()) <= before
+    told: list[int] = []
+    # Were what runs not ended, the other tasks would wait for a file that is never made.
+    waiting = [(number, tmp_path / "never") for number in (1, 2, 3)]
+    with pytest.raises(ValueError, match="no such number"):
+        side_by_side(patient, [(-1, None), *waiting], silent, lambda i, _: told.append(i))
+    assert told == []
+    wait_until(lambda: set(active_children()) <= before, "workers outlive a failure")
 
 
 def threads(_: int, news: News) -> str | None:

@@ -156,6 +156,11 @@ def work(pack: bytes, batch: Batch, seconds: float = np.inf) -> Outcome:
     return outcome
 
 
+def work_here(study: Study, batch: Batch) -> Outcome:
+    """Do the replicates of a batch with what this process has: it is not sent anywhere."""
+    return _work(study, batch, np.inf)
+
+
 def _check(pack: bytes) -> None:
     if found := differences(pack):
         raise InputError(Problem("worker", None, None, *each) for each in found)

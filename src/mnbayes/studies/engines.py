@@ -14,6 +14,7 @@ from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.inference.fit import Fit, Sampling, fit
+from mnbayes.studies.rerun import as_lines
 from mnbayes.studies.simulated_cohorts import simulate_cohorts
 
 #: Columns of an agreement table.
@@ -145,6 +146,16 @@ def _probabilities(
         ("probability", " ".join(str(part) for part in key if part != ""), float(g), float(e))
         for key, g, e in zip(first.index, gap, error, strict=True)
     ]
+
+
+def first_cohorts(table: pd.DataFrame, count: int) -> list[str]:
+    """Moments of the first cohorts as lines of CSV: a stored agreement keeps them.
+
+    The first of few cohorts are the first of many: a test fits them again, and sees whether the
+    engines still differ by these numbers, within the Monte Carlo error that stands beside them.
+    """
+    kept = table[(table["cohort"] < count) & (table["kind"] != "probability")]
+    return as_lines(kept)
 
 
 def agreement_summary(table: pd.DataFrame) -> dict[str, float | int]:

@@ -16,6 +16,7 @@ from mnbayes.studies.ledger import Ledger, open_ledger, peek, refuse_busy
 from mnbayes.studies.pending import Pending
 from mnbayes.studies.places import Here, Place, Returned, UnusableError
 from mnbayes.studies.records import record
+from mnbayes.studies.rerun import check_numbers
 from mnbayes.studies.study import Study
 
 #: Batches in hand for each thread, so that none waits for the next one.
@@ -76,8 +77,8 @@ def run_study(
     Raises
     ------
     InputError
-        If the folder holds another study's ledger or one in use, or if the cluster cannot be used.
-        Nothing was written then.
+        If the folder holds another study's ledger, one in use, or one whose first replicate comes
+        out otherwise now; or if the cluster cannot be used. Nothing was written then.
     StudyStoppedError
         If the cluster went away, or workers die or hang. What was done is recorded.
     OSError
@@ -86,6 +87,8 @@ def run_study(
     folder = Path(folder)
     _check_workers(scheduler, workers)
     ledger = peek(study, folder)
+    if ledger.count:
+        check_numbers(study, ledger.table())
     if ledger.missing():
         refuse_busy(folder)
         news(study.name, "starting", ledger.count, study.total)

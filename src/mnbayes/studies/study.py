@@ -66,8 +66,9 @@ class Study:
     seed : int
         Non-negative.
     depends : mapping of str to str, float or int
-        Everything else that the numbers depend on: hashes of cards, data and code
-        (:func:`mnbayes.studies.fingerprint.fingerprint`), settings bound to `replicate`.
+        Everything else that the numbers depend on: hashes of cards
+        (:func:`mnbayes.studies.fingerprint.fingerprint`) and data, settings bound to
+        `replicate`.
 
     Raises
     ------
@@ -106,12 +107,14 @@ class Study:
         """Everything that decides a replicate's numbers, as plain values.
 
         How many replicates are asked for is no part of it: the first thousand of ten thousand are
-        the same as the thousand of a shorter study.
+        the same as the thousand of a shorter study. Nor is the program's text, or where it stands:
+        whether it still gives the recorded numbers is seen by repeating one
+        (:func:`mnbayes.studies.rerun.check_numbers`).
         """
         function = getattr(self.replicate, "func", self.replicate)  # of a functools.partial
         return {
             "name": self.name,
-            "function": f"{function.__module__}.{function.__qualname__}",
+            "function": function.__qualname__,
             "seed": self.seed,
             "columns": [[name, KINDS[kind]] for name, kind in self.columns.items()],
             "cells": [dict(cell.parameters) for cell in self.cells],

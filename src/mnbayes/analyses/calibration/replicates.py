@@ -16,18 +16,9 @@ from mnbayes.analyses.calibration.quantities import Group, test_quantities
 from mnbayes.analyses.calibration.ranks import ranks
 from mnbayes.analyses.calibration.simulate import Setting, prior_case
 from mnbayes.data.observations import Observations
-from mnbayes.studies.fingerprint import GAUSSIAN_CODE, fingerprint
+from mnbayes.studies.fingerprint import fingerprint
 from mnbayes.studies.study import Cell, Study
 
-#: Where the numbers of a calibration come from, relative to the package.
-CODE = (
-    *GAUSSIAN_CODE,
-    *("numerics/*.py", "collapsed/fits.py", "collapsed/effects.py", "collapsed/engine.py"),
-    *("inference/diagnostics.py", "priors.py", "population.py", "categories.py", "montecarlo.py"),
-    *(f"models/{name}.py" for name in ("likelihood", "longitudinal", "observations")),
-    *(f"calibration/{name}.py" for name in ("posterior", "quantities", "ranks", "sampler")),
-    *("calibration/simulate.py", "calibration/replicates.py"),
-)
 #: Of a fit, what no quantity needs: the levels hold the patients.
 _UNUSED = ("loglik", "patient_baseline", "patient_change")
 #: Columns of a study besides the ranks.
@@ -87,7 +78,7 @@ def quantities(setting: Setting) -> dict[str, Group]:
 def calibration_study(setting: Setting, replicates: int, seed: int) -> Study:
     """The study of a setting.
 
-    Its identity holds hashes of the card, the fitting code, the definitions and the cohort: of the
+    Its identity holds hashes of the card, the definitions and the cohort: of the
     cohort's values for calibration given them, otherwise of where it has values.
     """
     kind = "posterior" if setting.posterior else "prior"
@@ -99,10 +90,10 @@ def calibration_study(setting: Setting, replicates: int, seed: int) -> Study:
         (Cell({}, replicates),),
         seed,
         {
-            "cards and code": fingerprint(cards, CODE),
+            "cards": fingerprint(cards),
             "definitions": _digest(setting.definitions.model_dump_json().encode()),
             "cohort": _cohort_digest(setting.observed, setting.posterior),
-            "fit": f"{_function(setting.fit).__module__}.{_function(setting.fit).__qualname__}",
+            "fit": _function(setting.fit).__qualname__,
             "draws": setting.draws,
         },
     )

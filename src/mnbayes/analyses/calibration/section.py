@@ -42,10 +42,12 @@ class StoredCalibration:
     Attributes
     ----------
     date, fingerprint : str
-        When it was made, and the hash of the code and cards that it is of.
+        When it was made, and the hash of the cards that it is of.
     calibrations : tuple of Calibration
     depends : tuple of mapping
-        Of each calibration: hashes of all that its numbers depend on.
+        Of each calibration: hashes of all that it was given.
+    first : tuple of tuple of str
+        Of each calibration: its first replicates, as lines of CSV.
     cards : mapping
         Model to the hash of what of its card decides a fit.
     wrong : tuple of mapping
@@ -57,6 +59,7 @@ class StoredCalibration:
     fingerprint: str
     calibrations: tuple[Calibration, ...]
     depends: tuple[dict[str, Any], ...]
+    first: tuple[tuple[str, ...], ...]
     cards: dict[str, str]
     wrong: tuple[dict[str, Any], ...]
 
@@ -71,6 +74,7 @@ def stored_calibration(path: Path | None = None) -> StoredCalibration:
         stored["fingerprint"],
         tuple(from_plain(each) for each in stored["calibrations"]),
         tuple(each["depends"] for each in stored["calibrations"]),
+        tuple(tuple(each["first"]) for each in stored["calibrations"]),
         stored["cards"],
         tuple(stored["wrong"]),
     )
@@ -112,8 +116,7 @@ def calibration_section(
     kept = stored if stored is not None else stored_calibration()
     first = kept.calibrations[0]
     sentences = (
-        f"Stored result of {kept.date}; code and cards {kept.fingerprint[:12]}. "
-        + what_was_done(first),
+        f"Stored result of {kept.date}; cards {kept.fingerprint[:12]}. " + what_was_done(first),
         "Parameters, quantities derived from them (ratios, levels and categories of patients, the "
         "next patient, shares of patients) and the log-likelihood were ranked. A right program has "
         f"all of a row's quantities in their bands with probability {100 * first.level:g} %.",
@@ -160,7 +163,7 @@ def _remarks(cards: Iterable[Card], kept: StoredCalibration) -> list[str]:
     for card in cards:
         if card.name not in kept.cards:
             remarks.append(f"The model {card.name} is not among those that were calibrated.")
-        elif kept.cards[card.name] != fingerprint([card], ()):
+        elif kept.cards[card.name] != fingerprint([card]):
             remarks.append(
                 f"This run's card {card.name} has other priors or another structure than the "
                 f"calibrated one; `mnbayes calibrate --model {card.name}` checks it as it stands."

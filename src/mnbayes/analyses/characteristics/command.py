@@ -27,6 +27,7 @@ from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cards.overrides import override
 from mnbayes.cards.prior_sets import PriorSet, joined_name, load_prior_sets
+from mnbayes.studies.rerun import as_lines
 from mnbayes.studies.run import run_study
 from mnbayes.studies.study import Cell, Study
 
@@ -34,6 +35,8 @@ from mnbayes.studies.study import Cell, Study
 PATIENTS = (4, 8, 16, 40)
 REPLICATES = 2000
 FEWEST, MOST = 3, 200
+#: Replicates of each cell that a result keeps.
+FIRST = 1
 
 
 def _quiet(name: str, stage: str, done: int, total: int) -> None:
@@ -149,6 +152,7 @@ def run_characteristics(
         seed=seed,
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
         fingerprint=str(study.depends["made of"]),
+        first=tuple(as_lines(table[table["replicate"] < FIRST])),
         seconds=round(time.monotonic() - begun, 1),
         estimates=estimates(table, truths),
         decisions=decisions(table, everything, truths),

@@ -50,7 +50,10 @@ class Characteristics:
     date : str
         When the study ended, year-month-day.
     fingerprint : str
-        Of the code and the cards that the numbers depend on.
+        Of the card, the definitions, the rules and the scenarios.
+    first : tuple of str
+        The first replicates of each cell, as lines of CSV: a test does them again, and sees
+        whether the program still gives these numbers.
     seconds : float
         How long the last start took; shorter than the study where it had been interrupted.
     estimates, decisions : DataFrame
@@ -69,6 +72,7 @@ class Characteristics:
     seed: int
     date: str
     fingerprint: str
+    first: tuple[str, ...]
     seconds: float
     estimates: pd.DataFrame
     decisions: pd.DataFrame
@@ -160,7 +164,8 @@ def read_result(folder: Path) -> Characteristics:
         data = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         for name in ("scenarios", "rules", "others"):
             data[name] = tuple(Described(**item) for item in data[name])
-        data["patients"] = tuple(data["patients"])
+        for name in ("patients", "first"):
+            data[name] = tuple(data[name])
         for name in TABLES:
             # Told: a column of "true" and "false" would be read as truth values.
             data[name] = pd.read_csv(folder / f"{name}.csv", dtype=dict.fromkeys(_TEXTS, "str"))

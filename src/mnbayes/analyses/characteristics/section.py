@@ -80,7 +80,7 @@ def characteristics_part(found: Characteristics, current: bool) -> Part:
     provenance = (
         f"Model {found.model}, prior set {found.prior_set}: {len(found.scenarios)} scenarios × "
         f"{sizes}, {found.replicates:,} simulated trials each "
-        f"({trials:,} fits). Stored on {found.date}; code and cards {found.fingerprint[:12]}, "
+        f"({trials:,} fits). Stored on {found.date}; cards and rules {found.fingerprint[:12]}, "
         f"seed {found.seed}."
     )
     return Part(

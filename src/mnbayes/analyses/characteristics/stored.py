@@ -1,4 +1,4 @@
-"""The results that mnbayes brings, and whether code and cards are still those they are of."""
+"""The results that mnbayes brings, and whether cards and rules are still those they are of."""
 
 from __future__ import annotations
 
@@ -19,15 +19,7 @@ from mnbayes.base.resources import models_folder
 from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cards.overrides import with_priors
-from mnbayes.studies.fingerprint import GAUSSIAN_CODE, fingerprint
-
-#: What the numbers come from, relative to the package; words and pictures do not.
-CODE = (
-    *GAUSSIAN_CODE,
-    *("numerics/importance.py", "collapsed/engine.py", "collapsed/effects.py", "collapsed/fits.py"),
-    *("population.py", "categories.py", "design/decision.py"),
-    *(f"characteristics/{name}.py" for name in ("fits", "readings", "replicate", "summary")),
-)
+from mnbayes.studies.fingerprint import fingerprint
 
 
 def stored_folder() -> Path:
@@ -49,7 +41,10 @@ def stored_results() -> tuple[Characteristics, ...]:
 
 
 def is_current(found: Characteristics) -> bool:
-    """Whether code, cards and scenarios are still those that a stored result is of.
+    """Whether cards, rules and scenarios are still those that a stored result is of.
+
+    Whether the program still gives its numbers is a test's business: the result keeps those of
+    its first replicates.
 
     Parameters
     ----------
@@ -57,21 +52,35 @@ def is_current(found: Characteristics) -> bool:
         Of the cards and the prior set that mnbayes brings.
     """
     try:
-        card = with_priors(load_card(found.model), found.prior_set)
-        chosen = [find_scenario(item.name) for item in found.scenarios]
-        definitions = load_definitions()
-        rules, _ = rule_judges(load_rules().rule, card, definitions)
+        card, definitions, rules, chosen = inputs_of(found)
     except InputError:
         return False
     return found.fingerprint == made_of(card, definitions, (*rules, *other_judges()), chosen)
 
 
+def inputs_of(
+    found: Characteristics,
+) -> tuple[Card, Definitions, tuple[Judge, ...], list[Scenario]]:
+    """Card, definitions, rules and scenarios of a stored result, as they are now.
+
+    Raises
+    ------
+    InputError
+        If one of them is no longer there.
+    """
+    card = with_priors(load_card(found.model), found.prior_set)
+    chosen = [find_scenario(item.name) for item in found.scenarios]
+    definitions = load_definitions()
+    rules, _ = rule_judges(load_rules().rule, card, definitions)
+    return card, definitions, tuple(rules), chosen
+
+
 def made_of(
     card: Card, definitions: Definitions, judges: Iterable[Judge], scenarios: Iterable[Scenario]
 ) -> str:
-    """Hash of everything that the numbers depend on, besides seed and numbers of patients.
+    """Hash of everything that is given to a study, besides seed and numbers of patients.
 
-    Comments, docstrings, reasons and titles do not count.
+    Reasons and titles do not count.
     """
     complete, partial = definitions.complete, definitions.partial
     numbers = {
@@ -86,7 +95,7 @@ def made_of(
         ],
         "scenarios": [[s.name, s.gmr, behaviour(s)] for s in scenarios],
     }
-    digest = hashlib.sha256(fingerprint([card], CODE).encode())
+    digest = hashlib.sha256(fingerprint([card]).encode())
     digest.update(json.dumps(numbers, sort_keys=True).encode())
     return digest.hexdigest()
 
