@@ -62,8 +62,14 @@ def draws_of(result: Result, group: str, name: str, **select: object) -> FloatAr
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Create an empty figure that lays itself out once, when it is drawn; inches."""
-    return Sheet(figsize=(min(width, WIDE), height), dpi=DPI, layout="constrained")
+    """Create an empty figure that lays itself out when it is drawn.
+
+    Parameters
+    ----------
+    width, height : float
+        Inches; the height of the panels with their axes. Heading and caption add their own.
+    """
+    return Figure(figsize=(min(width, WIDE), height), dpi=DPI, layout="constrained")
 
 
 @dataclass(frozen=True)
@@ -148,8 +154,17 @@ def tidy(ax: Axes) -> None:
     ax.tick_params(labelsize=SMALL)
 
 
+def _grow(figure: Figure, height: float) -> float:
+    """Make a figure taller; returns by how much, inches."""
+    figure.set_figheight(figure.get_figheight() + height)
+    return height
+
+
 def heading(figure: Figure, title: str, handles: Sequence[Handle], columns: int = 3) -> float:
-    """Write the title and, under it, the key to the symbols; returns their height in inches."""
+    """Write the title and, under it, the key to the symbols.
+
+    Makes the figure taller by their height, and returns it, inches.
+    """
     width = float(figure.get_size_inches()[0])
     columns = columns if width > 7 else 2
     lines = textwrap.wrap(title, int(width * 10))
@@ -166,13 +181,13 @@ def heading(figure: Figure, title: str, handles: Sequence[Handle], columns: int 
         borderaxespad=0.3,
     )
     legend.get_title().set_multialignment("left")
-    return 0.08 + 0.19 * len(lines) + 0.19 * -(-len(handles) // columns)
+    return _grow(figure, 0.08 + 0.19 * len(lines) + 0.19 * -(-len(handles) // columns))
 
 
 def foot(figure: Figure, result: Result, synthetic: bool, *sentences: str) -> float:
     """Write the caption at the foot: model, remarks, what must not be missed.
 
-    Returns its height in inches.
+    Makes the figure taller by its height, and returns it, inches.
     """
     return caption(figure, result.name, result.fit.diagnostics.reasons, synthetic, *sentences)
 
@@ -192,7 +207,7 @@ def caption(
         "\n".join(lines),
         x=0.01, ha="left", fontsize=SMALL, color="#333333", multialignment="left",
     )  # fmt: skip
-    return 0.06 + 0.13 * len(lines)
+    return _grow(figure, 0.06 + 0.13 * len(lines))
 
 
 def week_text(week: float) -> str:
