@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-import io
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
-from PIL import Image
 
 from mnbayes.analyses.correlations.figure import correlations
 from mnbayes.analyses.influence.figure import influence
@@ -26,23 +21,7 @@ from mnbayes.analyses.sensitivity.figure import power_scaling
 from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
 from mnbayes.answers.results import Result
 from mnbayes.cards.definitions import Definitions
-from mnbayes.report.kit.canvas import Canvas
-
-
-@contextmanager
-def without_collection() -> Iterator[None]:
-    """Leave Python's garbage lying while a block runs.
-
-    Figures are tens of thousands of objects that refer to each other. While they are made, the
-    collector goes through all that the process holds again and again, and finds nothing.
-    """
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()
+from mnbayes.report.kit.figures import svg_bytes, without_collection
 
 
 @without_collection()
@@ -116,24 +95,8 @@ def all_figures(
     return figures
 
 
-def png_bytes(figure: Figure) -> bytes:
-    """Render a figure as PNG; the same figure gives the same bytes: no date, no version.
-
-    With a palette of 256 colours, a third of the size: a report holds a dozen figures.
-    """
-    canvas: Any = Canvas(figure)
-    with without_collection():
-        canvas.draw()
-    size = canvas.get_width_height()
-    image = Image.frombuffer("RGBA", size, canvas.buffer_rgba(), "raw", "RGBA", 0, 1).convert("RGB")
-    few = image.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    buffer = io.BytesIO()
-    few.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def save_figures(figures: Mapping[str, Figure], folder: Path, prefix: str) -> dict[str, Path]:
-    """Write figures as PNG files.
+    """Write figures as SVG files.
 
     Parameters
     ----------
@@ -142,7 +105,7 @@ def save_figures(figures: Mapping[str, Figure], folder: Path, prefix: str) -> di
     folder : Path
         Made if it does not exist.
     prefix : str
-        Usually the model's name; files are called ``<prefix>_<name>.png``.
+        Usually the model's name; files are called ``<prefix>_<name>.svg``.
 
     Returns
     -------
@@ -150,7 +113,7 @@ def save_figures(figures: Mapping[str, Figure], folder: Path, prefix: str) -> di
         Name to the file's path.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: folder / f"{prefix}_{name}.png" for name in figures}
+    paths = {name: folder / f"{prefix}_{name}.svg" for name in figures}
     for name, figure in figures.items():
-        paths[name].write_bytes(png_bytes(figure))
+        paths[name].write_bytes(svg_bytes(figure))
     return paths

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mnbayes.answers.results import Result
 from mnbayes.base.labelled import array
-from mnbayes.data.markers import MARKERS, URINE
 from mnbayes.base.montecarlo import mcse
+from mnbayes.data.markers import MARKERS, URINE
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, ratio_dominated
 from mnbayes.report.kit.tables import Spanned, Table, records
 from mnbayes.report.kit.wording import probability
-from mnbayes.answers.results import Result
 
 
 def prior_draws(result: Result) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from mnbayes.answers.results import Result
 from mnbayes.base.labelled import array
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit.tables import Table
-from mnbayes.answers.results import Result
 
 
 def coverage_table(result: Result) -> Table:

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mnbayes.analyses.results.changes_section import prior_text
+from mnbayes.answers.results import Result
 from mnbayes.cards.definitions import CATEGORIES
 from mnbayes.report.kit import wording
-from mnbayes.analyses.results.changes_section import prior_text
 from mnbayes.report.kit.dominance import TAG, interval_dominated, probability_dominated
 from mnbayes.report.kit.tables import Spanned, Table, records
 from mnbayes.report.kit.wording import CATEGORY_LABELS, probability
-from mnbayes.answers.results import Result
 
 
 def not_measured(result: Result, week: float) -> dict[str, str]:

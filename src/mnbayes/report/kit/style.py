@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -18,7 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from mnbayes.answers.results import Result
 from mnbayes.base.labelled import stacked
-from mnbayes.report.kit.panels import Sheet
 
 type FloatArray = NDArray[np.float64]
 type Handle = Line2D | Patch
@@ -72,80 +70,9 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(min(width, WIDE), height), dpi=DPI, layout="constrained")
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Small multiples of one size, filled row by row; all lengths in inches.
-
-    Placed by arithmetic: letting matplotlib find the layout of twenty panels takes longer than
-    drawing them. Panels share no axes either, for the same reason; give them equal limits.
-
-    Attributes
-    ----------
-    count : int
-        Number of panels.
-    cell, gap : tuple of float
-        Width and height of a panel, and between panels.
-    columns : int
-        Most panels side by side.
-    left, right : float
-        Margins.
-    """
-
-    count: int
-    cell: tuple[float, float]
-    gap: tuple[float, float]
-    columns: int = 4
-    left: float = 0.7
-    right: float = 0.12
-
-    @property
-    def across(self) -> int:
-        """Panels in a full row."""
-        return min(self.columns, self.count)
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return -(-self.count // self.across)
-
-    def is_left(self, panel: int) -> bool:
-        """Whether nothing is to the left of a panel."""
-        return panel % self.across == 0
-
-    def is_right(self, panel: int) -> bool:
-        """Whether nothing is to the right of a panel."""
-        return (panel + 1) % self.across == 0 or panel == self.count - 1
-
-    def is_low(self, panel: int) -> bool:
-        """Whether nothing is below a panel."""
-        return panel + self.across >= self.count
-
-    def figure(self) -> tuple[Figure, list[Axes]]:
-        """Create the figure and its panels, not yet in their places."""
-        used = self.across * (self.cell[0] + self.gap[0]) - self.gap[0]
-        figure = Sheet(figsize=(max(self.left + used + self.right, 5.6), 4), dpi=DPI)
-        axes = [figure.add_axes((0, 0, 1, 1), label=str(n)) for n in range(self.count)]
-        for ax in axes:
-            tidy(ax)
-        return figure, axes
-
-    def place(self, figure: Figure, axes: Sequence[Axes], head: float, foot: float) -> None:
-        """Put the panels between heading and caption, and fit the figure's height to them."""
-        width = float(figure.get_size_inches()[0])
-        title, ticks = 0.27, 0.5
-        rows_high = self.rows * (self.cell[1] + self.gap[1]) - self.gap[1]
-        height = head + title + rows_high + ticks + foot
-        figure.set_size_inches(width, height)
-        for panel, ax in enumerate(axes):
-            row, column = divmod(panel, self.across)
-            x = self.left + column * (self.cell[0] + self.gap[0])
-            y = height - head - title - row * (self.cell[1] + self.gap[1]) - self.cell[1]
-            ax.set_position((x / width, y / height, self.cell[0] / width, self.cell[1] / height))
-
-
 def cell(count: int) -> tuple[float, float]:
-    """Width and height of a patient's panel, inches: larger where there are few."""
-    return {1: (4.3, 2.4), 2: (3.2, 2.0)}.get(count, (1.9, 1.45))
+    """Width and height of a patient's panel with its labels, inches: larger where there are few."""
+    return {1: (5.2, 2.9), 2: (3.6, 2.5)}.get(count, (2.2, 1.8))
 
 
 def tidy(ax: Axes) -> None:
@@ -154,21 +81,41 @@ def tidy(ax: Axes) -> None:
     ax.tick_params(labelsize=SMALL)
 
 
-def _grow(figure: Figure, height: float) -> float:
-    """Make a figure taller; returns by how much, inches."""
-    figure.set_figheight(figure.get_figheight() + height)
-    return height
+def one_panel(ax: Axes | None, width: float, height: float) -> tuple[Axes, Figure | Axes]:
+    """Axes to draw one panel into, and where its heading and caption go.
 
-
-def heading(figure: Figure, title: str, handles: Sequence[Handle], columns: int = 3) -> float:
-    """Write the title and, under it, the key to the symbols.
-
-    Makes the figure taller by their height, and returns it, inches.
+    Parameters
+    ----------
+    ax : Axes, optional
+        The reader's own; without one a figure is made.
+    width, height : float
+        Of the figure, inches; see :func:`new_figure`.
     """
-    width = float(figure.get_size_inches()[0])
+    if ax is not None:
+        return ax, ax
+    figure = new_figure(width, height)
+    own = figure.subplots()
+    tidy(own)
+    return own, figure
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The figure that axes belong to."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return figure
+
+
+def heading(where: Figure | Axes, title: str, handles: Sequence[Handle], columns: int = 3) -> None:
+    """Write the title and, under it, the key to the symbols; a figure grows by their height."""
+    if isinstance(where, Axes):
+        where.set_title(title, fontsize=TEXT, loc="left")
+        where.legend(handles=list(handles), frameon=False, fontsize=SMALL)
+        return
+    width = where.get_figwidth()
     columns = columns if width > 7 else 2
     lines = textwrap.wrap(title, int(width * 10))
-    legend = figure.legend(
+    legend = where.legend(
         handles=list(handles),
         loc="outside upper left",
         ncols=columns,
@@ -181,33 +128,46 @@ def heading(figure: Figure, title: str, handles: Sequence[Handle], columns: int 
         borderaxespad=0.3,
     )
     legend.get_title().set_multialignment("left")
-    return _grow(figure, 0.08 + 0.19 * len(lines) + 0.19 * -(-len(handles) // columns))
+    _grow(where, 0.08 + 0.19 * len(lines) + 0.19 * -(-len(handles) // columns))
 
 
-def foot(figure: Figure, result: Result, synthetic: bool, *sentences: str) -> float:
-    """Write the caption at the foot: model, remarks, what must not be missed.
+def _grow(figure: Figure, height: float) -> None:
+    figure.set_figheight(figure.get_figheight() + height)
 
-    Makes the figure taller by its height, and returns it, inches.
-    """
-    return caption(figure, result.name, result.fit.diagnostics.reasons, synthetic, *sentences)
+
+def foot(where: Figure | Axes, result: Result, synthetic: bool, *sentences: str) -> None:
+    """Write the caption at the foot: model, remarks, what must not be missed."""
+    caption(where, result.name, result.fit.diagnostics.reasons, synthetic, *sentences)
 
 
 def caption(
-    figure: Figure, model: str, reasons: Sequence[str], synthetic: bool, *sentences: str
-) -> float:
-    """As :func:`foot`, of a model by its name and by the reasons why it did not converge."""
-    parts = [f"Model: {model}.", *filter(None, sentences)]
+    where: Figure | Axes, model: str, reasons: Sequence[str], synthetic: bool, *sentences: str
+) -> None:
+    """As :func:`foot`, of a model by its name and by the reasons why it did not converge.
+
+    A figure grows by its height. Axes of the reader's own get what must not be missed, under
+    their title.
+    """
+    warnings = []
     if reasons:
-        parts.append(f"NOT CONVERGED ({'; '.join(reasons)}): do not rely on these numbers.")
+        warnings.append(f"NOT CONVERGED ({'; '.join(reasons)}): do not rely on these numbers.")
     if synthetic:
-        parts.append(SYNTHETIC)
-    width = float(figure.get_size_inches()[0])
-    lines = textwrap.wrap(" ".join(parts), int(width * 16))
-    figure.supxlabel(
+        warnings.append(SYNTHETIC)
+    if isinstance(where, Axes):
+        title = "\n".join([where.get_title("left"), *warnings])
+        where.set_title(title, fontsize=TEXT, loc="left")
+        return
+    words = " ".join([f"Model: {model}.", *filter(None, sentences), *warnings])
+    lines = textwrap.wrap(words, int(where.get_figwidth() * 16))
+    where.supxlabel(
         "\n".join(lines),
-        x=0.01, ha="left", fontsize=SMALL, color="#333333", multialignment="left",
-    )  # fmt: skip
-    return _grow(figure, 0.06 + 0.13 * len(lines))
+        x=0.01,
+        ha="left",
+        fontsize=SMALL,
+        color="#333333",
+        multialignment="left",
+    )
+    _grow(where, 0.06 + 0.13 * len(lines))
 
 
 def week_text(week: float) -> str:
