@@ -167,5 +167,6 @@ def _points(
     ax: Axes, x: ArrayLike, ends: Iterable[ArrayLike], y: ArrayLike, color: str, marker: str
 ) -> None:
     """Draw points with their bars, lying."""
-    ax.hlines(y, *ends, color=color, linewidth=0.9, zorder=3)
+    low, high = ends
+    ax.hlines(y, low, high, color=color, linewidth=0.9, zorder=3)
     ax.plot(x, y, marker, color=color, markersize=3.8, zorder=4)
