@@ -269,6 +269,7 @@ def shares(result: PublishedResult, ax: Axes | None = None) -> Figure:
     rows = [row for part in parts.values() for row in part]
     ax, where = style.one_panel(ax, style.WIDE, forest_height(rows, row=0.2))
     style.percent_axis(ax, "x", "Share of patients, %")
+    ax.set_xlim(-2, 102)
     places = iter(forest(ax, rows))
     for category, part in parts.items():
         at = [next(places) for _ in part]
