@@ -23,7 +23,7 @@ CHAINS: tuple[tuple[str, style.Dash], ...] = (
     (style.GREY, ":"),
 )
 #: Of more parameters only the least well mixed are drawn.
-MOST_PANELS = 18
+MOST_PANELS = 9
 #: Points at which the difference is evaluated.
 POINTS = 101
 

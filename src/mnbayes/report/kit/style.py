@@ -113,7 +113,7 @@ def heading(where: Figure | Axes, title: str, handles: Sequence[Handle], columns
         where.legend(handles=list(handles), frameon=False, fontsize=SMALL)
         return
     width = where.get_figwidth()
-    columns = columns if width > 7 else 2
+    columns = _fitting([str(each.get_label()) for each in handles], columns, width)
     lines = textwrap.wrap(title, int(width * 10))
     legend = where.legend(
         handles=list(handles),
@@ -129,6 +129,19 @@ def heading(where: Figure | Axes, title: str, handles: Sequence[Handle], columns
     )
     legend.get_title().set_multialignment("left")
     _grow(where, 0.08 + 0.19 * len(lines) + 0.19 * -(-len(handles) // columns))
+
+
+def _fitting(labels: Sequence[str], most: int, width: float) -> int:
+    """Most columns, of at most so many, in which a key fits a width in inches."""
+    for columns in range(min(most, len(labels)), 1, -1):
+        down = -(-len(labels) // columns)
+        longest = [
+            max(map(len, labels[i * down : (i + 1) * down]), default=0) for i in range(columns)
+        ]
+        # A letter, and a symbol with the space around it, in font sizes.
+        if sum(0.58 * letters + 5.2 for letters in longest) * TEXT / 72 < width:
+            return columns
+    return 1
 
 
 def _grow(figure: Figure, height: float) -> None:
