@@ -43,6 +43,7 @@ from mnbayes.analyses.lymphocytes.subsets import (
     subset_estimates,
     subset_markers,
 )
+from mnbayes.analyses.results.changes_figure import waterfall
 from mnbayes.analyses.results.trajectories import trajectories
 from mnbayes.answers.change import estimates
 from mnbayes.answers.results import Result, summarise
@@ -50,6 +51,7 @@ from mnbayes.base.problems import InputError
 from mnbayes.data.cohort import Cohort, load_cohort
 from mnbayes.data.units import UnitError, conversion
 from mnbayes.report.gallery import all_figures
+from mnbayes.report.kit import style
 from mnbayes.report.kit.wording import in_text, moved
 from mnbayes.run.outputs import write_run
 from mnbayes.run.run import Run
@@ -399,10 +401,32 @@ def test_rank_bars_fill_the_width_in_order(lymphocytes: Result) -> None:
     figure = subset_ranks(lymphocytes, True)
     assert [len(ax.patches) for ax in figure.axes] == [25, 25]
     part = lymphocytes.ranks.query("by == 'change' and marker == 'cd3'")
-    widths = [bar.get_width() / 100 for bar in figure.axes[0].patches[:5]]
+    bars = list(figure.axes[0].patches)  # by rank, then by subset
+    widths = [bar.get_width() / 100 for bar in bars[::5]]
     np.testing.assert_allclose(widths, part["probability"])
-    ends = [bar.get_x() + bar.get_width() for bar in figure.axes[0].patches[4::5]]
+    ends = [bar.get_x() + bar.get_width() for bar in bars[-5:]]
     np.testing.assert_allclose(ends, 100)
+
+
+def test_waterfall_shows_every_measured_point(lymphocytes: Result) -> None:
+    # A measurement lies further out than the intervals of the true changes may reach.
+    data = lymphocytes.fit.observations
+    log_value = data.log_value.copy()
+    log_value[0, -1, 0] = log_value[0, 0, 0] + np.log(2.4)
+    log_value[1, -1, 0] = log_value[1, 0, 0] + np.log(9.0)
+    fit = replace(lymphocytes.fit, observations=replace(data, log_value=log_value))
+    figure = waterfall(replace(lymphocytes, fit=fit), data.weeks[-1], DEFINITIONS, False)
+    (ax,) = figure.axes
+    low, high = ax.get_ylim()
+    red = [line for line in ax.lines if line.get_color() == style.VERMILLION]
+    drawn = np.concatenate([line.get_ydata() for line in red if line.get_marker() in ("o", "^")])
+    drawn = drawn[np.isfinite(drawn)]
+    measured = log_value[:, -1, 0] - log_value[:, 0, 0]
+    assert len(drawn) == np.isfinite(measured).sum()
+    assert np.all((drawn >= low) & (drawn <= high))
+    assert 140.0 in drawn.round(6)
+    (arrows,) = [line for line in red if line.get_marker() == "^"]
+    assert list(arrows.get_ydata()) == [high]  # 800 % is beyond what the axis may show
 
 
 def test_tables_say_before_after_and_prior(lymphocytes: Result) -> None:

@@ -21,6 +21,8 @@ ROW, AXIS = 0.25, 0.55
 _APART = 0.26
 #: Width of a letter in font sizes, for the columns beside a forest.
 _LETTER = 0.56
+#: Behind words in a panel, so that no line runs through them.
+_PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 #: DejaVu Sans comes with matplotlib and is measured; Verdana is as wide, the others are narrower.
 _FONTS = ["DejaVu Sans", "Verdana", "Arial", "Helvetica", "sans-serif"]
 
@@ -174,6 +176,7 @@ def forest(ax: Axes, rows: Sequence[Row], *, columns: Sequence[str] = ()) -> lis
                 va="center",
                 fontsize=style.TEXT,
                 weight="bold",
+                bbox=_PAPER,
                 zorder=5,
             )
             y += 1.0
@@ -198,6 +201,8 @@ def forest(ax: Axes, rows: Sequence[Row], *, columns: Sequence[str] = ()) -> lis
                 fontsize=style.SMALL,
                 style="italic",
                 color="#333333",
+                bbox=_PAPER,
+                zorder=5,
             )
     for drawn in looks.values():
         _estimates(ax, drawn, limits)
