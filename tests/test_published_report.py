@@ -350,8 +350,8 @@ def test_forests_draw_every_answer_at_its_place(result: PublishedResult) -> None
     draw_shares(result, own)
     counts = outcome_counts(result.facts)
     points = {x for line in own.lines for x in np.atleast_1d(line.get_xdata()).tolist()}
-    assert 100 * counts.remission / counts.evaluable in points
-    assert 100 * counts.remission / counts.enrolled in points
+    assert 100 * (counts.remission / counts.evaluable) in points
+    assert 100 * (counts.remission / counts.enrolled) in points
     bars = [
         path.vertices[0, 0]
         for lines in own.collections
