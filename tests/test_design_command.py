@@ -24,7 +24,7 @@ from mnbayes.report.render import environment
 SMALL = {"patients": [10, 20], "withdrawal": [0.0, 0.2], "confidence": [0.9]}
 FILES = {
     *("decision.csv", "assurance.csv", "designs.csv", "design.json"),
-    *("decision_share.png", "assurance.png", "rule_characteristics.png"),
+    *("decision_share.svg", "assurance.svg", "rule_characteristics.svg"),
 }
 
 

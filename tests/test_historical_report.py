@@ -24,7 +24,7 @@ from mnbayes.analyses.historical.section import HistoricalSection, historical_se
 from mnbayes.analyses.historical.table import load_historical
 from mnbayes.base.problems import InputError
 from mnbayes.inference.sampling import Sampling
-from mnbayes.report.gallery import png_bytes
+from mnbayes.report.kit.figures import svg_bytes
 
 SMALL = [
     {"study": "A", "arm": "<b>one</b>", "remission": 5, "n": 23},
@@ -45,7 +45,7 @@ def result() -> HistoricalResult:
 
 @pytest.fixture(scope="module")
 def pictures(result: HistoricalResult) -> dict[str, bytes]:
-    return {name: png_bytes(figure) for name, figure in historical_figures(result).items()}
+    return {name: svg_bytes(figure) for name, figure in historical_figures(result).items()}
 
 
 @pytest.fixture(scope="module")

@@ -28,9 +28,10 @@ from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.observations import Observations
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
-from mnbayes.report.gallery import all_figures, png_bytes, save_figures
+from mnbayes.report.gallery import all_figures, save_figures
 from mnbayes.report.kit import style
 from mnbayes.report.kit.canvas import Canvas
+from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.report.kit.panels import Sheet
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
@@ -437,16 +438,16 @@ def test_many_patients_are_cut_and_the_caption_says_so():
 def test_one_patient_with_one_later_visit_can_be_drawn():
     result = result_of(make_tree(markers=(PROTEIN,), patients=1, visits=(0.0, 12.0), draws=25))
     for name, figure in draw_all(result, True).items():
-        assert png_bytes(figure).startswith(b"\x89PNG"), name
+        assert svg_bytes(figure).startswith(b"<?xml"), name
 
 
 def test_files_are_small_named_after_model_and_figure_and_repeatable(figures, both, tmp_path):
     paths = save_figures(figures, tmp_path / "plots", "remission")
     assert sorted(p.name for p in (tmp_path / "plots").iterdir()) == sorted(
-        f"remission_{name}.png" for name in figures
+        f"remission_{name}.svg" for name in figures
     )
     assert all(path.stat().st_size < 200_000 for path in paths.values())
-    again = png_bytes(gmr_by_visit(both, True))
+    again = svg_bytes(gmr_by_visit(both, True))
     assert again == paths["gmr_by_visit"].read_bytes()
 
 

@@ -300,11 +300,11 @@ def test_another_paper_from_file_to_folder(
         "posterior", "plots", "report.html", "published.json",
     }  # fmt: skip
     assert {p.name for p in (folder / "plots").iterdir()} == {
-        "published_evidence.png", "published_answers.png", "published_shares.png",
+        "published_evidence.svg", "published_answers.svg", "published_shares.svg",
     }  # fmt: skip
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "INVENTED PAPER – no real patient" in page
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/svg+xml;base64,") == 3
     described = json.loads((folder / "published.json").read_text(encoding="utf-8"))
     assert described["readings"]["no_response"] == "no_fall"
     assert described["facts"]["said"]["enrolled"]["patients"] == 24

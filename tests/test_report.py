@@ -40,7 +40,7 @@ from mnbayes.report.methods import computation_table
 from mnbayes.report.summary import summarise_run
 from mnbayes.run.run import Run
 
-PNG = b"\x89PNG\r\n\x1a\n not really"
+SVG = b"\x89SVG\r\n\x1a\n not really"
 GOOD = Diagnostics(0, 1.001, 900.0, 800.0, 0.9, ())
 BAD = Diagnostics(3, 1.2, 90.0, 80.0, 0.9, ("3 divergent transitions", "R-hat 1.200 is too big"))
 
@@ -111,7 +111,7 @@ def run(cohort: Cohort, definitions: Definitions, results: tuple[Result, ...]) -
 
 @pytest.fixture(scope="module")
 def page(run: Run) -> str:
-    pictures = {"gmr_by_visit": PNG, "predictive_check_albumin": PNG, "regression_bound": PNG}
+    pictures = {"gmr_by_visit": SVG, "predictive_check_albumin": SVG, "regression_bound": SVG}
     return render_report(run, {"proteinuria": pictures, "remission": pictures})
 
 
@@ -151,7 +151,7 @@ def _text(html: str) -> str:
 def test_needs_nothing_from_outside(page: str) -> None:
     parsed = _Parsed(page)
     assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in parsed.tags}
-    assert all(source.startswith("data:image/png;base64,") for source in parsed.values("src"))
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in parsed.values("src"))
     for tag, attributes in parsed.tags:
         target = attributes.get("href")
         if target is not None:
@@ -210,7 +210,7 @@ def test_pictures_have_a_text_and_their_section(page: str) -> None:
 
 
 def test_an_unknown_picture_is_shown_with_its_name() -> None:
-    (picture,) = embed({"something_new": PNG}, "a model")
+    (picture,) = embed({"something_new": SVG}, "a model")
     assert (picture.section, picture.title) == ("results", "Something new")
 
 
@@ -345,7 +345,7 @@ def _withheld(cohort: Cohort, definitions: Definitions, name: str = "remission")
 
 def test_a_withheld_run_shows_no_model_number(cohort: Cohort, definitions: Definitions) -> None:
     run = _run(cohort, definitions, _withheld(cohort, definitions))
-    html = render_report(run, {"remission": {"gmr_by_visit": PNG, "ranks": PNG}})
+    html = render_report(run, {"remission": {"gmr_by_visit": SVG, "ranks": SVG}})
     html = _own(html)
     text = _text(html)
     assert "<img" not in html
@@ -370,7 +370,7 @@ def test_a_withheld_model_does_not_silence_the_other(
     cohort: Cohort, definitions: Definitions, results: tuple[Result, ...]
 ) -> None:
     run = _run(cohort, definitions, results[0], _withheld(cohort, definitions))
-    html = render_report(run, {"remission": {"gmr_by_visit": PNG}, "proteinuria": {"ranks": PNG}})
+    html = render_report(run, {"remission": {"gmr_by_visit": SVG}, "proteinuria": {"ranks": SVG}})
     html = _own(html)
     assert html.count("<img") == 1
     assert "Withheld: remission." in _text(html)

@@ -748,7 +748,7 @@ def test_the_command_reads_the_newest_run(run: Path, monkeypatch: pytest.MonkeyP
     assert "SYNTHETIC cohort: no real patient." in words
     assert "there was no control group" in words
     names = {"withdrawal.csv", "tipping_curve.csv", "tipping_points.csv"}
-    pictures = {f"proteinuria_{n}.png" for n in ("withdrawal_strategies", "tipping_curve")}
+    pictures = {f"proteinuria_{n}.svg" for n in ("withdrawal_strategies", "tipping_curve")}
     assert {p.name for p in out.iterdir()} == names | pictures
     table = pd.read_csv(out / "withdrawal.csv")
     assert table.columns.tolist() == list(COLUMNS)

@@ -55,10 +55,10 @@ class PublishedJob:
         return self.card.name
 
     def work(self, progress: News) -> tuple[PublishedResult, dict[str, bytes]]:
-        """Fit and draw: the result, and its pictures (PNG bytes by name)."""
+        """Fit and draw: the result, and its pictures (SVG bytes by name)."""
         from mnbayes.analyses.published.figure import published_figures
         from mnbayes.analyses.published.fit import fit_published
-        from mnbayes.report.gallery import png_bytes
+        from mnbayes.report.kit.figures import svg_bytes
 
         result = fit_published(
             self.facts, self.card, self.definitions, self.sampling,
@@ -66,7 +66,7 @@ class PublishedJob:
             prior_set=self.prior_set, allow_unconverged=self.allow_unconverged,
         )  # fmt: skip
         progress(self.name, "drawing", 0, 0)
-        pictures = {name: png_bytes(figure) for name, figure in published_figures(result).items()}
+        pictures = {name: svg_bytes(figure) for name, figure in published_figures(result).items()}
         progress(self.name, "done", 0, 0)
         return result, pictures
 
@@ -86,10 +86,10 @@ class HistoricalJob:
         return self.card.name
 
     def work(self, progress: News) -> tuple[HistoricalResult, dict[str, bytes]]:
-        """Fit and draw: the result, and its pictures (PNG bytes by name)."""
+        """Fit and draw: the result, and its pictures (SVG bytes by name)."""
         from mnbayes.analyses.historical.figure import historical_figures
         from mnbayes.analyses.historical.fit import fit_historical
-        from mnbayes.report.gallery import png_bytes
+        from mnbayes.report.kit.figures import svg_bytes
 
         result = fit_historical(
             self.table, self.card, self.sampling,
@@ -97,7 +97,7 @@ class HistoricalJob:
             allow_unconverged=self.allow_unconverged,
         )  # fmt: skip
         progress(self.name, "drawing", 0, 0)
-        pictures = {name: png_bytes(figure) for name, figure in historical_figures(result).items()}
+        pictures = {name: svg_bytes(figure) for name, figure in historical_figures(result).items()}
         progress(self.name, "done", 0, 0)
         return result, pictures
 

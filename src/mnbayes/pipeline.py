@@ -72,7 +72,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Worked:
-    """One model's result and its pictures (PNG bytes by name)."""
+    """One model's result and its pictures (SVG bytes by name)."""
 
     result: Result
     pictures: dict[str, bytes]
@@ -80,7 +80,8 @@ class Worked:
 
 def work(job: Job, card: Card, progress: News) -> Worked:
     """Fit one card of a job, make its tables and draw its pictures; the influence comes later."""
-    from mnbayes.report.gallery import all_figures, png_bytes
+    from mnbayes.report.gallery import all_figures
+    from mnbayes.report.kit.figures import svg_bytes
 
     fitted = fit(
         card,
@@ -111,7 +112,7 @@ def work(job: Job, card: Card, progress: News) -> Worked:
     figures = all_figures(
         result, job.definitions, job.cohort.synthetic, repeated=is_repeated(card, job.cards)
     )
-    pictures = {name: png_bytes(figure) for name, figure in figures.items()}
+    pictures = {name: svg_bytes(figure) for name, figure in figures.items()}
     seconds = fitted.seconds | {
         "alone": started - clock,
         "summarise": summarised - started,
@@ -180,7 +181,7 @@ def _with_influence(
 ) -> Worked:
     """A model's result with the refits' answers beside its own, and the picture of that."""
     from mnbayes.analyses.influence.figure import influence
-    from mnbayes.report.gallery import png_bytes
+    from mnbayes.report.kit.figures import svg_bytes
 
     in_order = {name: refits[name][0] for name in job.cohort.patients["patient"] if name in refits}
     result = worked.result
@@ -189,7 +190,7 @@ def _with_influence(
         return worked
     taken = {"influence": sum(seconds for _, seconds in refits.values())}
     fitted = replace(result.fit, seconds=result.fit.seconds | taken)
-    picture = png_bytes(influence(result, job.definitions, job.cohort.synthetic))
+    picture = svg_bytes(influence(result, job.definitions, job.cohort.synthetic))
     return Worked(replace(result, fit=fitted), worked.pictures | {"influence": picture})
 
 
@@ -286,12 +287,12 @@ def with_plan(run: Run) -> tuple[Run, dict[str, bytes]]:
     """A run with what the decision rule makes of it, and the pictures of that."""
     from mnbayes.analyses.design.figure import design_figures
     from mnbayes.analyses.design.plan import plan_run
-    from mnbayes.report.gallery import png_bytes
+    from mnbayes.report.kit.figures import svg_bytes
 
     plan = plan_run(run)
     if plan is None:
         return run, {}
-    pictures = {name: png_bytes(figure) for name, figure in design_figures(plan).items()}
+    pictures = {name: svg_bytes(figure) for name, figure in design_figures(plan).items()}
     return replace(run, plan=plan), pictures
 
 
@@ -354,9 +355,12 @@ def _run_job(job: Job, folder: Path, progress: News, draws: Path, with_report: b
     run = replace(run, manifest=described | {"converged": run.converged} | beside_manifest(run))
     report = None
     if with_report:
+        from mnbayes.analyses.characteristics.section import characteristics_pictures
         from mnbayes.analyses.comparison.runs import with_previous
         from mnbayes.report import render_report
 
+        # Of stored results: in the report, so in its folder.
+        pictures["characteristics"] = characteristics_pictures()
         progress("report", "writing", 0, 0)
         report = render_report(with_previous(run, folder, history), pictures)
     taken = described["seconds"] | {"report": round(time.perf_counter() - fitted, 2)}

@@ -151,7 +151,7 @@ def render_report(run: Run, pictures: Mapping[str, Mapping[str, bytes]]) -> str:
     ----------
     run : Run
     pictures : mapping
-        Model name to picture name to PNG bytes. Pictures of a withheld model are left out.
+        Model name to picture name to SVG bytes. Pictures of a withheld model are left out.
 
     Returns
     -------

@@ -141,7 +141,7 @@ def write_run(
     folder : Path
         Replaced whole if it holds an earlier run.
     pictures : mapping
-        Model name to picture name to PNG bytes.
+        Model name to picture name to SVG bytes.
     report : str, optional
         The HTML page; none is written where it is None.
     draws : Path, optional
@@ -182,8 +182,8 @@ def write_run(
                 write_tree(tree, place / "posterior", name)
         (place / "plots").mkdir()
         for model, named in pictures.items():
-            for name, png in named.items():
-                (place / "plots" / f"{model}_{name}.png").write_bytes(png)
+            for name, svg in named.items():
+                (place / "plots" / f"{model}_{name}.svg").write_bytes(svg)
         if report is not None:
             (place / "report.html").write_text(report, encoding="utf-8")
         text = json.dumps(run.manifest, indent=2, ensure_ascii=False)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from functools import cache
 
 from mnbayes.analyses.characteristics import words
+from mnbayes.analyses.characteristics.figure import characteristics_figures
 from mnbayes.analyses.characteristics.judges import BETWEEN, FALSE, TRUE
 from mnbayes.analyses.characteristics.result import Characteristics, Described
 from mnbayes.analyses.characteristics.stored import is_current, stored_results
-from mnbayes.base.picture_cache import kept_pictures
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.pictures import Picture
+from mnbayes.report.kit.figures import svg_bytes
+from mnbayes.report.kit.pictures import Picture, data_uri
 from mnbayes.report.kit.tables import Table, records
 
 SECTION = "characteristics"
@@ -47,6 +47,8 @@ class Part:
     rates, errors : Table
         Go rates by scenario and number of patients; bias and coverage.
     pictures : tuple of Picture
+    drawn : dict
+        The same pictures by name, SVG.
     scenarios, judges : tuple of Described
     """
 
@@ -57,6 +59,7 @@ class Part:
     rates: Table
     errors: Table
     pictures: tuple[Picture, ...]
+    drawn: dict[str, bytes]
     scenarios: tuple[Described, ...]
     judges: tuple[Described, ...]
 
@@ -67,9 +70,19 @@ def characteristics_parts() -> tuple[Part, ...]:
     return tuple(characteristics_part(found, is_current(found)) for found in stored_results())
 
 
+def characteristics_pictures() -> dict[str, bytes]:
+    """The pictures of :func:`characteristics_parts`, SVG by model and name."""
+    return {
+        f"{part.model}_{name}": svg
+        for part in characteristics_parts()
+        for name, svg in part.drawn.items()
+    }
+
+
 def characteristics_part(found: Characteristics, current: bool) -> Part:
     """What the report shows of one model's operating characteristics."""
     trials = found.cells * found.replicates
+    drawn = {key: svg_bytes(figure) for key, figure in characteristics_figures(found).items()}
     several = len(found.patients) > 1
     sizes = f"{len(found.patients)} numbers" if several else f"trials of {found.patients[0]}"
     sizes += " of patients" if several else " patients"
@@ -86,7 +99,8 @@ def characteristics_part(found: Characteristics, current: bool) -> Part:
         words.sentences(found),
         rates_table(found),
         errors_table(found),
-        _pictures(found),
+        _pictures(found, drawn),
+        drawn,
         (*found.false_go, *found.other_go),
         found.judges,
     )
@@ -147,18 +161,9 @@ def errors_table(found: Characteristics) -> Table:
     return Table(caption, head, tuple(rows))
 
 
-def _drawn(found: Characteristics) -> dict[str, bytes]:
-    from mnbayes.analyses.characteristics.figure import characteristics_figures
-    from mnbayes.report.gallery import png_bytes
-
-    return {key: png_bytes(figure) for key, figure in characteristics_figures(found).items()}
-
-
-def _pictures(found: Characteristics) -> tuple[Picture, ...]:
-    made_of = [repr(found), found.estimates.to_csv(), found.decisions.to_csv()]
+def _pictures(found: Characteristics, drawn: dict[str, bytes]) -> tuple[Picture, ...]:
     pictures = []
-    for key, png in kept_pictures("characteristics", made_of, lambda: _drawn(found)).items():
-        uri = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+    for key, svg in drawn.items():
         alt = f"{_ALT[key]}. Model: {found.model}."
-        pictures.append(Picture(SECTION, _TITLE[key], alt, uri))
+        pictures.append(Picture(SECTION, _TITLE[key], alt, data_uri(svg)))
     return tuple(pictures)

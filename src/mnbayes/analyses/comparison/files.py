@@ -9,6 +9,8 @@ import pandas as pd
 from mnbayes.analyses.comparison.reported import KEYS
 from mnbayes.analyses.comparison.runs import NUMBER_COLUMNS, Comparison
 from mnbayes.base.problems import InputError, Problem
+from mnbayes.report.kit import plot_files
+from mnbayes.report.kit.plot_files import plot_problems
 
 
 def check_names(out: Path | None, plot: Path | None) -> None:
@@ -19,9 +21,9 @@ def check_names(out: Path | None, plot: Path | None) -> None:
     InputError
     """
     problems = []
-    for option, path, ending in (("--out", out, ".csv"), ("--plot", plot, ".png")):
-        if path is not None and (path.suffix.lower() != ending or path.is_dir()):
-            problems.append(Problem(option, None, None, str(path), f"a file name in {ending}"))
+    if out is not None and (out.suffix.lower() != ".csv" or out.is_dir()):
+        problems.append(Problem("--out", None, None, str(out), "a file name in .csv"))
+    problems += plot_problems(plot)
     if out is not None and out.is_file() and not _is_comparison(out):
         expected = "a new file, or one that holds a comparison"
         problems.append(Problem("--out", None, None, f"{out}, another table", expected))
@@ -55,9 +57,7 @@ def write_numbers(comparison: Comparison, path: Path) -> None:
 
 
 def write_plot(comparison: Comparison, path: Path) -> None:
-    """Draw the main numbers of both runs as PNG."""
+    """Draw the main numbers of both runs into a picture."""
     from mnbayes.analyses.comparison.figure import main_differences
-    from mnbayes.report.gallery import png_bytes
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(png_bytes(main_differences(comparison)))
+    plot_files.write_plot(main_differences(comparison), path)

@@ -105,7 +105,7 @@ def decision_section(
     plan : Plan, optional
         Default: worked out from the run with the card that mnbayes brings.
     pictures : mapping, optional
-        Name of a figure of :func:`mnbayes.analyses.design.figure.design_figures` to its PNG bytes.
+        Name of a figure of :func:`mnbayes.analyses.design.figure.design_figures` to its SVG bytes.
 
     Returns
     -------

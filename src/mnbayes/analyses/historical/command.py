@@ -109,8 +109,8 @@ def write_historical(
         (place / "posterior").mkdir()
         result.tree.to_netcdf(place / "posterior" / "historical.nc", engine="h5netcdf")
         (place / "plots").mkdir()
-        for name, png in pictures.items():
-            (place / "plots" / f"{name}.png").write_bytes(png)
+        for name, svg in pictures.items():
+            (place / "plots" / f"{name}.svg").write_bytes(svg)
         (place / "report.html").write_text(page, encoding="utf-8")
         text = json.dumps(described, indent=2, ensure_ascii=False)
         (place / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
@@ -154,7 +154,7 @@ def run_historical(
     """
     from mnbayes.analyses.historical.figure import historical_figures
     from mnbayes.analyses.historical.page import render_historical
-    from mnbayes.report.gallery import png_bytes
+    from mnbayes.report.kit.figures import svg_bytes
 
     started = datetime.now(UTC)
     folder = out or new_folder(Path("results") / "historical", datetime.now())
@@ -165,7 +165,7 @@ def run_historical(
         counts, card, sampling, news, refits=refits, allow_unconverged=allow_unconverged
     )
     news("drawing", 0, 0)
-    pictures = {name: png_bytes(figure) for name, figure in historical_figures(result).items()}
+    pictures = {name: svg_bytes(figure) for name, figure in historical_figures(result).items()}
     section = historical_section(result, pictures)
     described = describe(result, started)
     write_historical(result, folder, pictures, render_historical(section, described), described)

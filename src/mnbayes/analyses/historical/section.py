@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from mnbayes.analyses.historical import section_tables as tables
 from mnbayes.analyses.historical.fit import HistoricalResult
 from mnbayes.analyses.sensitivity.weights import MAX_SHAPE
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.pictures import Picture
+from mnbayes.report.kit.pictures import Picture, data_uri
 from mnbayes.report.kit.tables import Table, records
 from mnbayes.report.kit.wording import independent_error, probability
 
@@ -91,7 +90,7 @@ def historical_section(
     ----------
     result : HistoricalResult
     pictures : mapping, optional
-        Name as in :func:`mnbayes.analyses.historical.figure.historical_figures` to PNG bytes.
+        Name as in :func:`mnbayes.analyses.historical.figure.historical_figures` to SVG bytes.
 
     Returns
     -------
@@ -124,8 +123,8 @@ def _embedded(pictures: Mapping[str, bytes], model: str) -> dict[str, Picture]:
     found = {}
     for name, content in pictures.items():
         title, alt = _PICTURES[name]
-        uri = f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
-        found[name] = Picture("historical", title, f"{alt}. Model: {model}.", uri)
+        alt = f"{alt}. Model: {model}."
+        found[name] = Picture("historical", title, alt, data_uri(content))
     return found
 
 

@@ -9,19 +9,7 @@ from mnbayes.analyses.priors.elicit_command import Elicitation
 from mnbayes.analyses.priors.predictive import WEEKS, PriorPredictive, prior_predictive
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import load_definitions
-
-
-def check_plot(path: Path | None) -> None:
-    """Refuse a picture's name of another kind before anything is worked out.
-
-    Raises
-    ------
-    InputError
-    """
-    if path is not None:
-        from mnbayes.analyses.comparison.files import check_names
-
-        check_names(None, path)
+from mnbayes.report.kit.plot_files import write_plot
 
 
 def predict(
@@ -56,18 +44,14 @@ def predict(
 
 
 def write_predictive(found: Sequence[PriorPredictive], path: Path) -> None:
-    """Draw what priors say as PNG."""
+    """Draw what priors say into a picture."""
     from mnbayes.analyses.priors.figure import prior_ranges
-    from mnbayes.report.gallery import png_bytes
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(png_bytes(prior_ranges(found)))
+    write_plot(prior_ranges(found), path)
 
 
 def write_elicitation(found: Elicitation, path: Path) -> None:
-    """Draw a belief and what follows from it as PNG."""
+    """Draw a belief and what follows from it into a picture."""
     from mnbayes.analyses.priors.figure import elicited_prior
-    from mnbayes.report.gallery import png_bytes
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(png_bytes(elicited_prior(found)))
+    write_plot(elicited_prior(found), path)

@@ -136,8 +136,8 @@ def write_published(
         path = place / "posterior" / f"{result.name}.nc"
         result.tree.to_netcdf(path, engine="h5netcdf")
         (place / "plots").mkdir()
-        for name, png in pictures.items():
-            (place / "plots" / f"{result.name}_{name}.png").write_bytes(png)
+        for name, svg in pictures.items():
+            (place / "plots" / f"{result.name}_{name}.svg").write_bytes(svg)
         (place / "report.html").write_text(page, encoding="utf-8")
         text = json.dumps(described, indent=2, ensure_ascii=False)
         (place / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
@@ -190,7 +190,7 @@ def run_published(
     from mnbayes.analyses.published.figure import published_figures
     from mnbayes.analyses.published.page import render_page
     from mnbayes.analyses.published.section import published_section
-    from mnbayes.report.gallery import png_bytes
+    from mnbayes.report.kit.figures import svg_bytes
 
     started = datetime.now(UTC)
     folder = out if out is not None else new_folder(Path("results/published"), datetime.now())
@@ -209,7 +209,7 @@ def run_published(
         others=brought_cards(own), allow_unconverged=allow_unconverged,
     )  # fmt: skip
     news("drawing", 0, 0)
-    pictures = {name: png_bytes(figure) for name, figure in published_figures(result).items()}
+    pictures = {name: svg_bytes(figure) for name, figure in published_figures(result).items()}
     news("writing", 0, 0)
     section = published_section(result, pictures)
     described = describe(result, facts.name if facts is not None else "published.toml", started)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,7 @@ from mnbayes.analyses.published.statements import (
     statements,
 )
 from mnbayes.report.kit import dominance, wording
-from mnbayes.report.kit.pictures import Picture
+from mnbayes.report.kit.pictures import Picture, data_uri
 from mnbayes.report.kit.tables import Table
 
 _PICTURES = {
@@ -218,7 +217,7 @@ def published_section(result: PublishedResult, pictures: Mapping[str, bytes]) ->
     ----------
     result : PublishedResult
     pictures : mapping
-        Name as in :func:`mnbayes.analyses.published.figure.published_figures` to PNG bytes.
+        Name as in :func:`mnbayes.analyses.published.figure.published_figures` to SVG bytes.
 
     Returns
     -------
@@ -232,8 +231,8 @@ def published_section(result: PublishedResult, pictures: Mapping[str, bytes]) ->
     embedded = []
     for name, content in pictures.items():
         title, alt = _PICTURES[name]
-        uri = f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
-        embedded.append(Picture("published", title, f"{alt}. Model: {result.name}.", uri))
+        alt = f"{alt}. Model: {result.name}."
+        embedded.append(Picture("published", title, alt, data_uri(content)))
     return PublishedSection(
         facts.title, facts.source, doi_of(facts.source), facts.invented, result.name,
         result.reasons, result.withheld, _lead(result), statements(result), counted(result),

@@ -234,7 +234,7 @@ def _estimates(
                     at[beyond],
                     symbol,
                     color=look.color,
-                    markersize=4,
+                    markersize=max(4.0, 2 * look.width),
                     zorder=4,
                     clip_on=False,
                 )

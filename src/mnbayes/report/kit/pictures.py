@@ -130,11 +130,15 @@ def _place(key: str) -> tuple[str, str, str]:
     return RESULTS, title, title
 
 
+def data_uri(svg: bytes) -> str:
+    """An SVG picture as a source for ``<img>``, where its ids and styles are its own."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
+
+
 def embed(pictures: Mapping[str, bytes], model: str) -> tuple[Picture, ...]:
-    """Embed a model's PNG pictures, in the order they were given."""
+    """Embed a model's pictures, in the order they were given."""
     found = []
     for key, content in pictures.items():
         section, title, alt = _place(key)
-        uri = f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}"
-        found.append(Picture(section, title, f"{alt}. Model: {model}.", uri))
+        found.append(Picture(section, title, f"{alt}. Model: {model}.", data_uri(content)))
     return tuple(found)

@@ -169,10 +169,14 @@ def caption(
     if isinstance(where, Axes):
         title = "\n".join([where.get_title("left"), *warnings])
         where.set_title(title, fontsize=TEXT, loc="left")
-        return
-    words = " ".join([f"Model: {model}.", *filter(None, sentences), *warnings])
-    lines = textwrap.wrap(words, int(where.get_figwidth() * 16))
-    where.supxlabel(
+    else:
+        note(where, f"Model: {model}.", *sentences, *warnings)
+
+
+def note(figure: Figure, *sentences: str) -> None:
+    """Write at the foot of a figure, which grows by its height."""
+    lines = textwrap.wrap(" ".join(filter(None, sentences)), int(figure.get_figwidth() * 16))
+    figure.supxlabel(
         "\n".join(lines),
         x=0.01,
         ha="left",
@@ -180,7 +184,7 @@ def caption(
         color="#333333",
         multialignment="left",
     )
-    _grow(where, 0.06 + 0.13 * len(lines))
+    _grow(figure, 0.06 + 0.13 * len(lines))
 
 
 def week_text(week: float) -> str:
@@ -203,6 +207,19 @@ def week_axis(ax: Axes, weeks: Sequence[float], labelled: bool = True) -> None:
     ax.set_xlim(min(weeks) - 0.05 * span, max(weeks) + 0.05 * span)
     if labelled:
         ax.set_xlabel("Weeks from baseline", fontsize=TEXT)
+
+
+def percent_axis(ax: Axes, which: Literal["x", "y"], label: str) -> None:
+    """Make an axis one from 0 to 100 %."""
+    ticks = (0, 25, 50, 75, 100)
+    if which == "x":
+        ax.set_xlim(0, 100)
+        ax.set_xticks(ticks)
+        ax.set_xlabel(label, fontsize=TEXT)
+    else:
+        ax.set_ylim(0, 100)
+        ax.set_yticks(ticks)
+        ax.set_ylabel(label, fontsize=TEXT)
 
 
 def log_ticks(low: float, high: float) -> list[float]:
@@ -259,12 +276,21 @@ def shown(patients: Sequence[str], most: int) -> tuple[list[str], str]:
     return list(patients[:most]), f"The first {most} of {len(patients)} patients are shown."
 
 
-def line(color: str, style: Dash = "-", label: str = "", width: float = 1.6) -> Line2D:
-    """Key entry of a line."""
+def line(
+    color: str, style: Dash = "-", label: str = "", width: float = 1.6, marker: str = ""
+) -> Line2D:
+    """Key entry of a line, with points on it where it has a marker."""
     return Line2D(
-        [], [], color=color, linestyle=style, linewidth=width, label=label,
+        [],
+        [],
+        color=color,
+        linestyle=style,
+        linewidth=width,
+        label=label,
+        marker=marker,
+        markersize=4.5,
         solid_capstyle="butt",
-    )  # fmt: skip
+    )
 
 
 def dot(color: str, marker: str = "o", label: str = "", face: str | None = None) -> Line2D:
