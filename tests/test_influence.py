@@ -521,7 +521,7 @@ def test_a_run_refits_where_the_card_asks_and_writes_the_table(
     faked(fake_fit)
     monkeypatch.setattr(pipeline, "fit", fake_fit)
     monkeypatch.setattr(workers.os, "cpu_count", lambda: 1)
-    monkeypatch.setattr("mnbayes.plots.all_figures", lambda *_, **__: {})
+    monkeypatch.setattr("mnbayes.report.gallery.all_figures", lambda *_, **__: {})
     card = load_card("proteinuria")
     unasked = card.model_copy(update={"influence": False, "name": "unasked"})
     job = Job(small, (card, unasked), DEFINITIONS, Sampling(draws=50))

@@ -408,25 +408,23 @@ def test_rank_bars_fill_the_width_in_order(lymphocytes: Result) -> None:
     np.testing.assert_allclose(ends, 100)
 
 
-def test_waterfall_shows_every_measured_point(lymphocytes: Result) -> None:
-    # A measurement lies further out than the intervals of the true changes may reach.
-    data = lymphocytes.fit.observations
-    log_value = data.log_value.copy()
-    log_value[0, -1, 0] = log_value[0, 0, 0] + np.log(2.4)
-    log_value[1, -1, 0] = log_value[1, 0, 0] + np.log(9.0)
-    fit = replace(lymphocytes.fit, observations=replace(data, log_value=log_value))
-    figure = waterfall(replace(lymphocytes, fit=fit), data.weeks[-1], DEFINITIONS, False)
-    (ax,) = figure.axes
-    low, high = ax.get_ylim()
+def test_waterfall_shows_every_measured_point() -> None:
+    looks = {"markers": ("cd4",), "draws": 60, "patients": 5, "seed": 1}
+    measured = make_tree(**looks)["observed_data"]["log_value"].to_numpy().copy()
+    # Measured changes of +140 % and +800 %, further out than the intervals of the true ones.
+    measured[:2, -1, 0] = measured[:2, 0, 0] + np.log([2.4, 9.0])
+    result = result_of(make_tree(**looks, measured=measured))
+    (ax,) = waterfall(result, result.fit.observations.weeks[-1], DEFINITIONS, False).axes
     red = [line for line in ax.lines if line.get_color() == style.VERMILLION]
-    drawn = np.concatenate([line.get_ydata() for line in red if line.get_marker() in ("o", "^")])
-    drawn = drawn[np.isfinite(drawn)]
-    measured = log_value[:, -1, 0] - log_value[:, 0, 0]
-    assert len(drawn) == np.isfinite(measured).sum()
-    assert np.all((drawn >= low) & (drawn <= high))
-    assert 140.0 in drawn.round(6)
-    (arrows,) = [line for line in red if line.get_marker() == "^"]
-    assert list(arrows.get_ydata()) == [high]  # 800 % is beyond what the axis may show
+    at = {mark: [line for line in red if line.get_marker() == mark] for mark in ("o", "^")}
+    drawn = np.concatenate([line.get_ydata() for line in at["o"]])
+    low, high = ax.get_ylim()
+    shown = np.sort(drawn[np.isfinite(drawn)])
+    expected = np.sort(100 * np.expm1(measured[:, -1, 0] - measured[:, 0, 0]))
+    np.testing.assert_allclose(shown, expected[:-1])
+    assert low < shown[0]
+    assert shown[-1] < high
+    assert [list(line.get_ydata()) for line in at["^"]] == [[high]]  # beyond what it may show
 
 
 def test_tables_say_before_after_and_prior(lymphocytes: Result) -> None:

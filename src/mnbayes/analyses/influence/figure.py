@@ -121,7 +121,7 @@ def influence(result: Result, definitions: Definitions, synthetic: bool) -> Figu
         style.tidy(ax)
         _behind(ax, part, kind, scale)
         if kind == "population" and category in definitions.benchmarks:
-            bar = scale * definitions.benchmarks[category]  # type: ignore[index]
+            bar = scale * definitions.benchmarks[category]
             ax.axvline(bar, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=1.0, zorder=1)
         forest(ax, _rows(part, scale, noted=ax is axes[0]))
         ax.set_title(_title((kind, marker, category)), fontsize=style.TEXT, loc="left")

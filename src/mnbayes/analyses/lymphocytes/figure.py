@@ -108,28 +108,20 @@ def _ranked(ax: Axes, part: pd.DataFrame) -> None:
     markers = list(dict.fromkeys(part["marker"]))
     places = np.arange(len(markers))
     left = np.zeros(len(markers))
-    for shade, (rank, own) in zip(_shades(len(markers)), part.groupby("rank"), strict=True):
-        own = own.set_index("marker").loc[markers]
+    for rank, shade in enumerate(_shades(len(markers)), start=1):
+        own = part[part["rank"] == rank].set_index("marker").loc[markers]
         width = 100 * own["probability"].to_numpy()
         bars = ax.barh(places, width, 0.72, left, color=shade, edgecolor="white", zorder=2)
         labels = [
             round_to_mcse(share, error) if share >= LABELLED else ""
             for share, error in zip(own["probability"], own["mcse"], strict=True)
         ]
-        ink = "white" if int(rank) <= len(markers) / 2 else style.BLACK
+        ink = "white" if rank <= len(markers) / 2 else style.BLACK
         ax.bar_label(bars, labels, label_type="center", fontsize=style.SMALL, color=ink, zorder=4)
         left += width
     prior = 100 * part.drop_duplicates("marker")["prior_probability"]
-    ax.plot(
-        prior,
-        places - 0.4,
-        "v",
-        color=style.VERMILLION,
-        markersize=6.5,
-        markeredgecolor="white",
-        markeredgewidth=0.8,
-        zorder=5,
-    )
+    looks: dict[str, Any] = {"color": style.VERMILLION, "mec": "white", "mew": 0.8}
+    ax.plot(prior, places - 0.4, "v", ms=6.5, zorder=5, **looks)
     ax.set_yticks(places, [SHORT[marker] for marker in markers])
     ax.set_ylim(len(markers) - 0.4, -0.72)
     ax.set_xlim(0, 100)

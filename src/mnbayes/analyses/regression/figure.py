@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -110,34 +112,26 @@ def _cells(ax: Axes, table: pd.DataFrame, seen: float) -> None:
     most = max(float(np.abs(falls).max()), 0.05)
     # One scale for falls and rises: equally strong colours are equally large.
     norm = TwoSlopeNorm(0.0, -most, most)
-    ax.pcolormesh(
-        np.exp(_edges(np.log(means))),
-        _edges(rho),
-        falls,
-        cmap=COLORS,
-        norm=norm,
-        edgecolors=style.RULE,
-        linewidth=0.6,
-    )
+    edges = np.exp(_edges(np.log(means))), _edges(rho)
+    ax.pcolormesh(*edges, falls, cmap=COLORS, norm=norm, edgecolors=style.RULE, linewidth=0.6)
     style.log_axis(ax, "x", *ax.get_xlim())
     ax.set_xticks(means, [f"{mean:g}" for mean in means])
     ax.set_yticks(rho, [f"{value:g}" for value in rho])
     ax.tick_params(length=0)
-    for (i, j), found in np.ndenumerate(falls):
-        fall = float(found)
-        whole = seen < 1 and 1 - fall <= seen
-        ax.text(
-            float(means[j]),
-            float(rho[i]),
-            _percent(1 - fall).removesuffix(" %"),
-            ha="center",
-            va="center",
-            fontsize=style.TEXT + 0.5,
-            fontweight="bold" if whole else "normal",
-            zorder=4,
-            # A line that runs through a figure stops short of it.
-            bbox={"facecolor": COLORS(norm(fall)), "edgecolor": "none", "pad": 1.5},
-        )
+    looks: dict[str, Any] = {
+        "ha": "center",
+        "va": "center",
+        "fontsize": style.TEXT + 0.5,
+        "zorder": 4,
+    }
+    for row, column in np.ndindex(falls.shape):
+        fall = float(falls[row, column])
+        weight = "bold" if seen < 1 and 1 - fall <= seen else "normal"
+        # A line that runs through a figure stops short of it.
+        behind = {"facecolor": COLORS(norm(fall)), "edgecolor": "none", "pad": 1.5}
+        words = _percent(1 - fall).removesuffix(" %")
+        place = float(means[column]), float(rho[row])
+        ax.text(*place, words, fontweight=weight, bbox=behind, **looks)
 
 
 def _edges(centres: style.FloatArray) -> style.FloatArray:

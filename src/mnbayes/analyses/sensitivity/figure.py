@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from mnbayes.analyses.sensitivity.decisions import as_reported, base_of, concluded
 from mnbayes.analyses.sensitivity.multiverse import Multiverse
@@ -61,18 +62,10 @@ def _scaled_panel(ax: Axes, rows: pd.DataFrame, ratio: bool, line: float) -> Non
     places = np.arange(len(rows))
     ends = scale * rows[["value_half", "value_double"]].to_numpy(dtype=float)
     known = np.isfinite(ends).all(axis=1)
-    ax.hlines(places[known], *ends[known].T, color=style.PALE, linewidth=3, zorder=2)
+    ax.hlines(places[known], *ends[known].T, color=style.PALE, linewidth=3)
     for column, (marker, color, _) in _LOOKS.items():
-        own = column == "value"
-        ax.plot(
-            scale * rows[column],
-            places,
-            marker,
-            color=color,
-            markersize=4.5 if own else 6,
-            markerfacecolor=color if own else "white",
-            zorder=4 if own else 3,
-        )
+        size, face = (4.5, color) if column == "value" else (6, "white")
+        ax.plot(scale * rows[column], places, marker, color=color, ms=size, mfc=face)
     ax.set_yticks(places, [_label(row) for row in records(rows)])
     ax.grid(axis="y", color=style.RULE, linewidth=0.6)
     ax.set_axisbelow(True)
@@ -173,40 +166,17 @@ def _level_text(axis: str, value: Any) -> str:
     return f"{axis} {value:g}"
 
 
-def _curve(ax: Axes, rows: pd.DataFrame, base: Sequence[bool], line: float) -> None:
+def _curve(ax: Axes, rows: pd.DataFrame, base: NDArray[np.bool_], line: float) -> None:
     """Sorted numbers of one answer, with two Monte Carlo errors and the prior alone."""
     places = np.arange(len(rows))
     value, error, prior = (100 * rows[name].to_numpy(float) for name in ("value", "mcse", "prior"))
     _decision(ax, line, upright=False)
     size = 4.5 if len(rows) <= 30 else 3.0
-    ax.plot(
-        places,
-        prior,
-        "D",
-        color=style.GREY,
-        markerfacecolor="white",
-        markersize=size - 0.5,
-        zorder=2,
-    )
-    ax.vlines(
-        places,
-        np.clip(value - 2 * error, 0, 100),
-        np.clip(value + 2 * error, 0, 100),
-        color=style.BLUE,
-        linewidth=1.3,
-        zorder=3,
-    )
-    ax.plot(places, value, "o", color=style.BLUE, markersize=size, zorder=4)
-    first = np.flatnonzero(base)
-    ax.plot(
-        places[first],
-        value[first],
-        "s",
-        color=style.BLACK,
-        markerfacecolor=style.ORANGE,
-        markersize=size + 3,
-        zorder=5,
-    )
+    low, high = np.clip(value - 2 * error, 0, 100), np.clip(value + 2 * error, 0, 100)
+    ax.vlines(places, low, high, color=style.BLUE, linewidth=1.3)
+    ax.plot(places, prior, "D", color=style.GREY, mfc="white", ms=size - 0.5)
+    ax.plot(places, value, "o", color=style.BLUE, ms=size)
+    ax.plot(places[base], value[base], "s", color=style.BLACK, mfc=style.ORANGE, ms=size + 3)
     ax.set_ylim(-4, 104)
     ax.set_yticks([0, 20, 40, 60, 80, 100])
     ax.grid(axis="y", color=style.RULE, linewidth=0.6)
@@ -216,27 +186,16 @@ def _curve(ax: Axes, rows: pd.DataFrame, base: Sequence[bool], line: float) -> N
 
 def _matrix(ax: Axes, names: pd.DataFrame, levels: Sequence[tuple[str, Any]]) -> None:
     """Which choice each specification made: a dark dot for the one that it did."""
-    size = 5.0 if len(names) <= 30 else 3.0
-    places = np.arange(len(names))
-    for row, (axis, value) in enumerate(levels):
-        made = (names[axis] == value).to_numpy()
-        ax.plot(
-            places[~made],
-            np.full((~made).sum(), row),
-            "o",
-            color=style.RULE,
-            markersize=2,
-            zorder=1,
-        )
-        ax.plot(
-            places[made],
-            np.full(made.sum(), row),
-            "o",
-            color=style.BLACK,
-            markersize=size,
-            zorder=2,
-        )
-        if row and levels[row - 1][0] != axis:
+    made = np.array([names[axis] == value for axis, value in levels], dtype=bool)
+    for chosen, color, size in (
+        (False, style.RULE, 2.0),
+        (True, style.BLACK, 5.0 if len(names) <= 30 else 3.0),
+    ):
+        rows, places = np.nonzero(made == chosen)
+        ax.plot(places, rows, "o", color=color, ms=size)
+    axes = [axis for axis, _ in levels]
+    for row in range(1, len(axes)):
+        if axes[row] != axes[row - 1]:
             ax.axhline(row - 0.5, color=style.PALE, linewidth=0.8, zorder=0)
     ax.set_ylim(len(levels) - 0.4, -0.6)
     ax.set_xticks([])
@@ -280,9 +239,8 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
     levels = _levels(judged[axes_names])
     matrix = 0.19 * max(len(levels), 1) + 0.25
     figure = style.new_figure(2.2 * len(answers) + 1.6, 2.3 + matrix + 0.8)
-    grid = figure.subplots(
-        2, len(answers), squeeze=False, height_ratios=[2.3, matrix], sharey="row"
-    )
+    shape = 2, len(answers)
+    grid = figure.subplots(*shape, squeeze=False, height_ratios=[2.3, matrix], sharey="row")
     for column, answer in enumerate(answers):
         rows = judged
         for key, value in zip(("kind", "marker", "category"), answer, strict=True):
@@ -295,9 +253,8 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
             ax.set_xlim(-0.7, len(rows) - 0.3)
         _curve(above, rows, is_base, multiverse.definitions.decision.probability)
         _matrix(below, rows[axes_names], levels)
-        above.set_title(
-            _title(answer, dict(multiverse.definitions.benchmarks)), fontsize=style.TEXT, loc="left"
-        )
+        title = _title(answer, dict(multiverse.definitions.benchmarks))
+        above.set_title(title, fontsize=style.TEXT, loc="left")
     grid[0, 0].set_ylabel("Probability, %", fontsize=style.TEXT)
     grid[1, 0].set_yticks(range(len(levels)), [_level_text(*level) for level in levels])
     handles: list[style.Handle] = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,17 +47,15 @@ def _flip(ax: Axes, row: pd.Series, color: str, y: float) -> bool:
     if np.isnan(delta):
         return False
     ax.axvline(delta, color=color, linewidth=1.0, linestyle=":", zorder=2)
-    right = delta < np.sqrt(float(row["delta_max"]))
-    ax.annotate(
-        _verdict(row),
-        (delta, y),
-        xycoords=("data", "axes fraction"),
-        xytext=(4 if right else -4, 0),
-        textcoords="offset points",
-        ha="left" if right else "right",
+    ax.text(
+        delta,
+        y,
+        f" {_verdict(row)} ",
+        transform=ax.get_xaxis_transform(),
+        ha="left" if delta < np.sqrt(float(row["delta_max"])) else "right",
         va="center",
         fontsize=style.SMALL,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.85},
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.0, "alpha": 0.85},
         zorder=6,
     )
     return True
@@ -69,36 +68,19 @@ def _probabilities(ax: Axes, tipping: Tipping, definitions: Definitions) -> list
         category = str(row["category"])
         color, dash = LOOKS[category]
         part = tipping.curve[tipping.curve["category"] == category]
-        delta, looks = part["delta"], {"color": color, "linestyle": dash}
-        ax.plot(delta, 100 * part["probability"], linewidth=1.8, zorder=4, **looks)
-        before = 100 * part["probability_prior"]
-        ax.plot(delta, before, linewidth=0.9, alpha=0.55, zorder=3, **looks)
-        ax.plot(
-            1.02,
-            100 * float(row["as_failure"]),
-            "<",
-            color=color,
-            markersize=6,
-            zorder=5,
-            transform=ax.get_yaxis_transform(),
-            clip_on=False,
-        )
+        for name, width, alpha in (("probability", 1.8, 1.0), ("probability_prior", 0.9, 0.55)):
+            ax.plot(part["delta"], 100 * part[name], dash, color=color, lw=width, alpha=alpha)
+        end, across = 100 * float(row["as_failure"]), ax.get_yaxis_transform()
+        ax.plot(1.02, end, "<", color=color, ms=6, transform=across, clip_on=False)
         _flip(ax, row, color, 0.06 + 0.08 * place)
         bar = definitions.benchmarks[category]  # type: ignore[index]
         label = f"{category}: share > {100 * bar:g} % ({_verdict(row)})"
         handles.append(style.line(color, dash, label, 1.8))
     required = 100 * definitions.decision.probability
     ax.axhline(required, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=1.1, zorder=2)
-    ax.annotate(
-        f"{required:g} % required",
-        (0, required),
-        xycoords=("axes fraction", "data"),
-        xytext=(3, -2),
-        textcoords="offset points",
-        va="top",
-        fontsize=style.SMALL,
-        color=style.VERMILLION,
-    )
+    looks: dict[str, Any] = {"va": "top", "fontsize": style.SMALL, "color": style.VERMILLION}
+    looks["transform"] = ax.get_yaxis_transform()
+    ax.text(0.01, required - 0.5, f"{required:g} % required", **looks)
     ax.set_ylim(-2, 102)
     ax.set_yticks(style.linear_ticks(0, 100))
     ax.set_ylabel("P(share of the enrolled > benchmark), %", fontsize=style.TEXT)
@@ -121,9 +103,8 @@ def _ratios(ax: Axes, tipping: Tipping) -> list[style.Handle]:
     ]
     verdicts = []
     looks = {"gmr_interval": (style.BLACK, 0.94), "gmr_probability": (style.PURPLE, 0.86)}
-    points = tipping.points.set_index("conclusion")
     for conclusion, (color, y) in looks.items():
-        row = points.loc[conclusion]
+        row = tipping.points[tipping.points["conclusion"] == conclusion].iloc[0]
         words = "95 % interval below 1"
         if conclusion == "gmr_probability":
             words = f"P(GMR < 1) ≥ {100 * row['required']:g} %"
@@ -197,21 +178,21 @@ def _rows(table: pd.DataFrame) -> list[Row]:
         if np.isnan(row[centre]):
             rows.append(Row(label, note=NO_LEVEL))
             continue
-        now, before = (
+        (now, low, high), (before, least, most) = (
             [scale * row[f"{name}{suffix}"] for name in (centre, "lower", "upper")]
             for suffix in ("", "_prior")
         )
         estimates = (
-            Estimate(*now, width=2.0, filled=True),
-            Estimate(*before, color=style.GREY, marker="s", width=1.0, filled=True),
+            Estimate(now, low, high, width=2.0, filled=True),
+            Estimate(before, least, most, None, style.GREY, "s", width=1.0, filled=True),
         )
         texts: tuple[str, ...] = ()
         if not np.isnan(row["probability"]):
-            chance, prior = (
+            chances = [
                 round_to_mcse(row[f"probability{suffix}"], row[f"probability_mcse{suffix}"])
                 for suffix in ("", "_prior")
-            )
-            texts = (f"{chance} ({prior})",)
+            ]
+            texts = ("{} ({})".format(*chances),)
         rows.append(Row(label, estimates, texts=texts))
     return rows
 
