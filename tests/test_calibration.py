@@ -265,7 +265,7 @@ def test_the_command_writes_and_goes_on(tmp_path: Path) -> None:
     assert stored["replicates"] == first.calibration.replicates == 20
     assert stored["prior_set"] == "weak"
     assert stored["synthetic"]
-    assert (folder / "calibration.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "calibration.svg").read_bytes().startswith(b"<?xml")
     longer = command.run_calibrate(replicates=22, workers=0, out=folder, seed=3)
     table = pd.read_csv(folder / "replicates.csv")
     assert len(table) == longer.calibration.replicates == 22

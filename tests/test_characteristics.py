@@ -426,7 +426,7 @@ def test_a_small_study(small: tuple[object, Path]) -> None:
     assert (four["patients"], four["go"]) == (4, 0.0)  # four pairs cannot reach 0.05
     names = {path.name for path in folder.iterdir()}
     assert {"study.ledger", "characteristics.json", "estimates.csv", "decisions.csv",
-            "false_go.png", "right_go.png", "estimates.png"} <= names  # fmt: skip
+            "false_go.svg", "right_go.svg", "estimates.svg"} <= names  # fmt: skip
 
 
 def test_a_study_is_read_back_and_goes_on(small: tuple[object, Path]) -> None:

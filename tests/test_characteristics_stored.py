@@ -34,7 +34,7 @@ from mnbayes.analyses.design.rules import load_rules
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import apply_changes, parse_setting
-from mnbayes.report.kit.drawing import png_bytes
+from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.report.kit.templates import environment
 from mnbayes.studies.rerun import first_replicates, from_lines, moved
 
@@ -248,7 +248,7 @@ def test_figures_hold_every_scenario_and_judge(patients: tuple[int, ...]) -> Non
     if len(patients) == 1:  # side by side, not one on the other
         assert len({float(line.get_xdata()[0]) for line in lines}) == len(JUDGES)
     for figure in figures.values():
-        assert png_bytes(figure).startswith(b"\x89PNG")
+        assert svg_bytes(figure).startswith(b"<?xml")
 
 
 def test_the_report_shows_table_pictures_date_and_hash() -> None:
@@ -269,7 +269,7 @@ def test_the_report_shows_table_pictures_date_and_hash() -> None:
     html = page(part)
     assert "Out of date" not in html
     assert "not of this run’s cohort" in html
-    assert html.count("data:image/png") == 3
+    assert html.count("data:image/svg+xml") == 3
     assert "Out of date" in page(replace(part, current=False))
     assert "no stored results" in page()
 

@@ -58,11 +58,11 @@ def test_files_of_a_run(finished: Path) -> None:
         "posterior/proteinuria.nc", "posterior/remission.nc", "posterior/lymphocytes.nc",
         "posterior/joint.nc", "posterior/urine_protein_conc.nc", "run.json",
         "withdrawal.csv", "subsets.csv", "correlations.csv", "power_scaling.csv",
-        "plots/joint_correlations.png", "plots/lymphocytes_subset_forest.png",
-        "plots/proteinuria_trajectories_urine_protein_24h.png",
-        "plots/remission_trajectories_albumin.png",
-        "decision.csv", "assurance.csv", "designs.csv", "plots/decision_assurance.png",
-        "published_answers.csv", "posterior/published.nc", "plots/published_answers.png",
+        "plots/joint_correlations.svg", "plots/lymphocytes_subset_forest.svg",
+        "plots/proteinuria_trajectories_urine_protein_24h.svg",
+        "plots/remission_trajectories_albumin.svg",
+        "decision.csv", "assurance.csv", "designs.csv", "plots/decision_assurance.svg",
+        "published_answers.csv", "posterior/published.nc", "plots/published_answers.svg",
         "historical_rates.csv", "historical_left_out.csv", "posterior/historical.nc",
     }  # fmt: skip
 

@@ -544,7 +544,7 @@ def test_the_command_shows_writes_and_draws(
     assert everything.exit_code == 0
     assert everything.stdout.count("prior alone") > 50
     csv.write_text("patient,week\nP1,0\n")
-    refused = runner.invoke(app, ["compare", *places, "--out", str(csv), "--plot", "x.pdf"])
+    refused = runner.invoke(app, ["compare", *places, "--out", str(csv), "--plot", "x.doc"])
     assert refused.exit_code == 2
     assert "another table" in refused.stderr
     assert ".png" in refused.stderr

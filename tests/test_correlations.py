@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.collections import LineCollection, PolyCollection
 from scipy import stats
 from test_plots import BAD, DEFINITIONS, result_of, texts
 from trees import make_tree
@@ -269,7 +270,13 @@ def test_figure_has_prior_and_posterior_of_every_pair(joint: Result) -> None:
     assert len(names) == 21
     assert names[:2] == ["protein – albumin", "protein – CD3+"]
     assert names[-1] == "B cells – NK cells"
-    assert len(ax.collections) == 3 * 21  # posterior's area, and both intervals
+    areas = [each for each in ax.collections if isinstance(each, PolyCollection)]
+    intervals = [each for each in ax.collections if isinstance(each, LineCollection)]
+    assert len(areas) == 21
+    assert [len(each.get_segments()) for each in intervals] == [21, 21]  # posterior and prior
+    draws = pair_draws(joint.fit.tree, "posterior", [(PROTEIN, "albumin")]).ravel()
+    ends = intervals[0].get_segments()[0][:, 0]
+    np.testing.assert_allclose(ends, np.quantile(draws, (0.025, 0.975)))
     drawn = texts(figure)
     assert "With 24-h urinary protein" in drawn
     assert "Between the other markers" in drawn
@@ -284,11 +291,8 @@ def test_rows_do_not_overlap(joint: Result) -> None:
     figure = correlations(joint, False)
     (ax,) = figure.axes
     rows = np.array(ax.get_yticks())
-    areas = [c for c in ax.collections if len(c.get_paths()) and c.get_facecolor().size]
-    tops = sorted(
-        float(path.vertices[:, 1].min()) for c in areas for path in c.get_paths()
-        if len(path.vertices) > 100
-    )  # fmt: skip
+    areas = [each for each in ax.collections if isinstance(each, PolyCollection)]
+    tops = sorted(float(each.get_paths()[0].vertices[:, 1].min()) for each in areas)
     assert len(tops) == 21
     # The axis points down: a row's summit stays below the line of the row before it.
     assert (np.array(tops[1:]) > rows[:-1]).all()

@@ -40,7 +40,7 @@ from mnbayes.report.kit.tables import great
 from mnbayes.report.kit.wording import QUANTITIES, level, listed, moved, percent, points
 from mnbayes.run.run import Run
 
-PNG = b"\x89PNG\r\n\x1a\n not really"
+SVG = b"\x89SVG\r\n\x1a\n not really"
 GOOD = Diagnostics(0, 1.001, 900.0, 800.0, 0.9, ())
 BAD = Diagnostics(3, 1.2, 90.0, 80.0, 0.9, ("3 divergent transitions", "R-hat 1.200 is too big"))
 
@@ -111,7 +111,7 @@ def run(cohort: Cohort, definitions: Definitions, results: tuple[Result, ...]) -
 
 @pytest.fixture(scope="module")
 def page(run: Run) -> str:
-    pictures = {"gmr_by_visit": PNG, "predictive_check_albumin": PNG, "regression_bound": PNG}
+    pictures = {"gmr_by_visit": SVG, "predictive_check_albumin": SVG, "regression_bound": SVG}
     return runs.page(run, {"proteinuria": pictures, "remission": pictures})
 
 
@@ -151,7 +151,7 @@ def _text(html: str) -> str:
 def test_needs_nothing_from_outside(page: str) -> None:
     parsed = _Parsed(page)
     assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in parsed.tags}
-    assert all(source.startswith("data:image/png;base64,") for source in parsed.values("src"))
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in parsed.values("src"))
     for tag, attributes in parsed.tags:
         target = attributes.get("href")
         if target is not None:
@@ -338,7 +338,7 @@ def _withheld(cohort: Cohort, definitions: Definitions, name: str = "remission")
 
 def test_a_withheld_run_shows_no_model_number(cohort: Cohort, definitions: Definitions) -> None:
     run = _run(cohort, definitions, _withheld(cohort, definitions))
-    html = runs.page(run, {"remission": {"gmr_by_visit": PNG, "ranks": PNG}})
+    html = runs.page(run, {"remission": {"gmr_by_visit": SVG, "ranks": SVG}})
     html = _own(html)
     text = _text(html)
     assert "<img" not in html
@@ -363,7 +363,7 @@ def test_a_withheld_model_does_not_silence_the_other(
     cohort: Cohort, definitions: Definitions, results: tuple[Result, ...]
 ) -> None:
     run = _run(cohort, definitions, results[0], _withheld(cohort, definitions))
-    html = runs.page(run, {"remission": {"gmr_by_visit": PNG}, "proteinuria": {"ranks": PNG}})
+    html = runs.page(run, {"remission": {"gmr_by_visit": SVG}, "proteinuria": {"ranks": SVG}})
     html = _own(html)
     assert html.count("<img") == 1
     assert "Withheld: remission." in _text(html)

@@ -294,7 +294,7 @@ def test_when_nothing_can_be_fitted_that_is_said(
     command.say(got)
     assert "No specification passed its checks" in " ".join(capsys.readouterr().out.split())
     command.write(got, tmp_path / "out")
-    assert not (tmp_path / "out" / "specification_curve.png").exists()
+    assert not (tmp_path / "out" / "specification_curve.svg").exists()
     assert json.loads((tmp_path / "out" / "sensitivity.json").read_text())["converged"] is False
 
 
@@ -491,7 +491,7 @@ def test_files_are_written_whole_and_replace_only_their_kind(
     folder = tmp_path / "out"
     command.write(found, folder)
     assert {path.name for path in folder.iterdir()} == {
-        "sensitivity.csv", "power_scaling.csv", "specification_curve.png", "sensitivity.json",
+        "sensitivity.csv", "power_scaling.csv", "specification_curve.svg", "sensitivity.json",
     }  # fmt: skip
     back = pd.read_csv(folder / "sensitivity.csv")
     assert len(back) == len(found.table)

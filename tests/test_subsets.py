@@ -37,6 +37,7 @@ from mnbayes.analyses.lymphocytes.subsets import (
     subset_estimates,
     subset_markers,
 )
+from mnbayes.analyses.results.changes_figure import waterfall
 from mnbayes.analyses.results.trajectories import trajectories
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.change import estimates
@@ -51,6 +52,7 @@ from mnbayes.data.reference_ranges import (
     reference_ranges,
 )
 from mnbayes.data.units import UnitError, conversion
+from mnbayes.report.kit import style
 from mnbayes.report.kit.wording import in_text, moved
 from mnbayes.run.run import Run
 
@@ -406,10 +408,30 @@ def test_rank_bars_fill_the_width_in_order(lymphocytes: Result) -> None:
     figure = subset_ranks(lymphocytes, True)
     assert [len(ax.patches) for ax in figure.axes] == [25, 25]
     part = lymphocytes.ranks.query("by == 'change' and marker == 'cd3'")
-    widths = [bar.get_width() / 100 for bar in figure.axes[0].patches[:5]]
+    bars = list(figure.axes[0].patches)  # by rank, then by subset
+    widths = [bar.get_width() / 100 for bar in bars[::5]]
     np.testing.assert_allclose(widths, part["probability"])
-    ends = [bar.get_x() + bar.get_width() for bar in figure.axes[0].patches[4::5]]
+    ends = [bar.get_x() + bar.get_width() for bar in bars[-5:]]
     np.testing.assert_allclose(ends, 100)
+
+
+def test_waterfall_shows_every_measured_point() -> None:
+    looks = {"markers": ("cd4",), "draws": 60, "patients": 5, "seed": 1}
+    measured = make_tree(**looks)["observed_data"]["log_value"].to_numpy().copy()
+    # Measured changes of +140 % and +800 %, further out than the intervals of the true ones.
+    measured[:2, -1, 0] = measured[:2, 0, 0] + np.log([2.4, 9.0])
+    result = result_of(make_tree(**looks, measured=measured))
+    (ax,) = waterfall(result, result.fit.observations.weeks[-1], DEFINITIONS, False).axes
+    red = [line for line in ax.lines if line.get_color() == style.VERMILLION]
+    at = {mark: [line for line in red if line.get_marker() == mark] for mark in ("o", "^")}
+    drawn = np.concatenate([line.get_ydata() for line in at["o"]])
+    low, high = ax.get_ylim()
+    shown = np.sort(drawn[np.isfinite(drawn)])
+    expected = np.sort(100 * np.expm1(measured[:, -1, 0] - measured[:, 0, 0]))
+    np.testing.assert_allclose(shown, expected[:-1])
+    assert low < shown[0]
+    assert shown[-1] < high
+    assert [list(line.get_ydata()) for line in at["^"]] == [[high]]  # beyond what it may show
 
 
 def test_tables_say_before_after_and_prior(lymphocytes: Result) -> None:

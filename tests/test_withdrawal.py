@@ -13,6 +13,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from scipy.special import ndtri
 from scipy.stats import norm
@@ -36,6 +37,7 @@ from mnbayes.cli import app
 from mnbayes.data.observations import Observations
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
+from mnbayes.report.kit import style
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
 DEFINITIONS = load_definitions(models_folder() / "definitions.toml")
@@ -688,8 +690,27 @@ def test_figures_say_where_it_flips_and_that_it_is_synthetic() -> None:
     words = texts(withdrawal_strategies(table, (), False))
     assert "no ratio: a failure has no level" in words
     assert "last observation carried forward" in words
-    assert "P(> 50 %):" in words
+    assert "P(> 50 %) (prior)" in words
     assert "Synthetic" not in words
+
+
+@pytest.mark.parametrize(("most", "flips"), [(10.0, 0), (1000.0, 2)])
+def test_the_key_names_only_what_is_drawn(most: float, flips: int) -> None:
+    ratios = np.array([FALLEN] * 4 + [RISEN] * 3 + [0.0])
+    draws = normal_unseen(draws_of(ratios, {7: 8.0}), 7, np.log(0.4), 0.4)
+    definitions = with_benchmarks(effective=0.5)
+    swept = tipping(draws, draws, definitions, "m", delta_max=most)
+    assert swept is not None
+    figure = tipping_curve(swept, definitions, (), True)
+    lines = [line for ax in figure.axes for line in ax.lines]
+    looks = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in lines}
+    looks |= {(style.GREY, *look[1:]) for look in looks}  # grey stands for every category
+    key = [each for each in figure.legends[0].legend_handles if isinstance(each, Line2D)]
+    assert {(each.get_color(), each.get_linestyle(), each.get_marker()) for each in key} <= looks
+    dotted = [line for line in figure.axes[1].lines if line.get_linestyle() == ":"]
+    found = swept.points.loc[swept.points["conclusion"] != "share_exceeds", "delta"].dropna()
+    assert len(found) == flips
+    assert [line.get_xdata()[0] for line in dotted] == found.tolist()
 
 
 @pytest.fixture(scope="module")
@@ -732,7 +753,7 @@ def test_the_command_reads_the_newest_run(run: Path, monkeypatch: pytest.MonkeyP
     assert "SYNTHETIC cohort: no real patient." in words
     assert "there was no control group" in words
     names = {"withdrawal.csv", "tipping_curve.csv", "tipping_points.csv"}
-    pictures = {f"proteinuria_{n}.png" for n in ("withdrawal_strategies", "tipping_curve")}
+    pictures = {f"proteinuria_{n}.svg" for n in ("withdrawal_strategies", "tipping_curve")}
     assert {p.name for p in out.iterdir()} == names | pictures
     table = pd.read_csv(out / "withdrawal.csv")
     assert table.columns.tolist() == list(COLUMNS)

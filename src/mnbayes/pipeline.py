@@ -26,7 +26,8 @@ from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.observations import observations
 from mnbayes.inference.fit import Sampling, fit
-from mnbayes.report.kit.drawing import pictures_of, without_collection
+from mnbayes.report.kit.drawing import pictures_of
+from mnbayes.report.kit.figures import without_collection
 from mnbayes.report.page import prepare_report, render_report
 from mnbayes.run.analysis import Analysis, Beside, Shown, sections_of
 from mnbayes.run.history import earlier_runs, record

@@ -46,7 +46,7 @@ class Result:
         Why the numbers are withheld; empty if they are not.
     answers : DataFrame
         Every model-based answer, one row each; see
-        :func:`mnbayes.answers.answer_table.answer_table`. Empty where withheld.
+        :func:`mnbayes.answers.answer_table`. Empty where withheld.
     parts : mapping
         Analysis to what it found of this model: ``result.parts["withdrawal"].table``.
     """

@@ -46,15 +46,17 @@ def prior(
         typer.Option(help="Definitions of response, a .toml file (default: KDIGO-like)."),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the next patient's range into this .png file.")
+        Path | None,
+        typer.Option(help="Draw the next patient's range into this .svg, .png or .pdf file."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """Draw from the priors alone, before any fit: typical and next patients, and what is absurd."""
     from mnbayes.analyses.priors import commands
     from mnbayes.analyses.priors.terminal import show_predictive
+    from mnbayes.report.kit.plot_files import check_plot
 
-    commands.check_plot(plot)
+    check_plot(plot)
     cards = cards_with_priors(model, priors, set_)
     found = commands.predict(cards, data, definitions, seed)
     for predictive in found:
@@ -78,7 +80,8 @@ def elicit(
     ] = None,
     priors: Priors = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw density and consequences into this .png file.")
+        Path | None,
+        typer.Option(help="Draw density and consequences into this .svg, .png or .pdf file."),
     ] = None,
 ) -> None:
     """Turn a clinical belief into a prior, and show what follows from it before any data."""
@@ -86,8 +89,9 @@ def elicit(
     from mnbayes.analyses.priors.elicit_command import elicit_prior
     from mnbayes.analyses.priors.elicit_terminal import show_elicitation
     from mnbayes.cards.definitions import load_definitions
+    from mnbayes.report.kit.plot_files import check_plot
 
-    commands.check_plot(plot)
+    check_plot(plot)
     found = elicit_prior(parameter, belief, load_definitions(), model, priors or ["weak"])
     show_elicitation(found)
     if plot is not None:

@@ -19,7 +19,7 @@ def compare(
     all_: Annotated[bool, typer.Option("--all", help="List every number.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write every number to this .csv file.")] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the main numbers into this .png file.")
+        Path | None, typer.Option(help="Draw the main numbers into this .svg, .png or .pdf file.")
     ] = None,
 ) -> None:
     """Compare two runs: what was put in, what came out, and what is more than noise."""

@@ -128,7 +128,7 @@ def write_run(run: Run, folder: Path, report: str | None, draws: Path | None = N
         for section in run.sections:
             for model, pictures in section.pictures.items():
                 for picture in pictures:
-                    path = place / "plots" / f"{model}_{picture.name}{picture.ending}"
+                    path = place / "plots" / f"{model}_{picture.name}.svg"
                     path.write_bytes(picture.content)
         if report is not None:
             (place / "report.html").write_text(report, encoding="utf-8")

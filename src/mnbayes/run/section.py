@@ -53,15 +53,9 @@ class Picture:
     content: bytes
 
     @property
-    def ending(self) -> str:
-        """Of its file's name."""
-        return ".svg" if self.content.lstrip()[:1] == b"<" else ".png"
-
-    @property
     def uri(self) -> str:
-        """The picture as a data URI."""
-        kind = {".svg": "svg+xml", ".png": "png"}[self.ending]
-        return f"data:image/{kind};base64,{base64.b64encode(self.content).decode('ascii')}"
+        """The picture as a source for ``<img>``, where its ids and styles are its own."""
+        return f"data:image/svg+xml;base64,{base64.b64encode(self.content).decode('ascii')}"
 
 
 @dataclass(frozen=True)

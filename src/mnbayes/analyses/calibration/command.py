@@ -87,7 +87,7 @@ def run_calibrate(
         See :func:`mnbayes.studies.run.run_study`.
     out : Path, optional
         Folder for the ledger, ``calibration.json``, ``calibration.csv`` (a row for each quantity),
-        ``replicates.csv`` (a row for each replicate) and ``calibration.png``. One with the ledger
+        ``replicates.csv`` (a row for each replicate) and ``calibration.svg``. One with the ledger
         of the same calibration is gone on with. Default: a new one under ``results/calibration/``.
     seed : int
     news : callable
@@ -171,12 +171,12 @@ def _check_model(card: Card, observed: Observations, posterior: bool) -> None:
 
 def _write_files(outcome: Outcome, described: dict[str, object]) -> None:
     from mnbayes.analyses.calibration.figure import calibration_figure
-    from mnbayes.report.kit.drawing import png_bytes
+    from mnbayes.report.kit.figures import svg_bytes
 
     calibration, folder = outcome.calibration, outcome.folder
     if calibration.checks:
         figure = calibration_figure(calibration, outcome.synthetic)
-        _write(folder / "calibration.png", png_bytes(figure))
+        _write(folder / "calibration.svg", svg_bytes(figure))
     _write(folder / "calibration.csv", calibration.table().to_csv(index=False))
     text = json.dumps(described, indent=2, ensure_ascii=False)
     _write(folder / "calibration.json", text + "\n")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from mnbayes.analyses.calibration.bands import Check
 from mnbayes.analyses.calibration.result import Calibration
-from mnbayes.report.kit import style
+from mnbayes.report.kit import figures, style
 
 #: Most quantities that are drawn; those nearest to or beyond their bands come first then.
 MOST_PANELS = 40
@@ -31,22 +31,21 @@ def calibration_figure(calibration: Calibration, synthetic: bool = False) -> Fig
         first = sorted(checks, key=lambda name: checks[name].p_value)[:MOST_PANELS]
         remark = f"The {MOST_PANELS} of {len(checks)} quantities nearest to their bands are shown."
         checks = {name: checks[name] for name in checks if name in first}
-    grid = style.Grid(len(checks), (1.66, 1.0), (0.19, 0.48), columns=5, left=0.62)
-    figure, axes = grid.figure()
-    most = max(
-        100.0 * float(abs(values).max())
+    figure, axes = figures.panels(len(checks), (1.85, 1.5), columns=5)
+    most = 115.0 * max(
+        float(abs(values).max())
         for found in checks.values()
         for values in (found.difference, found.lower, found.upper)
     )
-    for panel, (ax, (name, found)) in enumerate(zip(axes, checks.items(), strict=True)):
-        _panel(ax, name, found, 1.15 * most)
-        ax.tick_params(labelleft=grid.is_left(panel), labelbottom=grid.is_low(panel))
-        if grid.is_left(panel):
+    for ax, (name, found) in zip(axes, checks.items(), strict=True):
+        _panel(ax, name, found, most)
+        if figures.is_left(ax):
             ax.set_ylabel("Difference, points", fontsize=style.SMALL)
-        if grid.is_low(panel):
+        if figures.is_low(ax):
             ax.set_xlabel("Rank, share of the highest", fontsize=style.SMALL)
+        ax.tick_params(labelleft=figures.is_left(ax), labelbottom=figures.is_low(ax))
     over = "its posterior given the cohort" if calibration.posterior else "its prior"
-    head = style.heading(
+    style.heading(
         figure,
         f"Ranks of the truth among draws of {calibration.model}, over {over}",
         [
@@ -55,7 +54,7 @@ def calibration_figure(calibration: Calibration, synthetic: bool = False) -> Fig
             style.line(style.VERMILLION, "--", label="outside its band"),
         ],
     )
-    foot = style.caption(
+    style.caption(
         figure,
         calibration.model,
         (),
@@ -66,16 +65,13 @@ def calibration_figure(calibration: Calibration, synthetic: bool = False) -> Fig
         f"{calibration.failed:,} fits failed and have no rank." if calibration.failed else "",
         remark,
     )
-    grid.place(figure, axes, head, foot)
     return figure
 
 
 def _panel(ax: Axes, name: str, found: Check, most: float) -> None:
     """One quantity; the difference in percentage points."""
-    at = found.position
-    ax.fill_between(
-        at, 100 * found.lower, 100 * found.upper, color=style.BAND_95, linewidth=0, step=None
-    )
+    at, low, high = found.position, 100 * found.lower, 100 * found.upper
+    ax.fill_between(at, low, high, color=style.BAND_95, linewidth=0)
     ax.axhline(0.0, color=style.GREY, linewidth=0.6)
     color, dash = (style.BLUE, "-") if found.inside else (style.VERMILLION, "--")
     ax.plot(at, 100 * found.difference, color=color, linestyle=dash, linewidth=1.2)

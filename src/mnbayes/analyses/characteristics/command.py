@@ -166,10 +166,10 @@ def write_characteristics(found: Characteristics, folder: Path, pictures: bool =
     contents = result_files(found)
     if pictures:
         from mnbayes.analyses.characteristics.figure import characteristics_figures
-        from mnbayes.report.kit.drawing import png_bytes
+        from mnbayes.report.kit.figures import svg_bytes
 
         for name, figure in characteristics_figures(found).items():
-            contents[f"{name}.png"] = png_bytes(figure)
+            contents[f"{name}.svg"] = svg_bytes(figure)
     folder.mkdir(parents=True, exist_ok=True)
     for name in sorted(contents, key=lambda item: item == MANIFEST):
         temporary = folder / f".{name}.new"

@@ -11,11 +11,10 @@ from mnbayes.analyses.characteristics.figure import characteristics_figures
 from mnbayes.analyses.characteristics.judges import BETWEEN, FALSE, TRUE
 from mnbayes.analyses.characteristics.result import Characteristics, Described
 from mnbayes.analyses.characteristics.stored import is_current, stored_results
-from mnbayes.base.picture_cache import kept_pictures
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import Card
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.drawing import png_bytes as picture
+from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
 from mnbayes.run.section import Picture, Section
@@ -152,13 +151,9 @@ def errors_table(found: Characteristics) -> Table:
 
 
 def _pictures(found: Characteristics) -> tuple[Picture, ...]:
-    def draw() -> dict[str, bytes]:
-        return {key: picture(figure) for key, figure in characteristics_figures(found).items()}
-
-    made_of = [repr(found), found.estimates.to_csv(), found.decisions.to_csv()]
     return tuple(
-        Picture(key, _TITLE[key], f"{_ALT[key]}. Model: {found.model}.", content)
-        for key, content in kept_pictures("characteristics", made_of, draw).items()
+        Picture(key, _TITLE[key], f"{_ALT[key]}. Model: {found.model}.", svg_bytes(figure))
+        for key, figure in characteristics_figures(found).items()
     )
 
 

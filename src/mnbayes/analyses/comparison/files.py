@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from mnbayes.analyses.comparison.figure import main_differences
 from mnbayes.analyses.comparison.runs import NUMBER_COLUMNS, Comparison
 from mnbayes.answers.reported import KEYS
 from mnbayes.base.problems import InputError, Problem
+from mnbayes.report.kit import plot_files
 from mnbayes.run.outputs import file_name_problems
 
 
@@ -19,7 +21,7 @@ def check_names(out: Path | None, plot: Path | None) -> None:
     ------
     InputError
     """
-    problems = file_name_problems({"--out": (out, ".csv"), "--plot": (plot, ".png")})
+    problems = [*file_name_problems({"--out": (out, ".csv")}), *plot_files.plot_problems(plot)]
     if out is not None and out.is_file() and not _is_comparison(out):
         expected = "a new file, or one that holds a comparison"
         problems.append(Problem("--out", None, None, f"{out}, another table", expected))
@@ -53,9 +55,5 @@ def write_numbers(comparison: Comparison, path: Path) -> None:
 
 
 def write_plot(comparison: Comparison, path: Path) -> None:
-    """Draw the main numbers of both runs as PNG."""
-    from mnbayes.analyses.comparison.figure import main_differences
-    from mnbayes.report.kit.drawing import png_bytes
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(png_bytes(main_differences(comparison)))
+    """Draw the main numbers of both runs into a picture."""
+    plot_files.write_plot(main_differences(comparison), path)

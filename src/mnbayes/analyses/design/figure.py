@@ -1,32 +1,34 @@
-"""Pictures of a plan: the decision rule, and how likely a new trial is to end in go."""
+"""Pictures of a plan: the decision rule, assurance, and the rule's operating characteristics."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import cycle
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from mnbayes.analyses.design import words
+from mnbayes.analyses.design.beta_binomial import Beta, chances, cutoffs
 from mnbayes.analyses.design.decision import Decision
-from mnbayes.analyses.design.decision_rule import (
-    LINES,
-    chance_axis,
-    decision_share,
-    foot_of,
-    rule_characteristics,
-)
 from mnbayes.analyses.design.plan import Plan
+from mnbayes.analyses.design.simon import TwoStageDesign
 from mnbayes.analyses.design.success import NEW, POOLED
-from mnbayes.report.kit import style
+from mnbayes.report.kit import figures, style
+
+type FloatArray = NDArray[np.float64]
 
 _HANDLING = {
     "composite": "A withdrawal counts as no response.",
     "evaluable": "A withdrawn patient leaves the denominator.",
 }
+_GRID = np.linspace(0, 1, 401)
 
 
 def design_figures(plan: Plan) -> dict[str, Figure]:
@@ -52,16 +54,96 @@ def design_figures(plan: Plan) -> dict[str, Figure]:
     }
 
 
-def _curves(ax: Axes, rows: pd.DataFrame, by: str, values: Sequence[float], limits: bool) -> None:
-    for value, (color, dash, marker) in zip(values, cycle(LINES), strict=False):
+def _caption(where: Figure | Axes, plan: Plan, decision: Decision, *sentences: str) -> None:
+    last = "A change under treatment: no control group."
+    style.caption(where, decision.model, decision.doubtful, plan.synthetic, *sentences, last)
+
+
+def _share_axis(ax: Axes, label: str, reference: float, target: float) -> list[style.Handle]:
+    """Make the x axis one of shares, with lines at both thresholds; returns their key."""
+    style.percent_axis(ax, "x", label)
+    ax.axvline(100 * reference, color=style.BLACK, linestyle=":", linewidth=1.4, zorder=5)
+    ax.axvline(100 * target, color=style.VERMILLION, linestyle="--", linewidth=1.4, zorder=5)
+    return [
+        style.line(style.BLACK, ":", f"lower reference {words.percent(reference)}", 1.4),
+        style.line(style.VERMILLION, "--", f"target {words.percent(target)}", 1.4),
+    ]
+
+
+def _beyond(share: FloatArray, draws: FloatArray | None, beta: Beta | None) -> FloatArray:
+    """P(share at least so much), per cent."""
+    if beta is not None:
+        return 100 * beta.above(share)
+    if draws is None:
+        return np.full(share.shape, np.nan)
+    below = np.searchsorted(np.sort(draws), share, side="left")
+    return np.asarray(100 * (1 - below / draws.size))
+
+
+def decision_share(plan: Plan, decision: Decision, ax: Axes | None = None) -> Figure:
+    """Draw how likely the share is to be at least so large, with what the rule asks for.
+
+    Parameters
+    ----------
+    plan : Plan
+    decision : Decision
+        On a share, with a verdict.
+    ax : Axes, optional
+        Where to draw; a figure of its own where there is none.
+
+    Returns
+    -------
+    Figure
+        P(share at least x) over x, given the data and under the prior alone; at both thresholds
+        a bar at the probability that is asked for, which the curve has to reach; and each
+        criterion in words.
+    """
+    ax, where = style.one_panel(ax, 8.4, 3.1)
+    spread = plan.spread
+    given = _beyond(_GRID, spread.draws, spread.beta)
+    alone = _beyond(_GRID, spread.prior_draws, spread.prior_beta)
+    ax.plot(100 * _GRID, given, color=style.BLUE, linewidth=2.0, zorder=4)
+    ax.plot(100 * _GRID, alone, color=style.GREY, linewidth=1.3, linestyle="--", zorder=3)
+    first, second = decision.judged
+    label = f"{words.quantity(decision).capitalize()}, %"
+    thresholds = _share_axis(ax, label, first.threshold, second.threshold)
+    style.percent_axis(ax, "y", "P(share at least so large), %")
+    for judged, top in zip(decision.judged, (1.0, 0.48), strict=True):
+        at, asked = 100 * judged.threshold, 100 * judged.required
+        ax.hlines(asked, at - 3, at + 3, color=style.BLACK, linewidth=3.0, zorder=6)
+        ax.plot(at, 100 * judged.probability, "o", color=style.BLUE, markersize=6, zorder=7)
+        sign = "holds" if judged.met else "does not hold"
+        about = [
+            f"P({words.event(decision, judged)})",
+            f"asked: at least {words.percent(judged.required)}",
+            f"given the data: {words.chance(judged.probability, judged.error)}",
+            f"prior alone: {words.chance(judged.prior, judged.prior_error)}",
+        ]
+        looks: dict[str, Any] = {"transform": ax.transAxes, "va": "top", "fontsize": style.TEXT}
+        ax.text(1.05, top, f"{judged.name.capitalize()}: {sign}", weight="bold", **looks)
+        ax.text(1.05, top - 0.09, "\n".join(about), linespacing=1.6, **looks)
+    style.heading(
+        where,
+        f"Rule “{decision.rule}”: {decision.verdict}",
+        [
+            style.line(style.BLUE, "-", "given the data", 2.0),
+            style.line(style.GREY, "--", "prior alone", 1.3),
+            *thresholds,
+            style.line(style.BLACK, "-", "asked for: to be reached by the blue curve", 3.0),
+        ],
+    )
+    says = "Go: both criteria; consider: one; no-go: neither. The prior alone says"
+    _caption(where, plan, decision, f"{says} {decision.prior_verdict}.")
+    return style.figure_of(ax)
+
+
+def _curves(ax: Axes, rows: pd.DataFrame, looks: Mapping[float, style.Look], by: str) -> None:
+    """Assurance over the number of patients: a line for each value of a column."""
+    for value, (color, dash, marker) in looks.items():
         part = rows[rows[by] == value].sort_values("patients")
-        ax.plot(part["patients"], 100 * part["go"], color=color, linestyle=dash, marker=marker,
-                markersize=4.5, linewidth=1.6, zorder=4, clip_on=False)  # fmt: skip
-        ax.plot(part["patients"], 100 * part["go_prior"], color=color, linestyle=dash,
-                linewidth=0.8, alpha=0.6, zorder=3)  # fmt: skip
-        if limits:
-            ax.plot(1.03, 100 * part["limit"].iloc[0], "<", color=color, markersize=6, zorder=5,
-                    transform=ax.get_yaxis_transform(), clip_on=False)  # fmt: skip
+        look: dict[str, Any] = {"color": color, "linestyle": dash, "clip_on": False}
+        ax.plot(part["patients"], 100 * part["go"], marker=marker, markersize=4.5, zorder=4, **look)
+        ax.plot(part["patients"], 100 * part["go_prior"], linewidth=0.8, alpha=0.6, **look)
 
 
 def assurance(plan: Plan, decision: Decision) -> Figure:
@@ -77,60 +159,145 @@ def assurance(plan: Plan, decision: Decision) -> Figure:
     -------
     Figure
         Panels: by withdrawal rate, the new patients by themselves; the same together with the
-        patients seen so far, where there are any; by the confidence asked for. Thin lines are
-        the prior alone.
+        patients seen so far, where there are any; by the confidence asked for. No look stands
+        for a rate and a confidence both. Thin lines are the prior alone.
     """
-    trial, table = plan.card.next_trial, plan.assurance[
-        plan.assurance["handling"] == plan.card.next_trial.handling
-    ]  # fmt: skip
-    main = table[table["confidence"] == trial.confidence[0]]
-    pooled = plan.seen is not None
-    figure = style.new_figure(style.WIDE, 4.4)
-    axes = figure.subplots(1, 3 if pooled else 2, squeeze=False)[0]
-    middle = trial.withdrawal[min(1, len(trial.withdrawal) - 1)]
-    panels = [(f"New patients alone\n{words.percent(trial.confidence[0])} confidence asked",
-               main[main["analysis"] == NEW], "withdrawal", trial.withdrawal, True)]  # fmt: skip
-    if plan.seen is not None:
-        seen = plan.seen.enrolled if trial.handling == "composite" else plan.seen.evaluable
-        panels.append((f"With the {seen} seen so far\n{words.percent(trial.confidence[0])} "
-                       "confidence asked", main[main["analysis"] == POOLED], "withdrawal",
-                       trial.withdrawal, False))  # fmt: skip
-    chosen = table[(table["analysis"] == NEW) & (table["withdrawal"] == middle)]
-    panels.append((f"New patients alone\n{words.percent(middle)} withdraw", chosen, "confidence",
-                   trial.confidence, False))  # fmt: skip
-    for place, (ax, (title, rows, by, values, limits)) in enumerate(zip(axes, panels, strict=True)):
-        style.tidy(ax)
-        _curves(ax, rows, by, values, limits)
+    trial, seen = plan.card.next_trial, plan.seen
+    table = plan.assurance[plan.assurance["handling"] == trial.handling]
+    alone = table["analysis"] == NEW
+    first, middle = trial.confidence[0], trial.withdrawal[min(1, len(trial.withdrawal) - 1)]
+    usual = table["confidence"] == first
+    free = cycle(style.LINES)
+    rates = dict(zip(trial.withdrawal, free, strict=False))
+    levels = dict(zip(trial.confidence, free, strict=False))
+    asked = f"{words.percent(first)} confidence asked"
+    panels = [(f"New patients alone\n{asked}", table[alone & usual], rates, "withdrawal")]
+    if seen is not None:
+        number = seen.enrolled if trial.handling == "composite" else seen.evaluable
+        pooled = table[usual & (table["analysis"] == POOLED)]
+        panels.append((f"With the {number} seen so far\n{asked}", pooled, rates, "withdrawal"))
+    title = f"New patients alone\n{words.percent(middle)} withdraw"
+    by_level = table[alone & (table["withdrawal"] == middle)]
+    panels.append((title, by_level, levels, "confidence"))
+    figure, axes = figures.panels(len(panels), (style.WIDE / len(panels), 3.2))
+    for ax, (title, rows, looks, by) in zip(axes, panels, strict=True):
+        _curves(ax, rows, looks, by)
         ax.set_title(title, fontsize=style.TEXT, loc="left")
-        chance_axis(ax, place == 0)
+        style.percent_axis(ax, "y", "Probability of go, %" if ax is axes[0] else "")
         ax.set_xlim(0, 1.05 * max(trial.patients))
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.set_xlabel("New patients enrolled", fontsize=style.TEXT)
-    handles: list[style.Handle] = []
-    names = [f"{words.percent(rate)} withdraw" for rate in trial.withdrawal]
-    asked = [f"right: {words.percent(level)} asked" for level in trial.confidence]
-    for labels in (names, asked):
-        for label, (color, dash, marker) in zip(labels, cycle(LINES), strict=False):
-            entry = style.line(color, dash, label)
-            entry.set_marker(marker)
-            entry.set_markersize(4.5)
-            handles.append(entry)
-    handles += [
-        style.line(style.GREY, "-", "thin: under the prior alone", 0.8),
-        style.dot(style.GREY, "<", "where it tends with ever more patients"),
-    ]
+    for rate, (color, _, _) in rates.items():
+        limit = panels[0][1].loc[panels[0][1]["withdrawal"] == rate, "limit"].iloc[0]
+        axes[0].plot(
+            1.03,
+            100 * limit,
+            "<",
+            color=color,
+            transform=axes[0].get_yaxis_transform(),
+            clip_on=False,
+        )
+    named = [(f"{words.percent(rate)} withdraw", look) for rate, look in rates.items()]
+    named += [(f"{words.percent(level)} confidence asked", look) for level, look in levels.items()]
     style.heading(
-        figure, f"How likely a new single-arm trial is to end in go (rule “{decision.rule}”)",
-        handles, 3,
-    )  # fmt: skip
-    foot_of(
-        figure, plan, decision,
-        "Assurance: averaged over what this trial says of the share as measured. "
-        f"{_HANDLING[trial.handling]} With the patients seen so far in the analysis a false go is "
-        "likelier: it was their result that asked the question. Where lines of the right panel "
-        "coincide, relevance asks for more responders than significance."
-        if pooled
-        else "Assurance: averaged over what the counts say of the share. "
-        f"{_HANDLING[trial.handling]}",
-    )  # fmt: skip
+        figure,
+        f"How likely a new single-arm trial is to end in go (rule “{decision.rule}”)",
+        [
+            *(
+                style.line(color, dash, label, marker=marker)
+                for label, (color, dash, marker) in named
+            ),
+            style.line(style.GREY, "-", "thin: under the prior alone", 0.8),
+            style.dot(style.GREY, "<", "where it tends with ever more patients"),
+        ],
+    )
+    of = "this trial says of the share as measured" if seen else "the counts say of the share"
+    sentences = [f"Assurance: averaged over what {of}.", _HANDLING[trial.handling]]
+    if seen is not None:
+        sentences += [
+            "With the patients seen so far in the analysis a false go is likelier: it was their "
+            "result that asked the question. Where lines of the right panel coincide, relevance "
+            "asks for more responders than significance."
+        ]
+    _caption(figure, plan, decision, *sentences)
+    return figure
+
+
+def rule_characteristics(plan: Plan, decision: Decision) -> Figure:
+    """Draw what the rule says of a new trial at every true share.
+
+    Parameters
+    ----------
+    plan : Plan
+        With the criteria.
+    decision : Decision
+
+    Returns
+    -------
+    Figure
+        Left: probability of go over the true share by number of patients, with Simon's optimal
+        two-stage design for scale and both thresholds. Right: go, consider and no-go for the
+        number of patients that most often leads to consider. Nobody withdraws.
+    """
+    if plan.criteria is None:
+        raise ValueError("the plan has no criteria on a share")
+    trial = plan.card.next_trial
+    rule = replace(plan.criteria, confidence=trial.confidence[0])
+    own = Beta(trial.analysis_prior.a, trial.analysis_prior.b)
+    share = _GRID[::2]
+    figure, (left, right) = figures.panels(2, (style.WIDE / 2, 3.0))
+    handles: list[style.Handle] = []
+    sizes = np.array(sorted(trial.patients))
+    # Neither of the colours of the thresholds.
+    looks = [look for look in style.LINES if look[0] not in (style.BLACK, style.VERMILLION)]
+    for patients, (color, dash, _) in zip(sizes.tolist(), cycle(looks), strict=False):
+        go, _ = chances(share, patients, 0.0, "composite", own, rule)
+        left.plot(100 * share, 100 * go, color=color, linestyle=dash, zorder=3)
+        handles.append(style.line(color, dash, f"{patients} patients"))
+    simon = plan.designs[plan.designs["design"].str.startswith("Simon two-stage, optimal")]
+    if not simon.empty:
+        stop, stage, needed, most = (
+            int(simon.iloc[0][name]) for name in ("stop_at", "stage_one", "needed", "patients")
+        )
+        design = TwoStageDesign(stop, stage, needed - 1, most)
+        chance = 100 * design.recommends(share)
+        left.plot(100 * share, chance, color=style.PALE, linewidth=3.0, zorder=1)
+        handles.append(style.line(style.PALE, "-", f"Simon, {design.n} patients", 3.0))
+    # The number of patients at which most counts lead to "consider".
+    cut = cutoffs(sizes, own, rule)
+    middle = int(sizes[np.argmax((cut.go - cut.consider) / sizes)])
+    go, either = (100 * part for part in chances(share, middle, 0.0, "composite", own, rule))
+    for low, high, color, hatch, edge, name in (
+        (0, go, style.BAND_50, "", "white", "go"),
+        (go, either, style.BAND_95, "///", style.BAND_50, "consider"),
+        (either, 100, "white", "...", style.PALE, "no-go"),
+    ):
+        right.fill_between(
+            100 * share, low, high, facecolor=color, hatch=hatch, edgecolor=edge, linewidth=0
+        )
+        handles.append(style.area(color, hatch, f"right: {name}", edge))
+    for ax, label, title in (
+        (left, "Probability of go, %", "Probability of go"),
+        (right, "Probability, %", f"With {middle} patients"),
+    ):
+        thresholds = _share_axis(
+            ax, "Share of such patients who respond, as measured, %", rule.reference, rule.target
+        )
+        style.percent_axis(ax, "y", label)
+        ax.set_title(title, fontsize=style.TEXT, loc="left")
+    style.heading(
+        figure,
+        "What the rule would say of a new trial, whatever the truth "
+        f"({words.percent(trial.confidence[0])} confidence asked)",
+        [*handles, *thresholds],
+        columns=4,
+    )
+    _caption(
+        figure,
+        plan,
+        decision,
+        "New patients by themselves, none withdrawn. At the target itself go is hardly ever much "
+        "likelier than not, because relevance asks whether the median reaches it; a test with "
+        "high power at the target says go to smaller shares too.",
+    )
     return figure

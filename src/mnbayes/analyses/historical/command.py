@@ -112,7 +112,7 @@ def write_historical(
         result.tree.to_netcdf(place / "posterior" / "historical.nc", engine="h5netcdf")
         (place / "plots").mkdir()
         for each in pictures:
-            (place / "plots" / f"{each.name}{each.ending}").write_bytes(each.content)
+            (place / "plots" / f"{each.name}.svg").write_bytes(each.content)
         (place / "report.html").write_text(page, encoding="utf-8")
         text = json.dumps(described, indent=2, ensure_ascii=False)
         (place / MANIFEST).write_text(f"{text}\n", encoding="utf-8")

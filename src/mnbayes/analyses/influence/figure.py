@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 from mnbayes.analyses.influence import part as influence_part
 from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
 from mnbayes.answers.result import Result
+from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import MARKERS
-from mnbayes.report.kit import marks, style
+from mnbayes.report.kit import style
+from mnbayes.report.kit.figures import AXIS, Estimate, Row, forest
 
 #: Most panels side by side that leave room for their titles.
 MOST_PANELS = 5
@@ -47,41 +49,42 @@ def _title(answer: Answer) -> str:
     return f"{kind}:\n{category}"
 
 
-def _panel(ax: Axes, rows: pd.DataFrame, answer: Answer, benchmark: float | None) -> None:
-    kind = answer[0]
-    scale = 1.0 if kind == "gmr" else 100.0
-    numbers = rows.drop(columns=["left_out", "reason"]).astype(float) * scale
-    first = numbers.iloc[0]
+def _rows(table: pd.DataFrame, scale: float, noted: bool) -> list[Row]:
+    """A row for each patient left out; one without an answer says so in the first panel."""
+    rows = []
+    for row in records(table):
+        if row["reason"]:
+            rows.append(Row(row["left_out"], note="no answer" if noted else ""))
+            continue
+        value, error = row["value_without"], 2 * row["mcse_without"]
+        ends = row["lower_without"], row["upper_without"]
+        if np.isnan(ends[0]):
+            ends = max(value - error, 0.0), min(value + error, 1.0)
+        middle, low, high = (scale * number for number in (value, *ends))
+        estimate = Estimate(middle, low, high, color=style.BLACK, width=1.1)
+        rows.append(Row(row["left_out"], (estimate,)))
+    return rows
+
+
+def _behind(ax: Axes, table: pd.DataFrame, kind: str, scale: float) -> None:
+    """The axis, and what all patients and the prior alone say."""
+    numbers = [n for n in table.columns if n.startswith(("value", "lower", "upper", "prior"))]
+    first = scale * table[numbers].iloc[0].astype(float)
     if kind == "gmr":
-        ends = numbers[["lower", "upper", "lower_without", "upper_without"]]
+        ends = table[["lower", "upper", "lower_without", "upper_without"]]
         style.log_axis(ax, "x", *style.log_limits(ends, [1.0]))
         ax.axvline(1.0, color=style.GREY, linewidth=1.0, zorder=1)
-        ax.set_xlabel("Ratio to baseline", fontsize=style.TEXT)
+        label = "Ratio to baseline"
     else:
         ax.set_xlim(-2, 102)
         ax.set_xticks(TICKS)
         ax.grid(axis="x", color=style.RULE, linewidth=0.7)
-        ax.set_xlabel(
-            "Share of patients, %" if kind == "population" else "Probability, %",
-            fontsize=style.TEXT,
-        )
+        label = "Share of patients, %" if kind == "population" else "Probability, %"
+    ax.set_xlabel(label, fontsize=style.TEXT)
     if np.isfinite(first["lower"]):
         ax.axvspan(first["lower"], first["upper"], color=style.BAND_95, linewidth=0, zorder=0.5)
     ax.axvline(first["value"], color=style.BLUE, linewidth=1.4, zorder=2)
     ax.axvline(first["prior"], color=style.GREY, linewidth=1.2, linestyle=":", zorder=2)
-    if benchmark is not None:
-        ax.axvline(100 * benchmark, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=1.0,
-                   zorder=1)  # fmt: skip
-    places = np.arange(len(rows))
-    low, high = numbers["lower_without"], numbers["upper_without"]
-    error = 2 * numbers["mcse_without"]
-    low = low.where(low.notna(), (numbers["value_without"] - error).clip(lower=0))
-    high = high.where(high.notna(), (numbers["value_without"] + error).clip(upper=scale))
-    marks.rows(ax, places, low, high, color=style.BLACK, linewidth=1.1, zorder=3)
-    ax.plot(numbers["value_without"], places, "o", color=style.BLACK, markerfacecolor="white",
-            markersize=4, zorder=4)  # fmt: skip
-    ax.set_title(_title(answer), fontsize=style.TEXT, loc="left")
-    ax.set_ylim(len(rows) - 0.4, -0.6)
 
 
 def influence(result: Result, definitions: Definitions, synthetic: bool) -> Figure:
@@ -108,31 +111,21 @@ def influence(result: Result, definitions: Definitions, synthetic: bool) -> Figu
     week = result.fit.observations.weeks[-1]
     table = influence_part.of(result)[influence_part.of(result)["week"] == week]
     chosen = answers(result)
-    patients = table["left_out"].unique().tolist()
-    count = len(patients)
-    high = 0.25 if count <= 20 else 0.17
-    figure = style.new_figure(style.WIDE if len(chosen) > 2 else 6.4, high * (count + 1) + 2.2)
+    count = table["left_out"].nunique()
+    height = (0.25 if count <= 20 else 0.17) * count + AXIS + 0.4
+    figure = style.new_figure(style.WIDE if len(chosen) > 2 else 6.4, height)
     axes = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
-    columns = ["left_out", "prior", "value", "lower", "upper", "value_without", "lower_without",
-               "upper_without", "mcse_without", "reason"]  # fmt: skip
-    failed: dict[str, str] = {}
-    for ax, answer in zip(axes, chosen, strict=True):
-        kind, marker, category = answer
-        picked = (table["kind"] == kind) & (table["marker"] == marker)
-        rows = table.loc[picked & (table["category"] == category), columns]
-        benchmark = definitions.benchmarks.get(category) if kind == "population" else None  # type: ignore[call-overload]
+    for ax, (kind, marker, category) in zip(axes, chosen, strict=True):
+        part = table[(table["kind"] == kind) & (table["marker"] == marker)]
+        part = part[part["category"] == category]
+        scale = 1.0 if kind == "gmr" else 100.0
         style.tidy(ax)
-        _panel(ax, rows, answer, benchmark)
-        failed |= {str(p): str(why) for p, why in zip(rows["left_out"], rows["reason"], strict=True)
-                   if why}  # fmt: skip
-    for row, patient in enumerate(patients):
-        if patient in failed:
-            axes[0].annotate(
-                "no answer", (0.03, row), xycoords=("axes fraction", "data"), va="center",
-                fontsize=style.SMALL, color="#333333", style="italic", zorder=4,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
-            )  # fmt: skip
-    axes[0].set_yticks(np.arange(count), patients)
+        _behind(ax, part, kind, scale)
+        if kind == "population" and category in definitions.benchmarks:
+            bar = scale * definitions.benchmarks[category]
+            ax.axvline(bar, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=1.0, zorder=1)
+        forest(ax, _rows(part, scale, noted=ax is axes[0]))
+        ax.set_title(_title((kind, marker, category)), fontsize=style.TEXT, loc="left")
     axes[0].set_ylabel("Patient left out", fontsize=style.TEXT)
     handles: list[style.Handle] = [
         style.dot(style.BLACK, label="without the patient", face="white"),
@@ -145,14 +138,17 @@ def influence(result: Result, definitions: Definitions, synthetic: bool) -> Figu
         handles.append(style.line(style.VERMILLION, "--", "benchmark", 1.0))
     title = f"Influence of each patient on the answers at week {style.week_text(week)}"
     style.heading(figure, title, handles, 6)
+    reasons = table.loc[table["reason"] != "", ["left_out", "reason"]].drop_duplicates("left_out")
+    failed = [f"{row.left_out} ({row.reason})" for row in reasons.itertuples()]
     others = [m for m in result.fit.observations.markers if ("gmr", m, "") not in chosen]
     style.foot(
-        figure, result, synthetic,
+        figure,
+        result,
+        synthetic,
         "Each row is a refit without that patient. Ratios and shares have 95 % intervals, "
         "probabilities two Monte Carlo standard errors (MCSE). Change under treatment: there is "
         "no control group.",
-        "No answer: " + "; ".join(f"{p} ({why})" for p, why in failed.items()) + "."
-        if failed else "",
+        f"No answer: {'; '.join(failed)}." if failed else "",
         f"Not drawn: {', '.join(MARKERS[m].label for m in others)}." if others else "",
-    )  # fmt: skip
+    )
     return figure

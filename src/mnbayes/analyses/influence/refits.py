@@ -129,7 +129,7 @@ def compare(
     Parameters
     ----------
     full : DataFrame
-        From :func:`mnbayes.answers.answer_table.answer_table`, of all patients.
+        From :func:`mnbayes.answers.answer_table`, of all patients.
     refit : DataFrame or str
         The same of the refit, or why there is none.
     model, left_out : str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,25 +15,21 @@ from mnbayes.analyses.lymphocytes.subsets import common_change
 from mnbayes.analyses.results.parameters import SHORT
 from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import round_to_mcse
+from mnbayes.base.text_table import records
 from mnbayes.data.markers import MARKERS
-from mnbayes.report.kit import marks, style
+from mnbayes.report.kit import style
+from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height, panels
 
 #: Narrowest segment of a bar that carries its percentage.
 LABELLED = 0.07
-#: Inches from row to row, and over a subset's name.
-ROW, NAME = 0.25, 0.33
 
 
-def _interval(ax: Axes, y: float, row: pd.Series, before: bool) -> None:
-    prefix, color, point = ("alone_", style.ORANGE, "s") if before else ("", style.BLUE, "o")
-    median, low, high = (row[f"{prefix}gmr_{part}"] for part in ("median", "lower", "upper"))
-    if np.isnan(median):
-        return
-    marks.rows(ax, y, low, high, color=color, linewidth=1.6, zorder=3)
-    ax.plot(median, y, point, color=color, markerfacecolor="white", markersize=4.6, zorder=4)
+def _estimate(row: dict[str, Any], prefix: str, color: str, marker: str) -> Estimate:
+    middle, low, high = (row[f"{prefix}gmr_{part}"] for part in ("median", "lower", "upper"))
+    return Estimate(middle, low, high, color=color, marker=marker)
 
 
-def subset_forest(result: Result, synthetic: bool) -> Figure:
+def subset_forest(result: Result, synthetic: bool, *, ax: Axes | None = None) -> Figure:
     """Draw the ratio to baseline of each lymphocyte subset at each later visit.
 
     Parameters
@@ -40,6 +38,8 @@ def subset_forest(result: Result, synthetic: bool) -> Figure:
         With a table of subsets.
     synthetic : bool
         Whether to say that the cohort is synthetic.
+    ax : Axes, optional
+        Where to draw; a figure of its own without it.
 
     Returns
     -------
@@ -58,40 +58,27 @@ def subset_forest(result: Result, synthetic: bool) -> Figure:
         raise ValueError("no lymphocyte subset in this model")
     before = bool(table["alone_gmr_median"].notna().any())
     common = common_change(result.fit.tree)
-    groups = [(str(marker), part) for marker, part in table.groupby("marker", sort=False)]
-    height = len(table) * ROW + len(groups) * NAME
-    grid = style.Grid(1, cell=(4.15, height), gap=(0, 0), left=0.85, right=1.55)
-    figure, (ax,) = grid.figure()
+    rows = [
+        Row(
+            f"week {style.week_text(row['week'])}",
+            (
+                *([_estimate(row, "alone_", style.ORANGE, "s")] if before else []),
+                _estimate(row, "", style.BLUE, "o"),
+            ),
+            MARKERS[row["marker"]].label,
+            ("{gmr_median:.2f} ({gmr_lower:.2f} to {gmr_upper:.2f})".format(**row),),
+            style.BLUE,
+        )
+        for row in records(table)
+    ]
+    ax, where = style.one_panel(ax, 6.6, forest_height(rows))
     ends = table[[f"{p}gmr_{e}" for p in ("", "alone_") for e in ("lower", "upper")]]
-    style.log_axis(ax, "x", *style.log_limits(ends.to_numpy(), [1.0]))
+    style.log_axis(ax, "x", *style.log_limits(ends, [1.0]))
     ax.axvline(1.0, color=style.GREY, linewidth=1.0, zorder=1)
     if common is not None:
         ax.axvspan(common["gmr_lower"], common["gmr_upper"], color="#EDEDED", zorder=0)
         ax.axvline(common["gmr_median"], color=style.BLACK, linestyle="--", linewidth=1.0, zorder=1)
-    y, ticks, names = 0.0, [], []
-    for marker, part in groups:
-        y += NAME
-        ax.annotate(
-            MARKERS[marker].label, (0, y - 0.17), xycoords=("axes fraction", "data"),
-            xytext=(3, 0), textcoords="offset points", va="center", fontsize=style.TEXT,
-            weight="bold", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6}, zorder=5,
-        )  # fmt: skip
-        for _, row in part.iterrows():
-            centre = y + ROW / 2
-            _interval(ax, centre + (0.05 if before else 0.0), row, before=False)
-            if before:
-                _interval(ax, centre - 0.05, row, before=True)
-            ratio = "{gmr_median:.2f} ({gmr_lower:.2f} to {gmr_upper:.2f})".format(**row)
-            ax.annotate(
-                ratio, (1, centre), xycoords=("axes fraction", "data"), xytext=(6, 0),
-                textcoords="offset points", va="center", fontsize=style.TEXT, color=style.BLUE,
-            )  # fmt: skip
-            ticks.append(centre)
-            names.append(f"week {style.week_text(float(row['week']))}")
-            y += ROW
-    ax.set_ylim(y, 0.0)
-    ax.set_yticks(ticks, names)
-    ax.tick_params(axis="y", length=0)
+    forest(ax, rows)
     ax.set_xlabel("Ratio to baseline (no unit)", fontsize=style.TEXT)
     after = "after shrinkage: all together" if common is not None else "all markers together"
     handles: list[style.Handle] = [style.dot(style.BLUE, "o", f"{after}, 95 % interval", "white")]
@@ -100,14 +87,15 @@ def subset_forest(result: Result, synthetic: bool) -> Figure:
     if common is not None:
         handles.append(style.line(style.BLACK, "--", "common mean (grey: 95 %)", 1.0))
     handles.append(style.line(style.GREY, "-", "ratio 1: no change", 1.0))
-    head = style.heading(figure, "Lymphocyte subsets: change under treatment", handles, 2)
-    foot = style.foot(
-        figure, result, synthetic,
+    style.heading(where, "Lymphocyte subsets: change under treatment", handles, 2)
+    style.foot(
+        where,
+        result,
+        synthetic,
         "Numbers: this model, 95 % interval. Log axis. CD4+ and CD8+ are parts of CD3+: the "
         "subsets overlap and are not independent findings.",
-    )  # fmt: skip
-    grid.place(figure, [ax], head, foot)
-    return figure
+    )
+    return style.figure_of(ax)
 
 
 def _shades(count: int) -> list[str]:
@@ -119,28 +107,23 @@ def _shades(count: int) -> list[str]:
 
 def _ranked(ax: Axes, part: pd.DataFrame) -> None:
     markers = list(dict.fromkeys(part["marker"]))
-    shades = _shades(len(markers))
-    for y, marker in enumerate(markers):
-        left = 0.0
-        own = part[part["marker"] == marker].sort_values("rank")
-        for shade, (_, row) in zip(shades, own.iterrows(), strict=True):
-            width = float(row["probability"])
-            ax.barh(
-                y, 100 * width, left=100 * left, height=0.72, color=shade, edgecolor="white",
-                linewidth=1.0, zorder=2,
-            )  # fmt: skip
-            if width >= LABELLED:
-                dark = int(row["rank"]) <= len(markers) / 2
-                ax.text(
-                    100 * (left + width / 2), y, round_to_mcse(width, float(row["mcse"])),
-                    ha="center", va="center", fontsize=style.SMALL, zorder=4,
-                    color="white" if dark else style.BLACK,
-                )  # fmt: skip
-            left += width
-        prior = 100 * float(own["prior_probability"].iloc[0])
-        ax.plot(prior, y - 0.4, "v", color=style.VERMILLION, markersize=6.5,
-                markeredgecolor="white", markeredgewidth=0.8, zorder=5)  # fmt: skip
-    ax.set_yticks(range(len(markers)), [SHORT[marker] for marker in markers])
+    places = np.arange(len(markers))
+    left = np.zeros(len(markers))
+    for rank, shade in enumerate(_shades(len(markers)), start=1):
+        own = part[part["rank"] == rank].set_index("marker").loc[markers]
+        width = 100 * own["probability"].to_numpy()
+        bars = ax.barh(places, width, 0.72, left, color=shade, edgecolor="white", zorder=2)
+        labels = [
+            round_to_mcse(share, error) if share >= LABELLED else ""
+            for share, error in zip(own["probability"], own["mcse"], strict=True)
+        ]
+        ink = "white" if rank <= len(markers) / 2 else style.BLACK
+        ax.bar_label(bars, labels, label_type="center", fontsize=style.SMALL, color=ink, zorder=4)
+        left += width
+    prior = 100 * part.drop_duplicates("marker")["prior_probability"]
+    looks: dict[str, Any] = {"color": style.VERMILLION, "mec": "white", "mew": 0.8}
+    ax.plot(prior, places - 0.4, "v", ms=6.5, zorder=5, **looks)
+    ax.set_yticks(places, [SHORT[marker] for marker in markers])
     ax.set_ylim(len(markers) - 0.4, -0.72)
     ax.set_xlim(0, 100)
 
@@ -171,15 +154,14 @@ def subset_ranks(result: Result, synthetic: bool) -> Figure:
         raise ValueError("no ranks: the model has fewer than two lymphocyte subsets")
     count = int(table["rank"].max())
     week = style.week_text(float(table["week"].iloc[0]))
-    grid = style.Grid(2, cell=(5.1, 0.3 * count + 0.1), gap=(0, 0.58), columns=1, left=0.8)
-    figure, axes = grid.figure()
+    figure, axes = panels(2, cell=(5.6, 0.3 * count + 0.6), columns=1)
     titles = {"change": "Changed most, up or down", "rise": "Rose most"}
     for ax, (by, title) in zip(axes, titles.items(), strict=True):
         _ranked(ax, table[table["by"] == by])
         ax.set_title(title, fontsize=style.TEXT, loc="left")
     axes[-1].set_xlabel("Probability, %", fontsize=style.TEXT)
     shades = _shades(count)
-    head = style.heading(
+    style.heading(
         figure,
         f"Which subset changed most by week {week}?",
         [
@@ -188,10 +170,11 @@ def subset_ranks(result: Result, synthetic: bool) -> Figure:
             style.dot(style.VERMILLION, "v", "end of rank 1 under the prior alone"),
         ],
     )
-    foot = style.foot(
-        figure, result, synthetic,
+    style.foot(
+        figure,
+        result,
+        synthetic,
         "Ranks from left to right, of the group's ratios to baseline. CD4+ and CD8+ are parts of "
         "CD3+.",
-    )  # fmt: skip
-    grid.place(figure, axes, head, foot)
+    )
     return figure

@@ -6,22 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mnbayes.analyses.priors.elicit_command import Elicitation
+from mnbayes.analyses.priors.figure import elicited_prior, prior_ranges
 from mnbayes.analyses.priors.predictive import WEEKS, PriorPredictive, prior_predictive
-from mnbayes.base.problems import InputError
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import load_definitions
-from mnbayes.run.outputs import file_name_problems
-
-
-def check_plot(path: Path | None) -> None:
-    """Refuse a picture's name of another kind before anything is worked out.
-
-    Raises
-    ------
-    InputError
-    """
-    if problems := file_name_problems({"--plot": (path, ".png")}):
-        raise InputError(problems)
+from mnbayes.report.kit.plot_files import write_plot
 
 
 def predict(
@@ -56,18 +45,10 @@ def predict(
 
 
 def write_predictive(found: Sequence[PriorPredictive], path: Path) -> None:
-    """Draw what priors say as PNG."""
-    from mnbayes.analyses.priors.figure import prior_ranges
-    from mnbayes.report.kit.drawing import png_bytes
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(png_bytes(prior_ranges(found)))
+    """Draw what priors say into a picture."""
+    write_plot(prior_ranges(found), path)
 
 
 def write_elicitation(found: Elicitation, path: Path) -> None:
-    """Draw a belief and what follows from it as PNG."""
-    from mnbayes.analyses.priors.figure import elicited_prior
-    from mnbayes.report.kit.drawing import png_bytes
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(png_bytes(elicited_prior(found)))
+    """Draw a belief and what follows from it into a picture."""
+    write_plot(elicited_prior(found), path)

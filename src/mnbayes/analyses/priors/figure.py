@@ -1,46 +1,37 @@
-"""Priors before any data: a belief's density and consequences, and the next patient's range."""
+"""Pictures of priors before any data: a belief's density, and the prior predictive range."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from mnbayes.analyses.priors.elicit_command import Elicitation
 from mnbayes.analyses.priors.limits import Limits, physiological_limits
 from mnbayes.analyses.priors.predictive import ALBUMIN, PROTEIN, PriorPredictive
 from mnbayes.analyses.results.parameters import SHORT
-from mnbayes.cards import families as priors
+from mnbayes.cards import families
 from mnbayes.data.markers import MARKERS
-from mnbayes.report.kit import style
+from mnbayes.report.kit import figures, style
+from mnbayes.report.kit.figures import Estimate, Row, forest
 from mnbayes.report.kit.style import FloatArray
+from mnbayes.report.kit.wording import CATEGORY_LABELS, percent
 
-#: How the two priors of a belief's figure look, and where a row of theirs lies.
-_LOOKS = {"without": (style.GREY, "s", -0.16), "with": (style.BLUE, "o", 0.16)}
-_WORDS = {
-    "complete": "complete remission",
-    "partial": "partial remission",
-    "remission": "remission",
-    "effective": "effective",
-}
-#: Most decades of a log axis: a prior may reach further, and its line then ends at the edge.
+type Look = dict[str, Any]
+
+_WITHOUT: Look = {"color": style.GREY, "marker": "s"}
+_WITH: Look = {"color": style.BLUE, "marker": "o"}
+_TYPICAL: Look = {"color": style.ORANGE, "marker": "D"}
+_BEYOND: dict[str, Any] = {"facecolor": "#F3F3F3", "edgecolor": "#CFCFCF", "hatch": "///"}
+_BEYOND_KEY = style.area("#F3F3F3", "///", "beyond what patients have", edge="#CFCFCF")
+#: Most decades of a log axis: a prior may reach further, and its line then ends in an arrow.
 _DECADES = 7.0
 #: Largest natural log of a level that is drawn.
 _EDGE = 60.0
-
-
-def _caption(figure: Figure, text: str) -> float:
-    width = float(figure.get_size_inches()[0])
-    lines = textwrap.wrap(text, int(width * 16))
-    figure.supxlabel(
-        "\n".join(lines),
-        x=0.01, ha="left", fontsize=style.SMALL, color="#333333", multialignment="left",
-    )  # fmt: skip
-    return 0.06 + 0.13 * len(lines)
 
 
 def _density(ax: Axes, found: Elicitation) -> None:
@@ -48,16 +39,16 @@ def _density(ax: Axes, found: Elicitation) -> None:
     elicited, own = found.elicited, found.own
     belief, kind = elicited.belief, elicited.belief.quantity.kind
     both = [(own.distribution, own.arguments), (elicited.distribution, elicited.arguments)]
-    ends = [priors.quantile(*each, [0.005, 0.995]) for each in both]
+    ends = [families.quantile(*each, [0.005, 0.995]) for each in both]
     on_line = kind in ("level", "change")
     low = float(min(each[0] for each in ends)) if on_line else 0.0
     high = float(max(each[1] for each in ends))
     reach = _DECADES * np.log(10)
     if on_line and belief.scale != "log" and high - low > reach:
-        middle = float(priors.quantile(*both[1], 0.5))
+        middle = float(families.quantile(*both[1], 0.5))
         low, high = max(low, middle - reach / 2), min(high, middle + reach / 2)
     grid = np.linspace(low, high, 601)[1:]
-    own_height, height = (np.exp(priors.log_density(*each, grid)) for each in both)
+    own_height, height = (np.exp(families.log_density(*each, grid)) for each in both)
     logs = on_line and belief.scale != "log"
     x = np.exp(grid) if logs else grid
     start, end = belief.bounds
@@ -86,10 +77,7 @@ def _log_axis(ax: Axes, found: Elicitation, low: float, high: float) -> None:
             apart = np.log(tick / ticks[-1]) if ticks else np.inf
             if low <= tick <= high and apart > 0.1 * np.log(high / low):
                 ticks.append(tick)
-        ax.xaxis.set_major_locator(FixedLocator(ticks))
-        labels = [f"{100 * (1 - t):z.0f} %".replace("-", "−") for t in ticks]
-        ax.xaxis.set_major_formatter(FixedFormatter(labels))
-        ax.xaxis.set_minor_locator(NullLocator())
+        ax.set_xticks(ticks, [percent(1 - tick) for tick in ticks])
     if found.elicited.belief.quantity.kind == "change":
         ax.axvline(1.0, color=style.BLACK, linewidth=0.8, linestyle=":")
 
@@ -111,69 +99,75 @@ def _axis_label(found: Elicitation) -> str:
     return "\n".join(textwrap.wrap(text[0].upper() + text[1:], 52))
 
 
-def _interval_rows(
-    ax: Axes, rows: Sequence[tuple[float, FloatArray, str, str]], limits: Limits, unit: str
+def _ranges(
+    ax: Axes,
+    rows: Mapping[str, Sequence[tuple[FloatArray, Look]]],
+    limits: Limits,
+    unit: str,
 ) -> None:
-    """Median, 50 % and 95 % interval of log values, one row each, with what no patient has."""
-    # What cannot be drawn, or not even computed, ends at an edge far outside the limits.
-    with np.errstate(all="ignore"):
-        found = [np.quantile(values, style.LEVELS) for _, values, _, _ in rows]
-    quantiles = [np.clip(np.nan_to_num(ends, nan=_EDGE), -_EDGE, _EDGE) for ends in found]
+    """Median, 50 % and 95 % interval of log values over what no patient has: looks by row."""
     reach = _DECADES * np.log(10)
-    middle = float(np.median([q[2] for q in quantiles]))
-    low = max(min(float(q[0]) for q in quantiles), middle - reach / 2)
-    high = min(max(float(q[-1]) for q in quantiles), middle + reach / 2)
-    high = max(high, low + 0.1)
-    for (place, _, color, marker), q in zip(rows, quantiles, strict=True):
-        ends = np.exp(np.clip(q, low - 1, high + 1))
-        ax.hlines(place, ends[0], ends[-1], color=color, linewidth=1.4)
-        ax.hlines(place, ends[1], ends[3], color=color, linewidth=4)
-        ax.plot(ends[2], place, marker, color=color, markersize=5, markerfacecolor="white")
+    drawn, ends = [], []
+    for label, parts in rows.items():
+        estimates = []
+        for values, look in parts:
+            # What cannot be drawn, or not even computed, ends at an edge far outside the limits.
+            with np.errstate(all="ignore"):
+                found = np.nan_to_num(np.quantile(values, style.LEVELS), nan=_EDGE)
+            q = np.clip(found, -_EDGE, _EDGE)
+            ends.append(q)
+            low, start, middle, end, high = np.exp(q)
+            estimates.append(Estimate(middle, low, high, (start, end), **look))
+        drawn.append(Row(label, tuple(estimates)))
+    lows, _, middles, _, highs = np.array(ends).T
+    middle = float(np.median(middles))
+    low = max(float(lows.min()), middle - reach / 2)
+    high = max(min(float(highs.max()), middle + reach / 2), low + 0.1)
     pad = 0.05 * (high - low)
     left, right = float(np.exp(low - pad)), float(np.exp(high + pad))
     style.log_axis(ax, "x", left, right)
     for start, end in ((left, limits.lower), (limits.upper, right)):
         if start < end:
-            ax.axvspan(start, end, facecolor="#F3F3F3", edgecolor="#CFCFCF", hatch="///", zorder=0)
+            ax.axvspan(start, end, zorder=0, **_BEYOND)
     ax.set_xlim(left, right)
+    forest(ax, drawn)
     ax.set_xlabel(f"{unit} (log axis)", fontsize=style.TEXT)
-
-
-def _next_patient(ax: Axes, found: Elicitation) -> None:
-    marker = found.shown_marker
-    rows, labels = [], []
-    for place, (t, when) in enumerate(((0, "baseline"), (-1, _last(found.with_belief)))):
-        labels.append(when)
-        for predictive, look in ((found.without, "without"), (found.with_belief, "with")):
-            color, symbol, shift = _LOOKS[look]
-            values = predictive.draws.patient[:, t, predictive.draws.markers.index(marker)]
-            rows.append((place + shift, values, color, symbol))
-    _interval_rows(ax, rows, physiological_limits()[marker], MARKERS[marker].unit)
-    ax.set_yticks(range(len(labels)), labels, fontsize=style.TEXT)
-    ax.set_ylim(len(labels) - 0.5, -0.5)
-    ax.set_title(f"Next patient's {SHORT[marker]}, as measured", fontsize=style.TEXT, loc="left")
 
 
 def _last(predictive: PriorPredictive) -> str:
     return f"week {style.week_text(predictive.draws.weeks[-1])}"
 
 
+def _next_patient(ax: Axes, found: Elicitation) -> None:
+    marker, last = found.shown_marker, _last(found.with_belief)
+    both = [(found.without.draws, _WITHOUT), (found.with_belief.draws, _WITH)]
+    rows = {
+        when: [(draws.patient[:, t, draws.markers.index(marker)], look) for draws, look in both]
+        for when, t in (("baseline", 0), (last, -1))
+    }
+    _ranges(ax, rows, physiological_limits()[marker], MARKERS[marker].unit)
+    ax.set_title(f"Next patient's {SHORT[marker]}, as measured", fontsize=style.TEXT, loc="left")
+
+
 def _responses(ax: Axes, found: Elicitation) -> None:
     last = found.with_belief.draws.weeks[-1]
     chances = []
-    for predictive in (found.without, found.with_belief):
+    for predictive, look in ((found.without, _WITHOUT), (found.with_belief, _WITH)):
         rows = predictive.responses[predictive.responses["week"] == last]
-        chances.append(dict(zip(rows["category"], rows["probability"], strict=True)))
-    shown = [category for category in _WORDS if category in chances[0]]
-    for chance, (color, symbol, shift) in zip(chances, _LOOKS.values(), strict=True):
-        places = np.arange(len(shown)) + shift
-        values = [100 * chance[category] for category in shown]
-        ax.hlines(places, 0, values, color=color, linewidth=1.2)
-        ax.plot(values, places, symbol, color=color, markersize=5, markerfacecolor="white")
-    ax.set_yticks(range(len(shown)), [_WORDS[c] for c in shown], fontsize=style.TEXT)
-    ax.set_ylim(len(shown) - 0.5, -0.5)
-    ax.set_xlim(0, 100)
-    ax.set_xlabel("Probability, %", fontsize=style.TEXT)
+        chances.append((dict(zip(rows["category"], 100 * rows["probability"], strict=True)), look))
+    style.percent_axis(ax, "x", "Probability, %")
+    ax.set_xlim(-2, 102)
+    forest(
+        ax,
+        [
+            Row(
+                label,
+                tuple(Estimate(each[name], 0.0, each[name], **look) for each, look in chances),
+            )
+            for name, label in CATEGORY_LABELS.items()
+            if name in chances[0][0] and name != "none"
+        ],
+    )
     title = f"Next patient's response, {_last(found.with_belief)}"
     ax.set_title(title, fontsize=style.TEXT, loc="left")
 
@@ -194,16 +188,7 @@ def elicited_prior(found: Elicitation) -> Figure:
     """
     judged = found.shown_marker in (PROTEIN, ALBUMIN)
     responses = judged and not found.with_belief.responses.empty
-    figure = style.new_figure(style.WIDE, 4.6 if responses else 3.4)
-    handles: list[style.Handle] = [
-        style.line(style.BLUE, "-", f"with the belief: {found.elicited.formula}"),
-        style.area(style.BAND_50, label="within the stated bounds"),
-        style.line(style.GREY, "--", f"without it: {found.own.formula}"),
-        style.dot(style.BLUE, "o", "with the belief", face="white"),
-        style.dot(style.GREY, "s", "without it", face="white"),
-        style.area("#F3F3F3", "///", "beyond what patients have", edge="#CFCFCF"),
-    ]
-    style.heading(figure, f"{found.elicited.belief.sentence}", handles, 3)
+    figure = style.new_figure(style.WIDE, 3.6 if responses else 2.4)
     grid = figure.add_gridspec(2 if responses else 1, 2, width_ratios=[1.1, 1.0])
     density, following = figure.add_subplot(grid[:, 0]), figure.add_subplot(grid[0, 1])
     style.tidy(density)
@@ -214,7 +199,17 @@ def elicited_prior(found: Elicitation) -> Figure:
         below = figure.add_subplot(grid[1, 1])
         style.tidy(below)
         _responses(below, found)
-    _caption(
+    style.heading(
+        figure,
+        f"{found.elicited.belief.sentence}",
+        [
+            style.line(style.BLUE, "-", f"with the belief: {found.elicited.formula}", marker="o"),
+            style.line(style.GREY, "--", f"without it: {found.own.formula}", marker="s"),
+            style.area(style.BAND_50, label="within the stated bounds"),
+            _BEYOND_KEY,
+        ],
+    )
+    style.note(
         figure,
         f"Model: {found.card.name}, prior of {found.name}. Lines: 95 % and 50 % (thick) intervals "
         f"with median. {len(found.with_belief.draws.patient):,} draws from the prior alone: no "
@@ -237,38 +232,32 @@ def prior_ranges(found: Sequence[PriorPredictive]) -> Figure:
         measurement and of a typical (median) patient, over the levels that no patient has.
     """
     items = [(p, k) for p in found for k in range(len(p.draws.markers))]
-    grid = style.Grid(
-        len(items), cell=(3.5, 1.05), gap=(0.95, 0.78), columns=2, left=0.75, right=0.2
-    )
-    figure, axes = grid.figure()
-    looks = {"typical patient": (style.ORANGE, "D", -0.17), "next": (style.BLUE, "o", 0.17)}
+    figure, axes = figures.panels(len(items), (4.6, 1.5), columns=2)
     limits = physiological_limits()
     for ax, (predictive, k) in zip(axes, items, strict=True):
-        marker = predictive.draws.markers[k]
-        rows = []
-        for place, t in enumerate((0, -1)):
-            both = (predictive.draws.typical, predictive.draws.patient)
-            for values, (color, symbol, shift) in zip(both, looks.values(), strict=True):
-                rows.append((place + shift, values[:, t, k], color, symbol))
-        _interval_rows(ax, rows, limits[marker], MARKERS[marker].unit)
-        ax.set_yticks([0, 1], ["baseline", _last(predictive)], fontsize=style.TEXT)
-        ax.set_ylim(1.5, -0.5)
-        ax.set_title(
-            f"{MARKERS[marker].label} ({predictive.model})", fontsize=style.TEXT, loc="left", pad=3
-        )
-    handles: list[style.Handle] = [
-        style.dot(style.ORANGE, "D", "typical (median) patient", face="white"),
-        style.dot(style.BLUE, "o", "next patient, as measured", face="white"),
-        style.area("#F3F3F3", "///", "beyond what patients have", edge="#CFCFCF"),
-    ]
-    head = style.heading(figure, "What the priors say before any data", handles, 3)
+        draws, marker = predictive.draws, predictive.draws.markers[k]
+        rows = {
+            when: [(draws.typical[:, t, k], _TYPICAL), (draws.patient[:, t, k], _WITH)]
+            for when, t in (("baseline", 0), (_last(predictive), -1))
+        }
+        _ranges(ax, rows, limits[marker], MARKERS[marker].unit)
+        title = f"{MARKERS[marker].label} ({predictive.model})"
+        ax.set_title(title, fontsize=style.TEXT, loc="left", pad=3)
+    style.heading(
+        figure,
+        "What the priors say before any data",
+        [
+            style.dot(style.ORANGE, "D", "typical (median) patient", face="white"),
+            style.dot(style.BLUE, "o", "next patient, as measured", face="white"),
+            _BEYOND_KEY,
+        ],
+    )
     said = [sentence for predictive in found for sentence in predictive.implausible]
-    sentences = [
-        "Lines: 95 % and 50 % (thick) intervals with median, of draws from the prior alone: no",
+    style.note(
+        figure,
+        "Lines: 95 % and 50 % (thick) intervals with median, of draws from the prior alone: no "
         "patient and no data, real or synthetic, went into this figure.",
         "Under the prior all later visits are alike.",
         *(f"IMPLAUSIBLE. {sentence}" for sentence in dict.fromkeys(said)),
-    ]
-    foot = _caption(figure, " ".join(sentences))
-    grid.place(figure, axes, head, foot)
+    )
     return figure

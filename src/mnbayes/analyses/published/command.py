@@ -139,7 +139,7 @@ def write_published(
         result.tree.to_netcdf(path, engine="h5netcdf")
         (place / "plots").mkdir()
         for each in pictures:
-            path = place / "plots" / f"{result.name}_{each.name}{each.ending}"
+            path = place / "plots" / f"{result.name}_{each.name}.svg"
             path.write_bytes(each.content)
         (place / "report.html").write_text(page, encoding="utf-8")
         text = json.dumps(described, indent=2, ensure_ascii=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,7 +21,7 @@ from mnbayes.report.kit import style
 COLORS = LinearSegmentedColormap.from_list("fall", ["#F0B88A", "#FFFFFF", "#6FA8D6"])
 
 
-def regression_bound(result: Result, synthetic: bool) -> Figure:
+def regression_bound(result: Result, synthetic: bool, *, ax: Axes | None = None) -> Figure:
     """Draw the fall that regression to the mean alone would show, as a heat map.
 
     Parameters
@@ -28,6 +30,8 @@ def regression_bound(result: Result, synthetic: bool) -> Figure:
         With a regression table.
     synthetic : bool
         Whether to say that the cohort is synthetic.
+    ax : Axes, optional
+        Where to draw; a figure of its own without it.
 
     Returns
     -------
@@ -50,15 +54,15 @@ def regression_bound(result: Result, synthetic: bool) -> Figure:
     unit, week = MARKERS[PROTEIN].unit, style.week_text(float(last["week"]))
 
     # Narrow, so that a phone shows it whole with figures large enough to read.
-    figure = style.new_figure(4.7, 5.2)
-    ax = figure.subplots()
-    style.tidy(ax)
+    ax, where = style.one_panel(ax, 4.7, 4.0)
     _cells(ax, table, ratios[0])
     handles = []
     if ratios[0] < 1:
         lines: tuple[tuple[float, style.Dash, float], ...] = (
-            (ratios[0], "-", 2.2), (ratios[1], "--", 1.2), (ratios[2], "--", 1.2),
-        )  # fmt: skip
+            (ratios[0], "-", 2.2),
+            (ratios[1], "--", 1.2),
+            (ratios[2], "--", 1.2),
+        )
         rho = np.linspace(*ax.get_ylim(), 200)
         for ratio, dash, width in lines:
             mean = explaining_mean(np.log(centre), rho, ratio)
@@ -81,14 +85,16 @@ def regression_bound(result: Result, synthetic: bool) -> Figure:
         )
     ax.set_xlabel(f"Assumed geometric mean of the population ({unit})", fontsize=style.TEXT)
     ax.set_ylabel("Assumed reliability of one measurement (no unit)", fontsize=style.TEXT)
-    style.heading(figure, "Fall (%) that regression to the mean alone would show", handles, 2)
+    style.heading(where, "Fall (%) that regression to the mean alone would show", handles, 2)
     style.foot(
-        figure, result, synthetic,
+        where,
+        result,
+        synthetic,
         f"Geometric mean baseline {centre:.2f} {unit}. +: a rise. Horizontal log axis. "
         "Reliability: correlation of two measurements of a patient.",
         meaning,
-    )  # fmt: skip
-    return figure
+    )
+    return style.figure_of(ax)
 
 
 def _percent(ratio: float) -> str:
@@ -107,24 +113,26 @@ def _cells(ax: Axes, table: pd.DataFrame, seen: float) -> None:
     most = max(float(np.abs(falls).max()), 0.05)
     # One scale for falls and rises: equally strong colours are equally large.
     norm = TwoSlopeNorm(0.0, -most, most)
-    ax.pcolormesh(
-        np.exp(_edges(np.log(means))), _edges(rho), falls,
-        cmap=COLORS, norm=norm, edgecolors=style.RULE, linewidth=0.6,
-    )  # fmt: skip
+    edges = np.exp(_edges(np.log(means))), _edges(rho)
+    ax.pcolormesh(*edges, falls, cmap=COLORS, norm=norm, edgecolors=style.RULE, linewidth=0.6)
     style.log_axis(ax, "x", *ax.get_xlim())
     ax.set_xticks(means, [f"{mean:g}" for mean in means])
     ax.set_yticks(rho, [f"{value:g}" for value in rho])
     ax.tick_params(length=0)
-    for (i, j), found in np.ndenumerate(falls):
-        fall = float(found)
-        whole = seen < 1 and 1 - fall <= seen
-        ax.text(
-            float(means[j]), float(rho[i]), _percent(1 - fall).removesuffix(" %"),
-            ha="center", va="center", fontsize=style.TEXT + 0.5,
-            fontweight="bold" if whole else "normal", zorder=4,
-            # A line that runs through a figure stops short of it.
-            bbox={"facecolor": COLORS(norm(fall)), "edgecolor": "none", "pad": 1.5},
-        )  # fmt: skip
+    looks: dict[str, Any] = {
+        "ha": "center",
+        "va": "center",
+        "fontsize": style.TEXT + 0.5,
+        "zorder": 4,
+    }
+    for row, column in np.ndindex(falls.shape):
+        fall = float(falls[row, column])
+        weight = "bold" if seen < 1 and 1 - fall <= seen else "normal"
+        # A line that runs through a figure stops short of it.
+        behind = {"facecolor": COLORS(norm(fall)), "edgecolor": "none", "pad": 1.5}
+        words = _percent(1 - fall).removesuffix(" %")
+        place = float(means[column]), float(rho[row])
+        ax.text(*place, words, fontweight=weight, bbox=behind, **looks)
 
 
 def _edges(centres: style.FloatArray) -> style.FloatArray:

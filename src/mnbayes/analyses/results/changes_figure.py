@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes.cards.definitions import Definitions
-from mnbayes.data.markers import MARKERS
-from mnbayes.report.kit import marks
-from mnbayes.report.kit import style
 from mnbayes.analyses.results.trajectories import Measured, measured
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
+from mnbayes.cards.definitions import Definitions
+from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit import style
+from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height, panels
 
-#: Most percent above baseline that the waterfall shows; intervals beyond are cut, and say so.
+#: Most percent above baseline that the waterfall shows; what lies beyond is an arrow.
 HIGHEST = 150.0
+#: Grey of a bar whose visit was not measured.
+PREDICTED = "#D5D5D5"
 
 
 def _ratio_summary(result: Result, group: str, marker: str) -> style.FloatArray:
@@ -35,67 +38,58 @@ def gmr_by_visit(result: Result, synthetic: bool) -> Figure:
     Returns
     -------
     Figure
-        One panel for each marker, with its own log axis: posterior median with 50 % (thick)
-        and 95 % (thin) equal-tailed intervals; the prior's beside it in grey; a line at 1.
+        One panel for each marker, with its own log axis, and a row for each visit: posterior
+        median with 50 % (thick) and 95 % (thin) equal-tailed intervals; the prior's below it in
+        grey; a line at 1.
     """
     markers, weeks = result.fit.observations.markers, result.fit.observations.weeks[1:]
-    grid = style.Grid(
-        len(markers),
-        cell=((8.4 - 0.5 * (min(len(markers), 3) - 1)) / min(len(markers), 3), 2.3)
-        if len(markers) > 1
-        else (max(4.6, min(8.4, 0.9 * len(weeks))), 2.5),
-        gap=(0.5, 0.75),
-        columns=3,
-        left=0.75,
-    )
-    figure, axes = grid.figure()
-    places = np.arange(len(weeks), dtype=float)
+    looks = {"posterior": (style.BLUE, "o"), "prior": (style.PALE, "s")}
+    rows: dict[str, list[Row]] = {}
+    limits = {}
+    for marker in markers:
+        found = {group: _ratio_summary(result, group, marker) for group in looks}
+        limits[marker] = style.log_limits(*found.values(), [1.0])
+        rows[marker] = [
+            Row(
+                f"week {style.week_text(week)}",
+                tuple(
+                    Estimate(x[2, at], x[0, at], x[4, at], (x[1, at], x[3, at]), *looks[group])
+                    for group, x in found.items()
+                ),
+                texts=("{2:.2f} ({0:.2f} to {4:.2f})".format(*found["posterior"][:, at]),),
+                color=style.BLUE,
+            )
+            for at, week in enumerate(weeks)
+        ]
+    width = 7.0 if len(markers) == 1 else 4.6
+    height = forest_height(rows[markers[0]], row=0.3) + 0.25
+    figure, axes = panels(len(markers), cell=(width, height), columns=2)
     for ax, marker in zip(axes, markers, strict=True):
-        posterior, prior = (_ratio_summary(result, g, marker) for g in ("posterior", "prior"))
-        style.log_axis(ax, "y", *style.log_limits(posterior, prior, [1.0]))
-        ax.axhline(1.0, color=style.GREY, linewidth=1.0, zorder=1)
-        for summary, shift, color, point in (
-            (prior, 0.22, style.PALE, "s"),
-            (posterior, 0.0, style.BLUE, "o"),
-        ):
-            x = places + shift
-            marks.spans(ax, x, summary[0], summary[4], color=color, linewidth=1.4, zorder=2)
-            marks.spans(ax, x, summary[1], summary[3], color=color, linewidth=4.5, zorder=2)
-            marks.line(
-                ax, x, summary[2], point, color=color, markerfacecolor="white", markersize=5,
-                zorder=3,
-            )  # fmt: skip
-        for place, ratio in zip(places, posterior[2], strict=True):
-            ax.annotate(
-                f"{ratio:.2f}", (place, ratio), xytext=(-7, 0), textcoords="offset points",
-                ha="right", va="center", fontsize=style.TEXT, zorder=4,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
-            )  # fmt: skip
-        ax.set_xticks(places, [style.week_text(week) for week in weeks])
-        ax.set_xlim(-0.85, places[-1] + 0.7)
+        style.log_axis(ax, "x", *limits[marker])
+        ax.axvline(1.0, color=style.GREY, linewidth=1.0, zorder=1)
+        forest(ax, rows[marker])
         ax.set_title(MARKERS[marker].label, fontsize=style.TEXT, loc="left")
-        ax.set_xlabel("Visit, week", fontsize=style.TEXT)
-    for ax in axes[::3]:
-        ax.set_ylabel("Ratio to baseline (no unit)", fontsize=style.TEXT)
-    head = style.heading(
+        ax.set_xlabel("Ratio to baseline (no unit)", fontsize=style.TEXT)
+    style.heading(
         figure,
         "Change under treatment: geometric mean ratio to baseline",
         [
             style.dot(style.BLUE, "o", "posterior median", face="white"),
             style.line(style.BLUE, width=4.5, label="50 % interval"),
-            style.line(style.BLUE, width=1.4, label="95 % interval"),
+            style.line(style.BLUE, width=1.6, label="95 % interval"),
             style.dot(style.PALE, "s", "prior, the same three", face="white"),
             style.line(style.GREY, label="ratio 1: no change", width=1.0),
         ],
         columns=5,
     )
-    own = "Each panel has its own scale. " if len(markers) > 1 else ""
-    foot = style.foot(
-        figure, result, synthetic,
-        f"{own}Visits are spaced evenly, not by time; log axis. "
+    style.foot(
+        figure,
+        result,
+        synthetic,
+        "Each panel has its own scale." if len(markers) > 1 else "",
+        "Numbers: posterior median with 95 % interval. Log axis. "
         "There is no control group: this is change under treatment, whatever its cause.",
-    )  # fmt: skip
-    grid.place(figure, axes, head, foot)
+    )
     return figure
 
 
@@ -115,7 +109,55 @@ def _measured_change(data: Measured, visit: int) -> tuple[style.FloatArray, styl
     return lowest, highest
 
 
-def waterfall(result: Result, week: float, definitions: Definitions, synthetic: bool) -> Figure:
+def _beyond(ax: Axes, places: style.FloatArray, values: style.FloatArray, color: str) -> bool:
+    """Mark with an arrow at the top what lies above the axis; whether anything does."""
+    top = ax.get_ylim()[1]
+    high = values > top
+    if high.any():
+        at = np.full(int(high.sum()), top)
+        ax.plot(places[high], at, "^", color=color, markersize=6, zorder=5, clip_on=False)
+    return bool(high.any())
+
+
+def _draw_measured(
+    ax: Axes, places: style.FloatArray, lowest: style.FloatArray, highest: style.FloatArray
+) -> tuple[bool, bool]:
+    """Draw measured changes; whether one is an interval, and whether one leaves the axis."""
+    many, top = len(places) > style.BARS, ax.get_ylim()[1]
+    exact = lowest == highest
+    ax.plot(
+        places[exact],
+        np.where(lowest > top, np.nan, lowest)[exact],
+        "o",
+        color=style.VERMILLION,
+        markersize=2.5 if many else 6,
+        markeredgewidth=0.0 if many else 1.0,
+        markeredgecolor="white",
+        zorder=4,
+        clip_on=False,
+    )
+    between = ~exact & ~np.isnan(lowest) & ~np.isnan(highest)
+    within = between & (lowest <= top)
+    ax.vlines(
+        places[within],
+        lowest[within],
+        np.minimum(highest[within], top),
+        color=style.VERMILLION,
+        linewidth=3.0,
+        zorder=4,
+    )
+    cut = _beyond(ax, places, np.where(exact | between, highest, np.nan), style.VERMILLION)
+    return bool(between.any()), cut
+
+
+def waterfall(
+    result: Result,
+    week: float,
+    definitions: Definitions,
+    synthetic: bool,
+    *,
+    ax: Axes | None = None,
+) -> Figure:
     """Draw each patient's change from baseline at one visit, worst first.
 
     Parameters
@@ -124,16 +166,19 @@ def waterfall(result: Result, week: float, definitions: Definitions, synthetic: 
     week : float
         One of the later visits.
     definitions : Definitions
-        Its falls are drawn for urine protein.
+        Its falls are drawn for 24-h urinary protein, of which they speak.
     synthetic : bool
         Whether to say that the cohort is synthetic.
+    ax : Axes, optional
+        Where to draw; a figure of its own without it.
 
     Returns
     -------
     Figure
         Of 24-h urinary protein, or of the model's first marker: bars to the posterior median
         of the change of the true level, 95 % equal-tailed intervals, the measured change as a
-        point; hatched where the visit was not measured and the change is predicted.
+        point; hatched where the visit was not measured and the change is predicted. What lies
+        above the axis is an arrow at its top.
     """
     observations = result.fit.observations
     marker = PROTEIN if PROTEIN in observations.markers else observations.markers[0]
@@ -143,62 +188,54 @@ def waterfall(result: Result, week: float, definitions: Definitions, synthetic: 
     change = percent_change(level[:, :, visit] - level[:, :, 0])
     low, median, high = np.quantile(change, (0.025, 0.5, 0.975), axis=0)
     order = np.argsort(-median, kind="stable")
+    low, median, high = low[order], median[order], high[order]
+    lowest, highest = (bound[order] for bound in _measured_change(data, visit))
     names = [observations.patients[i] for i in order]
     predicted = ~data.seen[order, visit]
     count = len(order)
     many = count > style.BARS
 
-    figure = style.new_figure(min(style.WIDE, max(5.6, 0.8 * count + 1.8)), 4.6)
-    ax = figure.subplots()
-    style.tidy(ax)
-    places = np.arange(count)
-    colors = np.where(predicted, "#D5D5D5", style.SKY)
+    ax, where = style.one_panel(ax, max(5.6, 0.8 * count + 1.8), 3.9)
+    places = np.arange(count, dtype=float)
+    top = float(min(HIGHEST, max(1.08 * np.nanmax([high, highest]), 15.0)))
+    floor = min(float(low.min()), float(np.nanmin(lowest, initial=0.0)))
+    ax.set_ylim(max(-104.0, floor - 8.0), top)
     bars = ax.bar(
-        places, median[order], width=0.72, color=colors.tolist(), edgecolor=style.BLUE,
-        linewidth=0.0 if many else 0.8, zorder=2,
-    )  # fmt: skip
+        places,
+        median,
+        width=0.72,
+        color=np.where(predicted, PREDICTED, style.SKY).tolist(),
+        edgecolor=style.BLUE,
+        linewidth=0.0 if many else 0.8,
+        zorder=2,
+    )
     for bar, is_predicted in zip(bars, predicted, strict=True):
         if is_predicted:
             bar.set_hatch("///")
             bar.set_edgecolor(style.GREY)
-    top = float(min(HIGHEST, max(high.max() * 1.08, 15.0)))
-    marks.spans(ax, places, low[order], np.minimum(high[order], top), color=style.BLACK,
-                linewidth=0.7 if many else 1.2, zorder=3)  # fmt: skip
-    beyond = high[order] > top
-    if beyond.any():
-        ax.plot(places[beyond], np.full(beyond.sum(), top), "^", color=style.BLACK, markersize=5,
-                zorder=3, clip_on=False)  # fmt: skip
-    lowest, highest = (bound[order] for bound in _measured_change(data, visit))
-    exact = lowest == highest
+    ax.vlines(
+        places,
+        low,
+        np.minimum(high, top),
+        color=style.BLACK,
+        linewidth=0.7 if many else 1.2,
+        zorder=3,
+    )
     shift = 0.0 if many else 0.2
-    ax.plot(places[exact] + shift, lowest[exact], "o", color=style.VERMILLION,
-            markersize=2.5 if many else 6,
-            markeredgewidth=0.0 if many else 1.0, markeredgecolor="white", zorder=4)  # fmt: skip
-    between = ~exact & ~np.isnan(lowest) & ~np.isnan(highest)
-    marks.spans(ax, places[between] + shift, lowest[between],
-                np.minimum(highest[between], top), color=style.VERMILLION, linewidth=3.0,
-                zorder=4)  # fmt: skip
+    cut = _beyond(ax, places, high, style.BLACK)
+    between, measured_cut = _draw_measured(ax, places + shift, lowest, highest)
     ax.axhline(0.0, color=style.BLACK, linewidth=0.8)
-    falls = definitions.partial.fall.at_least, definitions.effective.fall.at_least
-    if marker.startswith("urine_protein"):
-        for fall, label in zip(falls, ("partial remission", "effective"), strict=True):
-            ax.axhline(-100 * fall, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=1.0,
-                       zorder=1)  # fmt: skip
-            ax.annotate(
-                f"−{100 * fall:.0f} %\n{label}", (1, -100 * fall),
-                xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
-                va="center", fontsize=style.SMALL, color="#A34700",
-            )  # fmt: skip
-    floor = min(float(low.min()), float(np.nanmin(lowest, initial=0.0)))
-    ax.set_ylim(max(-100.0, floor - 8.0), top)
+    if marker == PROTEIN:
+        for category, label in (("partial", "partial remission"), ("effective", "effective")):
+            fall = getattr(definitions, category).fall.at_least
+            _threshold(ax, -100 * fall, f"−{100 * fall:.0f} %\n{label}")
     ax.set_xlim(-0.6, count - 0.4)
     if many:
         ax.set_xticks([])
         ax.set_xlabel(f"Patients (n = {count}), sorted by median change", fontsize=style.TEXT)
     else:
         labels = [f"{n}\npredicted" if p else n for n, p in zip(names, predicted, strict=True)]
-        crowded = count > 12
-        ax.set_xticks(places, labels, rotation=90 if crowded else 0)
+        ax.set_xticks(places, labels, rotation=90 if count > 12 else 0)
         ax.set_xlabel("Patient, sorted by median change", fontsize=style.TEXT)
     ax.set_ylabel("Change from baseline, %", fontsize=style.TEXT)
     handles: list[style.Handle] = [
@@ -207,14 +244,31 @@ def waterfall(result: Result, week: float, definitions: Definitions, synthetic: 
         style.dot(style.VERMILLION, "o", "measured change"),
     ]
     if predicted.any():
-        handles.insert(1, style.area("#D5D5D5", "///", "predicted: not measured", style.GREY))
-    if between.any():
+        handles.insert(1, style.area(PREDICTED, "///", "predicted: not measured", style.GREY))
+    if between:
         handles.append(style.line(style.VERMILLION, width=3.0, label="measured as an interval"))
     title = f"{MARKERS[marker].label} of each patient at week {style.week_text(week)}"
-    style.heading(figure, f"{title}: change under treatment", handles, 5)
-    cut = f"An arrow: the interval goes on above +{top:.0f} %." if beyond.any() else ""
+    style.heading(where, f"{title}: change under treatment", handles, 5)
     style.foot(
-        figure, result, synthetic, cut,
+        where,
+        result,
+        synthetic,
+        f"A black arrow: the interval goes on above +{top:.0f} %." if cut else "",
+        f"A red arrow: measured above +{top:.0f} %." if measured_cut else "",
         "Medians lie nearer to the group than single measurements do: noise is shared out.",
-    )  # fmt: skip
-    return figure
+    )
+    return style.figure_of(ax)
+
+
+def _threshold(ax: Axes, at: float, label: str) -> None:
+    ax.axhline(at, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=1.0, zorder=1)
+    ax.annotate(
+        label,
+        (1, at),
+        xycoords=("axes fraction", "data"),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=style.SMALL,
+        color="#A34700",
+    )

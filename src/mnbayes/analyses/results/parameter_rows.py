@@ -8,11 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes.report.kit import marks
-from mnbayes.report.kit import style
 from mnbayes.analyses.results.parameters import PER_MARKER, PER_MODEL, SHORT, Scalar
-from mnbayes.report.kit.style import FloatArray
 from mnbayes.answers.result import Result
+from mnbayes.report.kit import style
+from mnbayes.report.kit.figures import Estimate, Row, forest, panels
 
 #: Ends of the 95 % equal-tailed interval, and the median.
 QUANTILES = (0.025, 0.5, 0.975)
@@ -34,23 +33,21 @@ def _row_name(item: Scalar) -> str:
     return SHORT.get(marker, "all")
 
 
+def _estimate(item: Scalar, result: Result, group: str) -> Estimate:
+    values = np.quantile(item.draws(result, group), QUANTILES)
+    low, middle, high = np.exp(values) if item.kind in ("level", "ratio") else values
+    if group == "prior":
+        return Estimate(middle, low, high, None, style.GREY, "|", "--", 1.2)
+    return Estimate(middle, low, high, width=2.2)
+
+
 def _panel(ax: Axes, items: Sequence[Scalar], result: Result) -> None:
     on_log = items[0].kind in ("level", "ratio")
-    ends: list[FloatArray] = []
-    for group, shift in (("prior", 0.17), ("posterior", -0.13)):
-        draws = [item.draws(result, group) for item in items]
-        values = np.quantile(np.stack(draws), QUANTILES, axis=1)
-        low, middle, high = np.exp(values) if on_log else values
-        ends += [low, high]
-        at = np.arange(len(items)) + shift
-        if group == "prior":
-            marks.rows(ax, at, low, high, color=style.GREY, linewidth=1.2, linestyle="--")
-            marks.line(ax, middle, at, "|", color=style.GREY, markersize=6)
-        else:
-            marks.rows(ax, at, low, high, color=style.BLUE, linewidth=2.2)
-            marks.line(
-                ax, middle, at, "o", color=style.BLUE, markerfacecolor="white", markersize=4.2
-            )
+    rows = [
+        Row(_row_name(item), tuple(_estimate(item, result, g) for g in ("posterior", "prior")))
+        for item in items
+    ]
+    ends = [end for row in rows for each in row.estimates for end in (each.low, each.high)]
     least, most = float(np.min(ends)), float(np.max(ends))
     if items[0].kind == "correlation":
         ax.set_xlim(-1.0, 1.0)
@@ -64,8 +61,7 @@ def _panel(ax: Axes, items: Sequence[Scalar], result: Result) -> None:
     if items[0].kind in ("ratio", "correlation"):
         none = 1.0 if on_log else 0.0
         ax.axvline(none, color=style.BLACK, linewidth=0.8, linestyle=":", zorder=1)
-    ax.set_yticks(range(len(items)), [_row_name(item) for item in items], fontsize=style.SMALL)
-    ax.tick_params(axis="y", length=0)
+    forest(ax, rows)
     ax.set_xlabel(items[0].axis, fontsize=style.SMALL, labelpad=1)
 
 
@@ -86,19 +82,16 @@ def parameter_rows(result: Result, items: Sequence[Scalar], synthetic: bool) -> 
         A panel for each kind of parameter and unit, a row for each marker: 95 % equal-tailed
         intervals with their medians, the prior's dashed and grey below the posterior's.
     """
-    panels: dict[tuple[str, str], list[Scalar]] = {}
+    panels_of: dict[tuple[str, str], list[Scalar]] = {}
     for item in items:
         if item.variable == "correlation" and len(_markers_of(item)) > 1:
             continue
-        panels.setdefault(_group(item), []).append(item)
+        panels_of.setdefault(_group(item), []).append(item)
     order = [words for words, _ in (PER_MARKER | PER_MODEL).values()] + [OWN]
-    panels = dict(sorted(panels.items(), key=lambda panel: order.index(panel[0][0])))
-    tallest = max(map(len, panels.values()))
-    grid = style.Grid(
-        len(panels), cell=(2.15, ROW * tallest + 0.1), gap=(0.95, 0.72), columns=3, left=0.95
-    )
-    figure, axes = grid.figure()
-    for ax, ((words, _), rows) in zip(axes, panels.items(), strict=True):
+    panels_of = dict(sorted(panels_of.items(), key=lambda panel: order.index(panel[0][0])))
+    tallest = max(map(len, panels_of.values()))
+    figure, axes = panels(len(panels_of), (3.1, ROW * tallest + 0.8), columns=3)
+    for ax, ((words, _), rows) in zip(axes, panels_of.items(), strict=True):
         _panel(ax, rows, result)
         ax.set_ylim(tallest - 0.5, -0.5)
         ax.set_title(words, fontsize=style.TEXT, loc="left", pad=3)
@@ -107,12 +100,13 @@ def parameter_rows(result: Result, items: Sequence[Scalar], synthetic: bool) -> 
         style.line(style.BLUE, "-", "posterior: the same", 2.2),
         style.line(style.BLACK, ":", "no change, or no correlation"),
     ]
-    head = style.heading(figure, "What was assumed, and what the data made of it", handles)
-    foot = style.foot(
-        figure, result, synthetic,
+    style.heading(figure, "What was assumed, and what the data made of it", handles)
+    style.foot(
+        figure,
+        result,
+        synthetic,
         "Levels and ratios on log axes. Where both intervals agree, the data say little.",
-    )  # fmt: skip
-    grid.place(figure, axes, head, foot)
+    )
     return figure
 
 

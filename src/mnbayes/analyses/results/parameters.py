@@ -9,12 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mnbayes.answers.result import Result
 from mnbayes.base.labelled import array
 from mnbayes.data.markers import MARKERS
-from mnbayes.report.kit import marks
 from mnbayes.report.kit import style
+from mnbayes.report.kit.figures import panels
 from mnbayes.report.kit.style import FloatArray
-from mnbayes.answers.result import Result
 
 #: With more parameters than this their densities give way to intervals, one row a marker.
 MOST_PANELS = 18
@@ -37,9 +37,15 @@ PER_MODEL: dict[str, tuple[str, str]] = {
     "residual_df": ("degrees of freedom of the residual", "positive"),
 }
 SHORT = {
-    "urine_protein_24h": "protein", "urine_protein_conc": "protein conc.", "albumin": "albumin",
-    "cd3": "CD3+", "cd4": "CD4+", "cd8": "CD8+", "b_cell": "B cells", "nk_cell": "NK cells",
-}  # fmt: skip
+    "urine_protein_24h": "protein",
+    "urine_protein_conc": "protein conc.",
+    "albumin": "albumin",
+    "cd3": "CD3+",
+    "cd4": "CD4+",
+    "cd8": "CD8+",
+    "b_cell": "B cells",
+    "nk_cell": "NK cells",
+}
 
 
 @dataclass(frozen=True)
@@ -164,9 +170,11 @@ def density(
     for side, at_bound in enumerate(bounded):
         mirrored = counts[:reach][::-1] if side == 0 else counts[::-1][:reach]
         if at_bound and mirrored.size:
-            place = slice(reach - mirrored.size, reach) if side == 0 else slice(
-                reach + counts.size, reach + counts.size + mirrored.size
-            )  # fmt: skip
+            place = (
+                slice(reach - mirrored.size, reach)
+                if side == 0
+                else slice(reach + counts.size, reach + counts.size + mirrored.size)
+            )
             padded[place] = mirrored
     smooth = np.convolve(padded, kernel / kernel.sum(), mode="valid")
     return grid, np.asarray(smooth / (draws.size * step))
@@ -189,12 +197,13 @@ def _panel(ax: Axes, scalar: Scalar, prior: FloatArray, posterior: FloatArray) -
     highest = 0.0
     for draws, is_prior in ((posterior, False), (prior, True)):
         grid, height = density(draws, low, high, bounded=bounded)
+        grid, height = grid[::4], height[::4]  # a hundred points look the same
         x = np.exp(grid) if on_log else grid
         if is_prior:
-            marks.line(ax, x, height, "--", color=style.GREY, linewidth=1.4)
+            ax.plot(x, height, "--", color=style.GREY, linewidth=1.4)
         else:
-            marks.band(ax, x, 0.0, height, color=style.BAND_50, linewidth=0)
-            marks.line(ax, x, height, color=style.BLUE, linewidth=1.4)
+            ax.fill_between(x, 0.0, height, color=style.BAND_50, linewidth=0)
+            ax.plot(x, height, color=style.BLUE, linewidth=1.4)
         highest = max(highest, float(height.max()))
     if on_log:
         style.log_axis(ax, "x", float(np.exp(low)), float(np.exp(high)))
@@ -233,10 +242,7 @@ def prior_posterior(result: Result, synthetic: bool) -> Figure:
         from mnbayes.analyses.results.parameter_rows import parameter_rows
 
         return parameter_rows(result, items, synthetic)
-    grid = style.Grid(
-        len(items), cell=(2.9, 0.78), gap=(0.25, 0.58), columns=3, left=0.15, right=0.2
-    )
-    figure, axes = grid.figure()
+    figure, axes = panels(len(items), (3.1, 1.35), columns=3)
     for ax, item in zip(axes, items, strict=True):
         _panel(ax, item, item.draws(result, "prior"), item.draws(result, "posterior"))
     handles: list[style.Handle] = [
@@ -245,10 +251,11 @@ def prior_posterior(result: Result, synthetic: bool) -> Figure:
     ]
     if any(item.kind == "ratio" for item in items):
         handles.append(style.line(style.BLACK, ":", "ratio 1: no change"))
-    head = style.heading(figure, "What was assumed, and what the data made of it", handles)
-    foot = style.foot(
-        figure, result, synthetic,
+    style.heading(figure, "What was assumed, and what the data made of it", handles)
+    style.foot(
+        figure,
+        result,
+        synthetic,
         "Densities; levels and ratios on log axes. Where both curves agree, the data say little.",
-    )  # fmt: skip
-    grid.place(figure, axes, head, foot)
+    )
     return figure

@@ -6,18 +6,24 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
-from mnbayes.report.kit import marks
-from mnbayes.report.kit import style
 from mnbayes.analyses.results.parameters import scalars
-from mnbayes.report.kit.style import FloatArray
 from mnbayes.answers.result import Result
+from mnbayes.report.kit import style
+from mnbayes.report.kit.figures import is_left, is_low, panels
+from mnbayes.report.kit.style import FloatArray
 
 CHAINS: tuple[tuple[str, style.Dash], ...] = (
-    (style.BLUE, "-"), (style.ORANGE, "--"), (style.GREEN, "-."), (style.PURPLE, ":"),
-    (style.SKY, "-"), (style.VERMILLION, "--"), (style.BLACK, "-."), (style.GREY, ":"),
-)  # fmt: skip
+    (style.BLUE, "-"),
+    (style.ORANGE, "--"),
+    (style.GREEN, "-."),
+    (style.PURPLE, ":"),
+    (style.SKY, "-"),
+    (style.VERMILLION, "--"),
+    (style.BLACK, "-."),
+    (style.GREY, ":"),
+)
 #: Of more parameters only the least well mixed are drawn.
-MOST_PANELS = 18
+MOST_PANELS = 9
 #: Points at which the difference is evaluated.
 POINTS = 101
 
@@ -120,26 +126,25 @@ def ranks(result: Result, synthetic: bool) -> Figure:
         [w / max(np.abs(d).max(), 1e-12) for d, w in zip(differences, widths, strict=True)]
     )
     kept = sorted(worst[:MOST_PANELS])
-    chosen = "" if len(kept) == len(items) else (
-        f"Drawn are the {len(kept)} of {len(items)} parameters whose chains agree least. "
-    )  # fmt: skip
+    chosen = (
+        ""
+        if len(kept) == len(items)
+        else (f"Drawn are the {len(kept)} of {len(items)} parameters whose chains agree least. ")
+    )
     items, differences, widths = ([part[i] for i in kept] for part in (items, differences, widths))
     highest = 1.1 * max(max(np.abs(d).max() for d in differences), max(widths))
     tick = float(f"{0.6 * highest:.1g}")
-    grid = style.Grid(len(items), cell=(2.75, 0.85), gap=(0.2, 0.3), columns=3, left=0.65)
-    figure, axes = grid.figure()
-    for position, (ax, item, difference, width) in enumerate(
-        zip(axes, items, differences, widths, strict=True)
-    ):
-        marks.band(ax, [0.0, 1.0], -width, width, color="#E4E4E4", linewidth=0)
+    figure, axes = panels(len(items), (3.0, 1.2), columns=3)
+    for ax, item, difference, width in zip(axes, items, differences, widths, strict=True):
+        ax.axhspan(-width, width, color="#E4E4E4", linewidth=0)
         ax.axhline(0, color=style.GREY, linewidth=0.6)
         for number, values in enumerate(difference):
             color, dash = CHAINS[number % len(CHAINS)]
-            marks.line(ax, at, values, dash, color=color, linewidth=1.1)
+            ax.plot(at, values, dash, color=color, linewidth=1.1)
         ax.set_title(item.title, fontsize=style.SMALL, loc="left", pad=3)
         ax.set_ylim(-highest, highest)
         ax.set_xlim(0, 1)
-        left, low = grid.is_left(position), grid.is_low(position)
+        left, low = is_left(ax), is_low(ax)
         ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"] if low else ["", "", ""])
         ax.set_yticks([-tick, 0, tick], [f"−{tick:g}", "0", f"{tick:g}"] if left else [""] * 3)
         if left:
@@ -152,14 +157,13 @@ def ranks(result: Result, synthetic: bool) -> Figure:
         for number in range(min(chains, len(CHAINS)))
     ]
     handles.append(style.area("#E4E4E4", label="95 % band of well-mixed chains"))
-    head = style.heading(
-        figure, "Do the chains agree? Ranks of their draws against uniform", handles, 5
-    )
-    foot = style.foot(
-        figure, result, synthetic,
+    style.heading(figure, "Do the chains agree? Ranks of their draws against uniform", handles, 5)
+    style.foot(
+        figure,
+        result,
+        synthetic,
         f"{chosen}A line that leaves the band: that chain drew too many low values (above 0) "
         "or high ones (below 0). The band allows for autocorrelation. Ranks are among all "
         "chains' draws, divided by their number.",
-    )  # fmt: skip
-    grid.place(figure, axes, head, foot)
+    )
     return figure

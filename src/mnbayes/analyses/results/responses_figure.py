@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes.cards.definitions import CATEGORIES
-from mnbayes.base.montecarlo import round_to_mcse
-from mnbayes.report.kit import style
 from mnbayes.answers.result import Result
+from mnbayes.base.montecarlo import round_to_mcse
+from mnbayes.cards.definitions import CATEGORIES
+from mnbayes.report.kit import style
 
 #: Segment to label, colour and hatch, best response first.
 SEGMENTS: dict[str, tuple[str, str, str]] = {
@@ -67,18 +67,32 @@ def _bar(ax: Axes, y: float, parts: pd.DataFrame) -> None:
     for row in parts.itertuples(index=False):
         _, color, hatch = SEGMENTS[str(row.segment)]
         width = float(str(row.probability))
-        ax.barh(y, 100 * width, left=100 * left, height=0.74, color=color, hatch=hatch,
-                edgecolor="white", linewidth=0.8)  # fmt: skip
+        ax.barh(
+            y,
+            100 * width,
+            left=100 * left,
+            height=0.74,
+            color=color,
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0.8,
+        )
         if width >= LABELLED:
             ax.text(
-                100 * (left + width / 2), y, round_to_mcse(width, float(str(row.mcse))),
-                ha="center", va="center", fontsize=style.SMALL,
+                100 * (left + width / 2),
+                y,
+                round_to_mcse(width, float(str(row.mcse))),
+                ha="center",
+                va="center",
+                fontsize=style.SMALL,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.85},
-            )  # fmt: skip
+            )
         left += width
 
 
-def response_probabilities(result: Result, week: float, synthetic: bool) -> Figure:
+def response_probabilities(
+    result: Result, week: float, synthetic: bool, *, ax: Axes | None = None
+) -> Figure:
     """Draw each patient's probabilities of response at one visit, and the next patient's.
 
     Parameters
@@ -88,6 +102,8 @@ def response_probabilities(result: Result, week: float, synthetic: bool) -> Figu
         One of the later visits.
     synthetic : bool
         Whether to say that the cohort is synthetic.
+    ax : Axes, optional
+        Where to draw; a figure of its own without it.
 
     Returns
     -------
@@ -110,9 +126,7 @@ def response_probabilities(result: Result, week: float, synthetic: bool) -> Figu
     ]
     seen = observations.observed[:, observations.weeks.index(week)][:, used].all(axis=1)
 
-    figure = style.new_figure(8.6, 0.32 * (len(patients) + 1.6) + 1.9)
-    ax = figure.subplots()
-    style.tidy(ax)
+    ax, where = style.one_panel(ax, 8.6, 0.32 * (len(patients) + 1.6) + 0.8)
     labels, places, words = [], [], []
     for row, patient in enumerate(patients):
         _bar(ax, row, latent[latent["patient"] == patient])
@@ -129,30 +143,44 @@ def response_probabilities(result: Result, week: float, synthetic: bool) -> Figu
     ax.set_ylabel("Patient", fontsize=style.TEXT)
     for place, word in zip([*places, below], [*words, "to come"], strict=True):
         ax.annotate(
-            word, (1, place), xycoords=("axes fraction", "data"), xytext=(5, 0),
-            textcoords="offset points", va="center", fontsize=style.SMALL,
-        )  # fmt: skip
+            word,
+            (1, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=style.SMALL,
+        )
     ax.annotate(
-        "as measured:", (1, 1), xycoords="axes fraction", xytext=(5, 3),
-        textcoords="offset points", fontsize=style.SMALL, color="#333333", style="italic",
-    )  # fmt: skip
+        "as measured:",
+        (1, 1),
+        xycoords="axes fraction",
+        xytext=(5, 3),
+        textcoords="offset points",
+        fontsize=style.SMALL,
+        color="#333333",
+        style="italic",
+    )
     kinds = [name for name in SEGMENTS if name in set(latent["segment"])]
     words_of = {name: label for name, (label, _, _) in SEGMENTS.items()}
     if "partial" not in kinds:
         words_of["effective"] = "effective (remission not judged)"
     style.heading(
-        figure,
+        where,
         f"Probability of response at week {style.week_text(week)}",
         [style.area(SEGMENTS[k][1], SEGMENTS[k][2], words_of[k]) for k in kinds],
         columns=4,
     )
     unjudged = sorted(set(result.not_evaluable.values()))
     style.foot(
-        figure, result, synthetic, cut,
+        where,
+        result,
+        synthetic,
+        cut,
         "Patients: the probability that the true level meets the definition (latent). "
         "Next patient: that a new patient's measurement would. "
         "One measurement near a threshold leaves the true level open on both sides.",
         "Undecided: a missing or censored value leaves it open." if OPEN in words else "",
         *(f"Remission is not judged: it {reason}." for reason in unjudged),
-    )  # fmt: skip
-    return figure
+    )
+    return style.figure_of(ax)

@@ -8,14 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes.cards.definitions import Definitions
-from mnbayes.base.labelled import array
 from mnbayes.data.reference_ranges import ReferenceRange, reference_ranges
-from mnbayes.data.markers import MARKERS
-from mnbayes.report.kit import marks
-from mnbayes.report.kit import style
-from mnbayes.report.kit.style import FloatArray
 from mnbayes.answers.result import Result
+from mnbayes.base.labelled import array
+from mnbayes.cards.definitions import Definitions
+from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit import style
+from mnbayes.report.kit.figures import is_left, is_low, is_right, panels
+from mnbayes.report.kit.style import FloatArray
 
 #: Pale green, under the bands of the true level.
 REFERENCE = "#EAF5EF"
@@ -81,9 +81,9 @@ def draw_interval(
     open_below, open_above = not lower > 0, not np.isfinite(upper)
     low = upper / room if open_below else lower
     high = low * room if open_above else upper
-    marks.line(ax, [x, x], [low, high], color=color, linewidth=1.5, zorder=4)
+    ax.plot([x, x], [low, high], color=color, linewidth=1.5, zorder=4)
     for at, is_open, arrow in ((low, open_below, "v"), (high, open_above, "^")):
-        marks.line(ax, x, at, arrow if is_open else "_", color=color, markersize=5, zorder=4)
+        ax.plot(x, at, arrow if is_open else "_", color=color, markersize=5, zorder=4)
 
 
 def _draw_range(ax: Axes, healthy: ReferenceRange, labelled: bool) -> None:
@@ -92,9 +92,15 @@ def _draw_range(ax: Axes, healthy: ReferenceRange, labelled: bool) -> None:
         ax.axhline(at, color=style.GREEN, linestyle="-.", linewidth=0.9, zorder=2)
         if labelled:
             ax.annotate(
-                f"{at:g}", (1, at), xycoords=("axes fraction", "data"), xytext=(3, 0),
-                textcoords="offset points", va="center", fontsize=style.SMALL, color="#00664B",
-            )  # fmt: skip
+                f"{at:g}",
+                (1, at),
+                xycoords=("axes fraction", "data"),
+                xytext=(3, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=style.SMALL,
+                color="#00664B",
+            )
 
 
 def _stretches(seen: FloatArray) -> list[tuple[int, int, bool]]:
@@ -122,24 +128,33 @@ def _panel(
             (low_50, high_50, style.BAND_50),
         ):
             hatch = "////" if predicted and color == style.BAND_95 else None
-            marks.band(
-                ax, weeks, low[part], high[part], facecolor=color, hatch=hatch,
-                edgecolor="white", linewidth=0.0, zorder=1,
-            )  # fmt: skip
-        marks.line(
-            ax, weeks, median[part], "--" if predicted else "-", color=style.BLUE, linewidth=1.5,
-            zorder=3,
-        )  # fmt: skip
-    marks.line(ax, data.weeks, data.value[row], "o", color=style.BLACK, markersize=3.8, zorder=5)
+            ax.fill_between(
+                weeks,
+                low[part],
+                high[part],
+                facecolor=color,
+                hatch=hatch,
+                edgecolor="white",
+                linewidth=0.0,
+                zorder=1,
+            )
+        dash = "--" if predicted else "-"
+        ax.plot(weeks, median[part], dash, color=style.BLUE, linewidth=1.5, zorder=3)
+    ax.plot(data.weeks, data.value[row], "o", color=style.BLACK, markersize=3.8, zorder=5)
     for visit, week in enumerate(data.weeks):
         if np.isnan(data.value[row, visit]) and data.seen[row, visit]:
             bounds = data.lower[row, visit], data.upper[row, visit]
             draw_interval(ax, float(week), *bounds, limits, style.BLACK)
     predicted_visits = data.weeks[~data.seen[row]]
-    marks.line(
-        ax, predicted_visits, median[~data.seen[row]], "D", color=style.BLUE,
-        markerfacecolor="white", markersize=4.5, zorder=5,
-    )  # fmt: skip
+    ax.plot(
+        predicted_visits,
+        median[~data.seen[row]],
+        "D",
+        color=style.BLUE,
+        markerfacecolor="white",
+        markersize=4.5,
+        zorder=5,
+    )
 
 
 def trajectories(result: Result, marker: str, definitions: Definitions, synthetic: bool) -> Figure:
@@ -168,28 +183,28 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
     bands = np.exp(np.quantile(level, style.LEVELS, axis=0))
     lines = thresholds(marker, definitions)
     healthy = reference_ranges().get(marker)
-    marks = [at for at, _ in lines] + ([healthy.lower, healthy.upper] if healthy else [])
+    drawn = [at for at, _ in lines] + ([healthy.lower, healthy.upper] if healthy else [])
     rows = slice(len(patients))
-    limits = style.log_limits(bands, data.value[rows], data.lower[rows], data.upper[rows], marks)
-    grid = style.Grid(
-        len(patients),
-        cell=style.cell(len(patients)),
-        gap=(0.22, 0.32),
-        right=0.75 if lines else 0.45 if healthy else 0.15,
-    )
-    figure, axes = grid.figure()
+    limits = style.log_limits(bands, data.value[rows], data.lower[rows], data.upper[rows], drawn)
+    figure, axes = panels(len(patients), style.cell(len(patients)))
     for row, (ax, patient) in enumerate(zip(axes, patients, strict=True)):
-        style.week_axis(ax, data.weeks.tolist(), labelled=grid.is_low(row))
-        style.log_axis(ax, "y", *limits, labelled=grid.is_left(row))
+        style.week_axis(ax, data.weeks.tolist(), labelled=is_low(ax))
+        style.log_axis(ax, "y", *limits, labelled=is_left(ax))
         for at, label in lines:
             ax.axhline(at, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=0.9, zorder=2)
-            if grid.is_right(row):
+            if is_right(ax):
                 ax.annotate(
-                    label, (1, at), xycoords=("axes fraction", "data"), xytext=(3, 0),
-                    textcoords="offset points", va="center", fontsize=style.SMALL, color="#A34700",
-                )  # fmt: skip
+                    label,
+                    (1, at),
+                    xycoords=("axes fraction", "data"),
+                    xytext=(3, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=style.SMALL,
+                    color="#A34700",
+                )
         if healthy is not None:
-            _draw_range(ax, healthy, grid.is_right(row))
+            _draw_range(ax, healthy, is_right(ax))
         _panel(ax, data, row, bands[:, row], limits)
         ax.set_title(patient, fontsize=style.TEXT, loc="left", pad=3)
         withdrew = data.withdrew[row]
@@ -201,7 +216,7 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
                 loc="right",
                 pad=3,
             )
-        if grid.is_left(row):
+        if is_left(ax):
             ax.set_ylabel(text.unit, fontsize=style.TEXT)
 
     seen = data.seen[rows]
@@ -222,12 +237,14 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
         handles.append(style.line(style.VERMILLION, "--", f"threshold, {text.unit}"))
     if healthy is not None:
         handles.append(style.line(style.GREEN, "-.", "reference range (shaded)", 0.9))
-    head = style.heading(figure, f"{text.label} of each patient, under treatment", handles)
-    foot = style.foot(
-        figure, result, synthetic, cut,
+    style.heading(figure, f"{text.label} of each patient, under treatment", handles)
+    style.foot(
+        figure,
+        result,
+        synthetic,
+        cut,
         "The level is modelled at the visits; straight lines join them. Log axis.",
         "Being beyond one threshold is not yet a remission: see the definitions." if lines else "",
         f"Reference range: {healthy.text}; it is no target." if healthy else "",
-    )  # fmt: skip
-    grid.place(figure, axes, head, foot)
+    )
     return figure

@@ -64,9 +64,9 @@ def write(multiverse: Multiverse, folder: Path) -> None:
     """Write a multiverse's files into a folder, whole or not at all.
 
     ``sensitivity.csv`` and ``power_scaling.csv`` (see
-    :class:`mnbayes.analyses.sensitivity.multiverse.Multiverse`), ``specification_curve.png`` (one
+    :class:`mnbayes.analyses.sensitivity.multiverse.Multiverse`), ``specification_curve.svg`` (one
     for each
-    model, ``<model>_specification_curve.png``, where there are several), and ``sensitivity.json``
+    model, ``<model>_specification_curve.svg``, where there are several), and ``sensitivity.json``
     with hashes, settings and the conclusions that flip.
 
     Raises
@@ -75,7 +75,7 @@ def write(multiverse: Multiverse, folder: Path) -> None:
         If the folder holds something else.
     """
     from mnbayes.analyses.sensitivity.figure import specification_curve
-    from mnbayes.report.kit.drawing import png_bytes
+    from mnbayes.report.kit.figures import svg_bytes
 
     figures = {model: specification_curve(multiverse, model) for model in multiverse.models}
     described = json.dumps(manifest(multiverse), indent=2, ensure_ascii=False)
@@ -85,7 +85,7 @@ def write(multiverse: Multiverse, folder: Path) -> None:
         for model, figure in figures.items():
             if figure is not None:
                 prefix = f"{model}_" if len(figures) > 1 else ""
-                (place / f"{prefix}specification_curve.png").write_bytes(png_bytes(figure))
+                (place / f"{prefix}specification_curve.svg").write_bytes(svg_bytes(figure))
         (place / MANIFEST).write_text(f"{described}\n", encoding="utf-8")
 
 

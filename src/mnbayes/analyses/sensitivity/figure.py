@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from mnbayes.analyses.sensitivity import part as sensitivity_part
 from mnbayes.analyses.sensitivity.decisions import base_of
@@ -16,9 +17,10 @@ from mnbayes.analyses.sensitivity.multiverse import Multiverse
 from mnbayes.answers.conclusions import as_reported, concluded
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
+from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import MARKERS
-from mnbayes.report.kit import marks, style
+from mnbayes.report.kit import style
 
 #: Most answers side by side in a specification curve that leave room for their titles.
 MOST_PANELS = 4
@@ -42,6 +44,13 @@ def _label(row: dict[str, Any]) -> str:
     return f"{row['kind']}: {row['category']}"
 
 
+def _decision(ax: Axes, line: float, upright: bool) -> None:
+    """The probabilities from which something is concluded."""
+    for border in (100 * line, 100 * (1 - line)):
+        draw = ax.axvline if upright else ax.axhline
+        draw(border, color=style.BLACK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+
+
 def _scaled_panel(ax: Axes, rows: pd.DataFrame, ratio: bool, line: float) -> None:
     scale = 1.0 if ratio else 100.0
     if ratio:
@@ -51,18 +60,15 @@ def _scaled_panel(ax: Axes, rows: pd.DataFrame, ratio: bool, line: float) -> Non
     else:
         ax.set_xlim(-2, 102)
         ax.set_xlabel("Probability or share of patients, %", fontsize=style.TEXT)
-        for border in (line, 1 - line):
-            ax.axvline(100 * border, color=style.BLACK, linewidth=0.9, linestyle=(0, (4, 3)),
-                       zorder=1)  # fmt: skip
+        _decision(ax, line, upright=True)
     places = np.arange(len(rows))
     ends = scale * rows[["value_half", "value_double"]].to_numpy(dtype=float)
-    marks.rows(ax, places, ends.min(axis=1), ends.max(axis=1), color=style.PALE, linewidth=3,
-               zorder=2)  # fmt: skip
+    known = np.isfinite(ends).all(axis=1)
+    ax.hlines(places[known], *ends[known].T, color=style.PALE, linewidth=3)
     for column, (marker, color, _) in _LOOKS.items():
-        own = column == "value"
-        ax.plot(scale * rows[column], places, marker, color=color, markersize=4.5 if own else 6,
-                markerfacecolor=color if own else "white", zorder=4 if own else 3)  # fmt: skip
-    ax.set_yticks(places, [_label(row) for row in rows.to_dict("records")])  # type: ignore[arg-type]
+        size, face = (4.5, color) if column == "value" else (6, "white")
+        ax.plot(scale * rows[column], places, marker, color=color, ms=size, mfc=face)
+    ax.set_yticks(places, [_label(row) for row in records(rows)])
     ax.grid(axis="y", color=style.RULE, linewidth=0.6)
     ax.set_axisbelow(True)
     ax.set_ylim(len(rows) - 0.4, -0.6)
@@ -93,7 +99,7 @@ def power_scaling(result: Result, definitions: Definitions, synthetic: bool) -> 
     ratios, others = table[table["kind"] == "gmr"], table[table["kind"] != "gmr"]
     panels = [part for part in (ratios, others) if len(part)]
     heights = [_ROW * len(part) + 0.6 for part in panels]
-    figure = style.new_figure(8.6, sum(heights) + 1.5)
+    figure = style.new_figure(8.6, sum(heights))
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     for ax, part in zip(axes, panels, strict=True):
         style.tidy(ax)
@@ -107,11 +113,13 @@ def power_scaling(result: Result, definitions: Definitions, synthetic: bool) -> 
     style.heading(figure, f"Answers at week {week} if the priors counted half or twice", handles, 5)
     blank = table[["value_half", "value_double"]].isna().any(axis=None)
     style.foot(
-        figure, result, synthetic,
+        figure,
+        result,
+        synthetic,
         "The priors of top-level parameters to the power 1/2 and 2, from the draws of one fit "
         "(power scaling). Change under treatment: there is no control group.",
         "A missing triangle: too far from these draws to be worked out." if blank else "",
-    )  # fmt: skip
+    )
     return figure
 
 
@@ -160,21 +168,17 @@ def _level_text(axis: str, value: Any) -> str:
     return f"{axis} {value:g}"
 
 
-def _curve(ax: Axes, rows: pd.DataFrame, base: Sequence[bool], line: float) -> None:
+def _curve(ax: Axes, rows: pd.DataFrame, base: NDArray[np.bool_], line: float) -> None:
     """Sorted numbers of one answer, with two Monte Carlo errors and the prior alone."""
     places = np.arange(len(rows))
     value, error, prior = (100 * rows[name].to_numpy(float) for name in ("value", "mcse", "prior"))
-    for border in (line, 1 - line):
-        ax.axhline(100 * border, color=style.BLACK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    _decision(ax, line, upright=False)
     size = 4.5 if len(rows) <= 30 else 3.0
-    ax.plot(places, prior, "D", color=style.GREY, markerfacecolor="white", markersize=size - 0.5,
-            zorder=2)  # fmt: skip
-    ax.vlines(places, np.clip(value - 2 * error, 0, 100), np.clip(value + 2 * error, 0, 100),
-              color=style.BLUE, linewidth=1.3, zorder=3)  # fmt: skip
-    ax.plot(places, value, "o", color=style.BLUE, markersize=size, zorder=4)
-    first = np.flatnonzero(base)
-    ax.plot(places[first], value[first], "s", color=style.BLACK, markerfacecolor=style.ORANGE,
-            markersize=size + 3, zorder=5)  # fmt: skip
+    low, high = np.clip(value - 2 * error, 0, 100), np.clip(value + 2 * error, 0, 100)
+    ax.vlines(places, low, high, color=style.BLUE, linewidth=1.3)
+    ax.plot(places, prior, "D", color=style.GREY, mfc="white", ms=size - 0.5)
+    ax.plot(places, value, "o", color=style.BLUE, ms=size)
+    ax.plot(places[base], value[base], "s", color=style.BLACK, mfc=style.ORANGE, ms=size + 3)
     ax.set_ylim(-4, 104)
     ax.set_yticks([0, 20, 40, 60, 80, 100])
     ax.grid(axis="y", color=style.RULE, linewidth=0.6)
@@ -184,15 +188,16 @@ def _curve(ax: Axes, rows: pd.DataFrame, base: Sequence[bool], line: float) -> N
 
 def _matrix(ax: Axes, names: pd.DataFrame, levels: Sequence[tuple[str, Any]]) -> None:
     """Which choice each specification made: a dark dot for the one that it did."""
-    size = 5.0 if len(names) <= 30 else 3.0
-    places = np.arange(len(names))
-    for row, (axis, value) in enumerate(levels):
-        made = (names[axis] == value).to_numpy()
-        ax.plot(places[~made], np.full((~made).sum(), row), "o", color=style.RULE, markersize=2,
-                zorder=1)  # fmt: skip
-        ax.plot(places[made], np.full(made.sum(), row), "o", color=style.BLACK, markersize=size,
-                zorder=2)  # fmt: skip
-        if row and levels[row - 1][0] != axis:
+    made = np.array([names[axis] == value for axis, value in levels], dtype=bool)
+    for chosen, color, size in (
+        (False, style.RULE, 2.0),
+        (True, style.BLACK, 5.0 if len(names) <= 30 else 3.0),
+    ):
+        rows, places = np.nonzero(made == chosen)
+        ax.plot(places, rows, "o", color=color, ms=size)
+    axes = [axis for axis, _ in levels]
+    for row in range(1, len(axes)):
+        if axes[row] != axes[row - 1]:
             ax.axhline(row - 0.5, color=style.PALE, linewidth=0.8, zorder=0)
     ax.set_ylim(len(levels) - 0.4, -0.6)
     ax.set_xticks([])
@@ -235,10 +240,9 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
     answers = curve_answers(judged)
     levels = _levels(judged[axes_names])
     matrix = 0.19 * max(len(levels), 1) + 0.25
-    figure = style.new_figure(2.2 * len(answers) + 1.6, 2.3 + matrix + 1.9)
-    grid = figure.subplots(
-        2, len(answers), squeeze=False, height_ratios=[2.3, matrix], sharey="row"
-    )
+    figure = style.new_figure(2.2 * len(answers) + 1.6, 2.3 + matrix + 0.8)
+    shape = 2, len(answers)
+    grid = figure.subplots(*shape, squeeze=False, height_ratios=[2.3, matrix], sharey="row")
     for column, answer in enumerate(answers):
         rows = judged
         for key, value in zip(("kind", "marker", "category"), answer, strict=True):
@@ -251,9 +255,8 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
             ax.set_xlim(-0.7, len(rows) - 0.3)
         _curve(above, rows, is_base, multiverse.definitions.decision.probability)
         _matrix(below, rows[axes_names], levels)
-        above.set_title(
-            _title(answer, dict(multiverse.definitions.benchmarks)), fontsize=style.TEXT, loc="left"
-        )
+        title = _title(answer, dict(multiverse.definitions.benchmarks))
+        above.set_title(title, fontsize=style.TEXT, loc="left")
     grid[0, 0].set_ylabel("Probability, %", fontsize=style.TEXT)
     grid[1, 0].set_yticks(range(len(levels)), [_level_text(*level) for level in levels])
     handles: list[style.Handle] = [
@@ -268,10 +271,13 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
     fits = multiverse.fits[multiverse.fits["model"] == model]
     failed = int((fits["reason"] != "").sum())
     style.caption(
-        figure, model, (), multiverse.cohort.synthetic,
+        figure,
+        model,
+        (),
+        multiverse.cohort.synthetic,
         "Every specification is a prior set, a family of residuals and definitions of response; "
         "each column of dots names one. MCSE: Monte Carlo standard error. Change under "
         "treatment: there is no control group.",
         f"{failed} of {len(fits)} fits failed their checks and are not drawn." if failed else "",
-    )  # fmt: skip
+    )
     return figure

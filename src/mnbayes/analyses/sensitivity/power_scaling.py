@@ -139,7 +139,7 @@ def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) 
     draws : ResponseDraws or None
         The ones that the answers were worked out from.
     answers : DataFrame
-        From :func:`mnbayes.answers.answer_table.answer_table`.
+        From :func:`mnbayes.answers.answer_table`.
 
     Returns
     -------

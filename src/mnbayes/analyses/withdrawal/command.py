@@ -194,7 +194,7 @@ def say(stored: Sequence[Stored], synthetic: bool) -> None:
 def files(stored: Sequence[Stored], definitions: Definitions, synthetic: bool) -> dict[str, bytes]:
     """The files of ``--out``: tables of all models, pictures of each."""
     from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
-    from mnbayes.report.kit.drawing import png_bytes
+    from mnbayes.report.kit.figures import svg_bytes
 
     tables = output_tables((item.table, item.tipping) for item in stored)
     found = {f"{name}.csv": table.to_csv(index=False).encode() for name, table in tables.items()}
@@ -204,7 +204,7 @@ def files(stored: Sequence[Stored], definitions: Definitions, synthetic: bool) -
                 "withdrawal_strategies": withdrawal_strategies(item.table, item.reasons, synthetic),
                 "tipping_curve": tipping_curve(item.tipping, definitions, item.reasons, synthetic),
             }
-            found |= {f"{item.model}_{name}.png": png_bytes(f) for name, f in figures.items()}
+            found |= {f"{item.model}_{name}.svg": svg_bytes(f) for name, f in figures.items()}
     return found
 
 
@@ -215,7 +215,7 @@ def check_folder(folder: Path) -> None:
     ------
     InputError
     """
-    endings = ("_withdrawal_strategies.png", "_tipping_curve.png")
+    endings = ("_withdrawal_strategies.svg", "_tipping_curve.svg")
     tables = {"withdrawal.csv", "tipping_curve.csv", "tipping_points.csv"}
     if folder.exists() and not folder.is_dir():
         others = [folder]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,10 @@ from mnbayes.analyses.withdrawal.enrolled import RESPONSES
 from mnbayes.analyses.withdrawal.tipping import Tipping
 from mnbayes.analyses.withdrawal.words import times
 from mnbayes.base.montecarlo import round_to_mcse
+from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import Definitions
 from mnbayes.report.kit import style
+from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height
 
 #: Category to colour and line style.
 LOOKS: dict[str, tuple[str, style.Dash]] = {
@@ -38,19 +41,24 @@ def _verdict(row: pd.Series) -> str:
     }[str(row["verdict"])]
 
 
-def _mark(ax: Axes, row: pd.Series, color: str, y: float) -> None:
-    # A vertical line where the conclusion flips, with the delta in words beside it.
+def _flip(ax: Axes, row: pd.Series, color: str, y: float) -> bool:
+    """A dotted line where a conclusion flips, with the delta beside it; whether it does."""
     delta = float(row["delta"])
     if np.isnan(delta):
-        return
-    ax.axvline(delta, color=color, linewidth=1.0, linestyle=(0, (1, 1.5)), zorder=2)
-    right = delta < np.sqrt(float(row["delta_max"]))
-    ax.annotate(
-        _verdict(row), (delta, y), xycoords=("data", "axes fraction"),
-        xytext=(4 if right else -4, 0), textcoords="offset points",
-        ha="left" if right else "right", va="center", fontsize=style.SMALL,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0, "alpha": 0.85}, zorder=6,
-    )  # fmt: skip
+        return False
+    ax.axvline(delta, color=color, linewidth=1.0, linestyle=":", zorder=2)
+    ax.text(
+        delta,
+        y,
+        f" {_verdict(row)} ",
+        transform=ax.get_xaxis_transform(),
+        ha="left" if delta < np.sqrt(float(row["delta_max"])) else "right",
+        va="center",
+        fontsize=style.SMALL,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.0, "alpha": 0.85},
+        zorder=6,
+    )
+    return True
 
 
 def _probabilities(ax: Axes, tipping: Tipping, definitions: Definitions) -> list[style.Handle]:
@@ -60,23 +68,19 @@ def _probabilities(ax: Axes, tipping: Tipping, definitions: Definitions) -> list
         category = str(row["category"])
         color, dash = LOOKS[category]
         part = tipping.curve[tipping.curve["category"] == category]
-        ax.plot(part["delta"], 100 * part["probability"], color=color, linestyle=dash,
-                linewidth=1.8, zorder=4)  # fmt: skip
-        ax.plot(part["delta"], 100 * part["probability_prior"], color=color, linestyle=dash,
-                linewidth=0.9, alpha=0.55, zorder=3)  # fmt: skip
-        ax.plot(1.02, 100 * float(row["as_failure"]), "<", color=color, markersize=6, zorder=5,
-                transform=ax.get_yaxis_transform(), clip_on=False)  # fmt: skip
-        _mark(ax, row, color, 0.06 + 0.08 * place)
+        for name, width, alpha in (("probability", 1.8, 1.0), ("probability_prior", 0.9, 0.55)):
+            ax.plot(part["delta"], 100 * part[name], dash, color=color, lw=width, alpha=alpha)
+        end, across = 100 * float(row["as_failure"]), ax.get_yaxis_transform()
+        ax.plot(1.02, end, "<", color=color, ms=6, transform=across, clip_on=False)
+        _flip(ax, row, color, 0.06 + 0.08 * place)
         bar = definitions.benchmarks[category]  # type: ignore[index]
         label = f"{category}: share > {100 * bar:g} % ({_verdict(row)})"
         handles.append(style.line(color, dash, label, 1.8))
     required = 100 * definitions.decision.probability
     ax.axhline(required, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=1.1, zorder=2)
-    ax.annotate(
-        f"{required:g} % required", (0, required), xycoords=("axes fraction", "data"),
-        xytext=(3, -2), textcoords="offset points", va="top", fontsize=style.SMALL,
-        color=style.VERMILLION,
-    )  # fmt: skip
+    looks: dict[str, Any] = {"va": "top", "fontsize": style.SMALL, "color": style.VERMILLION}
+    looks["transform"] = ax.get_yaxis_transform()
+    ax.text(0.01, required - 0.5, f"{required:g} % required", **looks)
     ax.set_ylim(-2, 102)
     ax.set_yticks(style.linear_ticks(0, 100))
     ax.set_ylabel("P(share of the enrolled > benchmark), %", fontsize=style.TEXT)
@@ -93,19 +97,23 @@ def _ratios(ax: Axes, tipping: Tipping) -> list[style.Handle]:
     ax.axhline(1.0, color=style.GREY, linewidth=1.0, zorder=2)
     style.log_axis(ax, "y", *style.log_limits(*ends, [1.0]))
     ax.set_ylabel("Ratio to baseline, GMR of the enrolled", fontsize=style.TEXT)
-    points = tipping.points
-    interval, chance = (
-        points[points["conclusion"] == name].iloc[0] for name in ("gmr_interval", "gmr_probability")
-    )
-    _mark(ax, interval, style.BLACK, 0.94)
-    _mark(ax, chance, style.PURPLE, 0.86)
-    return [
+    handles: list[style.Handle] = [
         style.line(style.BLUE, "-", "GMR, median", 1.8),
-        style.area(style.BAND_95, label=f"its 95 % interval below 1 ({_verdict(interval)})"),
-        style.line(
-            style.PURPLE, ":", f"P(GMR < 1) ≥ {100 * chance['required']:g} % ({_verdict(chance)})"
-        ),
+        style.area(style.BAND_95, label="its 95 % interval"),
     ]
+    verdicts = []
+    looks = {"gmr_interval": (style.BLACK, 0.94), "gmr_probability": (style.PURPLE, 0.86)}
+    for conclusion, (color, y) in looks.items():
+        row = tipping.points[tipping.points["conclusion"] == conclusion].iloc[0]
+        words = "95 % interval below 1"
+        if conclusion == "gmr_probability":
+            words = f"P(GMR < 1) ≥ {100 * row['required']:g} %"
+        verdicts.append(f"{words}: {_verdict(row)}")
+        # A line that is not drawn has no place in the key.
+        if _flip(ax, row, color, y):
+            handles.append(style.line(color, ":", f"{words} no longer", 1.0))
+    ax.set_title("\n".join(verdicts), fontsize=style.TEXT, loc="left")
+    return handles
 
 
 def tipping_curve(
@@ -132,7 +140,7 @@ def tipping_curve(
         ratio with its 95 % interval (log axis). A dotted line with words at each flip.
     """
     first = tipping.points.iloc[0]
-    figure = style.new_figure(style.WIDE, 4.6)
+    figure = style.new_figure(style.WIDE, 3.9)
     axes = figure.subplots(1, 2)
     for ax in axes:
         style.tidy(ax)
@@ -141,63 +149,73 @@ def tipping_curve(
         style.log_axis(ax, "x", 1.0, float(first["delta_max"]))
         ax.set_xlabel("delta: 24-h protein of the unseen, times predicted", fontsize=style.TEXT)
     style.heading(
-        figure, f"How much worse must the unseen be? Week {style.week_text(first['week'])}",
-        handles, 3,
-    )  # fmt: skip
+        figure,
+        f"How much worse must the unseen be? Week {style.week_text(first['week'])}",
+        handles,
+    )
     before = tipping.curve[tipping.curve["quantity"] == "gmr"].iloc[0]
     style.caption(
-        figure, str(first["model"]), reasons, synthetic,
+        figure,
+        str(first["model"]),
+        reasons,
+        synthetic,
         f"Unseen after withdrawal: {first['unseen']}. At delta 1 they are as the model predicts "
         "(missing at random). Shares and ratio are of the enrolled patients, not of a population. "
         f"GMR under the prior alone at delta 1: {before['median_prior']:.2f} "
         f"({before['lower_prior']:.2f}–{before['upper_prior']:.2f}). Log axes but for the "
         "probability.",
-    )  # fmt: skip
+    )
     return figure
 
 
-def _strategy_panel(ax: Axes, rows: pd.DataFrame) -> None:
-    ratio = rows["quantity"].iloc[0] == "gmr"
+def _rows(table: pd.DataFrame) -> list[Row]:
+    """A row for each strategy: given the data, then the prior alone, and the probability."""
+    ratio = table["quantity"].iloc[0] == "gmr"
     scale, centre = (1.0, "median") if ratio else (100.0, "mean")
-    threshold = float(rows["threshold"].iloc[0])
-    for place, (_, row) in enumerate(rows.iterrows()):
-        looks = (("", style.BLUE, "o", 0.0, 2.0), ("_prior", style.GREY, "s", 0.22, 1.0))
-        for suffix, color, marker, down, width in looks:
-            ends = [scale * row[f"{name}{suffix}"] for name in ("lower", "upper")]
-            ax.plot(ends, [place + down] * 2, color=color, linewidth=width, zorder=3)
-            ax.plot(scale * row[f"{centre}{suffix}"], place + down, marker, color=color,
-                    markersize=6 if not suffix else 4, zorder=4)  # fmt: skip
+    rows = []
+    for row in records(table):
+        label = "\n".join([row["strategy"], *textwrap.wrap(row["assumption"], 27)])
         if np.isnan(row[centre]):
-            words, where = NO_LEVEL, 0.0
-        elif np.isnan(row["probability"]):
+            rows.append(Row(label, note=NO_LEVEL))
             continue
-        else:
-            sign = "<" if ratio else ">"
-            bound = "1" if ratio else f"{100 * threshold:g} %"
-            chance, before = (
-                round_to_mcse(
-                    float(row[f"probability{suffix}"]), float(row[f"probability_mcse{suffix}"])
-                )
+        (now, low, high), (before, least, most) = (
+            [scale * row[f"{name}{suffix}"] for name in (centre, "lower", "upper")]
+            for suffix in ("", "_prior")
+        )
+        estimates = (
+            Estimate(now, low, high, width=2.0, filled=True),
+            Estimate(before, least, most, None, style.GREY, "s", width=1.0, filled=True),
+        )
+        texts: tuple[str, ...] = ()
+        if not np.isnan(row["probability"]):
+            chances = [
+                round_to_mcse(row[f"probability{suffix}"], row[f"probability_mcse{suffix}"])
                 for suffix in ("", "_prior")
-            )
-            words, where = f"P({sign} {bound}): {chance} (prior {before})", 0.27
-        ax.annotate(
-            words, (0.02, place - where), xycoords=("axes fraction", "data"), va="center",
-            fontsize=style.SMALL,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
-        )  # fmt: skip
-    if np.isfinite(threshold):
-        ax.axvline(scale * threshold, color=style.VERMILLION, linestyle=(0, (5, 2)),
-                   linewidth=1.1, zorder=1)  # fmt: skip
-    if ratio:
-        names = ("lower", "upper", "lower_prior", "upper_prior")
-        style.log_axis(ax, "x", *style.log_limits(*(rows[name] for name in names), [1.0]))
-        ax.set_xlabel("GMR of the enrolled, ratio to baseline", fontsize=style.TEXT)
+            ]
+            texts = ("{} ({})".format(*chances),)
+        rows.append(Row(label, estimates, texts=texts))
+    return rows
+
+
+def _strategy_axis(ax: Axes, table: pd.DataFrame) -> str:
+    """Scale, label and threshold of a panel, and what its probabilities are of."""
+    threshold = float(table["threshold"].iloc[0])
+    if table["quantity"].iloc[0] == "gmr":
+        ends = table[["lower", "upper", "lower_prior", "upper_prior"]]
+        style.log_axis(ax, "x", *style.log_limits(ends, [1.0]))
+        ax.set_xlabel("GMR of the enrolled,\nratio to baseline", fontsize=style.TEXT)
+        scale, event = 1.0, "< 1"
     else:
         ax.set_xlim(-3, 103)
-        ax.set_xticks(style.linear_ticks(0, 100))
-        category = rows["category"].iloc[0]
-        ax.set_xlabel(f"Share of the enrolled: {category}, %", fontsize=style.TEXT)
+        ax.set_xticks((0, 50, 100))
+        category = table["category"].iloc[0]
+        ax.set_xlabel(f"Share of the enrolled:\n{category}, %", fontsize=style.TEXT)
+        scale, event = 100.0, f"> {100 * threshold:g} %"
+    if np.isnan(threshold):
+        return ""
+    line = scale * threshold
+    ax.axvline(line, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=1.1, zorder=1)
+    return f"P({event})\n(prior)"
 
 
 def withdrawal_strategies(table: pd.DataFrame, reasons: Sequence[str], synthetic: bool) -> Figure:
@@ -217,23 +235,18 @@ def withdrawal_strategies(table: pd.DataFrame, reasons: Sequence[str], synthetic
     Figure
         A row for each strategy, a panel for the share in each category with a benchmark and
         one for the geometric mean ratio: mean of the share or median of the ratio with the 95 %
-        interval, the prior's below in grey, and the probability beyond the dashed threshold.
+        interval, the prior's below in grey, and beside it the probability beyond the dashed
+        threshold with the prior's in brackets.
     """
     barred = set(table.loc[table["threshold"].notna(), "category"])
     shares = [category for category in reversed(RESPONSES) if category in barred]
     parts = [table[table["category"] == category] for category in (*shares, "")]
-    strategies = parts[-1]
-    labels = [
-        f"{name}\n" + "\n".join(textwrap.wrap(text, 27))
-        for name, text in zip(strategies["strategy"], strategies["assumption"], strict=True)
-    ]
-    figure = style.new_figure(style.WIDE, 0.72 * len(strategies) + 2.0)
+    rows = [_rows(part) for part in parts]
+    figure = style.new_figure(style.WIDE, forest_height(rows[0], row=0.66) + 0.2)
     axes = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
-    for ax, rows in zip(axes, parts, strict=True):
+    for ax, part, own in zip(axes, parts, rows, strict=True):
         style.tidy(ax)
-        _strategy_panel(ax, rows)
-    axes[0].set_yticks(np.arange(len(labels)), labels)
-    axes[0].set_ylim(len(labels) - 0.5, -0.55)
+        forest(ax, own, columns=tuple(filter(None, [_strategy_axis(ax, part)])))
     axes[0].set_ylabel("Withdrawal strategy", fontsize=style.TEXT)
     first = table.iloc[0]
     style.heading(
@@ -245,11 +258,14 @@ def withdrawal_strategies(table: pd.DataFrame, reasons: Sequence[str], synthetic
             style.dot(style.GREY, "s", "the same under the prior alone"),
             style.line(style.VERMILLION, "--", "benchmark; ratio 1", 1.1),
         ],
-    )  # fmt: skip
+    )
     style.caption(
-        figure, str(first["model"]), reasons, synthetic,
+        figure,
+        str(first["model"]),
+        reasons,
+        synthetic,
         "P: the probability that the share exceeds its benchmark, or that the ratio is below 1, "
         "given the data. These numbers are about the enrolled patients, not about the population "
         "they come from. The ratio's axis is logarithmic.",
-    )  # fmt: skip
+    )
     return figure

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
@@ -18,17 +18,29 @@ from numpy.typing import ArrayLike, NDArray
 
 from mnbayes.answers.result import Result
 from mnbayes.base.labelled import stacked
-from mnbayes.report.kit.panels import Sheet
 
 type FloatArray = NDArray[np.float64]
 type Handle = Line2D | Patch
 type Dash = Literal["-", "--", "-.", ":"]
+#: Of a line: colour, dash, marker.
+type Look = tuple[str, Dash, str]
 
 #: Okabe and Ito (2008), Color Universal Design.
 BLUE, ORANGE, GREEN, SKY = "#0072B2", "#E69F00", "#009E73", "#56B4E9"
 VERMILLION, PURPLE, BLACK = "#D55E00", "#CC79A7", "#000000"
 GREY, PALE, RULE = "#6E6E6E", "#BDBDBD", "#DDDDDD"
 BAND_95, BAND_50 = "#CFE3F1", "#8FC1E0"
+
+#: Line, marker and colour together, so that none of them alone tells lines apart.
+LINES: tuple[Look, ...] = (
+    (BLUE, "-", "o"),
+    (VERMILLION, "--", "s"),
+    (GREEN, "-.", "^"),
+    (PURPLE, ":", "D"),
+    (BLACK, "-", "v"),
+    (ORANGE, "--", "P"),
+    (SKY, "-.", "X"),
+)
 
 DPI = 110
 #: Widest figure, inches.
@@ -62,84 +74,21 @@ def draws_of(result: Result, group: str, name: str, **select: object) -> FloatAr
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Create an empty figure that lays itself out once, when it is drawn; inches."""
-    return Sheet(figsize=(min(width, WIDE), height), dpi=DPI, layout="constrained")
+    """Create an empty figure that lays itself out when it is drawn.
 
-
-@dataclass(frozen=True)
-class Grid:
-    """Small multiples of one size, filled row by row; all lengths in inches.
-
-    Placed by arithmetic: letting matplotlib find the layout of twenty panels takes longer than
-    drawing them. Panels share no axes either, for the same reason; give them equal limits.
-
-    Attributes
+    Parameters
     ----------
-    count : int
-        Number of panels.
-    cell, gap : tuple of float
-        Width and height of a panel, and between panels.
-    columns : int
-        Most panels side by side.
-    left, right : float
-        Margins.
+    width, height : float
+        Inches; the height of the panels with their axes. Heading and caption add their own.
     """
-
-    count: int
-    cell: tuple[float, float]
-    gap: tuple[float, float]
-    columns: int = 4
-    left: float = 0.7
-    right: float = 0.12
-
-    @property
-    def across(self) -> int:
-        """Panels in a full row."""
-        return min(self.columns, self.count)
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return -(-self.count // self.across)
-
-    def is_left(self, panel: int) -> bool:
-        """Whether nothing is to the left of a panel."""
-        return panel % self.across == 0
-
-    def is_right(self, panel: int) -> bool:
-        """Whether nothing is to the right of a panel."""
-        return (panel + 1) % self.across == 0 or panel == self.count - 1
-
-    def is_low(self, panel: int) -> bool:
-        """Whether nothing is below a panel."""
-        return panel + self.across >= self.count
-
-    def figure(self) -> tuple[Figure, list[Axes]]:
-        """Create the figure and its panels, not yet in their places."""
-        used = self.across * (self.cell[0] + self.gap[0]) - self.gap[0]
-        figure = Sheet(figsize=(max(self.left + used + self.right, 5.6), 4), dpi=DPI)
-        axes = [figure.add_axes((0, 0, 1, 1), label=str(n)) for n in range(self.count)]
-        for ax in axes:
-            tidy(ax)
-        return figure, axes
-
-    def place(self, figure: Figure, axes: Sequence[Axes], head: float, foot: float) -> None:
-        """Put the panels between heading and caption, and fit the figure's height to them."""
-        width = float(figure.get_size_inches()[0])
-        title, ticks = 0.27, 0.5
-        rows_high = self.rows * (self.cell[1] + self.gap[1]) - self.gap[1]
-        height = head + title + rows_high + ticks + foot
-        figure.set_size_inches(width, height)
-        for panel, ax in enumerate(axes):
-            row, column = divmod(panel, self.across)
-            x = self.left + column * (self.cell[0] + self.gap[0])
-            y = height - head - title - row * (self.cell[1] + self.gap[1]) - self.cell[1]
-            ax.set_position((x / width, y / height, self.cell[0] / width, self.cell[1] / height))
+    # A browser sets words a little wider than matplotlib measures them: a margin at the sides.
+    layout = ConstrainedLayoutEngine(rect=(0.012, 0.0, 0.976, 1.0))
+    return Figure(figsize=(min(width, WIDE), height), dpi=DPI, layout=layout)
 
 
 def cell(count: int) -> tuple[float, float]:
-    """Width and height of a patient's panel, inches: larger where there are few."""
-    return {1: (4.3, 2.4), 2: (3.2, 2.0)}.get(count, (1.9, 1.45))
+    """Width and height of a patient's panel with its labels, inches: larger where there are few."""
+    return {1: (5.2, 2.9), 2: (3.6, 2.5)}.get(count, (2.2, 1.8))
 
 
 def tidy(ax: Axes) -> None:
@@ -148,12 +97,41 @@ def tidy(ax: Axes) -> None:
     ax.tick_params(labelsize=SMALL)
 
 
-def heading(figure: Figure, title: str, handles: Sequence[Handle], columns: int = 3) -> float:
-    """Write the title and, under it, the key to the symbols; returns their height in inches."""
-    width = float(figure.get_size_inches()[0])
-    columns = columns if width > 7 else 2
+def one_panel(ax: Axes | None, width: float, height: float) -> tuple[Axes, Figure | Axes]:
+    """Axes to draw one panel into, and where its heading and caption go.
+
+    Parameters
+    ----------
+    ax : Axes, optional
+        The reader's own; without one a figure is made.
+    width, height : float
+        Of the figure, inches; see :func:`new_figure`.
+    """
+    if ax is not None:
+        return ax, ax
+    figure = new_figure(width, height)
+    own = figure.subplots()
+    tidy(own)
+    return own, figure
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The figure that axes belong to."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return figure
+
+
+def heading(where: Figure | Axes, title: str, handles: Sequence[Handle], columns: int = 3) -> None:
+    """Write the title and, under it, the key to the symbols; a figure grows by their height."""
+    if isinstance(where, Axes):
+        where.set_title(title, fontsize=TEXT, loc="left")
+        where.legend(handles=list(handles), frameon=False, fontsize=SMALL)
+        return
+    width = where.get_figwidth()
+    columns = _fitting([str(each.get_label()) for each in handles], columns, width)
     lines = textwrap.wrap(title, int(width * 10))
-    legend = figure.legend(
+    legend = where.legend(
         handles=list(handles),
         loc="outside upper left",
         ncols=columns,
@@ -166,33 +144,63 @@ def heading(figure: Figure, title: str, handles: Sequence[Handle], columns: int 
         borderaxespad=0.3,
     )
     legend.get_title().set_multialignment("left")
-    return 0.08 + 0.19 * len(lines) + 0.19 * -(-len(handles) // columns)
+    _grow(where, 0.08 + 0.19 * len(lines) + 0.19 * -(-len(handles) // columns))
 
 
-def foot(figure: Figure, result: Result, synthetic: bool, *sentences: str) -> float:
-    """Write the caption at the foot: model, remarks, what must not be missed.
+def _fitting(labels: Sequence[str], most: int, width: float) -> int:
+    """Most columns, of at most so many, in which a key fits a width in inches."""
+    for columns in range(min(most, len(labels)), 1, -1):
+        down = -(-len(labels) // columns)
+        longest = [
+            max(map(len, labels[i * down : (i + 1) * down]), default=0) for i in range(columns)
+        ]
+        # A letter, and a symbol with the space around it, in font sizes.
+        if sum(0.58 * letters + 5.2 for letters in longest) * TEXT / 72 < width:
+            return columns
+    return 1
 
-    Returns its height in inches.
-    """
-    return caption(figure, result.name, result.fit.diagnostics.reasons, synthetic, *sentences)
+
+def _grow(figure: Figure, height: float) -> None:
+    figure.set_figheight(figure.get_figheight() + height)
+
+
+def foot(where: Figure | Axes, result: Result, synthetic: bool, *sentences: str) -> None:
+    """Write the caption at the foot: model, remarks, what must not be missed."""
+    caption(where, result.name, result.fit.diagnostics.reasons, synthetic, *sentences)
 
 
 def caption(
-    figure: Figure, model: str, reasons: Sequence[str], synthetic: bool, *sentences: str
-) -> float:
-    """As :func:`foot`, of a model by its name and by the reasons why it did not converge."""
-    parts = [f"Model: {model}.", *filter(None, sentences)]
+    where: Figure | Axes, model: str, reasons: Sequence[str], synthetic: bool, *sentences: str
+) -> None:
+    """As :func:`foot`, of a model by its name and by the reasons why it did not converge.
+
+    A figure grows by its height. Axes of the reader's own get what must not be missed, under
+    their title.
+    """
+    warnings = []
     if reasons:
-        parts.append(f"NOT CONVERGED ({'; '.join(reasons)}): do not rely on these numbers.")
+        warnings.append(f"NOT CONVERGED ({'; '.join(reasons)}): do not rely on these numbers.")
     if synthetic:
-        parts.append(SYNTHETIC)
-    width = float(figure.get_size_inches()[0])
-    lines = textwrap.wrap(" ".join(parts), int(width * 16))
+        warnings.append(SYNTHETIC)
+    if isinstance(where, Axes):
+        title = "\n".join([where.get_title("left"), *warnings])
+        where.set_title(title, fontsize=TEXT, loc="left")
+    else:
+        note(where, f"Model: {model}.", *sentences, *warnings)
+
+
+def note(figure: Figure, *sentences: str) -> None:
+    """Write at the foot of a figure, which grows by its height."""
+    lines = textwrap.wrap(" ".join(filter(None, sentences)), int(figure.get_figwidth() * 16))
     figure.supxlabel(
         "\n".join(lines),
-        x=0.01, ha="left", fontsize=SMALL, color="#333333", multialignment="left",
-    )  # fmt: skip
-    return 0.06 + 0.13 * len(lines)
+        x=0.01,
+        ha="left",
+        fontsize=SMALL,
+        color="#333333",
+        multialignment="left",
+    )
+    _grow(figure, 0.06 + 0.13 * len(lines))
 
 
 def week_text(week: float) -> str:
@@ -215,6 +223,19 @@ def week_axis(ax: Axes, weeks: Sequence[float], labelled: bool = True) -> None:
     ax.set_xlim(min(weeks) - 0.05 * span, max(weeks) + 0.05 * span)
     if labelled:
         ax.set_xlabel("Weeks from baseline", fontsize=TEXT)
+
+
+def percent_axis(ax: Axes, which: Literal["x", "y"], label: str) -> None:
+    """Make an axis one from 0 to 100 %."""
+    ticks = (0, 25, 50, 75, 100)
+    if which == "x":
+        ax.set_xlim(0, 100)
+        ax.set_xticks(ticks)
+        ax.set_xlabel(label, fontsize=TEXT)
+    else:
+        ax.set_ylim(0, 100)
+        ax.set_yticks(ticks)
+        ax.set_ylabel(label, fontsize=TEXT)
 
 
 def log_ticks(low: float, high: float) -> list[float]:
@@ -271,12 +292,21 @@ def shown(patients: Sequence[str], most: int) -> tuple[list[str], str]:
     return list(patients[:most]), f"The first {most} of {len(patients)} patients are shown."
 
 
-def line(color: str, style: Dash = "-", label: str = "", width: float = 1.6) -> Line2D:
-    """Key entry of a line."""
+def line(
+    color: str, style: Dash = "-", label: str = "", width: float = 1.6, marker: str = ""
+) -> Line2D:
+    """Key entry of a line, with points on it where it has a marker."""
     return Line2D(
-        [], [], color=color, linestyle=style, linewidth=width, label=label,
+        [],
+        [],
+        color=color,
+        linestyle=style,
+        linewidth=width,
+        label=label,
+        marker=marker,
+        markersize=4.5,
         solid_capstyle="butt",
-    )  # fmt: skip
+    )
 
 
 def dot(color: str, marker: str = "o", label: str = "", face: str | None = None) -> Line2D:
