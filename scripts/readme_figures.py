@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-PICTURE = "remission_trajectories_urine_protein_24h.png"
+PICTURE = "remission_trajectories_urine_protein_24h.svg"
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 
@@ -40,7 +40,7 @@ def main(run: Path) -> None:
     if not json.loads((run / "run.json").read_text(encoding="utf-8"))["synthetic"]:
         raise SystemExit("The README shows the embedded synthetic cohort only.")
     IMAGES.mkdir(parents=True, exist_ok=True)
-    shutil.copy(run / "plots" / PICTURE, IMAGES / "trajectories.png")
+    shutil.copy(run / "plots" / PICTURE, IMAGES / "trajectories.svg")
     for sentence in sentences(run):
         print(sentence)
 

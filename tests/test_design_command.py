@@ -9,16 +9,18 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 from designs import CARD, DEFINITIONS, PROTEIN, evidence_from, short, stored_run
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from trees import make_tree
 
 from mnbayes.analyses.design.beta_binomial import Beta
 from mnbayes.analyses.design.command import chosen_rules, run_design
-from mnbayes.analyses.design.figure import design_figures
+from mnbayes.analyses.design.figure import decision_share, design_figures
 from mnbayes.analyses.design.plan import plan_counts, plan_evidence
 from mnbayes.analyses.design.section import decision_section
 from mnbayes.analyses.design.terminal import show_design
 from mnbayes.base.problems import InputError
+from mnbayes.report.kit import style
 from mnbayes.report.render import environment
 
 SMALL = {"patients": [10, 20], "withdrawal": [0.0, 0.2], "confidence": [0.9]}
@@ -204,12 +206,39 @@ def test_pictures_say_what_they_show(plan, counted) -> None:
         assert ("Synthetic cohort" in texts) == (not counted)
         assert "no control group" in texts
         for ax in figure.axes:
-            if ax.axison:
-                assert ax.get_xlabel()
-                assert ax.get_ylabel() or len(figure.axes) == 3
+            assert ax.get_xlabel()
+            assert ax.get_ylabel() or len(figure.axes) == 3
     # the curve of the first picture passes through the probabilities of the criteria
     line = figures["decision_share"].axes[0].lines[0]
     for judged in shown.planned.judged:
         height = dict(zip(line.get_xdata().round(6), line.get_ydata(), strict=True))
         at = round(100 * judged.threshold, 6)
         assert height[at] == pytest.approx(100 * judged.probability, abs=1e-6)
+
+
+def test_no_colour_of_a_picture_stands_for_two_things(plan) -> None:
+    figures = design_figures(plan)
+    colors = [{line.get_color() for line in ax.lines} for ax in figures["assurance"].axes]
+    alone, pooled, by_confidence = colors
+    assert alone == pooled
+    assert not alone & by_confidence
+    trial = plan.card.next_trial
+    assert (len(alone), len(by_confidence)) == (len(trial.withdrawal), len(trial.confidence))
+    # the key gives every line and area its colour, and no colour twice
+    for name in ("assurance", "rule_characteristics"):
+        (key,) = figures[name].legends
+        named = [line.get_color() for line in key.get_lines()]
+        named += [patch.get_facecolor() for patch in key.get_patches()]
+        named = [color for color in named if color != style.GREY]  # of whatever colour
+        assert len(set(named)) == len(named)
+    named = {line.get_color() for line in figures["assurance"].legends[0].get_lines()}
+    assert alone | by_confidence < named
+
+
+def test_the_decision_is_drawn_into_axes_of_ones_own(plan) -> None:
+    figure = Figure()
+    ax, other = figure.subplots(1, 2)
+    assert decision_share(plan, plan.planned, ax) is figure
+    assert plan.planned.verdict in ax.get_title("left")
+    assert "Synthetic cohort" in ax.get_title("left")
+    assert len(other.lines) == 0

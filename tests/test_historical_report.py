@@ -8,15 +8,21 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from historical_tables import table_of
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from mnbayes.analyses.historical import terminal
 from mnbayes.analyses.historical.card import load_historical_card
 from mnbayes.analyses.historical.command import FILES, describe, run_historical
-from mnbayes.analyses.historical.figure import historical_figures, historical_refits
+from mnbayes.analyses.historical.figure import (
+    historical_figures,
+    historical_forest,
+    historical_refits,
+)
 from mnbayes.analyses.historical.fit import HistoricalResult, fit_historical
 from mnbayes.analyses.historical.page import render_historical
 from mnbayes.analyses.historical.readings import readings
@@ -161,21 +167,24 @@ def test_doubtful_numbers_are_marked(result: HistoricalResult) -> None:
     doubtful = replace(result, gate=replace(result.gate, reasons=("R-hat 1.2",)))
     assert "Do not rely on them" in page(historical_section(doubtful), doubtful)
     figure = historical_figures(doubtful)["historical_forest"]
-    assert any("NOT CONVERGED" in text.get_text() for text in figure.findobj(match=_is_text))
-
-
-def _is_text(artist: object) -> bool:
-    return hasattr(artist, "get_text") and isinstance(artist.get_text(), str)
+    assert "NOT CONVERGED" in figure.get_supxlabel()
 
 
 def test_pictures_say_that_nothing_is_of_the_trial(result: HistoricalResult) -> None:
     for figure in historical_figures(result).values():
-        texts = " ".join(text.get_text() for text in figure.findobj(match=_is_text))
-        assert "no patient of the trial" in texts.replace("\n", " ")
-    forest = historical_figures(result)["historical_forest"]
-    labels = [label.get_text() for label in forest.axes[0].get_yticklabels()]
+        assert "no patient of the trial" in figure.get_supxlabel().replace("\n", " ")
+
+
+def test_the_forest_has_a_row_for_each_arm_class_and_the_prior(result: HistoricalResult) -> None:
+    ax = Figure().subplots()
+    assert historical_forest(result, ax) is ax.figure
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert len(labels) == len(result.arms) + 2 + 1
     assert labels.count("a new study") == 2  # of the two classes that have arms
-    assert "a new study, prior alone" in labels
+    assert labels[-1] == "a new study, prior alone"
+    points = {x for line in ax.lines for x in np.atleast_1d(line.get_xdata()).tolist()}
+    assert set(100 * result.arms["median"]) < points
+    assert 100 * result.benchmark["mean"] in points
 
 
 def test_the_terminal_says_the_same(

@@ -42,8 +42,9 @@ from mnbayes.inference import compiling
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling, fit
 from mnbayes.pipeline import Job, work_all
-from mnbayes.report import gallery, render_report
+from mnbayes.report import gallery
 from mnbayes.report.gallery import all_figures
+from mnbayes.report.render import render_report
 from mnbayes.run.outputs import write_run
 from mnbayes.run.run import Run
 

@@ -8,17 +8,21 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from scipy.ndimage import gaussian_filter
 from trees import make_tree
 
 from mnbayes.analyses.regression.figure import regression_bound
 from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
 from mnbayes.analyses.results.checks_figure import predictive_check
 from mnbayes.analyses.results.parameters import density, prior_posterior, scalars
-from mnbayes.analyses.results.ranks import band, correlation_time, rank_differences, ranks
+from mnbayes.analyses.results.ranks import (
+    MOST_PANELS,
+    band,
+    correlation_time,
+    rank_differences,
+    ranks,
+)
 from mnbayes.analyses.results.responses_figure import response_probabilities, segments
 from mnbayes.analyses.results.trajectories import trajectories
 from mnbayes.answers.results import Result, summarise
@@ -30,9 +34,8 @@ from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
 from mnbayes.report.gallery import all_figures, save_figures
 from mnbayes.report.kit import style
-from mnbayes.report.kit.canvas import Canvas
-from mnbayes.report.kit.figures import svg_bytes
-from mnbayes.report.kit.panels import Sheet
+from mnbayes.report.kit.figures import Estimate, Row, forest, svg_bytes
+from mnbayes.report.kit.plot_files import write_plot
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
 FINE = Diagnostics(0, 1.001, 2000.0, 1800.0, 0.9, ())
@@ -102,6 +105,14 @@ def horizontal_lines(ax) -> set[float]:
     }
 
 
+def vertical_lines(ax) -> set[float]:
+    return {
+        round(float(line.get_xdata()[0]), 6)
+        for line in ax.lines
+        if list(line.get_ydata()) == [0, 1] and len(set(line.get_xdata())) == 1
+    }
+
+
 def draw_all(result: Result, synthetic: bool) -> dict[str, Figure]:
     return all_figures(result, DEFINITIONS, synthetic)
 
@@ -168,7 +179,7 @@ def test_axes_carry_units(figures):
     assert labels(figures["trajectories_albumin"], "x") == {"Weeks from baseline"}
     assert labels(figures["waterfall"], "y") == {"Change from baseline, %"}
     assert labels(figures["response_probabilities"], "x") == {"Probability, %"}
-    assert labels(figures["gmr_by_visit"], "y") == {"Ratio to baseline (no unit)"}
+    assert labels(figures["gmr_by_visit"], "x") == {"Ratio to baseline (no unit)"}
     assert labels(figures["predictive_check_albumin"], "y") == {"g/L"}
     assert labels(figures["prior_posterior"], "x") == {
         *("g/24h", "g/L", "ratio (no unit)", "SD of log value", "correlation")
@@ -227,10 +238,15 @@ def test_gmr_medians_and_reference_line(figures, both):
     for ax, marker in zip(figures["gmr_by_visit"].axes, (PROTEIN, ALBUMIN), strict=True):
         drawn = next(line for line in ax.lines if line.get_marker() == "o")
         rows = both.estimates[both.estimates["marker"] == marker]
-        np.testing.assert_allclose(drawn.get_ydata(), rows["gmr_median"])
+        np.testing.assert_allclose(drawn.get_xdata(), rows["gmr_median"])
         prior = next(line for line in ax.lines if line.get_marker() == "s")
-        np.testing.assert_allclose(prior.get_ydata(), rows["gmr_median_prior"])
-        assert horizontal_lines(ax) == {1.0}
+        np.testing.assert_allclose(prior.get_xdata(), rows["gmr_median_prior"])
+        assert next(label.get_text() for label in ax.get_yticklabels()) == "week 1"
+        thin = next(c for c in ax.collections if c.get_linewidth()[0] < 2)
+        np.testing.assert_allclose(
+            [segment[:, 0] for segment in thin.get_segments()], rows[["gmr_lower", "gmr_upper"]]
+        )
+        assert vertical_lines(ax) == {1.0}
 
 
 def test_waterfall_runs_from_worst_to_best(both):
@@ -256,6 +272,43 @@ def test_waterfall_shows_measured_changes_beside_their_bars(protein):
     names = [label.get_text() for label in ax.get_xticklabels()]
     order = [protein.fit.observations.patients.index(name) for name in names]
     np.testing.assert_allclose(dots.get_ydata(), measured[order])
+
+
+def test_waterfall_drops_no_measured_point_and_says_which_leave_the_axis(protein):
+    tree = protein.fit.tree.copy(deep=True)
+    first, last = tree["observed_data"]["log_value"].to_numpy()[:, [0, 4], 0].T
+    tree["observed_data"]["log_value"][0, 4, 0] = first[0] + np.log(9.0)
+    tree["observed_data"]["log_value"][1, 4, 0] = first[1] + np.log(2.2)
+    figure = waterfall(result_of(tree), 12.0, DEFINITIONS, False)
+    (ax,) = figure.axes
+    low, top = ax.get_ylim()
+    dots = next(line for line in ax.lines if line.get_marker() == "o")
+    arrows = [line for line in ax.lines if line.get_marker() == "^"]
+    red = next(line for line in arrows if line.get_color() == style.VERMILLION)
+    inside = [y for y in dots.get_ydata() if not np.isnan(y)]
+    assert all(low <= y <= top for y in [*inside, *red.get_ydata()])
+    assert pytest.approx(120.0) in inside
+    assert len(inside) + len(red.get_ydata()) == len(first)
+    assert f"measured above +{top:.0f} %" in texts(figure)
+    assert last.size == 8
+
+
+def test_a_concentration_has_no_thresholds_of_24_hour_protein():
+    concentration = result_of(make_tree(markers=("urine_protein_conc",), draws=20, patients=3))
+    figure = waterfall(concentration, 12.0, DEFINITIONS, False)
+    assert horizontal_lines(figure.axes[0]) == {0.0}
+    assert "remission" not in texts(figure)
+
+
+def test_a_figure_of_one_panel_draws_into_axes_of_the_readers_own(both):
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    assert waterfall(both, 12.0, DEFINITIONS, True, ax=left) is figure
+    assert response_probabilities(both, 12.0, True, ax=right) is figure
+    for ax in (left, right):
+        assert len(ax.patches) > 0
+        assert "Synthetic cohort: no real patient." in ax.get_title("left")
+    assert figure.get_supxlabel() == ""
 
 
 def test_segments_of_nested_categories_by_hand():
@@ -334,6 +387,16 @@ def test_prior_posterior_has_a_panel_for_each_parameter(figures, both):
     assert {item.kind for item in items} == {"level", "ratio", "sd", "correlation"}
     styles = {line.get_linestyle() for line in figures["prior_posterior"].axes[0].lines}
     assert {"-", "--"} <= styles
+
+
+@pytest.mark.parametrize("name", ["both", "many"])
+def test_no_parameter_has_two_panels(name, request):
+    result = request.getfixturevalue(name)
+    for figure in (ranks(result, False), prior_posterior(result, False)):
+        titles = [(ax.get_title("left"), ax.get_xlabel()) for ax in figure.axes]
+        assert len(set(titles)) == len(titles)
+    items = [(item.variable, *sorted(item.select.values())) for item in scalars(result)]
+    assert len(set(items)) == len(items)
 
 
 def test_rank_difference_by_hand():
@@ -441,6 +504,46 @@ def test_one_patient_with_one_later_visit_can_be_drawn():
         assert svg_bytes(figure).startswith(b"<?xml"), name
 
 
+def test_forest_puts_groups_over_their_rows_and_arrows_at_the_axis_end():
+    ax = style.new_figure(4, 3).subplots()
+    ax.set_xlim(0.0, 1.0)
+    rows = [
+        Row("a", (Estimate(0.5, 0.2, 3.0, (0.4, 0.6)),), group="first", texts=("x", "y")),
+        Row("b", (Estimate(0.4, 0.1, 0.9), Estimate(0.3, 0.1, 0.5, color="k")), group="second"),
+        Row("c", note="failed its checks", group="second"),
+    ]
+    places = forest(ax, rows, columns=("one", "two"))
+    assert places == [1.0, 3.0, 4.0]
+    words = {text.get_text(): text.xy[1] for text in ax.texts}
+    assert words["first"] == 0.0
+    assert words["second"] == 2.0
+    assert words["failed its checks"] == 4.0
+    assert words["x"] == words["y"] == 1.0
+    (arrow,) = [line for line in ax.lines if line.get_marker() == ">"]
+    assert (arrow.get_xdata()[0], arrow.get_ydata()[0]) == (1.0, 1.0)
+    ends = [s[:, 0].max() for c in ax.collections for s in c.get_segments()]
+    assert max(ends) == 1.0
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b", "c"]
+
+
+def test_svg_holds_text_as_text_and_nothing_that_changes(both):
+    svg = svg_bytes(gmr_by_visit(both, True)).decode()
+    assert ">Change under treatment: geometric mean ratio to baseline</" in svg
+    assert "Synthetic cohort: no real patient." in svg
+    assert "date" not in svg
+    assert "matplotlib.org" not in svg
+
+
+@pytest.mark.parametrize("ending", [".svg", ".png", ".pdf"])
+def test_a_figure_is_written_in_the_format_its_name_ends_in(both, tmp_path, ending):
+    first, again = (tmp_path / f"{name}{ending}" for name in ("one", "two"))
+    for path in (first, again):
+        write_plot(gmr_by_visit(both, True), path)
+    start = {".svg": b"<?xml", ".png": b"\x89PNG", ".pdf": b"%PDF"}[ending]
+    assert first.read_bytes().startswith(start)
+    assert first.read_bytes() == again.read_bytes()
+
+
 def test_files_are_small_named_after_model_and_figure_and_repeatable(figures, both, tmp_path):
     paths = save_figures(figures, tmp_path / "plots", "remission")
     assert sorted(p.name for p in (tmp_path / "plots").iterdir()) == sorted(
@@ -473,6 +576,7 @@ def test_crowded_visits_keep_their_ticks_and_lose_labels():
 
 def test_panels_do_not_overlap_and_lie_inside_the_figure(figures):
     for name in (f"trajectories_{PROTEIN}", "prior_posterior", "ranks", "gmr_by_visit"):
+        svg_bytes(figures[name])  # lays it out
         boxes = [ax.get_position() for ax in figures[name].axes]
         assert all(b.x0 > 0 and b.y0 > 0 and b.x1 < 1 and b.y1 < 1 for b in boxes), name
         for i, one in enumerate(boxes):
@@ -526,90 +630,5 @@ def test_a_model_whose_markers_others_have_shows_what_it_adds(many: Result) -> N
 
 def test_ranks_of_many_parameters_show_the_least_well_mixed(many: Result) -> None:
     figure = all_figures(many, DEFINITIONS, True, repeated=True)["ranks"]
-    assert len(figure.axes) == 18
+    assert len(figure.axes) == MOST_PANELS
     assert "whose chains agree least" in texts(figure)
-
-
-def drawn(make: type[Figure], canvas: type[FigureCanvasAgg]) -> np.ndarray:
-    """Brightness of a picture of two panels with all that an axis of ours may show."""
-    figure = make(figsize=(6, 3), dpi=110)
-    left, right = figure.add_axes((0.2, 0.2, 0.3, 0.65)), figure.add_axes((0.6, 0.2, 0.3, 0.65))
-    for ax in (left, right):
-        style.tidy(ax)
-    style.log_axis(left, "y", 0.2, 20)
-    left.set_xticks([0, 1, 2], ["0", "jointly\npredicted", "12"])
-    left.set_xlim(-0.5, 1.8)  # the last tick lies outside
-    left.set_ylabel("Protein, g/24h", fontsize=style.TEXT)
-    left.set_title("P1", fontsize=style.TEXT, loc="left")
-    right.set_yticks([0, 1], ["first\nof two lines", "second"], fontsize=style.SMALL)
-    right.set_ylim(1.6, -0.4)
-    right.tick_params(axis="y", length=0)
-    right.grid(axis="x", color=style.RULE, linewidth=0.7)
-    right.set_xticks([-1, 0, 1], ["−1", "", "1"])
-    right.set_xlim(-1, 1)
-    right.set_xlabel("Correlation (no unit)", fontsize=style.TEXT)
-    figure.text(0.01, 0.99, "A caption: (AV) 0.25 ≥ −3 %", va="top", fontsize=style.SMALL)
-    shown = canvas(figure)
-    shown.draw()
-    return np.asarray(shown.buffer_rgba())[..., :3].mean(axis=2)
-
-
-def apart(one: np.ndarray, other: np.ndarray) -> float:
-    """Largest difference of two pictures a little out of focus: text starts on whole pixels.
-
-    One that is off by a pixel throughout is 38 apart, by two 69.
-    """
-    soft = [gaussian_filter(picture, 1.5) for picture in (one, other)]
-    return float(np.abs(np.subtract(*soft)).max())
-
-
-def test_our_panels_and_letters_look_as_matplotlibs_own():
-    own, ours = drawn(Figure, FigureCanvasAgg), drawn(Sheet, Canvas)
-    assert own.shape == ours.shape
-    assert apart(own, ours) < 30
-    plain = np.where(own < 250)
-    found = np.where(ours < 250)
-    for axis in range(2):
-        assert abs(plain[axis].min() - found[axis].min()) <= 1
-        assert abs(plain[axis].max() - found[axis].max()) <= 1
-
-
-def test_layout_leaves_the_room_that_matplotlibs_own_axes_need():
-    boxes = []
-    for make, canvas in ((Figure, FigureCanvasAgg), (Sheet, Canvas)):
-        figure = make(figsize=(6, 3), dpi=110, layout="constrained")
-        first, second = figure.subplots(1, 2, sharey=True)
-        first.set_yticks([0, 1, 2], ["a long label", "of\ntwo lines", "c"])
-        first.set_ylabel("Patient")
-        second.set_xlabel("Share, %")
-        style.log_axis(second, "x", 0.2, 20)
-        second.set_title("panel", loc="left")
-        canvas(figure).draw()
-        boxes.append([ax.get_position().extents for ax in (first, second)])
-    np.testing.assert_allclose(*boxes, atol=1.0 / (3 * 110))
-
-
-def test_ticks_that_a_panel_does_not_draw_itself_are_matplotlibs():
-    pictures = []
-    for make, canvas in ((Figure, FigureCanvasAgg), (Sheet, Canvas)):
-        figure = make(figsize=(3, 3), dpi=110)
-        ax = figure.add_axes((0.3, 0.3, 0.6, 0.6))
-        ax.set_xticks([0.0, 0.5, 1.0], ["turned", "by a", "right angle"], rotation=90)
-        ax.set_yscale("log")  # with its minor ticks
-        ax.set_ylim(1, 100)
-        shown = canvas(figure)
-        shown.draw()
-        pictures.append(np.asarray(shown.buffer_rgba())[..., :3].mean(axis=2))
-    assert apart(*pictures) < 30
-
-
-def test_letters_that_the_font_lacks_are_left_to_matplotlib():
-    pictures = []
-    for canvas in (FigureCanvasAgg, Canvas):
-        figure = Figure(figsize=(2, 1), dpi=110)
-        figure.text(0.1, 0.5, "P1 \N{CJK UNIFIED IDEOGRAPH-674E}")
-        shown = canvas(figure)
-        with pytest.warns(UserWarning, match="missing from font"):
-            shown.draw()
-        pictures.append(np.asarray(shown.buffer_rgba()).copy())
-    np.testing.assert_array_equal(*pictures)

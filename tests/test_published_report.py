@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from matplotlib.figure import Figure
 
 import mnbayes.analyses.published.fit as fit_module
 from mnbayes.analyses.comparison.stored_run import load_run, stored
@@ -19,10 +20,11 @@ from mnbayes.analyses.published.categories import shares
 from mnbayes.analyses.published.command import parse_readings, run_published
 from mnbayes.analyses.published.counts import outcome_counts
 from mnbayes.analyses.published.facts import load_facts
-from mnbayes.analyses.published.figure import _rows, published_figures
-from mnbayes.analyses.published.figure_parts import about
+from mnbayes.analyses.published.figure import patient_rows, published_figures
 from mnbayes.analyses.published.fit import fit_published
 from mnbayes.analyses.published.fitting import Part, fit_part
+from mnbayes.analyses.published.forest import about, answers
+from mnbayes.analyses.published.forest import shares as draw_shares
 from mnbayes.analyses.published.page import render_page
 from mnbayes.analyses.published.readings import Readings
 from mnbayes.analyses.published.result import ANSWER_COLUMNS, SPECIFICATION, PublishedResult
@@ -325,12 +327,38 @@ def test_another_paper_from_file_to_folder(
 
 
 def test_many_patients_share_a_row_of_their_kind(result: PublishedResult) -> None:
-    few = _rows(result.evidence)
+    few = patient_rows(result.evidence)
     assert len(few) == 8
-    assert few[0] == ("highest published fall", pytest.approx(0.24), pytest.approx(0.24))
-    many = replace(result.evidence, patients=10 * result.evidence.patients)
-    assert [label for label, _, _ in _rows(many)][1] == "30 patients: between, in remission"
-    assert len(_rows(many)) == len(result.evidence.label)
+    assert few[0].label == "highest published fall"
+    assert few[0].estimates[0].middle == pytest.approx(0.24)
+    many = patient_rows(replace(result.evidence, patients=10 * result.evidence.patients))
+    assert many[1].label == "30 patients: between, in remission"
+    assert len(many) == len(result.evidence.label)
+
+
+def test_forests_draw_every_answer_at_its_place(result: PublishedResult) -> None:
+    own = Figure().subplots()
+    assert answers(result, own) is own.figure
+    points = {x for line in own.lines for x in np.atleast_1d(line.get_xdata()).tolist()}
+    gmr = result.answers.query("part == 'outcome' and quantity == 'gmr'")
+    assert {*gmr["value"], *gmr["prior"]} <= points
+    labels = [label.get_text() for label in own.get_yticklabels()]
+    assert len(labels) == len(gmr) + gmr["prior_set"].nunique()
+    assert labels[1] == "withdrawn missing (reported)"
+
+    own = Figure().subplots()
+    draw_shares(result, own)
+    counts = outcome_counts(result.facts)
+    points = {x for line in own.lines for x in np.atleast_1d(line.get_xdata()).tolist()}
+    assert 100 * (counts.remission / counts.evaluable) in points
+    assert 100 * (counts.remission / counts.enrolled) in points
+    bars = [
+        path.vertices[0, 0]
+        for lines in own.collections
+        for path in lines.get_paths()
+        if path.vertices[0, 0] == path.vertices[1, 0]  # upright
+    ]
+    assert bars == [100 * bar for bar in DEFINITIONS.benchmarks.values()]
 
 
 def test_bad_input_is_said_all_at_once_and_nothing_is_written(tmp_path: Path) -> None:

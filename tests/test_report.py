@@ -25,7 +25,6 @@ from mnbayes.data.cohort import Cohort, load_cohort
 from mnbayes.data.observations import observations
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
-from mnbayes.report import render_report
 from mnbayes.report.kit.dominance import (
     RULE,
     interval_dominated,
@@ -37,6 +36,7 @@ from mnbayes.report.kit.tables import Spanned, great, records
 from mnbayes.report.kit.wording import QUANTITIES, level, listed, moved, percent, points
 from mnbayes.report.listing import measurement_table, value_text
 from mnbayes.report.methods import computation_table
+from mnbayes.report.render import render_report
 from mnbayes.report.summary import summarise_run
 from mnbayes.run.run import Run
 

@@ -357,7 +357,7 @@ def _run_job(job: Job, folder: Path, progress: News, draws: Path, with_report: b
     if with_report:
         from mnbayes.analyses.characteristics.section import characteristics_pictures
         from mnbayes.analyses.comparison.runs import with_previous
-        from mnbayes.report import render_report
+        from mnbayes.report.render import render_report
 
         # Of stored results: in the report, so in its folder.
         pictures["characteristics"] = characteristics_pictures()

@@ -12,19 +12,18 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from mnbayes.analyses.characteristics.result import Characteristics, Described
-from mnbayes.analyses.design.figure import LINES, Look
 from mnbayes.report.kit import figures, style
 
 #: Monte Carlo errors to either side of a point that its bar spans: about 95 %.
 BAR = 1.96
 #: The card's last rules first, so that a rule looks the same in a model that judges more of them.
-_RULES: tuple[Look, ...] = (
+_RULES: tuple[style.Look, ...] = (
     (style.VERMILLION, "--", "s"),
     (style.BLUE, "-", "o"),
     (style.ORANGE, "-.", "P"),
     (style.SKY, ":", "X"),
 )
-_OTHERS: tuple[Look, ...] = (
+_OTHERS: tuple[style.Look, ...] = (
     (style.GREEN, "-.", "^"),
     (style.PURPLE, ":", "D"),
     (style.BLACK, "-", "v"),
@@ -110,7 +109,7 @@ def estimate_errors(found: Characteristics) -> Figure:
     """Draw bias and coverage of the estimated ratio, a row for each scenario."""
     rows = [*found.false_go, *found.other_go]
     figure, (left, right) = figures.panels(2, (style.WIDE / 2, 0.7 + 0.36 * len(rows)))
-    sizes = list(zip(found.patients, cycle(LINES), strict=False))
+    sizes = list(zip(found.patients, cycle(style.LINES), strict=False))
     step = 0.66 / max(len(sizes), 2)
     least, most = 0.95, 1.05  # of the ratios' axis, at least
     for place, (n, (color, _, marker)) in enumerate(sizes):

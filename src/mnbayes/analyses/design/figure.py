@@ -23,18 +23,7 @@ from mnbayes.analyses.design.success import NEW, POOLED
 from mnbayes.report.kit import figures, style
 
 type FloatArray = NDArray[np.float64]
-type Look = tuple[str, style.Dash, str]
 
-#: Line, marker and colour together, so that none of them alone tells lines apart.
-LINES: tuple[Look, ...] = (
-    (style.BLUE, "-", "o"),
-    (style.VERMILLION, "--", "s"),
-    (style.GREEN, "-.", "^"),
-    (style.PURPLE, ":", "D"),
-    (style.BLACK, "-", "v"),
-    (style.ORANGE, "--", "P"),
-    (style.SKY, "-.", "X"),
-)
 _HANDLING = {
     "composite": "A withdrawal counts as no response.",
     "evaluable": "A withdrawn patient leaves the denominator.",
@@ -148,7 +137,7 @@ def decision_share(plan: Plan, decision: Decision, ax: Axes | None = None) -> Fi
     return style.figure_of(ax)
 
 
-def _curves(ax: Axes, rows: pd.DataFrame, looks: Mapping[float, Look], by: str) -> None:
+def _curves(ax: Axes, rows: pd.DataFrame, looks: Mapping[float, style.Look], by: str) -> None:
     """Assurance over the number of patients: a line for each value of a column."""
     for value, (color, dash, marker) in looks.items():
         part = rows[rows[by] == value].sort_values("patients")
@@ -178,7 +167,7 @@ def assurance(plan: Plan, decision: Decision) -> Figure:
     alone = table["analysis"] == NEW
     first, middle = trial.confidence[0], trial.withdrawal[min(1, len(trial.withdrawal) - 1)]
     usual = table["confidence"] == first
-    free = cycle(LINES)
+    free = cycle(style.LINES)
     rates = dict(zip(trial.withdrawal, free, strict=False))
     levels = dict(zip(trial.confidence, free, strict=False))
     asked = f"{words.percent(first)} confidence asked"
@@ -260,7 +249,7 @@ def rule_characteristics(plan: Plan, decision: Decision) -> Figure:
     handles: list[style.Handle] = []
     sizes = np.array(sorted(trial.patients))
     # Neither of the colours of the thresholds.
-    looks = [look for look in LINES if look[0] not in (style.BLACK, style.VERMILLION)]
+    looks = [look for look in style.LINES if look[0] not in (style.BLACK, style.VERMILLION)]
     for patients, (color, dash, _) in zip(sizes.tolist(), cycle(looks), strict=False):
         go, _ = chances(share, patients, 0.0, "composite", own, rule)
         left.plot(100 * share, 100 * go, color=color, linestyle=dash, zorder=3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ _LETTER = 0.56
 _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 #: DejaVu Sans comes with matplotlib and is measured; Verdana is as wide, the others are narrower.
 _FONTS = ["DejaVu Sans", "Verdana", "Arial", "Helvetica", "sans-serif"]
+
+#: Places in an SVG, and their digits beyond a hundredth of a point: a third of the file.
+_PLACES, _DIGITS = re.compile(rb' (?:d|x|y)="[^"]*"'), re.compile(rb"(\.\d\d)\d+")
 
 
 def panels(count: int, cell: tuple[float, float], columns: int = 4) -> tuple[Figure, list[Axes]]:
@@ -322,4 +326,4 @@ def svg_bytes(figure: Figure) -> bytes:
             engine.execute(figure)
             figure.set_layout_engine("none")
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+    return _PLACES.sub(lambda found: _DIGITS.sub(rb"\1", found[0]), buffer.getvalue())

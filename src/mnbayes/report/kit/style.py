@@ -21,12 +21,25 @@ from mnbayes.base.labelled import stacked
 type FloatArray = NDArray[np.float64]
 type Handle = Line2D | Patch
 type Dash = Literal["-", "--", "-.", ":"]
+#: Of a line: colour, dash, marker.
+type Look = tuple[str, Dash, str]
 
 #: Okabe and Ito (2008), Color Universal Design.
 BLUE, ORANGE, GREEN, SKY = "#0072B2", "#E69F00", "#009E73", "#56B4E9"
 VERMILLION, PURPLE, BLACK = "#D55E00", "#CC79A7", "#000000"
 GREY, PALE, RULE = "#6E6E6E", "#BDBDBD", "#DDDDDD"
 BAND_95, BAND_50 = "#CFE3F1", "#8FC1E0"
+
+#: Line, marker and colour together, so that none of them alone tells lines apart.
+LINES: tuple[Look, ...] = (
+    (BLUE, "-", "o"),
+    (VERMILLION, "--", "s"),
+    (GREEN, "-.", "^"),
+    (PURPLE, ":", "D"),
+    (BLACK, "-", "v"),
+    (ORANGE, "--", "P"),
+    (SKY, "-.", "X"),
+)
 
 DPI = 110
 #: Widest figure, inches.
