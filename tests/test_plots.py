@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from trees import make_tree
 
 from mnbayes.analyses.regression.figure import regression_bound
-from mnbayes.analyses.results.changes_figure import waterfall
+from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
 from mnbayes.analyses.results.checks_figure import predictive_check
 from mnbayes.analyses.results.parameters import density, prior_posterior, scalars
 from mnbayes.analyses.results.ranks import (
