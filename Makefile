@@ -21,6 +21,7 @@ lint: .venv/.installed-dev
 	$(python) -m ruff check
 	$(python) -m ruff format --check
 	$(python) -m mypy
+	.venv/bin/lint-imports
 
 clean:
 	rm -rf .venv

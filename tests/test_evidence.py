@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 
 from mnbayes.analyses.historical.section import historical_job
-from mnbayes.analyses.published.facts import load_facts
+from mnbayes.analyses.published.load_facts import load_facts
 from mnbayes.analyses.published.section import published_job
 from mnbayes.base.resources import models_folder
 from mnbayes.cards.definitions import load_definitions

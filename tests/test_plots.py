@@ -13,17 +13,17 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from trees import make_tree
 
-from mnbayes.analyses.regression.figure import regression_bound
-from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
-from mnbayes.analyses.results.checks_figure import predictive_check
-from mnbayes.analyses.results.parameters import density, prior_posterior, scalars
-from mnbayes.analyses.results.ranks import (
+from mnbayes.analyses.method.ranks import (
     MOST_PANELS,
     band,
     correlation_time,
     rank_differences,
     ranks,
 )
+from mnbayes.analyses.regression.figure import regression_bound
+from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
+from mnbayes.analyses.results.checks_figure import predictive_check
+from mnbayes.analyses.results.parameters import prior_posterior
 from mnbayes.analyses.results.responses_figure import response_probabilities, segments
 from mnbayes.analyses.results.trajectories import trajectories
 from mnbayes.analyses.summarise import summarise
@@ -36,6 +36,7 @@ from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, svg_bytes
+from mnbayes.report.kit.parameters import density, scalars
 from mnbayes.report.kit.plot_files import write_plot
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnbayes.analyses.published.counts import best_counts, outcome_counts
-from mnbayes.analyses.published.facts import load_facts, parse_facts
+from mnbayes.analyses.published.load_facts import load_facts, parse_facts
 from mnbayes.analyses.published.readings import Readings, best_evidence, outcome_evidence
 from mnbayes.base.problems import InputError
 from mnbayes.base.resources import published_facts_file

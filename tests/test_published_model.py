@@ -14,9 +14,9 @@ from mnbayes.analyses.published import density
 from mnbayes.analyses.published.card import PublishedCard, load_published_card, override_published
 from mnbayes.analyses.published.categories import shares
 from mnbayes.analyses.published.counts import outcome_counts
-from mnbayes.analyses.published.facts import load_facts
 from mnbayes.analyses.published.fitting import fit_part
 from mnbayes.analyses.published.grid import grid_part, summed_answers
+from mnbayes.analyses.published.load_facts import load_facts
 from mnbayes.analyses.published.model import build_model
 from mnbayes.analyses.published.posteriors import best_visit, least_nodes, one_visit
 from mnbayes.analyses.published.readings import Evidence, Readings, best_evidence, outcome_evidence

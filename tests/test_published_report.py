@@ -19,12 +19,12 @@ from mnbayes.analyses.published.card import load_published_card, override_publis
 from mnbayes.analyses.published.categories import shares
 from mnbayes.analyses.published.command import parse_readings, run_published
 from mnbayes.analyses.published.counts import outcome_counts
-from mnbayes.analyses.published.facts import load_facts
 from mnbayes.analyses.published.figure import patient_rows, published_figures
 from mnbayes.analyses.published.fit import fit_published
 from mnbayes.analyses.published.fitting import Part, fit_part
 from mnbayes.analyses.published.forest import about, answers
 from mnbayes.analyses.published.forest import shares as draw_shares
+from mnbayes.analyses.published.load_facts import load_facts
 from mnbayes.analyses.published.page import render_page
 from mnbayes.analyses.published.readings import Readings
 from mnbayes.analyses.published.result import ANSWER_COLUMNS, SPECIFICATION, PublishedResult

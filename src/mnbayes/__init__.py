@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mnbayes.analyses.historical.fit import fit_historical as fit_historical
     from mnbayes.analyses.historical.table import load_historical as load_historical
     from mnbayes.analyses.published.card import load_published_card as load_published_card
-    from mnbayes.analyses.published.facts import load_facts as load_facts
     from mnbayes.analyses.published.fit import fit_published as fit_published
+    from mnbayes.analyses.published.load_facts import load_facts as load_facts
     from mnbayes.analyses.published.result import PublishedResult as PublishedResult
     from mnbayes.analyses.sensitivity.multiverse import Multiverse as Multiverse
     from mnbayes.analyses.sensitivity.multiverse import run_multiverse as run_multiverse
@@ -77,7 +77,7 @@ _HOME = {
     "Problem": "base.problems",
     "PublishedResult": "analyses.published.result",
     "fit_published": "analyses.published.fit",
-    "load_facts": "analyses.published.facts",
+    "load_facts": "analyses.published.load_facts",
     "load_published_card": "analyses.published.card",
     "embedded_cohort": "base.resources",
     "Result": "answers.result",

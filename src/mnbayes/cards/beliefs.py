@@ -76,7 +76,7 @@ class Quantity:
     Attributes
     ----------
     parameter : str
-        A key of :data:`mnbayes.cards.card.PARAMETERS`.
+        A key of :data:`mnbayes.cards.parameters.PARAMETERS`.
     kind : str
         As there.
     unit : str

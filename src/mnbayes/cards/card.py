@@ -16,27 +16,9 @@ from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.base.resources import models_folder
 from mnbayes.base.toml_files import read_toml, validation_problems
 from mnbayes.cards import families as priors
-from mnbayes.cards.beliefs import Kind, Quantity
+from mnbayes.cards.card_beliefs import fit_beliefs
+from mnbayes.cards.parameters import PARAMETERS, SHARED
 from mnbayes.data.markers import MARKERS
-
-#: Every parameter a card can set a prior of: what it measures and its family's role.
-PARAMETERS: dict[str, tuple[Kind, priors.Role]] = {
-    "baseline_mean": ("level", "location"),
-    "change_mean": ("change", "location"),
-    "common_change": ("change", "location"),
-    "change_spread": ("sd", "scale"),
-    "covariate_slope": ("change", "location"),
-    "baseline_sd": ("sd", "scale"),
-    "change_sd": ("sd", "scale"),
-    "visit_sd": ("sd", "scale"),
-    "residual_sd": ("sd", "scale"),
-    "serial_sd": ("sd", "scale"),
-    "serial_weeks": ("time", "scale"),
-    "residual_df": ("shape", "scale"),
-    "correlation": ("correlation", "correlation"),
-}
-#: Parameters with one value for the whole model instead of one for each marker.
-SHARED = ("common_change", "change_spread", "serial_weeks", "residual_df", "correlation")
 
 #: Fields of a prior's meaning: quantiles by the digits that name them.
 _QUANTILES = {"025": 0.025, "05": 0.05, "50": 0.5, "95": 0.95, "975": 0.975}
@@ -280,12 +262,6 @@ def prior_name(parameter: str, marker: str, markers: tuple[str, ...]) -> str:
     return parameter if not marker or len(markers) == 1 else f"{parameter}.{marker}"
 
 
-def quantity(parameter: str, marker: str) -> Quantity:
-    """What a belief about a parameter's prior is about."""
-    kind = PARAMETERS[parameter][0]
-    return Quantity(parameter, kind, MARKERS[marker].unit if kind == "level" else "")
-
-
 def available_cards(folder: Path | None = None) -> dict[str, Path]:
     """Cards of longitudinal models by name in a folder (default: the ones mnbayes brings).
 
@@ -312,8 +288,6 @@ def parse_card(data: dict[str, Any], file: str) -> Card:
     InputError
         With every problem, each with the file and the key.
     """
-    from mnbayes.cards.card_beliefs import fit_beliefs
-
     tables, problems, failed = fit_beliefs(data.get("priors"), file)
     if "priors" in data:
         data = data | {"priors": tables}

@@ -8,8 +8,8 @@ from typing import Any
 from mnbayes.base.problems import Problem, quoted
 from mnbayes.cards import families as priors
 from mnbayes.cards.beliefs import BeliefError
-from mnbayes.cards.card import PARAMETERS, SHARED, quantity
 from mnbayes.cards.elicit import read_prior_belief
+from mnbayes.cards.parameters import PARAMETERS, SHARED, quantity
 from mnbayes.data.markers import MARKERS
 
 

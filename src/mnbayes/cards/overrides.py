@@ -10,9 +10,10 @@ from mnbayes.base.problems import InputError, Problem, did_you_mean, quoted
 from mnbayes.cards import families as priors
 from mnbayes.cards import published_parameters as published
 from mnbayes.cards.beliefs import BeliefError, Quantity
-from mnbayes.cards.card import PARAMETERS, SHARED, Card, prior_name, quantity, restore_card
+from mnbayes.cards.card import Card, prior_name, restore_card
 from mnbayes.cards.card_beliefs import belief_problem
 from mnbayes.cards.elicit import read_prior_belief
+from mnbayes.cards.parameters import PARAMETERS, SHARED, quantity
 from mnbayes.cards.prior_sets import (
     Change,
     PriorSet,

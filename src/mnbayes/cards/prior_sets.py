@@ -13,7 +13,7 @@ from mnbayes.base.problems import InputError, Problem, did_you_mean, gathered, q
 from mnbayes.base.resources import models_folder
 from mnbayes.base.toml_files import read_toml
 from mnbayes.cards import published_parameters as published
-from mnbayes.cards.card import PARAMETERS, SHARED
+from mnbayes.cards.parameters import PARAMETERS, SHARED
 
 _TEXTS = ("name", "title", "why", "source")
 _KEYS = (*_TEXTS, "priors")

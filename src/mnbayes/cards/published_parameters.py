@@ -6,8 +6,8 @@ from mnbayes.cards.beliefs import Kind
 from mnbayes.cards.families import Role
 
 #: Parameters whose prior is one of :data:`mnbayes.cards.families.FAMILIES`: what each measures and
-#: its
-#: family's role, as in :data:`mnbayes.cards.card.PARAMETERS`. Each has one value for the model.
+#: its family's role, as in :data:`mnbayes.cards.parameters.PARAMETERS`. Each has one value for
+#: the model.
 PARAMETERS: dict[str, tuple[Kind, Role]] = {
     "mean_log_ratio": ("change", "location"),
     "sd_log_ratio": ("sd", "scale"),

@@ -15,6 +15,8 @@ class Marker:
         Name used in tables, cards and coordinates.
     label : str
         Name in running text and on plots.
+    short : str
+        Name where there is little room.
     unit : str
         Canonical unit; every measurement is held in it.
     plausible : tuple of float
@@ -26,6 +28,7 @@ class Marker:
 
     name: str
     label: str
+    short: str
     unit: str
     plausible: tuple[float, float]
     decimals: int
@@ -39,14 +42,21 @@ class Marker:
 MARKERS: dict[str, Marker] = {
     marker.name: marker
     for marker in (
-        Marker("urine_protein_24h", "24-h urinary protein", "g/24h", (0.01, 40.0), 2),
-        Marker("urine_protein_conc", "Urinary protein concentration", "g/L", (0.01, 40.0), 2),
-        Marker("albumin", "Serum albumin", "g/L", (5.0, 60.0), 1),
-        Marker("cd3", "CD3+ lymphocytes", "cells/uL", (20.0, 8000.0), 0),
-        Marker("cd4", "CD4+ lymphocytes", "cells/uL", (5.0, 5000.0), 0),
-        Marker("cd8", "CD8+ lymphocytes", "cells/uL", (5.0, 5000.0), 0),
-        Marker("b_cell", "B lymphocytes", "cells/uL", (0.5, 4000.0), 0),
-        Marker("nk_cell", "NK lymphocytes", "cells/uL", (2.0, 4000.0), 0),
+        Marker("urine_protein_24h", "24-h urinary protein", "protein", "g/24h", (0.01, 40.0), 2),
+        Marker(
+            "urine_protein_conc",
+            "Urinary protein concentration",
+            "protein conc.",
+            "g/L",
+            (0.01, 40.0),
+            2,
+        ),
+        Marker("albumin", "Serum albumin", "albumin", "g/L", (5.0, 60.0), 1),
+        Marker("cd3", "CD3+ lymphocytes", "CD3+", "cells/uL", (20.0, 8000.0), 0),
+        Marker("cd4", "CD4+ lymphocytes", "CD4+", "cells/uL", (5.0, 5000.0), 0),
+        Marker("cd8", "CD8+ lymphocytes", "CD8+", "cells/uL", (5.0, 5000.0), 0),
+        Marker("b_cell", "B lymphocytes", "B cells", "cells/uL", (0.5, 4000.0), 0),
+        Marker("nk_cell", "NK lymphocytes", "NK cells", "cells/uL", (2.0, 4000.0), 0),
     )
 }
 

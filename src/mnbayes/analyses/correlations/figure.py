@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.analyses.correlations.table import free_pairs, pair_draws
-from mnbayes.analyses.results.parameters import SHORT, density
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import mcse, round_to_mcse
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height
+from mnbayes.report.kit.parameters import density
 
 #: Inches from row to row.
 ROW = 0.38
@@ -73,7 +73,7 @@ def correlations(result: Result, synthetic: bool, *, ax: Axes | None = None) -> 
     groups = [names[PROTEIN not in pair] for pair in chosen]  # those with protein come first
     rows = [
         Row(
-            " – ".join(SHORT[marker] for marker in pair),
+            " – ".join(MARKERS[marker].short for marker in pair),
             (
                 _estimate(posterior, width=2.2),
                 _estimate(prior, color=style.GREY, marker="|", dash="--", width=1.2),

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from mnbayes.analyses.lymphocytes import part as subsets_part
 from mnbayes.analyses.lymphocytes.subsets import common_change
-from mnbayes.analyses.results.parameters import SHORT
 from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.text_table import records
@@ -123,7 +122,7 @@ def _ranked(ax: Axes, part: pd.DataFrame) -> None:
     prior = 100 * part.drop_duplicates("marker")["prior_probability"]
     looks: dict[str, Any] = {"color": style.VERMILLION, "mec": "white", "mew": 0.8}
     ax.plot(prior, places - 0.4, "v", ms=6.5, zorder=5, **looks)
-    ax.set_yticks(places, [SHORT[marker] for marker in markers])
+    ax.set_yticks(places, [MARKERS[marker].short for marker in markers])
     ax.set_ylim(len(markers) - 0.4, -0.72)
     ax.set_xlim(0, 100)
 

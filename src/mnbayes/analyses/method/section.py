@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mnbayes.analyses.method import tables
-from mnbayes.analyses.results.ranks import ranks
+from mnbayes.analyses.method.ranks import ranks
 from mnbayes.answers.result import Result
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import joined

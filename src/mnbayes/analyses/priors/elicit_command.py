@@ -7,18 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnbayes.analyses.priors.predictive import PriorPredictive, prior_predictive
-from mnbayes.cards.card import (
-    SHARED,
-    Card,
-    PriorSpec,
-    available_cards,
-    load_card,
-    prior_name,
-    quantity,
-)
+from mnbayes.cards.card import Card, PriorSpec, available_cards, load_card, prior_name
 from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.elicit import Elicited, read_prior_belief
 from mnbayes.cards.overrides import Change, apply_changes
+from mnbayes.cards.parameters import SHARED, quantity
 from mnbayes.cards.prior_sets import load_prior_sets
 
 

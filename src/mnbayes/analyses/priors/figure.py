@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from mnbayes.analyses.priors.elicit_command import Elicitation
 from mnbayes.analyses.priors.limits import Limits, physiological_limits
 from mnbayes.analyses.priors.predictive import ALBUMIN, PROTEIN, PriorPredictive
-from mnbayes.analyses.results.parameters import SHORT
 from mnbayes.cards import families
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import figures, style
@@ -146,7 +145,9 @@ def _next_patient(ax: Axes, found: Elicitation) -> None:
         for when, t in (("baseline", 0), (last, -1))
     }
     _ranges(ax, rows, physiological_limits()[marker], MARKERS[marker].unit)
-    ax.set_title(f"Next patient's {SHORT[marker]}, as measured", fontsize=style.TEXT, loc="left")
+    ax.set_title(
+        f"Next patient's {MARKERS[marker].short}, as measured", fontsize=style.TEXT, loc="left"
+    )
 
 
 def _responses(ax: Axes, found: Elicitation) -> None:

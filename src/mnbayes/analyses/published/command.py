@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mnbayes.analyses.published.card import PublishedCard, load_published_card, override_published
-from mnbayes.analyses.published.facts import load_facts
 from mnbayes.analyses.published.fit import News, fit_published
+from mnbayes.analyses.published.load_facts import load_facts
 from mnbayes.analyses.published.readings import WORDS, Readings
 from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.analyses.published.section import PublishedSection

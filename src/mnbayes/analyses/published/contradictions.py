@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from mnbayes.analyses.published.facts import (
+    Best,
+    Count,
+    Facts,
+    Outcome,
+    Reduction,
+    Remission,
+    Response,
+)
 from mnbayes.base.problems import Problem, did_you_mean, quoted
 from mnbayes.data.markers import MARKERS
-
-if TYPE_CHECKING:
-    from mnbayes.analyses.published.facts import (
-        Best,
-        Count,
-        Facts,
-        Outcome,
-        Reduction,
-        Remission,
-        Response,
-    )
 
 #: Place of a fact in the file, what it says, and what it should say.
 type _Found = Iterator[tuple[str, str, str]]

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from mnbayes.analyses.published.contradictions import contradictions
-from mnbayes.base.problems import InputError
-from mnbayes.base.resources import published_facts_file
-from mnbayes.base.toml_files import read_toml, validation_problems
+from pydantic import BaseModel, ConfigDict, Field
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -148,45 +142,3 @@ class Facts(_Strict):
     def sha256(self) -> str:
         """Hash of everything that the facts say."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
-
-
-def parse_facts(data: dict[str, Any], file: str) -> Facts:
-    """Validate a facts file's dictionary.
-
-    Parameters
-    ----------
-    data : dict
-    file : str
-        For messages.
-
-    Raises
-    ------
-    InputError
-        Everything that is misspelt, missing or of the wrong kind, and, once nothing is, every
-        contradiction of the facts among themselves, in words.
-    """
-    try:
-        facts = Facts.model_validate(data)
-    except ValidationError as error:
-        raise InputError(validation_problems(error, file, Facts)) from error
-    problems = contradictions(facts, file)
-    if problems:
-        raise InputError(problems)
-    return facts
-
-
-def load_facts(path: Path | None = None) -> Facts:
-    """Load a paper's facts.
-
-    Parameters
-    ----------
-    path : Path, optional
-        A TOML file; default: the facts of the trial's abstract.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, has not the form of facts or contradicts itself.
-    """
-    place = published_facts_file() if path is None else path
-    return parse_facts(read_toml(place), place.name)

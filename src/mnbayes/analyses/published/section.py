@@ -10,9 +10,10 @@ import numpy as np
 
 from mnbayes.analyses.published.card import PublishedCard, load_published_card, override_published
 from mnbayes.analyses.published.conclusions import conclusions
-from mnbayes.analyses.published.facts import Facts, load_facts
+from mnbayes.analyses.published.facts import Facts
 from mnbayes.analyses.published.figure import published_figures
 from mnbayes.analyses.published.fit import fit_published
+from mnbayes.analyses.published.load_facts import load_facts
 from mnbayes.analyses.published.readings import WORDS
 from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.analyses.published.section_tables import (

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from mnbayes.data.markers import MARKERS
+
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes.analyses.results.parameters import PER_MARKER, PER_MODEL, SHORT, Scalar
+from mnbayes.report.kit.parameters import PER_MARKER, PER_MODEL, Scalar
 from mnbayes.answers.result import Result
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, panels
@@ -30,7 +32,7 @@ def _group(item: Scalar) -> tuple[str, str]:
 
 def _row_name(item: Scalar) -> str:
     marker = item.select.get("marker") or item.select.get("effect", "").rsplit(" ", 1)[0]
-    return SHORT.get(marker, "all")
+    return MARKERS[marker].short if marker in MARKERS else "all"
 
 
 def _estimate(item: Scalar, result: Result, group: str) -> Estimate:

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
-from mnbayes.analyses.results.parameters import scalars
 from mnbayes.answers.result import Result
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import is_left, is_low, panels
+from mnbayes.report.kit.parameters import scalars
 from mnbayes.report.kit.style import FloatArray
 
 CHAINS: tuple[tuple[str, style.Dash], ...] = (
