@@ -238,7 +238,7 @@ def percent_axis(ax: Axes, which: Literal["x", "y"], label: str) -> None:
 def log_ticks(low: float, high: float) -> list[float]:
     """Choose four to seven round ticks of a log axis, in the unit: 0.3, 1, 3, 10 and the like."""
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    for steps in ((1, 10), (1, 3), (1, 2, 5)):
+    for steps in ((1, 10), (1, 3), (1, 2, 5), (1, 2, 3, 5)):
         ticks = np.unique(np.outer(decades, steps))
         ticks = ticks[(ticks >= low) & (ticks <= high)]
         if 4 <= ticks.size <= 7:
