@@ -24,8 +24,8 @@ _APART = 0.26
 _LETTER = 0.56
 #: Behind words in a panel, so that no line runs through them.
 _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-#: DejaVu Sans comes with matplotlib and is measured; Verdana is as wide, the others are narrower.
-_FONTS = ["DejaVu Sans", "Verdana", "Arial", "Helvetica", "sans-serif"]
+#: DejaVu Sans comes with matplotlib and is measured; what other machines have instead is narrower.
+_FONTS = ["DejaVu Sans", "sans-serif"]
 
 #: Places in an SVG, and their digits beyond a hundredth of a point: a third of the file.
 _PLACES, _DIGITS = re.compile(rb' (?:d|x|y)="[^"]*"'), re.compile(rb"(\.\d\d)\d+")

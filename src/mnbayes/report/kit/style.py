@@ -91,6 +91,8 @@ def cell(count: int) -> tuple[float, float]:
 def tidy(ax: Axes) -> None:
     """Remove the box around an axes and shrink its tick labels."""
     ax.spines[["top", "right"]].set_visible(False)
+    # They lie on the panel's edge: the layout need not ask where.
+    ax.spines[["left", "bottom"]].set_in_layout(False)
     ax.tick_params(labelsize=SMALL)
 
 
