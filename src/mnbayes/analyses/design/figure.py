@@ -98,7 +98,7 @@ def decision_share(plan: Plan, decision: Decision, ax: Axes | None = None) -> Fi
         a bar at the probability that is asked for, which the curve has to reach; and each
         criterion in words.
     """
-    ax, where = style.one_panel(ax, style.WIDE, 3.1)
+    ax, where = style.one_panel(ax, 8.4, 3.1)
     spread = plan.spread
     given = _beyond(_GRID, spread.draws, spread.beta)
     alone = _beyond(_GRID, spread.prior_draws, spread.prior_beta)

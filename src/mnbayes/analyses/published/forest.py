@@ -191,7 +191,7 @@ def best_visit(result: PublishedResult, ax: Axes | None = None) -> Figure:
         estimates = (_estimate(own, _OWN), _estimate(read, naive), _prior(own))
         withheld = "withheld" if np.isnan([own["value"], read["value"]]).any() else ""
         rows.append(Row(f"prior set {name}", estimates, note=withheld))
-    ax, where = style.one_panel(ax, style.WIDE, forest_height(rows, row=0.5))
+    ax, where = style.one_panel(ax, 7.4, forest_height(rows, row=0.5))
     weeks = ", ".join(style.week_text(week) for week in best.weeks)
     ratio_axis(ax, f"Typical ratio to baseline over weeks {weeks}, GMR (log axis)")
     forest(ax, rows)
@@ -267,7 +267,7 @@ def shares(result: PublishedResult, ax: Axes | None = None) -> Figure:
     told = [category for category in CATEGORIES if category in set(table["category"])]
     parts = {category: _share_rows(result, category, table) for category in told}
     rows = [row for part in parts.values() for row in part]
-    ax, where = style.one_panel(ax, style.WIDE, forest_height(rows, row=0.2))
+    ax, where = style.one_panel(ax, 8.4, forest_height(rows, row=0.2))
     style.percent_axis(ax, "x", "Share of patients, %")
     ax.set_xlim(-2, 102)
     places = iter(forest(ax, rows))

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
@@ -80,7 +81,9 @@ def new_figure(width: float, height: float) -> Figure:
     width, height : float
         Inches; the height of the panels with their axes. Heading and caption add their own.
     """
-    return Figure(figsize=(min(width, WIDE), height), dpi=DPI, layout="constrained")
+    # A browser sets words a little wider than matplotlib measures them: a margin at the sides.
+    layout = ConstrainedLayoutEngine(rect=(0.012, 0.0, 0.976, 1.0))
+    return Figure(figsize=(min(width, WIDE), height), dpi=DPI, layout=layout)
 
 
 def cell(count: int) -> tuple[float, float]:
