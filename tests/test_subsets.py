@@ -16,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 from test_plots import BAD, DEFINITIONS, horizontal_lines, result_of, texts
 from trees import default_hyper, make_tree
 
+from mnbayes.analyses.correlations.figure import correlations
 from mnbayes.analyses.lymphocytes.cd4_cd8 import CD4_CD8_COLUMNS, cd4_cd8_table
 from mnbayes.analyses.lymphocytes.figure import subset_forest, subset_ranks
 from mnbayes.analyses.lymphocytes.reference_ranges import (
@@ -395,6 +396,16 @@ def test_forest_has_a_row_for_each_subset_and_visit(lymphocytes: Result) -> None
     plain = texts(subset_forest(result_of(make_tree(markers=("cd4",), draws=20)), False))
     assert "before" not in plain
     assert "common mean" not in plain
+
+
+def test_one_panel_is_drawn_into_the_readers_axes(lymphocytes: Result) -> None:
+    figure = style.new_figure(9, 5)
+    left, right = figure.subplots(1, 2)
+    assert subset_forest(lymphocytes, True, ax=left) is figure
+    assert correlations(lymphocytes, True, ax=right) is figure
+    assert figure.axes == [left, right]
+    assert [len(ax.get_yticks()) for ax in (left, right)] == [5 * 4, 10]
+    assert all(style.SYNTHETIC in ax.get_title(loc="left") for ax in (left, right))
 
 
 def test_rank_bars_fill_the_width_in_order(lymphocytes: Result) -> None:

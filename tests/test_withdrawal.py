@@ -689,6 +689,11 @@ def test_figures_say_where_it_flips_and_that_it_is_synthetic() -> None:
     assert "Synthetic" not in words
 
 
+def look(line: Line2D) -> tuple[object, ...]:
+    """Colour, style and marker of a line."""
+    return line.get_color(), line.get_linestyle(), str(line.get_marker() or None)
+
+
 @pytest.mark.parametrize(("most", "flips"), [(10.0, 0), (1000.0, 2)])
 def test_the_key_names_only_what_is_drawn(most: float, flips: int) -> None:
     ratios = np.array([FALLEN] * 4 + [RISEN] * 3 + [0.0])
@@ -697,11 +702,10 @@ def test_the_key_names_only_what_is_drawn(most: float, flips: int) -> None:
     swept = tipping(draws, draws, definitions, "m", delta_max=most)
     assert swept is not None
     figure = tipping_curve(swept, definitions, (), True)
-    lines = [line for ax in figure.axes for line in ax.lines]
-    looks = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in lines}
-    looks |= {(style.GREY, *look[1:]) for look in looks}  # grey stands for every category
+    drawn = {look(line) for ax in figure.axes for line in ax.lines}
+    drawn |= {(style.GREY, *rest) for _, *rest in drawn}  # grey stands for every category
     key = [each for each in figure.legends[0].legend_handles if isinstance(each, Line2D)]
-    assert {(each.get_color(), each.get_linestyle(), each.get_marker()) for each in key} <= looks
+    assert {look(each) for each in key} <= drawn
     dotted = [line for line in figure.axes[1].lines if line.get_linestyle() == ":"]
     found = swept.points.loc[swept.points["conclusion"] != "share_exceeds", "delta"].dropna()
     assert len(found) == flips

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,30 +40,18 @@ def _verdict(row: pd.Series) -> str:
     }[str(row["verdict"])]
 
 
-def _flip(ax: Axes, row: pd.Series, color: str, y: float) -> bool:
-    """A dotted line where a conclusion flips, with the delta beside it; whether it does."""
-    delta = float(row["delta"])
-    if np.isnan(delta):
+def _flip(ax: Axes, row: pd.Series, color: str) -> bool:
+    """A dotted line where a conclusion flips; whether it does."""
+    if np.isnan(row["delta"]):
         return False
-    ax.axvline(delta, color=color, linewidth=1.0, linestyle=":", zorder=2)
-    ax.text(
-        delta,
-        y,
-        f" {_verdict(row)} ",
-        transform=ax.get_xaxis_transform(),
-        ha="left" if delta < np.sqrt(float(row["delta_max"])) else "right",
-        va="center",
-        fontsize=style.SMALL,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.0, "alpha": 0.85},
-        zorder=6,
-    )
+    ax.axvline(row["delta"], color=color, linewidth=1.4, linestyle=":", zorder=2)
     return True
 
 
 def _probabilities(ax: Axes, tipping: Tipping, definitions: Definitions) -> list[style.Handle]:
     handles: list[style.Handle] = []
     points = tipping.points[tipping.points["conclusion"] == "share_exceeds"]
-    for place, (_, row) in enumerate(points.iterrows()):
+    for _, row in points.iterrows():
         category = str(row["category"])
         color, dash = LOOKS[category]
         part = tipping.curve[tipping.curve["category"] == category]
@@ -72,18 +59,16 @@ def _probabilities(ax: Axes, tipping: Tipping, definitions: Definitions) -> list
             ax.plot(part["delta"], 100 * part[name], dash, color=color, lw=width, alpha=alpha)
         end, across = 100 * float(row["as_failure"]), ax.get_yaxis_transform()
         ax.plot(1.02, end, "<", color=color, ms=6, transform=across, clip_on=False)
-        _flip(ax, row, color, 0.06 + 0.08 * place)
+        _flip(ax, row, color)
         bar = definitions.benchmarks[category]  # type: ignore[index]
         label = f"{category}: share > {100 * bar:g} % ({_verdict(row)})"
         handles.append(style.line(color, dash, label, 1.8))
     required = 100 * definitions.decision.probability
     ax.axhline(required, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=1.1, zorder=2)
-    looks: dict[str, Any] = {"va": "top", "fontsize": style.SMALL, "color": style.VERMILLION}
-    looks["transform"] = ax.get_yaxis_transform()
-    ax.text(0.01, required - 0.5, f"{required:g} % required", **looks)
     ax.set_ylim(-2, 102)
     ax.set_yticks(style.linear_ticks(0, 100))
     ax.set_ylabel("P(share of the enrolled > benchmark), %", fontsize=style.TEXT)
+    handles.append(style.line(style.VERMILLION, "--", f"{required:g} % required", 1.1))
     handles.append(style.line(style.GREY, "-", "thin: under the prior alone", 0.9))
     handles.append(style.dot(style.GREY, "<", "withdrawal counted as no response"))
     return handles
@@ -102,16 +87,15 @@ def _ratios(ax: Axes, tipping: Tipping) -> list[style.Handle]:
         style.area(style.BAND_95, label="its 95 % interval"),
     ]
     verdicts = []
-    looks = {"gmr_interval": (style.BLACK, 0.94), "gmr_probability": (style.PURPLE, 0.86)}
-    for conclusion, (color, y) in looks.items():
+    for conclusion, color in (("gmr_interval", style.BLACK), ("gmr_probability", style.PURPLE)):
         row = tipping.points[tipping.points["conclusion"] == conclusion].iloc[0]
         words = "95 % interval below 1"
         if conclusion == "gmr_probability":
             words = f"P(GMR < 1) ≥ {100 * row['required']:g} %"
         verdicts.append(f"{words}: {_verdict(row)}")
         # A line that is not drawn has no place in the key.
-        if _flip(ax, row, color, y):
-            handles.append(style.line(color, ":", f"{words} no longer", 1.0))
+        if _flip(ax, row, color):
+            handles.append(style.line(color, ":", f"{words} no longer", 1.4))
     ax.set_title("\n".join(verdicts), fontsize=style.TEXT, loc="left")
     return handles
 
@@ -137,7 +121,7 @@ def tipping_curve(
     Figure
         Two panels over delta (log axis): probabilities that the share of the enrolled exceeds
         each benchmark, with the probability required; the enrolled patients' geometric mean
-        ratio with its 95 % interval (log axis). A dotted line with words at each flip.
+        ratio with its 95 % interval (log axis). A dotted line at each flip.
     """
     first = tipping.points.iloc[0]
     figure = style.new_figure(style.WIDE, 3.9)
