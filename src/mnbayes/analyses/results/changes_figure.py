@@ -63,7 +63,7 @@ def gmr_by_visit(result: Result, synthetic: bool) -> Figure:
         ]
     width = 7.0 if len(markers) == 1 else 4.6
     height = forest_height(rows[markers[0]], row=0.3) + 0.25
-    figure, axes = panels(len(markers), cell=(width, height), columns=2)
+    figure, axes = panels(len(markers), cell=(width, height), columns=2, apart=0.06)
     for ax, marker in zip(axes, markers, strict=True):
         style.log_axis(ax, "x", *limits[marker])
         ax.axvline(1.0, color=style.GREY, linewidth=1.0, zorder=1)

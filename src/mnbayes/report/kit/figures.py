@@ -24,14 +24,16 @@ _APART = 0.26
 _LETTER = 0.56
 #: Behind words in a panel, so that no line runs through them.
 _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-#: DejaVu Sans comes with matplotlib and is measured; Verdana is as wide, the others are narrower.
-_FONTS = ["DejaVu Sans", "Verdana", "Arial", "Helvetica", "sans-serif"]
+#: DejaVu Sans comes with matplotlib and is measured; what other machines have instead is narrower.
+_FONTS = ["DejaVu Sans", "sans-serif"]
 
 #: Places in an SVG, and their digits beyond a hundredth of a point: a third of the file.
 _PLACES, _DIGITS = re.compile(rb' (?:d|x|y)="[^"]*"'), re.compile(rb"(\.\d\d)\d+")
 
 
-def panels(count: int, cell: tuple[float, float], columns: int = 4) -> tuple[Figure, list[Axes]]:
+def panels(
+    count: int, cell: tuple[float, float], columns: int = 4, apart: float | None = None
+) -> tuple[Figure, list[Axes]]:
     """Create small multiples, filled row by row.
 
     They share no axes, which would cost more than all their drawing; give them equal limits.
@@ -44,6 +46,8 @@ def panels(count: int, cell: tuple[float, float], columns: int = 4) -> tuple[Fig
         Width and height of a panel with its title, ticks and labels, inches.
     columns : int
         Most panels side by side.
+    apart : float, optional
+        Space between two side by side, in widths of a panel.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def panels(count: int, cell: tuple[float, float], columns: int = 4) -> tuple[Fig
     across = min(columns, count)
     down = -(-count // across)
     figure = style.new_figure(max(across * cell[0] + 0.4, 5.6), down * cell[1] + 0.3)
-    grid = figure.add_gridspec(down, across)
+    grid = figure.add_gridspec(down, across, wspace=apart)
     axes = [figure.add_subplot(grid[divmod(number, across)]) for number in range(count)]
     for ax in axes:
         style.tidy(ax)

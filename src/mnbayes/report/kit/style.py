@@ -94,6 +94,8 @@ def cell(count: int) -> tuple[float, float]:
 def tidy(ax: Axes) -> None:
     """Remove the box around an axes and shrink its tick labels."""
     ax.spines[["top", "right"]].set_visible(False)
+    # They lie on the panel's edge: the layout need not ask where.
+    ax.spines[["left", "bottom"]].set_in_layout(False)
     ax.tick_params(labelsize=SMALL)
 
 
@@ -241,7 +243,7 @@ def percent_axis(ax: Axes, which: Literal["x", "y"], label: str) -> None:
 def log_ticks(low: float, high: float) -> list[float]:
     """Choose four to seven round ticks of a log axis, in the unit: 0.3, 1, 3, 10 and the like."""
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    for steps in ((1, 10), (1, 3), (1, 2, 5)):
+    for steps in ((1, 10), (1, 3), (1, 2, 5), (1, 2, 3, 5)):
         ticks = np.unique(np.outer(decades, steps))
         ticks = ticks[(ticks >= low) & (ticks <= high)]
         if 4 <= ticks.size <= 7:
