@@ -20,6 +20,7 @@ from mnbayes.answers.change import best_reduction, estimates, patient_changes
 from mnbayes.answers.probability_tables import population_table, probability_table
 from mnbayes.answers.response_draws import PROTEIN, not_evaluable, response_draws
 from mnbayes.cards.definitions import Definitions
+from mnbayes.inference.contract import recorded
 from mnbayes.inference.fit import Fit
 
 #: The trial's short term; the best reduction is taken over these visits where they exist.
@@ -141,7 +142,7 @@ def summarise(
         later = fit.observations.weeks[1:]
         short = [w for w in later if w <= SHORT_TERM_WEEKS] or list(later)
         best = best_reduction(tree, PROTEIN, short)
-        baseline = tree["observed_data"]["log_value"].sel(marker=PROTEIN, visit=0.0).to_numpy()
+        baseline = recorded(tree)["log_value"].sel(marker=PROTEIN, visit=0.0).to_numpy()
         if np.isfinite(baseline).any():
             last = gmr.query("marker == @PROTEIN").iloc[-1]
             regression = regression_table(baseline, observed_gmr=float(last["gmr_median"]))

@@ -13,6 +13,7 @@ from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.data.cohort import Cohort
 from mnbayes.run.run import Run
 
+
 def manifest(
     cohort: Cohort,
     definitions: Definitions,

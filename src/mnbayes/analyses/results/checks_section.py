@@ -6,6 +6,7 @@ import numpy as np
 
 from mnbayes.base.labelled import array
 from mnbayes.data.markers import MARKERS
+from mnbayes.inference.contract import predicted
 from mnbayes.report.kit.tables import Table
 from mnbayes.answers.results import Result
 
@@ -16,7 +17,7 @@ def coverage_table(result: Result) -> Table:
     A censored value counts as inside if its interval meets the predictive one.
     """
     tree, data = result.fit.tree, result.fit.observations
-    draws = array(tree["posterior_predictive"].dataset["measurement"], "patient", "visit", "marker")
+    draws = array(predicted(tree, "posterior"), "patient", "visit", "marker")
     lower, upper = np.quantile(draws, (0.025, 0.975), axis=(0, 1))
     low = np.where(data.censored, data.log_lower, data.log_value)
     high = np.where(data.censored, data.log_upper, data.log_value)

@@ -12,6 +12,7 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.base.labelled import array
 from mnbayes.analyses.lymphocytes.reference_ranges import ReferenceRange, reference_ranges
 from mnbayes.data.markers import MARKERS
+from mnbayes.inference.contract import recorded
 from mnbayes.report.kit import marks
 from mnbayes.report.kit import style
 from mnbayes.report.kit.style import FloatArray
@@ -49,7 +50,7 @@ class Measured:
 
 def measured(result: Result, marker: str) -> Measured:
     """Measurements of a marker that a fit used."""
-    data = result.fit.tree["observed_data"].to_dataset().sel(marker=marker)
+    data = recorded(result.fit.tree).sel(marker=marker)
     value, lower, upper = (
         np.exp(array(data[name], "patient", "visit"))
         for name in ("log_value", "log_lower", "log_upper")

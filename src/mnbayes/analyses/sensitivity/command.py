@@ -20,10 +20,10 @@ from mnbayes.analyses.sensitivity.words import (
     range_of,
     specification,
 )
+from mnbayes.base.versions import versions
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.tables import records
 from mnbayes.report.kit.wording import probability
-from mnbayes.run.manifest import versions
 from mnbayes.run.outputs import whole_folder
 
 MANIFEST = "sensitivity.json"
