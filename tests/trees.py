@@ -166,10 +166,6 @@ def make_tree(spec: TreeSpec | None = None, **changes: object) -> xr.DataTree:
     for name, variables in groups.items():
         used = {dim for dims, _ in variables.values() for dim in dims}
         datasets[name] = xr.Dataset(variables, {k: v for k, v in coords.items() if k in used})
-    for name in ("posterior", "prior"):
-        for coord, which in (("effect", 1), ("effect_other", 0)):
-            names = [effects[pair[which]] for pair in pairs_of(effects)]
-            datasets[name] = datasets[name].assign_coords({coord: ("pair", names)})
     axes = (coords["patient"], coords["visit"], coords["marker"])
     of_cells = {
         name: ("observation", np.array(axis)[index])

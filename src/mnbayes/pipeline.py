@@ -207,6 +207,11 @@ class _StoredTask:
     def work(self, progress: News) -> Any:
         done = self.task.work(progress)
         tree = done.result.fit.tree if isinstance(done, Worked) else done[0].tree
+        if isinstance(done, Worked):
+            from mnbayes.report.arviz_pictures import write_arviz_pictures
+
+            tree.attrs["prior_set"] = self.task.job.prior_set
+            write_arviz_pictures(tree, self.folder / self.name, withheld=bool(done.result.withheld))
         write_tree(tree, self.folder, self.name)
         return done
 

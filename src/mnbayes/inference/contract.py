@@ -87,10 +87,24 @@ def recorded(tree: xr.DataTree) -> xr.Dataset:
 
 
 def correlated_pairs(data: xr.Dataset) -> list[tuple[str, str]]:
-    """Patient effects of each free correlation, in the order of the dim ``pair``."""
+    """Patient effects of each free correlation, in the order of the dim ``pair``.
+
+    The label of a pair names both, such as ``albumin baseline ~ cd3 change``. The second marker
+    is left out where it is the first (``albumin baseline ~ change``), and both where the model
+    has one (``baseline ~ change``). (Names along ``pair`` would be clearer in coordinates of their
+    own, but ArviZ's ``plot_convergence_dist`` refuses a dim that has some.)
+    """
     if "correlation" not in data:
         return []
-    return list(zip(labels(data["effect"]), labels(data["effect_other"]), strict=True))
+    pairs = []
+    for label in labels(data["pair"]):
+        first, second = label.split(" ~ ")
+        if " " not in first:
+            first = f"{labels(data['marker'])[0]} {first}"
+        if " " not in second:
+            second = f"{first.split()[0]} {second}"
+        pairs.append((first, second))
+    return pairs
 
 
 def correlation_matrix(data: xr.Dataset, effects: Sequence[str]) -> FloatArray:

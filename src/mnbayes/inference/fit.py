@@ -115,12 +115,13 @@ def fit(
         seconds[stage] = seconds.get(stage, 0.0) + now - clock
         clock = now
 
-    first, second, completing, collapsed = np.random.SeedSequence(sampling.seed).spawn(4)
+    seed = sampling.seed
+    first, second, completing, collapsed = np.random.SeedSequence(seed).spawn(4)
 
     def judged(sampled: Sampled, stream: np.random.SeedSequence) -> _Attempt:
         lap("sample")
         progress("predicting", 0, 0)
-        done = _complete(card, data, density, sampled, stream, completing, sampling.seed)
+        done = _complete(card, data, density, sampled, stream, completing, seed)
         lap("predict")
         return done
 
@@ -144,7 +145,7 @@ def fit(
         if retried:
             sampling = replace(sampling, tune=2 * sampling.tune, target_accept=0.99)
             tried = attempt(sampling, second, "retrying")
-    tried.tree.attrs = attributes(card, cohort, engine, sampling.seed, tried.diagnostics.reasons)
+    tried.tree.attrs = attributes(card, cohort, engine, seed, tried.diagnostics.reasons)
     return Fit(
         card, data, tried.tree, tried.diagnostics, tried.table, sampling, retried, seconds,
         engine, handed_over,

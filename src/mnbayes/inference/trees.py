@@ -61,19 +61,20 @@ _LEVELS = (
 )
 
 
-def pair_names(card: Card) -> tuple[list[str], list[str], list[str]]:
-    """Free correlations of a card: their labels, and the two patient effects of each."""
-    names = effect_names(card.markers)
-    pairs = free_pairs(card.structure.correlation, len(card.markers))
-    first, second = [names[j] for _, j in pairs], [names[i] for i, _ in pairs]
+def pair_labels(card: Card) -> list[str]:
+    """Names of a card's free correlations; a marker that both effects share stands once."""
     if len(card.markers) == 1:
-        return ["baseline ~ change"], first, second
-    return [f"{a} ~ {b}" for a, b in zip(first, second, strict=True)], first, second
+        return ["baseline ~ change"]
+    names = effect_names(card.markers)
+    labels = []
+    for i, j in free_pairs(card.structure.correlation, len(card.markers)):
+        marker = names[j].split()[0]
+        labels.append(f"{names[j]} ~ {names[i].removeprefix(f'{marker} ')}")
+    return labels
 
 
 def coordinates(card: Card, observations: Observations, chains: int, draws: int) -> xr.Coordinates:
     """Names along every dim of a tree but ``observation``; ``chains`` of ``draws`` each."""
-    pairs, first, second = pair_names(card)
     labels = {
         "chain": np.arange(chains),
         "draw": np.arange(draws),
@@ -81,9 +82,7 @@ def coordinates(card: Card, observations: Observations, chains: int, draws: int)
         "visit": list(observations.weeks),
         "later_visit": list(observations.weeks[1:]),
         "marker": list(observations.markers),
-        "pair": pairs,
-        "effect": ("pair", first),
-        "effect_other": ("pair", second),
+        "pair": pair_labels(card),
         "hyperparameter": hyperparameters(card)[0],
     }
     return xr.Coordinates(labels)
@@ -278,9 +277,7 @@ def build_tree(
         "observed_data": xr.Dataset(
             {"measurement": records["measurement"].assign_attrs(unit)}, of_cells
         ),
-        "constant_data": _dataset(constant, names).assign(
-            measurement=status, **{str(name): limit for name, limit in limits.data_vars.items()}
-        ),
+        "constant_data": _dataset(constant, names).assign({"measurement": status, **limits}),
     }
     tree = xr.DataTree()
     tree.children = {name: xr.DataTree(dataset) for name, dataset in datasets.items()}

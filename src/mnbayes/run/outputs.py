@@ -16,6 +16,7 @@ import pandas as pd
 
 from mnbayes.analyses.safety.counts import safety_table
 from mnbayes.analyses.withdrawal.tipping import output_tables
+from mnbayes.base.labelled import marked
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.run.run import Run
 
@@ -145,7 +146,8 @@ def write_run(
     report : str, optional
         The HTML page; none is written where it is None.
     draws : Path, optional
-        Folder with the draws that are already written (:func:`write_tree`); they are moved.
+        Folder with the draws that are already written (:func:`write_tree`), and ArviZ's
+        pictures of each model in a folder of its name; they are moved.
 
     Raises
     ------
@@ -153,23 +155,29 @@ def write_run(
         If ``folder`` holds something that is not a run.
     """
     with whole_folder(folder) as place:
+
+        def write(table: pd.DataFrame, name: str) -> None:
+            # What stands beside the cohort holds none of its numbers.
+            own = run.cohort.synthetic and not name.startswith(("published", "historical"))
+            marked(table, own).to_csv(place / f"{name}.csv", index=False)
+
         for name in ("probabilities", "population", "estimates"):
-            run.rows(name).to_csv(place / f"{name}.csv", index=False)
-        diagnostics_table(run).to_csv(place / "diagnostics.csv", index=False)
+            write(run.rows(name), name)
+        write(diagnostics_table(run), "diagnostics")
         for name, file in TABLES.items():
             filled = [t for r in run.results if not (t := getattr(r, name)).empty]
             if filled:
-                pd.concat(filled, ignore_index=True).to_csv(place / f"{file}.csv", index=False)
+                write(pd.concat(filled, ignore_index=True), file)
         influence = [r.influence for r in run.results if not r.influence.empty]
         if influence:
-            pd.concat(influence, ignore_index=True).to_csv(place / "influence.csv", index=False)
+            write(pd.concat(influence, ignore_index=True), "influence")
         if run.cohort.events is not None:
-            safety_table(run.cohort).to_csv(place / "safety.csv", index=False)
+            write(safety_table(run.cohort), "safety")
         for name, table in output_tables((r.withdrawal, r.tipping) for r in run.results).items():
-            table.to_csv(place / f"{name}.csv", index=False)
+            write(table, name)
         for name, table in _beside(run):
             if not table.empty:
-                table.to_csv(place / f"{name}.csv", index=False)
+                write(table, name)
         trees = {result.name: result.fit.tree for result in run.results}
         trees |= {"published": run.published.tree} if run.published else {}
         trees |= {"historical": run.historical.tree} if run.historical else {}
@@ -181,6 +189,11 @@ def write_run(
             else:
                 write_tree(tree, place / "posterior", name)
         (place / "plots").mkdir()
+        drawn = [name for name in trees if draws is not None and (draws / name).is_dir()]
+        if draws is not None and drawn:
+            (place / "plots" / "arviz").mkdir()
+            for name in drawn:
+                shutil.move(draws / name, place / "plots" / "arviz")
         for model, named in pictures.items():
             for name, png in named.items():
                 (place / "plots" / f"{model}_{name}.png").write_bytes(png)

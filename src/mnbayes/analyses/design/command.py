@@ -220,10 +220,14 @@ def _check_counts(
 def design_files(plan: Plan) -> dict[str, bytes]:
     """What ``--out`` holds: tables, pictures, and ``design.json`` with what they were made of."""
     from mnbayes.analyses.design.figure import design_figures
+    from mnbayes.base.labelled import marked
     from mnbayes.base.versions import versions
     from mnbayes.report.gallery import png_bytes
 
-    found = {f"{name}.csv": t.to_csv(index=False).encode() for name, t in plan.tables.items()}
+    found = {
+        f"{name}.csv": marked(table, plan.synthetic).to_csv(index=False).encode()
+        for name, table in plan.tables.items()
+    }
     found |= {f"{name}.png": png_bytes(figure) for name, figure in design_figures(plan).items()}
     described = {
         "source": plan.source,
