@@ -80,7 +80,7 @@ def test_patient_changes_say_what_was_measured_and_what_is_predicted() -> None:
 def test_patient_interval_is_equal_tailed() -> None:
     tree = make_tree(patients=1, draws=500, level_spread=0.2)
     row = patient_changes(tree, "m").iloc[0]
-    level = tree["posterior"]["level"].isel(patient=0, marker=0).to_numpy()
+    level = tree["patients"]["level"].isel(patient=0, marker=0).to_numpy()
     ratio = np.exp(level[..., 1] - level[..., 0]).ravel()
     assert np.mean(ratio < row["ratio_lower"]) == pytest.approx(0.025, abs=1e-3)
     assert np.mean(ratio > row["ratio_upper"]) == pytest.approx(0.025, abs=1e-3)
@@ -167,9 +167,8 @@ def test_a_censored_visit_that_may_be_the_best_leaves_the_best_open() -> None:
     assert list(table["visits"]) == [3, 3, 0]
     assert table["bias"].notna().tolist() == [True, True, False]
     # above a limit that is worse than the best: the best is known
-    observed = tree["observed_data"].to_dataset().copy(deep=True)
-    observed["log_lower"][0, 1, 0], observed["log_upper"][0, 1, 0] = np.log(2.5), np.inf
-    tree["observed_data"].dataset = observed
+    limits = tree["constant_data"]
+    limits["log_lower"][1], limits["log_upper"][1] = np.log(2.5), np.inf
     assert best_reduction(tree, PROTEIN, SHORT_TERM)["observed_best"][0] == pytest.approx(0.75)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import xarray as xr
 from arviz_stats.base.array import array_stats
 from conftest import simulate_cohort
 from hypothesis import given, settings
@@ -163,6 +164,7 @@ def test_engine_agrees_with_nuts(proteinuria: Fit, proteinuria_card: Card) -> No
         proteinuria_card, data, density, equal_draws(weighted, 1, 4000, rng), rng
     )
     fitted = proteinuria.tree["posterior"]
+    fitted = xr.merge([fitted.to_dataset(), proteinuria.tree["patients"].to_dataset()])
     names = set(draws) & set(fitted.data_vars)
     assert names >= {"change_mean", "visit_change", "patient_change", "level", "residual_sd"}
     for name in names:

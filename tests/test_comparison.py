@@ -100,16 +100,13 @@ def fake_result(
         markers=card.markers,
         visits=data.weeks,
         patients=len(data.patients),
+        names=data.patients,
         measured=np.nan_to_num(data.log_value),
         levels=np.broadcast_to(levels, data.log_value.shape),
         hyper=replace(hyper, visit_change=hyper.visit_change + shift),
         draws=DRAWS,
         seed=seed,
     )
-    named = {"patient": list(data.patients)}
-    for path, node in list(tree.children.items()):
-        if "patient" in node.dims:
-            tree[path] = xr.DataTree(node.to_dataset().assign_coords(named))
     parameters = pd.DataFrame(
         {
             "parameter": ["change_mean"], "mean": [-0.7], "sd": [0.2], "mcse_mean": [0.004],

@@ -24,7 +24,6 @@ from mnbayes.analyses.correlations.section import (
 )
 from mnbayes.analyses.correlations.table import (
     CORRELATION_COLUMNS,
-    FIXED,
     correlation_table,
     free_pairs,
     pair_draws,
@@ -34,6 +33,7 @@ from mnbayes.answers.result import Result
 from mnbayes.cards.card import load_card
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import MARKERS
+from mnbayes.inference.contract import correlated_pairs
 from mnbayes.models.effects import parameters_from_draws
 from mnbayes.models.likelihood import draw_prior
 from mnbayes.run.run import Run
@@ -43,11 +43,11 @@ JOINT = (PROTEIN, "albumin", "cd3", "cd4", "cd8", "b_cell", "nk_cell")
 
 
 def correlate(tree: xr.DataTree, group: str, first: str, second: str, draws: np.ndarray) -> None:
-    """Put known draws in the place of one correlation between changes, on both sides."""
-    data = tree[group]["correlation"].transpose("chain", "draw", "effect", "effect_other")
-    names = [str(name) for name in data["effect"].to_numpy()]
-    i, j = names.index(f"{first} change"), names.index(f"{second} change")
-    data.data[:, :, i, j] = data.data[:, :, j, i] = draws.reshape(data.shape[:2])
+    """Put known draws in the place of one correlation between changes, of a pair."""
+    data = tree[group]["correlation"].transpose("chain", "draw", "pair")
+    pairs_there = [frozenset(pair) for pair in correlated_pairs(tree[group].to_dataset())]
+    at = pairs_there.index(frozenset((f"{first} change", f"{second} change")))
+    data.data[:, :, at] = draws.reshape(data.shape[:2])
 
 
 def spread(mean: float, sd: float, count: int) -> np.ndarray:
@@ -125,13 +125,8 @@ def test_error_of_the_sign_is_that_of_a_share() -> None:
 def test_pairs_are_picked_by_name_whatever_the_order_of_effects() -> None:
     tree = make_tree(markers=("cd3", "cd4", "cd8"), draws=5)
     correlate(tree, "posterior", "cd3", "cd8", np.full(20, 0.7))
-    turned = xr.DataTree.from_dict(
-        {
-            "posterior": tree["posterior"]
-            .to_dataset()
-            .isel(effect=[5, 0, 3, 1, 4, 2], effect_other=[2, 5, 1, 0, 3, 4])
-        }
-    )
+    order = np.random.default_rng(1).permutation(15)
+    turned = xr.DataTree.from_dict({"posterior": tree["posterior"].to_dataset().isel(pair=order)})
     found = pair_draws(turned, "posterior", [("cd3", "cd8"), ("cd4", "cd3")])
     assert found.shape == (4, 5, 2)
     np.testing.assert_allclose(found, np.broadcast_to([0.7, 0.2], found.shape))
@@ -139,15 +134,17 @@ def test_pairs_are_picked_by_name_whatever_the_order_of_effects() -> None:
 
 def test_pairs_that_the_card_holds_at_zero_have_no_answer() -> None:
     tree = make_tree(markers=("cd3", "cd4", "cd8"), draws=5, visits=(0.0, 1.0))
-    for group in ("prior", "posterior"):
-        correlate(tree, group, "cd3", "cd4", np.zeros(20))
-    assert free_pairs(tree) == [("cd3", "cd8"), ("cd4", "cd8")]
-    assert len(correlation_table(tree, "m")) == 2
-    for group in ("prior", "posterior"):
-        tree[group]["correlation"].data[...] = np.eye(6)
-    assert correlation_table(tree, "m").empty
+    named = correlated_pairs(tree["posterior"].to_dataset())
+    others = [at for at, pair in enumerate(named) if set(pair) != {"cd3 change", "cd4 change"}]
+    own = [at for at, pair in enumerate(named) if pair[0].split()[0] == pair[1].split()[0]]
+    for kept, expected in ((others, [("cd3", "cd8"), ("cd4", "cd8")]), (own, [])):
+        groups = {name: node.to_dataset() for name, node in tree.children.items()}
+        groups |= {name: groups[name].isel(pair=kept) for name in ("prior", "posterior")}
+        held = xr.DataTree.from_dict(groups)
+        assert free_pairs(held) == expected
+        assert len(correlation_table(held, "m")) == len(expected)
     with pytest.raises(ValueError, match="no correlation"):
-        correlations(result_of(tree), True)
+        correlations(result_of(held), True)
 
 
 def test_one_marker_has_no_pair() -> None:
@@ -314,7 +311,7 @@ def test_the_cards_priors_have_the_spread_that_the_note_states(card_name: str) -
     between = (factor @ factor.transpose(0, 2, 1))[:, count:, count:]
     pairs_of = between[:, *np.tril_indices(count, -1)]
     if kind == "within":
-        assert (np.abs(pairs_of) < FIXED).all()  # so that free_pairs leaves them out
+        assert (np.abs(pairs_of) < 1e-9).all()  # the tree has none of them
         return
     # (r + 1) / 2 ~ Beta(a, a), a = eta - 1 + d / 2: the SD of r is 1 / sqrt(2 a + 1).
     eta = card.prior["correlation"][""].arguments["eta"]

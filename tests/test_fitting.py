@@ -15,6 +15,7 @@ from mnbayes.cards.overrides import with_priors
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.observations import observations
 from mnbayes.inference import compiling
+from mnbayes.inference.contract import variable
 from mnbayes.inference.fit import Fit, Sampling, _engine, fit
 from mnbayes.models.effects import parameters_from_draws
 
@@ -34,14 +35,18 @@ def summary(fitted: Fit, name: str) -> tuple[float, float, float]:
 @pytest.mark.xdist_group("proteinuria")
 def test_groups_of_the_tree(proteinuria: Fit) -> None:
     assert set(proteinuria.tree.children) == {
-        "posterior", "posterior_predictive", "prior", "prior_predictive", "log_likelihood",
-        "log_prior", "sample_stats", "observed_data", "constant_data",
+        "posterior", "patients", "posterior_predictive", "predictions",
+        "prior", "prior_patients", "prior_predictive", "prior_predictions",
+        "log_likelihood", "log_prior", "sample_stats", "observed_data", "constant_data",
     }  # fmt: skip
-    posterior = proteinuria.tree["posterior"]
-    assert posterior["level"].dims == ("chain", "draw", "patient", "visit", "marker")
-    assert posterior["patient"].values.tolist() == [f"MN0{i}" for i in range(1, 9)]
-    assert posterior["visit"].values.tolist() == [0.0, 1.0, 2.0, 4.0, 12.0]
-    assert proteinuria.tree["log_likelihood"]["measurement"].sizes["observation"] == 39
+    patients = proteinuria.tree["patients"]
+    assert patients["level"].dims == ("chain", "draw", "patient", "visit", "marker")
+    assert patients["patient"].values.tolist() == [f"MN0{i}" for i in range(1, 9)]
+    assert patients["visit"].values.tolist() == [0.0, 1.0, 2.0, 4.0, 12.0]
+    for name in ("log_likelihood", "observed_data", "posterior_predictive", "prior_predictive"):
+        (variable,) = proteinuria.tree[name].data_vars
+        assert variable == "measurement"
+        assert proteinuria.tree[name]["measurement"].sizes["observation"] == 39
 
 
 @pytest.mark.xdist_group("proteinuria")
@@ -87,8 +92,8 @@ def test_new_numbers_compile_nothing(
     )
     without = fit(proteinuria_card, fewer, Sampling(seed=3))
     # Nothing is known of MN03 now: the level has the population's spread.
-    spread = without.tree["posterior"]["patient_baseline"].sel(patient="MN03").std()
-    known = proteinuria.tree["posterior"]["patient_baseline"].sel(patient="MN03").std()
+    spread = without.tree["patients"]["patient_baseline"].sel(patient="MN03").std()
+    known = proteinuria.tree["patients"]["patient_baseline"].sel(patient="MN03").std()
     assert spread > 2 * known
 
 
@@ -96,11 +101,11 @@ def test_new_numbers_compile_nothing(
 def test_posterior_predictive_and_loglik_follow_the_levels(proteinuria: Fit) -> None:
     tree = proteinuria.tree
     sd = tree["posterior"]["residual_sd"]
-    noise = (tree["posterior_predictive"]["measurement"] - tree["posterior"]["level"]) / sd
+    noise = (tree["predictions"]["measurement"] - tree["patients"]["level"]) / sd
     assert stats.kstest(noise.to_numpy().ravel()[::50], "norm").pvalue > 1e-4
     first = tree["log_likelihood"]["measurement"].isel(observation=0)
-    level = tree["posterior"]["level"].isel(patient=0, visit=0)
-    value = tree["observed_data"]["log_value"].isel(patient=0, visit=0)
+    level = tree["patients"]["level"].isel(patient=0, visit=0)
+    value = tree["observed_data"]["measurement"].isel(observation=0)
     expected = stats.norm(level, sd).logpdf(value)
     np.testing.assert_allclose(first, expected[..., 0])
 
@@ -284,7 +289,7 @@ def test_nothing_to_fit_is_said() -> None:
 def test_prior_group_follows_the_card(proteinuria: Fit) -> None:
     change = proteinuria.tree["prior"]["change_mean"].to_numpy().ravel()
     assert stats.kstest(change, stats.norm(0, 0.7).cdf).pvalue > 1e-4
-    level = proteinuria.tree["prior"]["level"].isel(patient=0, visit=0).to_numpy().ravel()
+    level = proteinuria.tree["prior_patients"]["level"].isel(patient=0, visit=0).to_numpy().ravel()
     spread = proteinuria.tree["prior"]["baseline_sd"].to_numpy().ravel()
     # Var(level) = Var(mean) + E(sd^2), with E(sd^2) = sigma^2 of the half-normal.
     assert level.var() == pytest.approx(0.75**2 + np.mean(spread**2), rel=0.1)
@@ -320,8 +325,9 @@ def test_engines_give_the_same_answers_and_say_which_drew(
     ours, theirs = fitted.tree["posterior"], proteinuria.tree["posterior"]
     assert set(ours.data_vars) == set(theirs.data_vars)
     for name in ("change_mean", "visit_change", "level", "correlation"):
-        error = theirs[name].std(("chain", "draw")) * np.sqrt(1 / 1500 + 1 / 1500)
-        gap = abs(ours[name].mean(("chain", "draw")) - theirs[name].mean(("chain", "draw")))
+        one, other = (variable(each.tree, "posterior", name) for each in (fitted, proteinuria))
+        error = other.std(("chain", "draw")) * np.sqrt(1 / 1500 + 1 / 1500)
+        gap = abs(one.mean(("chain", "draw")) - other.mean(("chain", "draw")))
         assert bool((gap <= 4 * error + 1e-9).all()), name
 
 

@@ -69,20 +69,15 @@ def fake_fit(
         markers=card.markers,
         visits=data.weeks,
         patients=len(data.patients),
+        names=data.patients,
         measured=np.nan_to_num(data.log_value),
         missing=missing,
         draws=sampling.draws,
         seed=sampling.seed % 2**31,
     )
-    groups = {}
-    for name, node in tree.children.items():
-        group = node.to_dataset()
-        own = "patient" in group.dims
-        groups[name] = group.assign_coords(patient=list(data.patients)) if own else group
     numbers = {"mean": 0.0, "sd": 1.0, "mcse_mean": 0.02, "rhat": 1.0}
     numbers |= {"ess_bulk": 900.0, "ess_tail": 800.0}
     parameters = pd.DataFrame({"parameter": ["change_mean"]} | {k: [v] for k, v in numbers.items()})
-    tree = xr.DataTree.from_dict(groups)
     return Fit(card, data, tree, GOOD, parameters, sampling, False, {"sample": 1.0})
 
 

@@ -32,6 +32,7 @@ from mnbayes.base.resources import models_folder
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.observations import Observations
+from mnbayes.inference.contract import predicted, recorded
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
 from mnbayes.report.kit import style
@@ -47,7 +48,7 @@ DEFINITIONS = load_definitions(models_folder() / "definitions.toml")
 
 def result_of(tree, withdrew=(), diagnostics=FINE, **options) -> Result:
     """A result of a tree, as if its model had been fitted."""
-    data = tree["observed_data"].to_dataset()
+    data = recorded(tree)
     patients = tuple(str(p) for p in data["patient"].to_numpy())
     weeks = np.full(len(patients), np.nan)
     for patient, week in withdrew:
@@ -209,7 +210,7 @@ def test_trajectories_show_the_points_the_median_and_real_spacing(both):
     value = both.fit.observations.log_value[0, :, 0]
     np.testing.assert_allclose(points.get_ydata(), np.exp(value))
     np.testing.assert_array_equal(points.get_xdata(), [0, 1, 2, 4, 12])
-    level = both.fit.tree["posterior"]["level"].sel(marker=PROTEIN, patient="P1")
+    level = both.fit.tree["patients"]["level"].sel(marker=PROTEIN, patient="P1")
     median = next(line for line in ax.lines if line.get_linewidth() == 1.5)
     np.testing.assert_allclose(median.get_ydata(), np.exp(level.median(("chain", "draw"))))
     assert ax.get_yscale() == "log"
@@ -357,9 +358,9 @@ def test_model_without_albumin_does_not_claim_that_there_is_no_remission(protein
 
 def test_predictive_check_counts_what_is_outside(protein):
     tree = protein.fit.tree.copy(deep=True)
-    tree["observed_data"]["log_value"][0, 1, 0] = np.log(1e4)
-    value = tree["observed_data"]["log_value"].to_numpy()[..., 0]
-    repeat = tree["posterior_predictive"]["measurement"].to_numpy()[..., 0]
+    tree["observed_data"]["measurement"][1] = np.log(1e4)
+    value = recorded(tree)["log_value"].to_numpy()[..., 0]
+    repeat = predicted(tree, "posterior").to_numpy()[..., 0]
     low, high = np.quantile(repeat, (0.025, 0.975), axis=(0, 1))
     hits = int(((value >= low) & (value <= high)).sum())
     figure = predictive_check(result_of(tree), PROTEIN, False)

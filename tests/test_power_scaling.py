@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
-from trees import make_tree
+from trees import make_tree, pairs_of
 
 from mnbayes.analyses.sensitivity.marginal_likelihood import (
     _completed,
@@ -37,9 +37,11 @@ from mnbayes.analyses.sensitivity.section import (
 )
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.result import Result
+from mnbayes.base.labelled import stacked
 from mnbayes.cards.card import Card, load_card, restore_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.observations import Observations, observations
+from mnbayes.inference.contract import CELLS, correlation_matrix, effect_names, level
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
 from mnbayes.inference.importance_weights import (
@@ -276,13 +278,17 @@ def fake_fit(
     groups = {name: node.to_dataset() for name, node in tree.children.items()}
     rng = np.random.default_rng(seed)
     posterior = groups["posterior"]
-    size, count = posterior["correlation"].shape[-1], posterior.sizes["draw"]
+    size, count = 2 * len(card.markers), posterior.sizes["draw"]
     roots = np.linalg.cholesky(
         np.eye(size) * 0.8 + 0.2 + 0.1 * np.eye(size) * rng.random((4, count, 1, 1))
     )
     roots /= np.linalg.norm(roots, axis=-1, keepdims=True)
     matrix = roots @ np.swapaxes(roots, -1, -2)
-    posterior = posterior.assign(correlation=(posterior["correlation"].dims, matrix))
+    pairs = np.array(pairs_of(range(size))).T
+    posterior = posterior.assign(correlation=(posterior["correlation"].dims, matrix[..., *pairs]))
+    eta = float(card.argument_values("correlation")["eta"][0])
+    density = (("chain", "draw"), (eta - 1.0) * np.linalg.slogdet(matrix)[1])
+    groups["log_prior"] = groups["log_prior"].assign(correlation=density)
     if card.structure.covariate:
         slope = 0.2 * rng.standard_normal((4, count, len(card.markers)))
         posterior = posterior.assign(covariate_slope=(("chain", "draw", "marker"), slope))
@@ -329,7 +335,9 @@ def dense_loglik(fit: Fit, chain: int, draw: int) -> float:
     effects[np.arange(patient.size), marker] = 1
     effects[np.arange(patient.size), count + marker] = later
     sd = np.concatenate([value("baseline_sd"), value("change_sd")])
-    cov = effects @ (sd[:, None] * value("correlation") * sd) @ effects.T
+    one = fit.tree["posterior"].dataset.isel(chain=[chain], draw=[draw])
+    correlation = correlation_matrix(one, effect_names(data.markers))[0, 0]
+    cov = effects @ (sd[:, None] * correlation * sd) @ effects.T
     cov *= patient[:, None] == patient
     same_marker = marker[:, None] == marker
     both_later = later[:, None] & later
@@ -405,7 +413,8 @@ def test_censored_values_are_drawn_inside_their_intervals() -> None:
     fit = replace(fit, observations=_censored(fit.observations))
     data = fit.observations
     posterior = fit.tree["posterior"].to_dataset()
-    value, _ = _completed(posterior, data, _parameters(posterior), np.random.default_rng(1))
+    levels = stacked(level(fit.tree, "posterior"), *CELLS)
+    value, _ = _completed(levels, data, _parameters(posterior), np.random.default_rng(1))
     hidden = value[:, data.censored[data.observed]]
     lower, upper = data.log_lower[data.censored], data.log_upper[data.censored]
     assert np.isfinite(hidden).all()
@@ -423,10 +432,10 @@ def test_weights_of_student_t_residuals_follow_the_distance() -> None:
     fit = fake_fit(card, hyper=hyper, spread=0.0, level_spread=0.0)
     posterior = fit.tree["posterior"].to_dataset()
     parameters = _parameters(posterior)
-    value, sd = _completed(posterior, fit.observations, parameters, np.random.default_rng(2))
+    levels = stacked(level(fit.tree, "posterior"), *CELLS)
+    value, sd = _completed(levels, fit.observations, parameters, np.random.default_rng(2))
     weight = (parameters.residual_sd[:, fit.observations.observed.nonzero()[2]] / sd) ** 2
-    level = fit.tree["posterior"]["level"].to_numpy().reshape(400, -1)
-    distance = (value - level) / parameters.residual_sd
+    distance = (value - levels.reshape(400, -1)) / parameters.residual_sd
     # The mean of Gamma((df + 1) / 2, rate (df + z^2) / 2), cell by cell.
     expected = (5.0 / (4.0 + distance**2))[0]
     error = np.sqrt(2 / 5) * expected / np.sqrt(400)
@@ -441,7 +450,8 @@ def test_only_top_level_priors_are_scaled() -> None:
     stored = fit.tree["log_prior"]["baseline_sd"]
     np.testing.assert_allclose(found["baseline_sd"], stored.sum("marker"))
     # LKJ(2): the log determinant.
-    matrix = fit.tree["posterior"]["correlation"].to_numpy()
+    names = effect_names(fit.card.markers)
+    matrix = correlation_matrix(fit.tree["posterior"].to_dataset(), names)
     np.testing.assert_allclose(found["correlation"], np.log(np.linalg.det(matrix)))
 
 

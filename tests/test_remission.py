@@ -165,8 +165,8 @@ def patients_tree(level_spread: float = 0.0, **changes: object) -> tuple[xr.Data
     tree = tree_of(known, levels=levels, **changes)
     if level_spread:
         rng = np.random.default_rng(3)
-        level = tree["posterior"]["level"]
-        tree["posterior"]["level"] = level + level_spread * rng.standard_normal(level.shape)
+        level = tree["patients"]["level"]
+        tree["patients"]["level"] = level + level_spread * rng.standard_normal(level.shape)
     return tree, known
 
 
@@ -405,7 +405,7 @@ def test_the_seed_moves_the_next_patient_only() -> None:
 
 def test_the_prior_may_have_another_number_of_draws() -> None:
     tree = tree_of(hyper(), draws=100)
-    for group in ("prior", "prior_predictive"):
+    for group in ("prior", "prior_patients", "prior_predictions"):
         tree[group] = xr.DataTree(tree[group].to_dataset().isel(chain=[0], draw=slice(40)))
     assert table_of(tree).query("quantity == 'repeat'")["prior_probability"].notna().sum() == 8
 

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import runs
-import xarray as xr
 from trees import make_tree
 
 from mnbayes.analyses.method.tables import computation_table
@@ -45,14 +44,6 @@ GOOD = Diagnostics(0, 1.001, 900.0, 800.0, 0.9, ())
 BAD = Diagnostics(3, 1.2, 90.0, 80.0, 0.9, ("3 divergent transitions", "R-hat 1.200 is too big"))
 
 
-def _renamed(tree: xr.DataTree, patients: tuple[str, ...]) -> xr.DataTree:
-    named = {}
-    for path, node in tree.children.items():
-        data = node.to_dataset()
-        named[path] = data.assign_coords(patient=list(patients)) if "patient" in data.dims else data
-    return xr.DataTree.from_dict(named)
-
-
 def _fit(name: str | Card, cohort: Cohort, diagnostics: Diagnostics = GOOD) -> Fit:
     card = load_card(name) if isinstance(name, str) else name
     data = observations(card, cohort)
@@ -61,6 +52,7 @@ def _fit(name: str | Card, cohort: Cohort, diagnostics: Diagnostics = GOOD) -> F
         markers=card.markers,
         visits=data.weeks,
         patients=len(data.patients),
+        names=data.patients,
         measured=np.nan_to_num(data.log_value),
         missing=missing,
         draws=100,
@@ -76,7 +68,7 @@ def _fit(name: str | Card, cohort: Cohort, diagnostics: Diagnostics = GOOD) -> F
             "ess_tail": [800.0],
         }
     )
-    tree = _renamed(tree, data.patients)
+    tree = tree
     return Fit(
         card, data, tree, diagnostics, parameters, Sampling(draws=100), False, {"sample": 1.0}
     )
@@ -521,7 +513,7 @@ def test_errors_of_a_fall_match_independent_draws(results: tuple[Result, ...]) -
 
 def test_coverage_counts_measurements_inside_their_interval(results: tuple[Result, ...]) -> None:
     fit = results[0].fit
-    draws = fit.tree["posterior_predictive"]["measurement"]
+    draws = fit.tree["predictions"]["measurement"]
     lower, upper = (draws.quantile(q, ("chain", "draw")).to_numpy() for q in (0.025, 0.975))
     value = (lower + upper) / 2
     value[0, 0] = upper[0, 0] + 1  # outside

@@ -35,6 +35,7 @@ from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cli import app
 from mnbayes.data.observations import Observations
+from mnbayes.inference.contract import recorded
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
 from mnbayes.report.kit import style
@@ -401,7 +402,7 @@ def test_draws_of_a_tree_hold_records_under_the_posterior_and_none_under_the_pri
     now, before = (withdrawal_draws(tree, group, week) for group in ("posterior", "prior"))
     assert now.markers == (PROTEIN, ALBUMIN)
     assert np.argwhere(now.after).tolist() == [[1, 4]]
-    data = tree["observed_data"].to_dataset()
+    data = recorded(tree)
     value = data["log_value"].sel(marker=PROTEIN).to_numpy()
     exact = ~np.isnan(value)
     np.testing.assert_array_equal(
@@ -413,7 +414,7 @@ def test_draws_of_a_tree_hold_records_under_the_posterior_and_none_under_the_pri
         assert np.isnan(draws.measured[..., 1, 4, :]).all()
         assert np.isnan(draws.measured).sum() == 4 * 40 * 2
     assert before.measured[..., 0, 0, 0].std() > 0.1
-    level = tree["posterior"]["level"].sel(marker=ALBUMIN).to_numpy()
+    level = tree["patients"]["level"].sel(marker=ALBUMIN).to_numpy()
     np.testing.assert_array_equal(now.level[..., 1], level)
 
 
@@ -604,7 +605,7 @@ def result_of(missing=((1, 2, 0),), withdrew=8.0, reasons=(), patients=4):
     tree = make_tree(
         markers=(PROTEIN,), visits=WEEKS, patients=patients, draws=100, missing=missing
     )
-    data = tree["observed_data"].to_dataset()
+    data = recorded(tree)
     week = np.full(patients, NAN)
     week[1] = withdrew
     observations = Observations(
@@ -725,7 +726,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     week = np.full(8, NAN)
     week[1] = 8.0
     tree = make_tree(markers=(PROTEIN,), draws=50, missing=((1, 4, 0),))
-    tree["constant_data"] = xr.DataTree(xr.Dataset({"withdrew_week": ("patient", week)}))
+    constant = tree["constant_data"].to_dataset().assign(withdrew_week=("patient", week))
+    tree["constant_data"] = xr.DataTree(constant)
     tree.to_netcdf(folder / "posterior" / "proteinuria.nc", engine="h5netcdf")
     (folder / "posterior" / "damaged.nc").write_bytes(b"half")
     fine = {"withheld": [], "diagnostics": {"reasons": []}}

@@ -17,6 +17,8 @@ from scipy import stats
 
 type Array = NDArray[np.float64]
 
+CELLS = ("patient", "visit", "marker")
+
 #: Log-scale hyperparameters by marker: baseline mean and SD, change mean and SD, residual SD.
 MARKERS: dict[str, tuple[float, float, float, float, float]] = {
     "urine_protein_24h": (np.log(4.0), 0.5, np.log(0.5), 0.5, 0.25),
@@ -68,7 +70,8 @@ def default_hyper(markers: Sequence[str], later: int, correlation: float = 0.2) 
 class TreeSpec:
     """What to build.
 
-    ``spread`` is the posterior SD of every location and log scale, ``prior_spread`` the
+    ``names`` are the patients'. ``spread`` is the posterior SD of every location and log
+    scale, ``prior_spread`` the
     prior's; ``levels`` fixes the patients' true levels (patient, visit, marker) in every
     posterior draw. ``missing`` and ``censored_below`` are (patient, visit, marker) positions
     of observations that were not made, or lie below their value. ``measured`` fixes the log
@@ -78,6 +81,7 @@ class TreeSpec:
     markers: tuple[str, ...] = ("urine_protein_24h", "albumin")
     visits: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 12.0)
     patients: int = 8
+    names: tuple[str, ...] = ()
     chains: int = 4
     draws: int = 250
     seed: int = 1
@@ -111,44 +115,50 @@ def make_tree(spec: TreeSpec | None = None, **changes: object) -> xr.DataTree:
 
     posterior, replicated = _draws(spec, hyper, spec.spread, rng, truth)
     prior, prior_replicated = _draws(spec, hyper, spec.prior_spread, rng, None)
-    exact = ~np.isnan(value)
-    level = posterior["level"][1][:, :, exact]
+    seen = ~np.isnan(value) | ~np.isnan(upper)
+    limit = np.where(np.isnan(value), upper, value)[seen]
+    level = posterior["level"][1][:, :, seen]
     sd = np.broadcast_to(posterior["residual_sd"][1][:, :, None, None], (*level.shape[:2], *shape))
-    likelihood = stats.norm.logpdf(value[exact], level, sd[:, :, exact])
-    top = [n for n in posterior if n not in {"level", "patient_baseline", "patient_change"}]
+    likelihood = stats.norm.logpdf(limit, level, sd[:, :, seen])
+    own = ("level", "patient_baseline", "patient_change")
+    top = [name for name in posterior if name not in own]
     draws = ("chain", "draw")
     sizes = (spec.chains, spec.draws)
     log_prior = {
         name: (posterior[name][0], stats.norm.logpdf(posterior[name][1], 0, 2)) for name in top
     }
-    cells = ("patient", "visit", "marker")
+    observation = (*draws, "observation")
     groups: dict[str, dict[str, tuple[tuple[str, ...], Array]]] = {
-        "posterior": posterior,
-        "prior": prior,
-        "posterior_predictive": {"measurement": replicated},
-        "prior_predictive": {"measurement": prior_replicated},
-        "log_likelihood": {"measurement": ((*draws, "observation"), likelihood)},
+        "posterior": {name: posterior[name] for name in top},
+        "prior": {name: prior[name] for name in top},
+        "patients": {name: posterior[name] for name in own},
+        "prior_patients": {name: prior[name] for name in own},
+        "posterior_predictive": {"measurement": (observation, replicated[1][:, :, seen])},
+        "prior_predictive": {"measurement": (observation, prior_replicated[1][:, :, seen])},
+        "predictions": {"measurement": replicated},
+        "prior_predictions": {"measurement": prior_replicated},
+        "log_likelihood": {"measurement": (observation, likelihood)},
         "log_prior": log_prior,
         "sample_stats": {
             "diverging": (draws, np.zeros(sizes, dtype=bool)),
             "energy": (draws, rng.normal(50, 5, sizes)),
             "depth": (draws, np.full(sizes, 4)),
         },
-        "observed_data": {
-            "log_value": (cells, value),
-            "log_lower": (cells, lower),
-            "log_upper": (cells, upper),
+        "observed_data": {"measurement": (("observation",), limit)},
+        "constant_data": {
+            "measurement": (("observation",), (~np.isnan(value))[seen].astype(float)),
+            "log_lower": (("observation",), lower[seen]),
+            "log_upper": (("observation",), upper[seen]),
         },
     }
     effects = [f"{m} {part}" for part in ("baseline", "change") for m in spec.markers]
     coords: dict[str, object] = {
-        "patient": [f"P{i + 1}" for i in range(spec.patients)],
+        "patient": list(spec.names) or [f"P{i + 1}" for i in range(spec.patients)],
         "visit": list(spec.visits),
         "later_visit": list(spec.visits[1:]),
         "marker": list(spec.markers),
-        "effect": effects,
-        "effect_other": effects,
-        "observation": np.arange(int(exact.sum())),
+        "pair": [f"{effects[j]} ~ {effects[i]}" for i, j in pairs_of(effects)],
+        "observation": np.arange(int(seen.sum())),
         "chain": np.arange(spec.chains),
         "draw": np.arange(spec.draws),
     }
@@ -156,7 +166,19 @@ def make_tree(spec: TreeSpec | None = None, **changes: object) -> xr.DataTree:
     for name, variables in groups.items():
         used = {dim for dims, _ in variables.values() for dim in dims}
         datasets[name] = xr.Dataset(variables, {k: v for k, v in coords.items() if k in used})
+    axes = (coords["patient"], coords["visit"], coords["marker"])
+    of_cells = {
+        name: ("observation", np.array(axis)[index])
+        for name, axis, index in zip(CELLS, axes, np.nonzero(seen), strict=True)
+    }
+    for name in ("posterior_predictive", "prior_predictive", "log_likelihood", "observed_data"):
+        datasets[name] = datasets[name].assign_coords(of_cells)
     return xr.DataTree.from_dict(datasets)
+
+
+def pairs_of(effects: Sequence[object]) -> list[tuple[int, int]]:
+    """Positions of every two effects, the later one first."""
+    return [(i, j) for i in range(len(effects)) for j in range(i)]
 
 
 def _patients(
@@ -200,8 +222,10 @@ def _draws(
             jitter(hyper.visit_change, False),
         ),
         "correlation": (
-            (*draws, "effect", "effect_other"),
-            np.broadcast_to(hyper.correlation, (*sizes, 2 * n_marker, 2 * n_marker)).copy(),
+            (*draws, "pair"),
+            np.tile(
+                [hyper.correlation[pair] for pair in pairs_of(range(2 * n_marker))], (*sizes, 1)
+            ),
         ),
     }
     sds = {

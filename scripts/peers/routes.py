@@ -221,7 +221,7 @@ def estimates(fit: Fit) -> dict[str, dict[str, float]]:
     out = {}
     for name in BRMS_NAMES:
         array = posterior[name].to_numpy()
-        draws = array[:, :, 0, 1] if name == "correlation" else array[:, :, 0]
+        draws = array[:, :, 0]
         function: Any = array_stats.mcse
         errors = {
             f"mcse_{what}": float(function(draws, chain_axis=0, draw_axis=1, method=what))

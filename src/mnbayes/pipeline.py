@@ -26,6 +26,7 @@ from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.observations import observations
 from mnbayes.inference.fit import Sampling, fit
+from mnbayes.report.arviz_pictures import write_arviz_pictures
 from mnbayes.report.kit.drawing import pictures_of
 from mnbayes.report.kit.figures import without_collection
 from mnbayes.report.page import prepare_report, render_report
@@ -240,6 +241,9 @@ class _StoredTask:
         done = self.task.work(progress)
         found = done.result
         tree = found.fit.tree if isinstance(found, Result) else found.tree
+        if isinstance(found, Result) and isinstance(self.task, _CardTask):
+            tree.attrs["prior_set"] = self.task.job.prior_set
+            write_arviz_pictures(tree, self.folder / self.name, withheld=bool(found.withheld))
         write_tree(tree, self.folder, self.name)
         return done
 

@@ -13,6 +13,7 @@ _NAMES = (
     "mnbayes.analyses.historical.fit",
     "mnbayes.analyses.published.fit",
     "arviz_stats.base.array",
+    "arviz_plots",
     "scipy.stats.qmc",
 )
 

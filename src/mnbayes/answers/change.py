@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mnbayes.base.labelled import array, labels, stacked, typed
+from mnbayes.inference.contract import level, predicted, recorded
 
 type FloatArray = NDArray[np.float64]
 
@@ -108,16 +109,16 @@ def patient_changes(tree: xr.DataTree, model: str) -> pd.DataFrame:
         ``prediction``: it was not (withdrawn or missed), and the ratio is what the model
         expects if the visit is missing at random.
     """
-    posterior, observed = tree["posterior"].dataset, tree["observed_data"].dataset
-    patients, markers = labels(posterior["patient"]), labels(posterior["marker"])
-    level = array(posterior["level"], "patient", "marker", "visit")
-    ratio = np.exp(np.quantile(level[..., 1:] - level[..., :1], QUANTILES, axis=(0, 1)))
+    levels, observed = level(tree, "posterior"), recorded(tree)
+    patients, markers = labels(levels["patient"]), labels(levels["marker"])
+    values = array(levels, "patient", "marker", "visit")
+    ratio = np.exp(np.quantile(values[..., 1:] - values[..., :1], QUANTILES, axis=(0, 1)))
     seen = [
         ~np.isnan(array(observed[name], "patient", "marker", "visit")[..., 1:])
         for name in ("log_value", "log_lower", "log_upper")
     ]
     measured = np.any(seen, axis=0)
-    weeks = array(posterior["later_visit"])
+    weeks = array(levels["visit"])[1:]
     rows = pd.MultiIndex.from_product([patients, markers, weeks])
     table = pd.DataFrame(
         {
@@ -219,23 +220,21 @@ def best_reduction(tree: xr.DataTree, marker: str, weeks: Sequence[float]) -> pd
         raise ValueError(f"weeks must be some of the later visits {later}; found {list(weeks)}")
     chosen = [0.0, *sorted(float(week) for week in weeks)]
 
-    def select(group: str, name: str) -> xr.DataArray:
-        return tree[group].dataset[name].sel(marker=marker, visit=chosen)
-
+    observed = recorded(tree).sel(marker=marker, visit=chosen)
     value, lower, upper = (
-        array(select("observed_data", name), "patient", "visit")
+        array(observed[name], "patient", "visit")
         for name in ("log_value", "log_lower", "log_upper")
     )
     # A published range may state an upper bound alone: its lower bound is open.
     lower = np.where(np.isnan(lower) & ~np.isnan(upper), -np.inf, lower)
-    replicate, level = (
-        stacked(select(*place), "patient", "visit")
-        for place in (("posterior_predictive", "measurement"), ("posterior", "level"))
+    replicate, own = (
+        stacked(draws.sel(marker=marker, visit=chosen), "patient", "visit")
+        for draws in (predicted(tree, "posterior"), level(tree, "posterior"))
     )
     rows = [
         {"patient": patient, "marker": marker}
-        | _best_of_patient(value[i], lower[i], np.array(chosen), replicate[:, i], level[:, i])
-        for i, patient in enumerate(labels(tree["posterior"].dataset["patient"]))
+        | _best_of_patient(value[i], lower[i], np.array(chosen), replicate[:, i], own[:, i])
+        for i, patient in enumerate(labels(observed["patient"]))
     ]
     table = pd.DataFrame(rows, columns=list(BEST_COLUMNS))
     return typed(table, ("patient", "marker"), ("visits",))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mnbayes.answers.categories import Category, classify
 from mnbayes.base.labelled import array, stacked
 from mnbayes.cards.definitions import Definitions
+from mnbayes.inference.contract import correlation_matrix, effect_names
 
 type FloatArray = NDArray[np.float64]
 
@@ -154,14 +155,13 @@ def next_patient(population: Population, rng: np.random.Generator) -> tuple[Floa
 def population_of(tree: xr.DataTree, group: str, markers: list[str]) -> Population:
     """Hyperparameters of a fit's ``posterior`` or ``prior`` group, for some of its markers."""
     data = tree[group].to_dataset().sel(marker=markers)
-    effects = [f"{m} baseline" for m in markers] + [f"{m} change" for m in markers]
+    correlation = correlation_matrix(data, effect_names(markers))
 
     def flat(name: str, *dims: str) -> FloatArray:
         return stacked(data[name], *dims)
 
-    data = data.sel(effect=effects, effect_other=effects)
     sd = np.concatenate([flat("baseline_sd", "marker"), flat("change_sd", "marker")], axis=-1)
-    factor = sd[..., None] * np.linalg.cholesky(flat("correlation", "effect", "effect_other"))
+    factor = sd[..., None] * np.linalg.cholesky(correlation.reshape(-1, *correlation.shape[2:]))
     weeks = array(data["later_visit"])
     baseline_mean = flat("baseline_mean", "marker")
     serial = "serial_sd" in data

@@ -32,11 +32,13 @@ from mnbayes.answers.population import next_patient, population_of, population_s
 from mnbayes.base.labelled import array, labels
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.definitions import Definitions
+from mnbayes.data.markers import RESPONSE
+from mnbayes.inference.contract import PREDICTIONS, level, recorded
 
 type FloatArray = NDArray[np.float64]
 type BoolArray = NDArray[np.bool_]
 
-PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
+PROTEIN, ALBUMIN = RESPONSE
 #: Points of the integral over patients, and the seed of their scrambling: one fixed set, so
 #: that shares of different draws differ by their parameters alone.
 POINTS, POINTS_SEED = 512, 20240301
@@ -119,20 +121,18 @@ def _group_draws(
     tree: xr.DataTree,
     group: str,
     markers: list[str],
-    recorded: FloatArray,
+    measured: FloatArray,
     definitions: Definitions,
     rng: np.random.Generator,
 ) -> GroupDraws:
-    # (chain, draw, patient, visit), the baseline first
-    def of_patients(where: str, name: str, marker: str) -> FloatArray:
-        return array(tree[where].dataset[name].sel(marker=marker), "patient", "visit")
-
-    def response(where: str, name: str, baseline: FloatArray | None) -> Response:
-        protein = of_patients(where, name, PROTEIN)
-        start = protein[..., 0] if baseline is None else baseline
-        start = np.where(np.isnan(start), protein[..., 0], start)[..., None]
-        albumin = of_patients(where, name, ALBUMIN)[..., 1:] if len(markers) > 1 else None
-        return _response(start, protein[..., 1:], albumin, definitions)
+    def response(draws: xr.DataArray, *dims: str, start: FloatArray | None = None) -> Response:
+        protein = array(draws.sel(marker=PROTEIN), *dims, "visit")
+        first = protein[..., 0] if start is None else start
+        first = np.where(np.isnan(first), protein[..., 0], first)[..., None]
+        albumin = None
+        if len(markers) > 1:
+            albumin = array(draws.sel(marker=ALBUMIN), *dims, "visit")[..., 1:]
+        return _response(first, protein[..., 1:], albumin, definitions)
 
     population = population_of(tree, group, markers)
     shape = (tree[group].sizes["chain"], tree[group].sizes["draw"])
@@ -142,14 +142,19 @@ def _group_draws(
 
     normals = normal_points(POINTS, population.dims, POINTS_SEED)
     shares = population_share(population, definitions, normals)
-    baseline, levels = next_patient(population, rng)
-    albumin = by_chain(levels[:, 1].T) if len(markers) > 1 else None
-    return GroupDraws(
-        latent=response(group, "level", None),
-        repeat=response(f"{group}_predictive", "measurement", recorded),
-        next_patient=_response(
+    predictions = tree[PREDICTIONS[group]].dataset
+    if "new_measurement" in predictions:
+        newcomer = response(predictions["new_measurement"])
+    else:
+        baseline, levels = next_patient(population, rng)
+        albumin = by_chain(levels[:, 1].T) if len(markers) > 1 else None
+        newcomer = _response(
             by_chain(baseline[0])[..., None], by_chain(levels[:, 0].T), albumin, definitions
-        ),
+        )
+    return GroupDraws(
+        latent=response(level(tree, group), "patient"),
+        repeat=response(predictions["measurement"], "patient", start=measured),
+        next_patient=newcomer,
         share={category: by_chain(share) for category, share in shares.items()},
     )
 
@@ -157,8 +162,10 @@ def _group_draws(
 def _observed(
     tree: xr.DataTree, markers: list[str], definitions: Definitions
 ) -> dict[Category, FloatArray]:
+    table = recorded(tree)
+
     def interval(marker: str, visits: slice) -> Interval:
-        data = tree["observed_data"].to_dataset().sel(marker=marker).isel(visit=visits)
+        data = table.sel(marker=marker).isel(visit=visits)
         columns = [
             array(data[name], "patient", "visit")
             for name in ("log_value", "log_lower", "log_upper")
@@ -180,7 +187,8 @@ def response_draws(tree: xr.DataTree, definitions: Definitions, seed: int) -> Re
         A fit, with posterior and prior and their predictive groups.
     definitions : Definitions
     seed : int
-        Of the new patients; posterior and prior have independent streams.
+        Of the next patient, where the tree has no draws of one; posterior and prior have
+        independent streams.
 
     Returns
     -------
@@ -192,16 +200,16 @@ def response_draws(tree: xr.DataTree, definitions: Definitions, seed: int) -> Re
     posterior = tree["posterior"].dataset
     known = labels(posterior["marker"])
     markers = [marker for marker in (PROTEIN, ALBUMIN) if marker in known]
-    recorded = array(tree["observed_data"].dataset["log_value"].sel(marker=PROTEIN, visit=0.0))
+    measured = array(recorded(tree)["log_value"].sel(marker=PROTEIN, visit=0.0))
     of_posterior, of_prior = (
         np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2)
     )
-    nothing = np.full_like(recorded, np.nan)
+    nothing = np.full_like(measured, np.nan)
     return ResponseDraws(
-        patients=tuple(labels(posterior["patient"])),
+        patients=tuple(labels(level(tree, "posterior")["patient"])),
         weeks=tuple(array(posterior["later_visit"]).tolist()),
         benchmarks=definitions.benchmarks,
         observed=_observed(tree, markers, definitions),
-        posterior=_group_draws(tree, "posterior", markers, recorded, definitions, of_posterior),
+        posterior=_group_draws(tree, "posterior", markers, measured, definitions, of_posterior),
         prior=_group_draws(tree, "prior", markers, nothing, definitions, of_prior),
     )

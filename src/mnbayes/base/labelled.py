@@ -53,6 +53,11 @@ def labels(coord: xr.DataArray) -> list[str]:
     return [str(name) for name in coord.to_numpy()]
 
 
+def marked(table: pd.DataFrame, synthetic: bool) -> pd.DataFrame:
+    """A table as it is written: of a synthetic cohort its last column says so."""
+    return table.assign(synthetic=True) if synthetic else table
+
+
 def typed(
     table: pd.DataFrame, texts: Collection[str], integers: Collection[str] = ()
 ) -> pd.DataFrame:

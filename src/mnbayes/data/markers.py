@@ -62,3 +62,5 @@ MARKERS: dict[str, Marker] = {
 
 #: Markers of which less is better: the probability of a fall is reported, of others of a rise.
 URINE = ("urine_protein_24h", "urine_protein_conc")
+#: Markers that a response is judged by.
+RESPONSE = ("urine_protein_24h", "albumin")

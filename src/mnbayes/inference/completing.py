@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnbayes.cards.card import Card
+from mnbayes.data.markers import RESPONSE
 from mnbayes.data.observations import Observations
 from mnbayes.models import effects as fx
+from mnbayes.models.correlation import free_pairs
 from mnbayes.models.likelihood import draw_prior, log_prior, pointwise_loglik
 from mnbayes.numerics.groups import Floats
 
@@ -24,14 +26,19 @@ class Completed:
     Attributes
     ----------
     draws : dict
-        Top-level parameters by name, and ``visit_change``, ``correlation``,
-        ``patient_baseline``, ``patient_change`` and ``level``.
+        Top-level parameters by name, and ``visit_change``, ``correlation`` (the free ones, in
+        the order of :func:`mnbayes.models.correlation.free_pairs`), ``patient_baseline``,
+        ``patient_change`` and ``level``.
     measurement : array, shape (draw, patient, visit, marker)
         Repeat measurements, log scale.
+    new_level, new_measurement : array, shape (draw, visit, marker)
+        Of the next patient, log scale.
     """
 
     draws: dict[str, Floats]
     measurement: Floats
+    new_level: Floats
+    new_measurement: Floats
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,11 @@ class CompletedPosterior(Completed):
 
 
 def complete_prior(
-    card: Card, observations: Observations, n: int, rng: np.random.Generator
+    card: Card,
+    observations: Observations,
+    n: int,
+    rng: np.random.Generator,
+    next_rng: np.random.Generator,
 ) -> Completed:
     """Draw everything from a card's priors, for patients and visits as in the data.
 
@@ -59,13 +70,20 @@ def complete_prior(
     ----------
     n : int
         Number of draws.
+    rng : Generator
+    next_rng : Generator
+        Of the next patient.
     """
     draws = draw_prior(card, len(observations.weeks) - 1, n, rng)
     parameters = fx.parameters_from_draws(draws, card.structure.correlation)
     weeks = np.array(observations.weeks)
     deviations = fx.prior_deviations(parameters, weeks, len(observations.patients), rng)
-    named = _named(draws, parameters, *deviations, observations)
-    return Completed(named, fx.measurements(named["level"], parameters, rng))
+    named = _named(draws, parameters, *deviations, card, observations)
+    return Completed(
+        named,
+        fx.measurements(named["level"], parameters, rng),
+        *_next_patient(parameters, observations, next_rng),
+    )
 
 
 def complete_posterior(
@@ -73,6 +91,7 @@ def complete_posterior(
     observations: Observations,
     draws: Mapping[str, Floats],
     rng: np.random.Generator,
+    next_rng: np.random.Generator,
     effects: Floats | None = None,
 ) -> CompletedPosterior:
     """Draw what depends on the top-level parameters, and find the densities.
@@ -82,6 +101,8 @@ def complete_posterior(
     draws : mapping
         From :func:`mnbayes.models.fixed_effects.draw_fixed_effects`, say.
     rng : Generator
+    next_rng : Generator
+        Of the next patient.
     effects : array, shape (draw, patient, effect), optional
         Patient effects given the data, where they were drawn already; without serial correlation.
     """
@@ -91,12 +112,24 @@ def complete_posterior(
         effects, serial = fx.conditional_deviations(
             parameters, observations, rng, draws.get("residual_weight"), draws.get("censored_value")
         )
-    named = _named(draws, parameters, effects, serial, observations)
+    named = _named(draws, parameters, effects, serial, card, observations)
     return CompletedPosterior(
         named,
         fx.measurements(named["level"], parameters, rng),
+        *_next_patient(parameters, observations, next_rng),
         pointwise_loglik(named["level"], parameters, observations),
         log_prior(card, draws),
+    )
+
+
+def _next_patient(
+    parameters: fx.Parameters, observations: Observations, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """The next patient; the markers that a response is judged by come first, as in small models."""
+    markers = observations.markers
+    first = [markers.index(name) for name in RESPONSE if name in markers]
+    return fx.next_patient(
+        parameters, np.array(observations.weeks), first or list(range(len(markers))), rng
     )
 
 
@@ -105,13 +138,15 @@ def _named(
     parameters: fx.Parameters,
     effects: Floats,
     serial: Floats | None,
+    card: Card,
     observations: Observations,
 ) -> dict[str, Floats]:
     n_marker = len(observations.markers)
     factor = parameters.cholesky
+    pairs = np.array(free_pairs(card.structure.correlation, n_marker))
     return dict(draws) | {
         "visit_change": parameters.visit_change,
-        "correlation": factor @ factor.transpose(0, 2, 1),
+        "correlation": (factor @ factor.transpose(0, 2, 1))[:, pairs[:, 0], pairs[:, 1]],
         "patient_baseline": parameters.baseline_mean[:, None] + effects[..., :n_marker],
         "patient_change": effects[..., n_marker:],
         "level": fx.levels(parameters, effects, serial, observations.covariate),

@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mnbayes.numerics.groups import Floats
-
 #: Vehtari et al. (2021), Bayesian Analysis 16:667, for R-hat and ESS (100 a chain);
 #: Betancourt (2016), arXiv:1604.00695, for the energy fraction; Vehtari et al. (2024), JMLR
 #: 25(72):1, for the shape of importance weights.
@@ -69,9 +67,7 @@ def parameter_table(posterior: xr.Dataset) -> pd.DataFrame:
     -------
     DataFrame
         Columns ``parameter, mean, sd, mcse_mean, rhat, ess_bulk, ess_tail``, by ArviZ's array
-        functions (the labelled ones take longer than a refit of the sampler). The chains are
-        halved, and ranked, here and once: its ``rank``, ``bulk`` and ``tail`` would each do it
-        again.
+        functions (the labelled ones take longer than a refit of the sampler).
     """
     from arviz_stats.base.array import array_stats
 
@@ -82,44 +78,19 @@ def parameter_table(posterior: xr.Dataset) -> pd.DataFrame:
         indices = [", ".join(index) for index in product(*labels)]
         names += [f"{name}[{index}]" if index else str(name) for index in indices]
         columns.append(array.to_numpy().reshape(*array.shape[:2], -1))
-    draws = np.ascontiguousarray(np.concatenate(columns, axis=2).transpose(2, 0, 1))
-    half = draws.shape[2] // 2
-    halves = np.concatenate([draws[..., :half], draws[..., -half:]], axis=1)
-    spread = abs(halves - np.median(halves, axis=(1, 2), keepdims=True))
-    location, scale = _normal_scores(halves), _normal_scores(spread)
-    rhats = [array_stats.rhat(scores, method="identity") for scores in (location, scale)]
-    low, high = np.quantile(draws, TAILS, axis=(1, 2))[..., None, None]
-    missing = np.isnan(halves)  # which is not below a limit, and no draw above it either
-    tails = [
-        array_stats.ess(np.where(missing, np.nan, halves <= limit), method="identity")
-        for limit in (low, high)
-    ]
-    sd = draws.std(axis=(1, 2), ddof=1)
+    draws = np.concatenate(columns, axis=2)
+    axes = {"chain_axis": 0, "draw_axis": 1}
     return pd.DataFrame(
         {
             "parameter": names,
-            "mean": draws.mean(axis=(1, 2)),
-            "sd": sd,
-            "mcse_mean": sd / np.sqrt(array_stats.ess(halves, method="identity")),
-            "rhat": np.maximum(*rhats),
-            "ess_bulk": array_stats.ess(location, method="identity"),
-            "ess_tail": np.minimum(*tails),
+            "mean": draws.mean(axis=(0, 1)),
+            "sd": draws.std(axis=(0, 1), ddof=1),
+            "mcse_mean": array_stats.mcse(draws, method="mean", **axes),
+            "rhat": array_stats.rhat(draws, method="rank", **axes),
+            "ess_bulk": array_stats.ess(draws, method="bulk", **axes),
+            "ess_tail": array_stats.ess(draws, method="tail", prob=TAILS, **axes),
         }
     )
-
-
-def _normal_scores(draws: Floats) -> Floats:
-    """Draws of each quantity by their normal scores: Vehtari et al. (2021), equation 14.
-
-    Parameters
-    ----------
-    draws : array, shape (quantity, chain, draw)
-    """
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-
-    rank = rankdata(draws.reshape(len(draws), -1), axis=1).reshape(draws.shape)
-    return np.asarray(ndtri((rank - 3 / 8) / (draws[0].size + 1 / 4)))
 
 
 def diagnose(table: pd.DataFrame, sample_stats: xr.Dataset) -> Diagnostics:

@@ -102,6 +102,8 @@ def fit(
     InputError
         If the cohort lacks what the card needs, or the priors make the data impossible.
     """
+    from mnbayes.inference.trees import attributes
+
     sampling = sampling or Sampling()
     data = observations(card, cohort)
     density = longitudinal_density(card, data) if has_density(card, data) else None
@@ -114,12 +116,13 @@ def fit(
         seconds[stage] = seconds.get(stage, 0.0) + now - clock
         clock = now
 
-    first, second, completing, collapsed = np.random.SeedSequence(sampling.seed).spawn(4)
+    seed = sampling.seed
+    first, second, completing, collapsed = np.random.SeedSequence(seed).spawn(4)
 
     def judged(sampled: Sampled, stream: np.random.SeedSequence) -> _Attempt:
         lap("sample")
         progress("predicting", 0, 0)
-        done = _complete(card, data, density, sampled, stream, completing)
+        done = _complete(card, data, density, sampled, stream, completing, seed)
         lap("predict")
         return done
 
@@ -143,6 +146,7 @@ def fit(
         if retried:
             sampling = replace(sampling, tune=2 * sampling.tune, target_accept=0.99)
             tried = attempt(sampling, second, "retrying")
+    tried.tree.attrs = attributes(card, cohort, engine, seed, tried.diagnostics.reasons)
     return Fit(
         card, data, tried.tree, tried.diagnostics, tried.table, sampling, retried, seconds,
         engine, handed_over,
@@ -207,6 +211,7 @@ def _complete(
     sampled: Sampled,
     stream: np.random.SeedSequence,
     completing: np.random.SeedSequence,
+    seed: int,
 ) -> _Attempt:
     """Draw what the sampler integrated out and what follows from it, and judge the whole."""
     from mnbayes.inference.completing import complete_posterior, complete_prior
@@ -241,8 +246,10 @@ def _complete(
         new = {name: array for name, array in draws.items() if name not in known.result()}
         checks.append(beside.submit(check, new))
         rng = np.random.default_rng(completing)
-        posterior = complete_posterior(card, data, draws, rng, effects)
-        prior = complete_prior(card, data, len(posterior.measurement), rng)
+        # The streams of the next patient are those that its tables have always had.
+        of_posterior, of_prior = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(2))
+        posterior = complete_posterior(card, data, draws, rng, of_posterior, effects)
+        prior = complete_prior(card, data, len(posterior.measurement), rng, of_prior)
         tree = build_tree(card, data, names.result(), posterior, prior, sampled.stats)
         table = pd.concat([checked.result() for checked in checks], ignore_index=True)
     return _Attempt(tree, table, diagnose(table, sampled.stats))

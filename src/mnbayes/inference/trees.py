@@ -1,25 +1,37 @@
-"""Draws as one labelled DataTree: posterior, predictive, prior, densities, data."""
+"""Draws as one labelled DataTree: posterior, predictive, prior, densities, data.
+
+``docs/arviz.md`` has the groups and their variables, and :mod:`mnbayes.inference.contract` the
+functions that read them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from mnbayes.base.versions import versions
 from mnbayes.cards.card import Card
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.markers import MARKERS
 from mnbayes.data.observations import Observations
 from mnbayes.inference.completing import Completed, CompletedPosterior
+from mnbayes.inference.contract import CELLS, PATIENTS, PREDICTIONS, effect_names
+from mnbayes.models.correlation import free_pairs
 from mnbayes.models.longitudinal import hyperparameters
 from mnbayes.numerics.groups import Floats
 
-#: Dims of each variable after chain and draw.
-DIMS: dict[str, tuple[str, ...]] = {
+#: Dims of each top-level parameter after chain and draw. The visits' changes come first: ArviZ
+#: labels a forest by the dims in this order, and the short labels of visits keep those of
+#: variables and markers apart.
+TOP_LEVEL: dict[str, tuple[str, ...]] = {
+    "visit_change": ("later_visit", "marker"),
     "baseline_mean": ("marker",),
     "change_mean": ("marker",),
     "common_change": (),
     "change_spread": (),
-    "visit_change": ("later_visit", "marker"),
     "covariate_slope": ("marker",),
     "baseline_sd": ("marker",),
     "change_sd": ("marker",),
@@ -28,22 +40,41 @@ DIMS: dict[str, tuple[str, ...]] = {
     "serial_sd": ("marker",),
     "serial_weeks": (),
     "residual_df": (),
-    "correlation": ("effect", "effect_other"),
+    "correlation": ("pair",),
+}
+#: The same of what belongs to a patient.
+OWN: dict[str, tuple[str, ...]] = {
+    "level": CELLS,
     "patient_baseline": ("patient", "marker"),
     "patient_change": ("patient", "marker"),
-    "level": ("patient", "visit", "marker"),
-    "measurement": ("patient", "visit", "marker"),
 }
+#: What a variable is on, where that is not the log scale of its markers' units.
+_UNITS = {
+    "serial_weeks": ("weeks", "linear"),
+    "residual_df": ("1", "linear"),
+    "correlation": ("1", "linear"),
+}
+#: Variables in the log of a marker's unit; the other logs are differences and have none.
+_LEVELS = (
+    *("baseline_mean", "patient_baseline", "level"),
+    *("measurement", "new_level", "new_measurement"),
+)
 
 
-def effect_names(markers: tuple[str, ...]) -> list[str]:
-    """Names of the patient effects: baselines of every marker, then changes."""
-    return [f"{marker} {kind}" for kind in ("baseline", "change") for marker in markers]
+def pair_labels(card: Card) -> list[str]:
+    """Names of a card's free correlations; a marker that both effects share stands once."""
+    if len(card.markers) == 1:
+        return ["baseline ~ change"]
+    names = effect_names(card.markers)
+    labels = []
+    for i, j in free_pairs(card.structure.correlation, len(card.markers)):
+        marker = names[j].split()[0]
+        labels.append(f"{names[j]} ~ {names[i].removeprefix(f'{marker} ')}")
+    return labels
 
 
 def coordinates(card: Card, observations: Observations, chains: int, draws: int) -> xr.Coordinates:
     """Names along every dim of a tree but ``observation``; ``chains`` of ``draws`` each."""
-    names = effect_names(observations.markers)
     labels = {
         "chain": np.arange(chains),
         "draw": np.arange(draws),
@@ -51,11 +82,52 @@ def coordinates(card: Card, observations: Observations, chains: int, draws: int)
         "visit": list(observations.weeks),
         "later_visit": list(observations.weeks[1:]),
         "marker": list(observations.markers),
-        "effect": names,
-        "effect_other": names,
+        "pair": pair_labels(card),
         "hyperparameter": hyperparameters(card)[0],
     }
     return xr.Coordinates(labels)
+
+
+def described(name: str, markers: Sequence[str]) -> dict[str, str]:
+    """Unit and scale of a variable, as its attributes."""
+    units, scale = _UNITS.get(name, ("1", "log"))
+    if name in _LEVELS:
+        of_markers = {marker: f"log {MARKERS[marker].unit}" for marker in markers}
+        units = ", ".join(f"{marker}: {unit}" for marker, unit in of_markers.items())
+        if len(set(of_markers.values())) == 1:
+            units = of_markers[markers[0]]
+    return {"units": units, "scale": scale}
+
+
+def attributes(
+    card: Card, cohort: Cohort, engine: str, seed: int, reasons: Sequence[str]
+) -> dict[str, Any]:
+    """What a tree says of itself; only types that netCDF has.
+
+    Parameters
+    ----------
+    engine : {"nuts", "collapsed"}
+    reasons : sequence of str
+        Why the fit did not converge; empty where it did.
+    """
+    origin = "SYNTHETIC COHORT, no real patient" if cohort.synthetic else "measured cohort"
+    numbers = versions()
+    library = "nutpie" if engine == "nuts" else "mnbayes"
+    return {
+        "title": f"Model {card.name}: {origin}",
+        "synthetic": int(cohort.synthetic),
+        "cohort_sha256": cohort.sha256,
+        "card": card.name,
+        "seed": seed,
+        "engine": engine,
+        "converged": int(not reasons),
+        "not_converged_because": "; ".join(reasons),
+        "creation_library": "mnbayes",
+        "creation_library_version": numbers["mnbayes"],
+        "inference_library": library,
+        "inference_library_version": numbers[library],
+        "versions": ", ".join(f"{name} {number}" for name, number in numbers.items()),
+    }
 
 
 def _chains(draws: Floats, names: xr.Coordinates) -> Floats:
@@ -63,11 +135,9 @@ def _chains(draws: Floats, names: xr.Coordinates) -> Floats:
     return draws.reshape(names.sizes["chain"], names.sizes["draw"], *draws.shape[1:])
 
 
-def _dataset(
-    variables: Mapping[str, tuple[tuple[str, ...], Floats]], coords: xr.Coordinates
-) -> xr.Dataset:
+def _dataset(variables: Mapping[str, Any], coords: xr.Coordinates) -> xr.Dataset:
     """A dataset with those coordinates whose dims it has; making indices anew takes longer."""
-    used = {dim for dims, _ in variables.values() for dim in dims}
+    used = {dim for dims, *_ in variables.values() for dim in dims}
     kept = {name: array for name, array in coords.variables.items() if used.issuperset(array.dims)}
     indices = {name: index for name, index in coords.xindexes.items() if name in kept}
     return xr.Dataset(variables, coords=xr.Coordinates(kept, indices))
@@ -83,7 +153,7 @@ def top_level(draws: Mapping[str, Floats], names: xr.Coordinates) -> xr.Dataset:
     names : Coordinates
         From :func:`coordinates`.
     """
-    dims = DIMS | {
+    dims = TOP_LEVEL | {
         "visit_offset": ("later_visit", "marker"),
         "correlation_unit": ("partial",),
         "residual_weight": ("cell",),
@@ -95,6 +165,35 @@ def top_level(draws: Mapping[str, Floats], names: xr.Coordinates) -> xr.Dataset:
         if name in dims
     }
     return _dataset(variables, names)
+
+
+def _records(observations: Observations) -> tuple[tuple[Any, ...], dict[str, Any], xr.Dataset]:
+    """Measured cells: their places, their coordinates, and what was recorded of them.
+
+    Of a censored value ``measurement`` is the limit, or the middle of its interval (on the log
+    scale) where it has two.
+    """
+    cells = np.nonzero(observations.observed)
+    axes = observations.patients, observations.weeks, observations.markers
+    coords: dict[str, Any] = {"observation": np.arange(cells[0].size)} | {
+        name: ("observation", np.array(axis)[index])
+        for name, axis, index in zip(CELLS, axes, cells, strict=True)
+    }
+    value, low, high = (
+        array[cells]
+        for array in (observations.log_value, observations.log_lower, observations.log_upper)
+    )
+    with np.errstate(invalid="ignore"):
+        middle = (low + high) / 2
+    limit = np.where(np.isinf(high), low, np.where(np.isinf(low), high, middle))
+    recorded = {
+        "measurement": np.where(np.isnan(value), limit, value),
+        "log_lower": low,
+        "log_upper": high,
+        "exact": np.isfinite(value).astype(int),
+    }
+    variables = {name: ("observation", array) for name, array in recorded.items()}
+    return cells, coords, xr.Dataset(variables, coords={"observation": coords["observation"]})
 
 
 def build_tree(
@@ -119,57 +218,67 @@ def build_tree(
     Returns
     -------
     DataTree
-        Groups ``posterior, posterior_predictive, prior, prior_predictive, log_likelihood,
-        log_prior, sample_stats, observed_data, constant_data``; every value of a marker is a
-        natural logarithm of its canonical unit.
+        Groups ``posterior, patients, posterior_predictive, predictions``, each with its
+        counterpart under the prior (``prior, prior_patients, prior_predictive,
+        prior_predictions``), and ``log_likelihood, log_prior, sample_stats, observed_data,
+        constant_data``. Every value of a marker is a natural logarithm of its canonical unit.
     """
-    cells = np.nonzero(observations.observed)
-    axes = observations.patients, observations.weeks, observations.markers
-    # A patient's dimension and an observation's patient have the same name in different groups.
-    of_cells = {"observation": np.arange(cells[0].size)} | {
-        name: ("observation", np.array(axis)[index])
-        for name, axis, index in zip(("patient", "visit", "marker"), axes, cells, strict=True)
-    }
+    markers = observations.markers
+    cells, of_cells, records = _records(observations)
 
-    def group(values: Mapping[str, Floats]) -> xr.Dataset:
+    def variable(name: str, dims: tuple[str, ...], draws: Floats) -> Any:
+        return ("chain", "draw", *dims), _chains(draws, names), described(name, markers)
+
+    def group(draws: Mapping[str, Floats], dims: Mapping[str, tuple[str, ...]]) -> xr.Dataset:
         return _dataset(
-            {
-                name: (("chain", "draw", *DIMS[name]), _chains(array, names))
-                for name, array in values.items()
-                if name in DIMS
-            },
+            {name: variable(name, dims[name], draws[name]) for name in dims if name in draws},
             names,
         )
 
+    def at_observations(draws: Floats) -> xr.Dataset:
+        found = variable("measurement", ("observation",), draws)
+        return _dataset({"measurement": found}, names).assign_coords(of_cells)
+
+    def predictions(drawn: Completed) -> xr.Dataset:
+        new = {name: getattr(drawn, name) for name in ("new_level", "new_measurement")}
+        dims = {"measurement": CELLS} | dict.fromkeys(new, ("visit", "marker"))
+        return group({"measurement": drawn.measurement} | new, dims)
+
     densities = {
-        name: (("chain", "draw", *DIMS[name][: array.ndim - 1]), _chains(array, names))
+        name: (("chain", "draw", *TOP_LEVEL[name][: array.ndim - 1]), _chains(array, names))
         for name, array in posterior.log_prior.items()
     }
-    loglik = {"measurement": (("chain", "draw", "observation"), _chains(posterior.loglik, names))}
-    dims3 = ("patient", "visit", "marker")
-    observed = {
-        "log_value": (dims3, observations.log_value),
-        "log_lower": (dims3, observations.log_lower),
-        "log_upper": (dims3, observations.log_upper),
-    }
+    loglik = at_observations(posterior.loglik)
+    loglik["measurement"].attrs = {}
+    unit = described("measurement", markers)
     constant = {
         "hyperparameters": (("hyperparameter",), hyperparameters(card)[1]),
         "covariate": (("patient",), observations.covariate),
-        "withdrew_week": (("patient",), observations.withdrew_week),
+        "withdrew_week": (("patient",), observations.withdrew_week, {"units": "weeks"}),
+        "week": (("visit",), np.array(observations.weeks), {"units": "weeks"}),
+    }
+    limits = records[["log_lower", "log_upper"]]
+    for bound in limits.data_vars.values():
+        bound.attrs = unit
+    # ArviZ's survival curves look here, by the variable's name, whether a value is exact.
+    status = records["exact"].assign_attrs(long_name="1: exact, 0: censored at its limit")
+    datasets = {
+        "posterior": group(posterior.draws, TOP_LEVEL),
+        PATIENTS["posterior"]: group(posterior.draws, OWN),
+        "posterior_predictive": at_observations(posterior.measurement[:, *cells]),
+        PREDICTIONS["posterior"]: predictions(posterior),
+        "prior": group(prior.draws, TOP_LEVEL),
+        PATIENTS["prior"]: group(prior.draws, OWN),
+        "prior_predictive": at_observations(prior.measurement[:, *cells]),
+        PREDICTIONS["prior"]: predictions(prior),
+        "log_likelihood": loglik,
+        "log_prior": _dataset(densities, names),
+        "sample_stats": sample_stats,
+        "observed_data": xr.Dataset(
+            {"measurement": records["measurement"].assign_attrs(unit)}, of_cells
+        ),
+        "constant_data": _dataset(constant, names).assign({"measurement": status, **limits}),
     }
     tree = xr.DataTree()
-    tree.children = {
-        name: xr.DataTree(dataset)
-        for name, dataset in {
-            "posterior": group(posterior.draws),
-            "posterior_predictive": group({"measurement": posterior.measurement}),
-            "prior": group(prior.draws),
-            "prior_predictive": group({"measurement": prior.measurement}),
-            "log_likelihood": _dataset(loglik, names).assign_coords(of_cells),
-            "log_prior": _dataset(densities, names),
-            "sample_stats": sample_stats,
-            "observed_data": _dataset(observed, names),
-            "constant_data": _dataset(constant, names),
-        }.items()
-    }
+    tree.children = {name: xr.DataTree(dataset) for name, dataset in datasets.items()}
     return tree

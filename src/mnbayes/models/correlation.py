@@ -26,6 +26,15 @@ from mnbayes.numerics.groups import Floats
 Kind = Literal["all", "changes", "within"]
 
 
+def free_pairs(kind: Kind, n_marker: int) -> list[tuple[int, int]]:
+    """Pairs of effects whose correlation is free, the later effect first, row by row."""
+    return {
+        "all": [(i, j) for i in range(2 * n_marker) for j in range(i)],
+        "changes": [(n_marker + i, n_marker + j) for i in range(n_marker) for j in range(i)],
+        "within": [(n_marker + k, k) for k in range(n_marker)],
+    }[kind]
+
+
 def free_partials(kind: Kind, n_marker: int) -> NDArray[np.int64]:
     """Positions of the free partial correlations in the row-by-row lower triangle.
 
@@ -34,11 +43,7 @@ def free_partials(kind: Kind, n_marker: int) -> NDArray[np.int64]:
     array of int
         Of ``n (n - 1) / 2`` positions with ``n = 2 n_marker``; in increasing order.
     """
-    pairs = {
-        "all": [(i, j) for i in range(2 * n_marker) for j in range(i)],
-        "changes": [(n_marker + i, n_marker + j) for i in range(n_marker) for j in range(i)],
-        "within": [(n_marker + k, k) for k in range(n_marker)],
-    }[kind]
+    pairs = free_pairs(kind, n_marker)
     return np.array([i * (i - 1) // 2 + j for i, j in pairs], dtype=np.int64)
 
 

@@ -8,7 +8,7 @@ Without data the same code draws from the prior.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -344,3 +344,57 @@ def measurements(level: Floats, parameters: Parameters, rng: np.random.Generator
     noise *= parameters.residual_sd[:, None, None, :]
     noise += level
     return noise
+
+
+def next_patient(
+    parameters: Parameters,
+    weeks: Floats,
+    first: Sequence[int],
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats]:
+    """Levels and measurements of one more patient for each draw, the covariate at its mean.
+
+    Parameters
+    ----------
+    weeks : array, shape (visit,)
+    first : sequence of int
+        Markers that are drawn first: their draws are those of a model that has no other.
+    rng : Generator
+
+    Returns
+    -------
+    level, measurement : array, shape (draw, visit, marker)
+    """
+    n_draw, n_later, n_marker = parameters.visit_change.shape
+    rest = [marker for marker in range(n_marker) if marker not in first]
+    at = [*first, *(n_marker + k for k in first), *rest, *(n_marker + k for k in rest)]
+    factor = parameters.effect_cholesky[:, at]
+    if at != list(range(2 * n_marker)):
+        # The rows of a Cholesky factor in another order make the same covariance; an orthogonal
+        # turn of its columns makes it a Cholesky factor again.
+        factor = np.linalg.qr(factor.transpose(0, 2, 1), mode="r").transpose(0, 2, 1)
+        factor = factor * np.sign(np.diagonal(factor, axis1=1, axis2=2))[:, None]
+    effects = np.empty((n_draw, 2 * n_marker))
+    noise = np.empty((n_draw, 1 + n_later, n_marker))
+    serial = np.zeros_like(noise)
+    df = parameters.residual_df
+    heavy = bool(np.isfinite(df).all())
+    for stream, markers in ((rng, first), (rng.spawn(1)[0], rest)):
+        if not markers:
+            continue
+        standard = stream.standard_normal((n_draw, 2 * len(markers)))
+        start = 0 if markers is first else 2 * len(first)
+        effects[:, start : start + standard.shape[1]] = standard
+        if parameters.serial_sd.any():
+            path = stream.standard_normal((n_draw, 1 + n_later, len(markers)))
+            serial[:, :, markers] = serial_cholesky(weeks, parameters.serial_weeks) @ path
+        for visits in (slice(0, 1), slice(1, None)):
+            shape = (noise[:, visits].shape[1], len(markers), n_draw)
+            drawn = stream.standard_t(df, shape) if heavy else stream.standard_normal(shape)
+            noise[:, visits, markers] = drawn.transpose(2, 0, 1)
+    effects = np.einsum("nij,nj->ni", factor, effects)[:, np.argsort(at)]
+    level = np.empty_like(noise)
+    level[:] = (parameters.baseline_mean + effects[:, :n_marker])[:, None]
+    level[:, 1:] += parameters.visit_change + effects[:, None, n_marker:]
+    level += serial * parameters.serial_sd[:, None]
+    return level, level + noise * parameters.residual_sd[:, None]

@@ -69,15 +69,18 @@ def log_prior(card: Card, draws: Mapping[str, Floats]) -> dict[str, Floats]:
     Returns
     -------
     dict
-        Parameter name to array, shape (draw, marker), or (draw,) where shared.
+        Parameter name to array, shape (draw, marker), or (draw,) where shared. The correlation's
+        is that of the matrix, ``(eta - 1) log det``, up to its constant: raised to a power, an
+        LKJ prior remains an LKJ prior, which the density of its partial correlations would not.
     """
     out = {}
     for name in card.parameters:
         arguments = card.argument_values(name)
         if name == "correlation":
-            unit = draws["correlation_unit"]
-            alpha = _partial_alpha(card)
-            out[name] = np.asarray(stats.beta.logpdf(unit, alpha, alpha)).sum(axis=1)
+            # The determinant is the product of 1 - r^2 over the partial correlations r.
+            partial = 2.0 * draws["correlation_unit"] - 1.0
+            log_det = np.log1p(-(partial**2)).sum(axis=1)
+            out[name] = (float(arguments["eta"][0]) - 1.0) * log_det
             continue
         out[name] = priors.log_density(card.family(name), arguments, draws[name])
         if draws[name].ndim == 1:

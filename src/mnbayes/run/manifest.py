@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from importlib.metadata import version
 from typing import Any
 
 from mnbayes.answers.result import Result
+from mnbayes.base.versions import versions
 from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.data.cohort import Cohort
 from mnbayes.run.run import Run
-
-_PACKAGES = ("pymc", "pytensor", "nutpie", "arviz", "numba", "numpy", "scipy", "pandas", "xarray")
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python, mnbayes and the packages its numbers depend on."""
-    return {"python": platform.python_version(), "mnbayes": version("mnbayes")} | {
-        name: version(name) for name in _PACKAGES
-    }
 
 
 def manifest(

@@ -104,7 +104,8 @@ def write_run(run: Run, folder: Path, report: str | None, draws: Path | None = N
     report : str, optional
         The HTML page; none is written where it is None.
     draws : Path, optional
-        Folder with the draws that are already written (:func:`write_tree`); they are moved.
+        Folder with the draws that are already written (:func:`write_tree`), and ArviZ's
+        pictures of each model in a folder of its name; they are moved.
 
     Raises
     ------
@@ -112,7 +113,7 @@ def write_run(run: Run, folder: Path, report: str | None, draws: Path | None = N
         If ``folder`` holds something that is not a run.
     """
     with whole_folder(folder) as place:
-        for name, table in run.tables.items():
+        for name, table in run.written.items():
             table.to_csv(place / f"{name}.csv", index=False)
         trees = {result.name: result.fit.tree for result in run.results}
         for section in run.sections:
@@ -130,6 +131,11 @@ def write_run(run: Run, folder: Path, report: str | None, draws: Path | None = N
                 for picture in pictures:
                     path = place / "plots" / f"{model}_{picture.name}.svg"
                     path.write_bytes(picture.content)
+        drawn = [name for name in trees if draws is not None and (draws / name).is_dir()]
+        if draws is not None and drawn:
+            (place / "plots" / "arviz").mkdir()
+            for name in drawn:
+                shutil.move(draws / name, place / "plots" / "arviz")
         if report is not None:
             (place / "report.html").write_text(report, encoding="utf-8")
         text = json.dumps(run.manifest, indent=2, ensure_ascii=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from mnbayes.answers.result import Result
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
-from mnbayes.run.section import Picture, Section
+from mnbayes.run.section import Picture, Section, Tidy
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,17 @@ class Run:
                     parts.setdefault(name, []).append(table.frame)
         return {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
 
+    @property
+    def written(self) -> dict[str, pd.DataFrame]:
+        """As :attr:`tables`; of a synthetic cohort a last column says which rows are."""
+        if not self.cohort.synthetic:
+            return self.tables
+        marked = tuple(
+            replace(section, tables={n: _marked(t, section) for n, t in section.tables.items()})
+            for section in self.sections
+        )
+        return replace(self, sections=marked).tables
+
     def section(self, name: str) -> Section:
         """The section of a name.
 
@@ -80,6 +91,10 @@ class Run:
             If no analysis of that name made one.
         """
         return {section.name: section for section in self.sections}[name]
+
+
+def _marked(table: Tidy, section: Section) -> Tidy:
+    return replace(table, frame=table.frame.assign(synthetic=section.of_cohort))
 
 
 def of_models(run: Run, table: str) -> pd.DataFrame:

@@ -137,6 +137,7 @@ def read_numbers(folder: Path, name: str) -> pd.DataFrame:
         if table is None or problems:
             raise InputError([replace(problem, file=shown) for problem in problems])
         text = table.text
+    text = text.drop(columns="synthetic", errors="ignore")  # the manifest says it, too
     missing = [key for key in keys if key not in text]
     if missing:
         found = quoted(",".join(text.columns))

@@ -19,11 +19,9 @@ from mnbayes.answers.change import QUANTILES
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.base.labelled import array, labels, typed
 from mnbayes.base.montecarlo import mcse
+from mnbayes.inference.contract import correlated_pairs
 
 type FloatArray = NDArray[np.float64]
-
-#: A correlation never further from 0 than this is held there by the card.
-FIXED = 1e-9
 
 _INTERVAL = ("correlation_median", "correlation_lower", "correlation_upper")
 CORRELATION_COLUMNS = (
@@ -53,10 +51,15 @@ def pair_draws(tree: xr.DataTree, group: str, chosen: list[tuple[str, str]]) -> 
     -------
     array, shape (chain, draw, pair)
     """
-    first, second = (
-        xr.DataArray([f"{pair[i]} change" for pair in chosen], dims="pair") for i in (0, 1)
-    )
-    return array(tree[group].dataset["correlation"].sel(effect=first, effect_other=second), "pair")
+    data = tree[group].dataset
+    place = {frozenset(pair): at for at, pair in enumerate(correlated_pairs(data))}
+    at = [place[_changes(pair)] for pair in chosen]
+    return array(data["correlation"].isel(pair=at), "pair")
+
+
+def _changes(pair: tuple[str, str]) -> frozenset[str]:
+    """The patient effects that are the changes of two markers."""
+    return frozenset(f"{marker} change" for marker in pair)
 
 
 def free_pairs(tree: xr.DataTree) -> list[tuple[str, str]]:
@@ -65,10 +68,8 @@ def free_pairs(tree: xr.DataTree) -> list[tuple[str, str]]:
     A card may hold correlations at 0 (``[structure] correlation``); such a pair has no answer.
     """
     chosen = pairs(tuple(labels(tree["posterior"].dataset["marker"])))
-    if not chosen:
-        return []
-    free = np.any(np.abs(pair_draws(tree, "prior", chosen)) > FIXED, axis=(0, 1))
-    return [pair for pair, is_free in zip(chosen, free, strict=True) if is_free]
+    free = {frozenset(pair) for pair in correlated_pairs(tree["posterior"].dataset)}
+    return [pair for pair in chosen if _changes(pair) in free]
 
 
 def correlation_table(tree: xr.DataTree, model: str) -> pd.DataFrame:

@@ -20,8 +20,11 @@ from mnbayes.analyses.design.rules import (
     criteria_of,
     load_rules,
 )
+from mnbayes.base.labelled import marked
 from mnbayes.base.problems import InputError, Problem, gathered
+from mnbayes.base.versions import versions
 from mnbayes.cards.definitions import load_definitions
+from mnbayes.report.kit.figures import svg_bytes
 
 #: By this file a folder that this command wrote is known.
 MANIFEST = "design.json"
@@ -220,10 +223,11 @@ def _check_counts(
 def design_files(plan: Plan) -> dict[str, bytes]:
     """What ``--out`` holds: tables, pictures, and ``design.json`` with what they were made of."""
     from mnbayes.analyses.design.figure import design_figures
-    from mnbayes.report.kit.figures import svg_bytes
-    from mnbayes.run.manifest import versions
 
-    found = {f"{name}.csv": t.to_csv(index=False).encode() for name, t in plan.tables.items()}
+    found = {
+        f"{name}.csv": marked(table, plan.synthetic).to_csv(index=False).encode()
+        for name, table in plan.tables.items()
+    }
     found |= {f"{name}.svg": svg_bytes(figure) for name, figure in design_figures(plan).items()}
     described = {
         "source": plan.source,

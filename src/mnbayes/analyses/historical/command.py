@@ -13,9 +13,9 @@ from mnbayes.analyses.historical.card import load_historical_card
 from mnbayes.analyses.historical.fit import HistoricalResult, News, fit_historical
 from mnbayes.analyses.historical.section import HistoricalSection, drawn, historical_section
 from mnbayes.analyses.historical.table import load_historical
+from mnbayes.base.versions import versions
 from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit.drawing import pictures_of
-from mnbayes.run.manifest import versions
 from mnbayes.run.outputs import check_replaceable, new_folder, whole_folder
 from mnbayes.run.section import Picture
 

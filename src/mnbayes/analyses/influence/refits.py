@@ -113,9 +113,9 @@ def _answers_of(fitted: Fit, definitions: Definitions) -> pd.DataFrame:
     """What a refit reports; the prior does not change with the data and is not summarised."""
     groups = {
         name: fitted.tree[name].to_dataset()
-        for name in ("posterior", "posterior_predictive", "observed_data")
+        for name in ("posterior", "patients", "predictions", "observed_data", "constant_data")
     }
-    for name in ("prior", "prior_predictive"):
+    for name in ("prior", "prior_patients", "prior_predictions"):
         groups[name] = fitted.tree[name].to_dataset().isel(draw=slice(1))
     tree = xr.DataTree.from_dict(groups)
     return refit_answers(tree, definitions, fitted.card.name, fitted.sampling.seed)[0]

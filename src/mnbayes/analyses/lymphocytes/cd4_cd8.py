@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mnbayes.answers.change import QUANTILES
 from mnbayes.base.labelled import array, labels, typed
 from mnbayes.base.montecarlo import mcse
+from mnbayes.inference.contract import level, recorded
 
 type FloatArray = NDArray[np.float64]
 
@@ -69,9 +70,9 @@ def cd4_cd8_table(tree: xr.DataTree, model: str) -> pd.DataFrame:
     """
     if not {"cd4", "cd8"} <= set(labels(tree["posterior"].dataset["marker"])):
         return typed(pd.DataFrame(columns=list(CD4_CD8_COLUMNS)), _TEXTS)
-    weeks = array(tree["posterior"].dataset["visit"])
-    patients = labels(tree["posterior"].dataset["patient"])
-    value = array(_difference(tree["observed_data"].dataset["log_value"]), "patient", "visit")
+    observed = recorded(tree)
+    weeks, patients = array(observed["visit"]), labels(observed["patient"])
+    value = array(_difference(observed["log_value"]), "patient", "visit")
     population: dict[str, object] = {"patient": "", "week": weeks, "measured": np.nan}
     own: dict[str, object] = {
         "patient": np.repeat(np.array(patients, dtype=object), weeks.size),
@@ -83,9 +84,9 @@ def cd4_cd8_table(tree: xr.DataTree, model: str) -> pd.DataFrame:
         start = array(_difference(data["baseline_mean"]))
         change = array(_difference(data["visit_change"]), "later_visit")
         group_ratio = start[..., None] + np.pad(change, [(0, 0), (0, 0), (1, 0)])
-        level = array(_difference(data["level"]), "patient", "visit")
+        levels = array(_difference(level(tree, group)), "patient", "visit")
         population |= _summaries(group_ratio, suffix)
-        own |= {name: cells.ravel() for name, cells in _summaries(level, suffix).items()}
+        own |= {name: cells.ravel() for name, cells in _summaries(levels, suffix).items()}
     tables = [pd.DataFrame(cells)[list(CD4_CD8_COLUMNS[1:])] for cells in (population, own)]
     table = pd.concat(tables, ignore_index=True)
     table.insert(0, "model", model)

@@ -17,11 +17,11 @@ from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.analyses.published.section import PublishedSection
 from mnbayes.analyses.published.specifications import OWN, brought_cards
 from mnbayes.base.problems import InputError, Problem, gathered, quoted
+from mnbayes.base.versions import versions
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.prior_sets import joined_name, load_prior_sets, parse_setting
 from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit.drawing import pictures_of
-from mnbayes.run.manifest import versions
 from mnbayes.run.outputs import check_replaceable, new_folder, whole_folder
 from mnbayes.run.section import Picture
 

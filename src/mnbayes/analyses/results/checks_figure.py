@@ -98,7 +98,7 @@ def predictive_check(result: Result, marker: str, synthetic: bool) -> Figure:
     data, text = measured(result, marker), MARKERS[marker]
     observations = result.fit.observations
     patients, cut = style.shown(observations.patients, style.PANELS)
-    repeat = style.draws_of(result, "posterior_predictive", "measurement", marker=marker)
+    repeat = style.draws_of(result, "predictions", "measurement", marker=marker)
     bands = np.exp(np.quantile(repeat, style.LEVELS, axis=0))
     covered = inside(data.value, bands[0], bands[4])
     rows = slice(len(patients))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+import numpy as np
+
 from mnbayes.analyses.results.checks_figure import predictive_check
+from mnbayes.answers.result import Result
+from mnbayes.base.labelled import array
+from mnbayes.base.text_table import Table
+from mnbayes.data.markers import MARKERS
+from mnbayes.inference.contract import predicted
 from mnbayes.report.kit.results import shown
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, Section
-
-import numpy as np
-
-from mnbayes.base.labelled import array
-from mnbayes.data.markers import MARKERS
-from mnbayes.base.text_table import Table
-from mnbayes.answers.result import Result
 
 
 def coverage_table(result: Result) -> Table:
@@ -23,7 +24,7 @@ def coverage_table(result: Result) -> Table:
     A censored value counts as inside if its interval meets the predictive one.
     """
     tree, data = result.fit.tree, result.fit.observations
-    draws = array(tree["posterior_predictive"].dataset["measurement"], "patient", "visit", "marker")
+    draws = array(predicted(tree, "posterior"), "patient", "visit", "marker")
     lower, upper = np.quantile(draws, (0.025, 0.975), axis=(0, 1))
     low = np.where(data.censored, data.log_lower, data.log_value)
     high = np.where(data.censored, data.log_upper, data.log_value)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from mnbayes.data.markers import MARKERS
-
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes.report.kit.parameters import PER_MARKER, PER_MODEL, Scalar
 from mnbayes.answers.result import Result
+from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, panels
+from mnbayes.report.kit.parameters import PER_MARKER, PER_MODEL, Scalar
 
 #: Ends of the 95 % equal-tailed interval, and the median.
 QUANTILES = (0.025, 0.5, 0.975)

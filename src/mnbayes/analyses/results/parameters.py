@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-
-from mnbayes.report.kit.parameters import PER_MARKER, PER_MODEL, Scalar, scalars, density
-
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.answers.result import Result
-from mnbayes.base.labelled import array
-from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import panels
+from mnbayes.report.kit.parameters import Scalar, density, scalars
 from mnbayes.report.kit.style import FloatArray
 
 #: With more parameters than this their densities give way to intervals, one row a marker.
 MOST_PANELS = 18
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 
 
 def _limits(scalar: Scalar, prior: FloatArray, posterior: FloatArray) -> tuple[float, float]:

@@ -8,11 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes.data.reference_ranges import ReferenceRange, reference_ranges
 from mnbayes.answers.result import Result
 from mnbayes.base.labelled import array
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import MARKERS
+from mnbayes.data.reference_ranges import ReferenceRange, reference_ranges
+from mnbayes.inference.contract import recorded
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import is_left, is_low, is_right, panels
 from mnbayes.report.kit.style import FloatArray
@@ -49,7 +50,7 @@ class Measured:
 
 def measured(result: Result, marker: str) -> Measured:
     """Measurements of a marker that a fit used."""
-    data = result.fit.tree["observed_data"].to_dataset().sel(marker=marker)
+    data = recorded(result.fit.tree).sel(marker=marker)
     value, lower, upper = (
         np.exp(array(data[name], "patient", "visit"))
         for name in ("log_value", "log_lower", "log_upper")

@@ -19,11 +19,12 @@ from mnbayes.analyses.sensitivity.words import (
     specification,
 )
 from mnbayes.answers.conclusions import Row, as_reported
+from mnbayes.base.labelled import marked
 from mnbayes.base.text_table import records
+from mnbayes.base.versions import versions
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import heading, number
 from mnbayes.report.kit.wording import probability
-from mnbayes.run.manifest import versions
 from mnbayes.run.outputs import whole_folder
 
 MANIFEST = "sensitivity.json"
@@ -80,8 +81,12 @@ def write(multiverse: Multiverse, folder: Path) -> None:
     figures = {model: specification_curve(multiverse, model) for model in multiverse.models}
     described = json.dumps(manifest(multiverse), indent=2, ensure_ascii=False)
     with whole_folder(folder, MANIFEST) as place:
-        multiverse.table.to_csv(place / "sensitivity.csv", index=False)
-        multiverse.power_scaling.to_csv(place / "power_scaling.csv", index=False)
+        for name, table in (
+            ("sensitivity", multiverse.table),
+            ("power_scaling", multiverse.power_scaling),
+        ):
+            synthetic = multiverse.cohort.synthetic
+            marked(table, synthetic).to_csv(place / f"{name}.csv", index=False)
         for model, figure in figures.items():
             if figure is not None:
                 prefix = f"{model}_" if len(figures) > 1 else ""

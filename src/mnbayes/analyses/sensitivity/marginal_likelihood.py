@@ -21,8 +21,9 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
-from mnbayes.base.labelled import stacked
+from mnbayes.base.labelled import labels, stacked
 from mnbayes.data.observations import Observations
+from mnbayes.inference.contract import CELLS, correlation_matrix, effect_names, level
 from mnbayes.inference.fit import Fit
 from mnbayes.models.effects import Parameters, cell_covariance
 
@@ -48,6 +49,7 @@ def _cholesky(correlation: FloatArray) -> FloatArray:
 def _parameters(posterior: xr.Dataset) -> Parameters:
     """The draws as the model's arrays; what the card switches off is absent."""
     mean = stacked(posterior["baseline_mean"])
+    correlation = correlation_matrix(posterior, effect_names(labels(posterior["marker"])))
 
     def optional(name: str, missing: FloatArray) -> FloatArray:
         return stacked(posterior[name]) if name in posterior else missing
@@ -59,7 +61,7 @@ def _parameters(posterior: xr.Dataset) -> Parameters:
         baseline_sd=stacked(posterior["baseline_sd"]),
         change_sd=stacked(posterior["change_sd"]),
         residual_sd=stacked(posterior["residual_sd"]),
-        cholesky=_cholesky(stacked(posterior["correlation"])),
+        cholesky=_cholesky(correlation.reshape(-1, *correlation.shape[2:])),
         serial_sd=optional("serial_sd", np.zeros_like(mean)),
         serial_weeks=optional("serial_weeks", np.ones(len(mean))),
         residual_df=optional("residual_df", np.full(len(mean), np.inf)),
@@ -67,7 +69,7 @@ def _parameters(posterior: xr.Dataset) -> Parameters:
 
 
 def _completed(
-    posterior: xr.Dataset,
+    levels: FloatArray,
     data: Observations,
     parameters: Parameters,
     rng: np.random.Generator,
@@ -82,7 +84,7 @@ def _completed(
     value, sd : array, shape (draw, observation)
     """
     patient, visit, marker = np.nonzero(data.observed)
-    level = stacked(posterior["level"])[:, patient, visit, marker]
+    level = levels[:, patient, visit, marker]
     sd = parameters.residual_sd[:, marker]
     df = np.broadcast_to(parameters.residual_df[:, None], sd.shape)
     student = data.weights
@@ -147,6 +149,7 @@ def marginal_loglik(fit: Fit, rng: np.random.Generator, every: int = 1) -> Float
     """
     posterior = fit.tree["posterior"].to_dataset().isel(draw=slice(None, None, every))
     data, parameters = fit.observations, _parameters(posterior)
+    levels = stacked(level(fit.tree, "posterior").isel(draw=slice(None, None, every)), *CELLS)
     shrink = fit.card.structure.shrink
     n_draws, n_visit = parameters.n_draws, len(data.weeks) - 1
     change = stacked(posterior["common_change" if shrink else "change_mean"])
@@ -158,7 +161,7 @@ def marginal_loglik(fit: Fit, rng: np.random.Generator, every: int = 1) -> Float
     )
     if not shrink:
         shared_sd = shared_sd[:, : n_visit * len(data.markers)]
-    value, noise_sd = _completed(posterior, data, parameters, rng)
+    value, noise_sd = _completed(levels, data, parameters, rng)
     columns = np.cumsum(data.observed.sum(axis=(1, 2)))
 
     size = shared_sd.shape[1]

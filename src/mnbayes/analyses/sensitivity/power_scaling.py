@@ -78,18 +78,11 @@ def log_priors(fit: Fit) -> dict[str, FloatArray]:
     Returns
     -------
     dict
-        Parameter to array, shape (chain, draw); markers summed up. The correlation's is that of
-        the matrix, ``(eta - 1) log det``: scaled, an LKJ prior remains an LKJ prior, which the
-        density of its partial correlations would not.
+        Parameter to array, shape (chain, draw); markers summed up.
     """
     group = fit.tree["log_prior"].dataset
     found = {}
     for name in fit.card.parameters:
-        if name == "correlation":
-            matrix = array(fit.tree["posterior"].dataset[name])
-            eta = float(fit.card.argument_values(name)["eta"][0])
-            found[name] = (eta - 1.0) * np.linalg.slogdet(matrix)[1]
-            continue
         rest = [dim for dim in group[name].dims if dim not in ("chain", "draw")]
         found[name] = array(group[name].sum(rest))
     return found

@@ -20,6 +20,7 @@ from mnbayes.analyses.withdrawal.strategies import Strategy
 from mnbayes.analyses.withdrawal.tipping import Tipping, output_tables, tipping
 from mnbayes.analyses.withdrawal.unseen import WithdrawalDraws, withdrawal_draws
 from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.base.labelled import marked
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.text_table import records
@@ -197,7 +198,10 @@ def files(stored: Sequence[Stored], definitions: Definitions, synthetic: bool) -
     from mnbayes.report.kit.figures import svg_bytes
 
     tables = output_tables((item.table, item.tipping) for item in stored)
-    found = {f"{name}.csv": table.to_csv(index=False).encode() for name, table in tables.items()}
+    found = {
+        f"{name}.csv": marked(table, synthetic).to_csv(index=False).encode()
+        for name, table in tables.items()
+    }
     for item in stored:
         if item.tipping is not None:
             figures = {

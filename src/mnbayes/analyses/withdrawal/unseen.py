@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
 from mnbayes.base.labelled import array, labels
+from mnbayes.inference.contract import CELLS, level, predicted, recorded
 
 type FloatArray = NDArray[np.float64]
 type BoolArray = NDArray[np.bool_]
@@ -105,19 +106,16 @@ def withdrawal_draws(
     WithdrawalDraws
         Shape (chain, draw, ...).
     """
-    data = tree["observed_data"].dataset
+    data = recorded(tree)
     known = labels(data["marker"])
     markers = [name for name in (PROTEIN, ALBUMIN) if name in known]
-    dims = ("patient", "visit", "marker")
 
-    def cells(where: str, name: str) -> FloatArray:
-        return array(tree[where].dataset[name].sel(marker=markers), *dims)
+    def cells(draws: xr.DataArray) -> FloatArray:
+        return array(draws.sel(marker=markers), *CELLS)
 
-    value, lower, upper = (
-        cells("observed_data", name) for name in ("log_value", "log_lower", "log_upper")
-    )
+    value, lower, upper = (cells(data[name]) for name in ("log_value", "log_lower", "log_upper"))
     seen = ~(np.isnan(value) & np.isnan(lower) & np.isnan(upper))
-    measured = cells(f"{group}_predictive", "measurement")
+    measured = cells(predicted(tree, group))
     if group == "posterior":
         low = np.where(np.isnan(lower), -np.inf, lower)
         high = np.where(np.isnan(upper), np.inf, upper)
@@ -128,7 +126,7 @@ def withdrawal_draws(
         patients=tuple(labels(data["patient"])),
         markers=tuple(markers),
         weeks=tuple(array(data["visit"]).tolist()),
-        level=cells(group, "level"),
+        level=cells(level(tree, group)),
         measured=np.where(seen, measured, np.nan),
         seen=seen,
         withdrew_week=np.asarray(withdrew_week, dtype=float),

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 
 from mnbayes.answers.result import Result
 from mnbayes.base.labelled import array
 from mnbayes.data.markers import MARKERS
+from mnbayes.inference.contract import correlated_pairs, effect_names
 from mnbayes.report.kit import style
 from mnbayes.report.kit.style import FloatArray
 
@@ -75,8 +77,7 @@ def scalars(result: Result) -> list[Scalar]:
     baseline with another marker.
     """
     posterior = result.fit.tree["posterior"].to_dataset()
-    items = _scalars(result.fit.observations.markers, set(posterior.data_vars))
-    return [item for item in items if item.variable != "correlation" or _free(result, item)]
+    return list(_scalars(result.fit.observations.markers, posterior))
 
 
 def density(
@@ -129,11 +130,8 @@ def _axis(kind: str, unit: str) -> str:
     }[kind]
 
 
-def _free(result: Result, item: Scalar) -> bool:
-    return bool(np.any(item.draws(result, "posterior") != 0))
-
-
-def _scalars(markers: tuple[str, ...], names: set[object]) -> Iterator[Scalar]:
+def _scalars(markers: tuple[str, ...], posterior: xr.Dataset) -> Iterator[Scalar]:
+    names = set(posterior.data_vars)
     for marker in markers:
         for variable, (words, kind) in PER_MARKER.items():
             if variable in names:
@@ -143,17 +141,16 @@ def _scalars(markers: tuple[str, ...], names: set[object]) -> Iterator[Scalar]:
     for variable, (words, kind) in PER_MODEL.items():
         if variable in names:
             yield Scalar(variable, {}, words, kind, _axis(kind, "") or words.split(", ")[-1])
-    if "correlation" in names:
-        effects = [f"{marker} {part}" for part in ("baseline", "change") for marker in markers]
-        for i, first in enumerate(effects):
-            for second in effects[i + 1 :]:
-                if len(markers) > 2 and not _of_interest(first, second):
-                    continue
-                pair = {"effect": first, "effect_other": second}
-                words = "baseline and change"
-                if len(markers) > 1:
-                    words = " and ".join(_effect_words(effect) for effect in (first, second))
-                yield Scalar("correlation", pair, words, "correlation", "correlation")
+    rank = {effect: at for at, effect in enumerate(effect_names(markers))}
+    pairs = enumerate(correlated_pairs(posterior))
+    for at, pair in sorted(pairs, key=lambda item: [rank[effect] for effect in item[1]]):
+        if len(markers) > 2 and not _of_interest(*pair):
+            continue
+        words = "baseline and change"
+        if len(markers) > 1:
+            words = " and ".join(_effect_words(effect) for effect in pair)
+        select = {"pair": str(posterior["pair"].to_numpy()[at])}
+        yield Scalar("correlation", select, words, "correlation", "correlation")
 
 
 def _of_interest(first: str, second: str) -> bool:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mnbayes.answers.result import Result
 from mnbayes.base.labelled import stacked
+from mnbayes.inference.contract import variable
 
 type FloatArray = NDArray[np.float64]
 type Handle = Line2D | Patch
@@ -61,7 +62,9 @@ def draws_of(result: Result, group: str, name: str, **select: object) -> FloatAr
     ----------
     result : Result
     group, name : str
-        Group of the fit's tree and variable in it.
+        ``posterior`` or ``prior``, and a parameter or a patient's quantity (see
+        :func:`mnbayes.inference.contract.variable`); or another group of the fit's tree and a
+        variable in it.
     **select
         Coordinate to value, to pick from the variable.
 
@@ -70,7 +73,7 @@ def draws_of(result: Result, group: str, name: str, **select: object) -> FloatAr
     array, shape (draw, ...)
         The remaining dims in the order in which the tree holds them.
     """
-    return stacked(result.fit.tree[group].dataset[name].sel(select))
+    return stacked(variable(result.fit.tree, group, name).sel(select))
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -1,0 +1,137 @@
+"""What the program reads from a posterior tree, whoever sampled it.
+
+``docs/arviz.md`` lists the groups and variables. Only what has no choice of place is read
+directly, such as ``tree["posterior"]["visit_change"]``; the functions here find the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from mnbayes.base.labelled import FloatArray, array, labels
+
+Group = Literal["posterior", "prior"]
+#: Groups of the patients' own draws, and of predictions for every cell, by what they follow.
+PATIENTS = {"posterior": "patients", "prior": "prior_patients"}
+PREDICTIONS = {"posterior": "predictions", "prior": "prior_predictions"}
+#: Cells of a table of measurements.
+CELLS = ("patient", "visit", "marker")
+
+
+def variable(tree: xr.DataTree, group: str, name: str) -> xr.DataArray:
+    """Draws of a parameter, or of a patient's own quantity, under the posterior or the prior.
+
+    Parameters
+    ----------
+    tree : DataTree
+    group : str
+        ``posterior`` or ``prior``; a patient's quantity may stand in the group of patients that
+        belongs to it, or in itself. Of another group the variable as it stands there.
+    name : str
+        Such as ``visit_change`` or ``level``.
+
+    Raises
+    ------
+    KeyError
+        If the tree has no such variable.
+    """
+    for place in (group, PATIENTS.get(group, group)):
+        if place in tree.children and name in tree[place].data_vars:
+            return tree[place].dataset[name]
+    raise KeyError(f"{name} is not in the group {group} of this tree, nor among its patients")
+
+
+def level(tree: xr.DataTree, group: str) -> xr.DataArray:
+    """Patients' true log levels: dims ``chain, draw, patient, visit, marker``."""
+    return variable(tree, group, "level")
+
+
+def predicted(tree: xr.DataTree, group: str) -> xr.DataArray:
+    """Repeat log measurements of every cell: dims ``chain, draw, patient, visit, marker``."""
+    return tree[PREDICTIONS[group]].dataset["measurement"]
+
+
+def recorded(tree: xr.DataTree) -> xr.Dataset:
+    """What was measured, as a table of patients, visits and markers.
+
+    Returns
+    -------
+    Dataset
+        ``log_value`` (NaN where missing or censored), ``log_lower`` and ``log_upper`` (the
+        interval of a censored value, NaN elsewhere), each ``(patient, visit, marker)``.
+    """
+    coords = level(tree, "posterior").coords
+    names = {dim: coords[dim].to_numpy() for dim in CELLS}
+    observed = tree["observed_data"].dataset
+    places = []
+    for dim in CELLS:
+        place = {name: position for position, name in enumerate(names[dim].tolist())}
+        places.append(np.array([place[name] for name in observed[dim].to_numpy().tolist()], int))
+    found = {"log_value": observed["measurement"].to_numpy().astype(float)}
+    constant = tree["constant_data"].dataset if "constant_data" in tree.children else xr.Dataset()
+    for name in ("log_lower", "log_upper"):
+        missing = np.full(observed.sizes["observation"], np.nan)
+        found[name] = constant[name].to_numpy() if name in constant else missing
+    censored = ~(np.isnan(found["log_lower"]) & np.isnan(found["log_upper"]))
+    found["log_value"] = np.where(censored, np.nan, found["log_value"])
+    cells = {}
+    for name, values in found.items():
+        table = np.full([len(names[dim]) for dim in CELLS], np.nan)
+        table[tuple(places)] = values
+        cells[name] = (CELLS, table)
+    return xr.Dataset(cells, names)
+
+
+def correlated_pairs(data: xr.Dataset) -> list[tuple[str, str]]:
+    """Patient effects of each free correlation, in the order of the dim ``pair``.
+
+    The label of a pair names both, such as ``albumin baseline ~ cd3 change``. The second marker
+    is left out where it is the first (``albumin baseline ~ change``), and both where the model
+    has one (``baseline ~ change``). (Names along ``pair`` would be clearer in coordinates of their
+    own, but ArviZ's ``plot_convergence_dist`` refuses a dim that has some.)
+    """
+    if "correlation" not in data:
+        return []
+    pairs = []
+    for label in labels(data["pair"]):
+        first, second = label.split(" ~ ")
+        if " " not in first:
+            first = f"{labels(data['marker'])[0]} {first}"
+        if " " not in second:
+            second = f"{first.split()[0]} {second}"
+        pairs.append((first, second))
+    return pairs
+
+
+def correlation_matrix(data: xr.Dataset, effects: Sequence[str]) -> FloatArray:
+    """Correlations between patient effects; 0 where a card holds them at 0.
+
+    Parameters
+    ----------
+    data : Dataset
+        Group ``posterior`` or ``prior``.
+    effects : sequence of str
+        Such as ``albumin baseline``, in the order that is wanted.
+
+    Returns
+    -------
+    array, shape (chain, draw, effect, effect)
+    """
+    sizes = (data.sizes["chain"], data.sizes["draw"])
+    out = np.tile(np.eye(len(effects)), (*sizes, 1, 1))
+    place = {name: position for position, name in enumerate(effects)}
+    for at, (first, second) in enumerate(correlated_pairs(data)):
+        if first in place and second in place:
+            draws = array(data["correlation"].isel(pair=at))
+            out[..., place[first], place[second]] = draws
+            out[..., place[second], place[first]] = draws
+    return out
+
+
+def effect_names(markers: Sequence[str]) -> list[str]:
+    """Names of the patient effects: baselines of every marker, then changes."""
+    return [f"{marker} {kind}" for kind in ("baseline", "change") for marker in markers]
