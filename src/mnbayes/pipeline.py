@@ -207,7 +207,7 @@ class _StoredTask:
     def work(self, progress: News) -> Any:
         done = self.task.work(progress)
         tree = done.result.fit.tree if isinstance(done, Worked) else done[0].tree
-        if isinstance(done, Worked):
+        if isinstance(done, Worked) and isinstance(self.task, _CardTask):
             from mnbayes.report.arviz_pictures import write_arviz_pictures
 
             tree.attrs["prior_set"] = self.task.job.prior_set
