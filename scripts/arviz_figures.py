@@ -34,6 +34,9 @@ def main(run: Path, page: Path = DOCS / "arviz.md") -> None:
         if image:
             path = page.parent / image
             path.parent.mkdir(parents=True, exist_ok=True)
+            plt.gcf().suptitle(
+                names["tree"].attrs["title"], fontsize=9, color="0.4", ha="left", x=0.01
+            )
             plt.gcf().savefig(path, dpi=DPI)
             print(f"{path.name}: {path.stat().st_size // 1000} kB")
         plt.close("all")

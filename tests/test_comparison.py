@@ -487,7 +487,7 @@ def damages() -> dict[str, tuple[Callable[[Path], object], str]]:
         "other columns": (write("probabilities.csv", "a,b\n1,2\n"), "no model, quantity"),
         "text for a number": (edit("estimates.csv", "0.", "x."), "estimates.csv, row 2"),
         "infinity": (edit("estimates.csv", ",12.0,", ",inf,"), "column week: found"),
-        "row cut off": (cut, "15 cells, as in the header"),
+        "row cut off": (cut, "16 cells, as in the header"),
         "row twice": (twice, "each row once"),
     }
 

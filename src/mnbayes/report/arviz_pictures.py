@@ -86,7 +86,8 @@ def _quiet() -> Iterator[None]:
     ):
         # k-hat above 0.7: that is what the picture of k-hat is for.
         warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
-        arviz_plots.style.use("arviz-variat")
+        use_style: Any = arviz_plots.style.use  # ArviZ states no types here
+        use_style("arviz-variat")
         yield
 
 
