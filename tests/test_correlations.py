@@ -247,7 +247,7 @@ def test_the_model_with_most_pairs_comes_first_and_a_withheld_one_not_at_all(
 ) -> None:
     two = result_with(markers=(PROTEIN, "albumin"))
     withheld = result_of(make_tree(markers=JOINT, draws=20, visits=(0.0, 12.0)), diagnostics=BAD)
-    numbers = withheld.correlations.drop(columns=["model", "marker", "other"])
+    numbers = withheld.parts["correlations"].drop(columns=["model", "marker", "other"])
     assert len(numbers) == 21
     assert numbers.isna().all(axis=None)
     found = together(run_of(cohort, two, joint, withheld))

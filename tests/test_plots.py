@@ -127,6 +127,7 @@ def figures(both: Result) -> dict[str, Figure]:
 
 def test_all_figures_have_stable_names_in_reading_order(figures, protein):
     assert list(figures) == [
+        "ranks",
         "gmr_by_visit",
         "trajectories_urine_protein_24h",
         "trajectories_albumin",
@@ -140,7 +141,6 @@ def test_all_figures_have_stable_names_in_reading_order(figures, protein):
         "withdrawal_strategies",
         "tipping_curve",
         "regression_bound",
-        "ranks",
     ]
     subsets = result_of(make_tree(markers=("cd4", "cd8"), draws=20, patients=2))
     names = set(draw_all(subsets, False))
@@ -279,9 +279,12 @@ def test_waterfall_shows_measured_changes_beside_their_bars(protein):
 
 def test_waterfall_drops_no_measured_point_and_says_which_leave_the_axis(protein):
     tree = protein.fit.tree.copy(deep=True)
-    first, last = tree["observed_data"]["log_value"].to_numpy()[:, [0, 4], 0].T
-    tree["observed_data"]["log_value"][0, 4, 0] = first[0] + np.log(9.0)
-    tree["observed_data"]["log_value"][1, 4, 0] = first[1] + np.log(2.2)
+    first, last = recorded(tree)["log_value"].to_numpy()[:, [0, 4], 0].T
+    cells = tree["observed_data"]["measurement"]
+    for place, change in ((0, 9.0), (1, 2.2)):
+        patient = protein.fit.observations.patients[place]
+        at = (cells["patient"] == patient) & (cells["visit"] == 12.0)
+        cells[at.to_numpy()] = first[place] + np.log(change)
     figure = waterfall(result_of(tree), 12.0, DEFINITIONS, False)
     (ax,) = figure.axes
     low, top = ax.get_ylim()
@@ -449,7 +452,7 @@ def test_band_holds_well_mixed_chains_and_not_a_shifted_one():
 def test_regression_bound_prints_every_cell_and_draws_where_it_explains_all(protein):
     figure = regression_bound(protein, False)
     ax = figure.axes[0]
-    table, last = protein.regression, protein.estimates.iloc[-1]
+    table, last = protein.parts["regression"], protein.estimates.iloc[-1]
     assert last["gmr_median"] < 1
     cells = {t.get_position(): t for t in ax.texts if t.get_text()}
     assert len(cells) == len(table)
@@ -623,7 +626,7 @@ def test_baselines_of_different_units_do_not_share_a_panel(many: Result) -> None
 
 def test_a_model_whose_markers_others_have_shows_what_it_adds(many: Result) -> None:
     names = list(runs.all_figures(many, DEFINITIONS, True, repeated=True))
-    assert names == ["gmr_by_visit", "prior_posterior", "correlations", "ranks"]
+    assert names == ["ranks", "gmr_by_visit", "prior_posterior", "correlations"]
 
 
 def test_ranks_of_many_parameters_show_the_least_well_mixed(many: Result) -> None:

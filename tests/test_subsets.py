@@ -53,6 +53,7 @@ from mnbayes.data.reference_ranges import (
     reference_ranges,
 )
 from mnbayes.data.units import UnitError, conversion
+from mnbayes.inference.contract import recorded
 from mnbayes.report.kit import style
 from mnbayes.report.kit.wording import in_text, moved
 from mnbayes.run.run import Run
@@ -428,7 +429,7 @@ def test_rank_bars_fill_the_width_in_order(lymphocytes: Result) -> None:
 
 def test_waterfall_shows_every_measured_point() -> None:
     looks = {"markers": ("cd4",), "draws": 60, "patients": 5, "seed": 1}
-    measured = make_tree(**looks)["observed_data"]["log_value"].to_numpy().copy()
+    measured = recorded(make_tree(**looks))["log_value"].to_numpy().copy()
     # Measured changes of +140 % and +800 %, further out than the intervals of the true ones.
     measured[:2, -1, 0] = measured[:2, 0, 0] + np.log([2.4, 9.0])
     result = result_of(make_tree(**looks, measured=measured))
