@@ -433,7 +433,7 @@ def test_the_sentence_names_the_answer_and_the_patient(jointly: Result) -> None:
     assert not still.flips
     assert all("none moves by more than Monte Carlo error" in s for s in still.sentences)
 
-    table = two_patients_left_out(result).influence
+    table = two_patients_left_out(result).parts["influence"]
     own = table.query("kind == 'next_patient' and category == 'remission'")["value"].iloc[0]
     assert 0.2 < own < 0.8
     moved = influence_of(two_patients_left_out(result, next_patient=0.95), BENCHMARKS, LINE)
@@ -536,7 +536,7 @@ def test_a_run_refits_where_the_card_asks_and_writes_the_table(
     run = Run(small, DEFINITIONS, (worked.result, other.result), "weak", (), {})
     runs.write(run, tmp_path / "with")
     written = pd.read_csv(tmp_path / "with" / "influence.csv")
-    assert list(written.columns) == list(INFLUENCE_COLUMNS)
+    assert list(written.columns) == [*INFLUENCE_COLUMNS, "synthetic"]
     assert len(written) == len(worked.result.parts["influence"])
     runs.write(replace(run, results=(other.result,)), tmp_path / "without")
     assert not (tmp_path / "without" / "influence.csv").exists()

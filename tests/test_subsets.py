@@ -127,7 +127,7 @@ def test_forest_keeps_the_models_rows_and_matches_by_subset_and_visit() -> None:
     )
     before = pd.concat([one_row("cd3", 12, 0.4), one_row("nk_cell", 12, 0.5)])
     table = forest_table(after, before)
-    assert tuple(table.columns) == SUBSET_COLUMNS
+    assert tuple(table.columns) == (*SUBSET_COLUMNS, "synthetic")
     places = list(zip(table["marker"], table["week"], strict=True))
     assert places == [("b_cell", 1), ("b_cell", 12), ("cd3", 1), ("cd3", 12)]
     assert table["alone_p_rise"].isna().tolist() == [True, True, True, False]
@@ -396,7 +396,7 @@ def test_forest_has_a_row_for_each_subset_and_visit(lymphocytes: Result) -> None
     (ax,) = figure.axes
     assert len(ax.get_yticks()) == 5 * 4
     drawn = texts(figure)
-    for row in lymphocytes.subsets.to_dict("records"):
+    for row in lymphocytes.parts["subsets"].subsets.to_dict("records"):
         assert "{gmr_median:.2f} ({gmr_lower:.2f} to {gmr_upper:.2f})".format(**row) in drawn
     assert "before: each subset by itself" in drawn
     assert "common mean" in drawn
@@ -419,7 +419,7 @@ def test_one_panel_is_drawn_into_the_readers_axes(lymphocytes: Result) -> None:
 def test_rank_bars_fill_the_width_in_order(lymphocytes: Result) -> None:
     figure = subset_ranks(lymphocytes, True)
     assert [len(ax.patches) for ax in figure.axes] == [25, 25]
-    part = lymphocytes.ranks.query("by == 'change' and marker == 'cd3'")
+    part = lymphocytes.parts["subsets"].ranks.query("by == 'change' and marker == 'cd3'")
     bars = list(figure.axes[0].patches)  # by rank, then by subset
     widths = [bar.get_width() / 100 for bar in bars[::5]]
     np.testing.assert_allclose(widths, part["probability"])
@@ -514,7 +514,7 @@ def test_nothing_is_shown_of_a_withheld_fit(cohort: Cohort) -> None:
         "ratios": ["ratio_median", "gmr_upper", "p_rise_prior"],
     }  # fmt: skip
     for name, columns in numbers.items():
-        table = getattr(result, name)
+        table = getattr(result.parts["subsets"], name)
         assert not table.empty
         assert table[columns].isna().all(axis=None)
     assert result.parts["subsets"].ratios["measured"].notna().any()  # as measured, no model
@@ -544,5 +544,7 @@ def test_a_run_writes_the_tables_that_its_models_have(
         runs.write(run_of(cohort, result), out)
         assert {path.name for path in out.glob("*.csv")} & names == written
     table = pd.read_csv(tmp_path / "cd3" / "subsets.csv")
-    assert tuple(table.columns) == SUBSET_COLUMNS
-    np.testing.assert_allclose(table["alone_p_rise"], lymphocytes.subsets["alone_p_rise"])
+    assert tuple(table.columns) == (*SUBSET_COLUMNS, "synthetic")
+    np.testing.assert_allclose(
+        table["alone_p_rise"], lymphocytes.parts["subsets"].subsets["alone_p_rise"]
+    )
