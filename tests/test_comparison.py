@@ -41,12 +41,12 @@ from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.reported import COLUMNS, KEYS, estimate_errors, reported_numbers
 from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError
-from mnbayes.base.resources import embedded_cohort
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cards.overrides import with_priors
 from mnbayes.cli import app
-from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.observations import observations
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
@@ -73,7 +73,7 @@ runner = CliRunner()
 
 @pytest.fixture(scope="module")
 def cohort() -> Cohort:
-    return load_cohort(embedded_cohort())
+    return embedded_cohort()
 
 
 @pytest.fixture(scope="module")
