@@ -87,10 +87,10 @@ def as_html(screen: Screen) -> str:
             f"<tr>{''.join(_cell('td', cell, i in table.text) for i, cell in enumerate(row))}</tr>"
             for row in table.rows
         )
-        parts.append(
-            f'<table><caption style="text-align: left">{escape(table.caption)}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        )
+        caption = escape(table.caption)
+        if caption:
+            caption = f'<caption style="text-align: left">{caption}</caption>'
+        parts.append(f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
     parts += [f"<p>{escape(note)}</p>" for note in screen.notes]
     return "".join([*parts, "</div>"])
 
@@ -173,7 +173,7 @@ def _table(table: Table) -> list[str]:
     widths = [max(len(row[column]) for row in cells) for column in range(len(table.head))]
     while sum(widths) + 2 * len(widths) > WIDTH and max(widths) > _LEAST:
         widths[widths.index(max(widths))] -= 1
-    lines = [_clipped(table.caption, WIDTH)]
+    lines = [_clipped(table.caption, WIDTH)] if table.caption else []
     for row in cells:
         texts = [
             f"{_clipped(cell, width):{'<' if column in table.text else '>'}{width}}"

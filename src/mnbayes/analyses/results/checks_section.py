@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
 from mnbayes.analyses.results.checks_figure import predictive_check
+from mnbayes.answers.result import Result
+from mnbayes.base.labelled import array
+from mnbayes.base.text_table import Table
+from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit.results import shown
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, Section
-
-import numpy as np
-
-from mnbayes.base.labelled import array
-from mnbayes.data.markers import MARKERS
-from mnbayes.base.text_table import Table
-from mnbayes.answers.result import Result
 
 
 def coverage_table(result: Result) -> Table:
@@ -62,7 +63,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             f"Measurements against replicated measurements: {MARKERS[marker].label}",
             "Measured values of each patient over the 95 % predictive interval; the counts are "
             f"in the table above. Marker: {MARKERS[marker].label}",
-            predictive_check(result, marker, how.synthetic),
+            partial(predictive_check, result, marker, how.synthetic),
         )
         for marker in result.fit.observations.markers
     ]
@@ -88,4 +89,7 @@ ANALYSIS = Analysis(
     title="Does the model fit the measurements?",
     section=section,
     figures=figures,
+    draws={
+        "predictive_check": "",
+    },
 )

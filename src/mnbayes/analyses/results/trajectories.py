@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes.data.reference_ranges import ReferenceRange, reference_ranges
 from mnbayes.answers.result import Result
 from mnbayes.base.labelled import array
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import MARKERS
+from mnbayes.data.reference_ranges import ReferenceRange, reference_ranges
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import is_left, is_low, is_right, panels
 from mnbayes.report.kit.style import FloatArray
