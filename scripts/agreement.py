@@ -20,9 +20,8 @@ from peers import routes
 from rich.console import Console
 from rich.table import Table
 
-from mnbayes.base.resources import embedded_cohort
 from mnbayes.cards.card import load_card
-from mnbayes.data.cohort import load_cohort
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.inference.fit import Sampling, fit
 
 REFERENCE = Path(__file__).parents[1] / "tests" / "reference" / "brms_proteinuria.json"
@@ -64,7 +63,7 @@ def main() -> int:
         console.print("Nothing was stored.")
         return 0
 
-    card, cohort = load_card("proteinuria"), load_cohort(embedded_cohort())
+    card, cohort = load_card("proteinuria"), embedded_cohort()
     sampling = Sampling(draws=arguments.draws, target_accept=TARGET_ACCEPT, seed=1)
     ours = fit(card, cohort, sampling)
     with tempfile.TemporaryDirectory() as folder:

@@ -26,10 +26,10 @@ from mnbayes.analyses.calibration.replicates import calibration_study
 from mnbayes.analyses.calibration.result import Calibration, as_plain, calibration_of, reading
 from mnbayes.analyses.calibration.simulate import Setting
 from mnbayes.analyses.calibration.wrong import with_scaled_prior, with_shared_effects
-from mnbayes.base.resources import calibration_file, embedded_cohort
+from mnbayes.base.resources import calibration_file
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import load_definitions
-from mnbayes.data.cohort import load_cohort
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.observations import observations
 from mnbayes.studies.fingerprint import fingerprint
 from mnbayes.studies.rerun import as_lines, first_replicates
@@ -48,7 +48,7 @@ SCALED = ("baseline_mean", "change_mean", "visit_sd", "baseline_sd", "change_sd"
 def setting_of(model: str, posterior: bool = False) -> Setting:
     """A card as it is shipped, with the embedded cohort's pattern."""
     card = load_card(model)
-    observed = observations(card, load_cohort(embedded_cohort()))
+    observed = observations(card, embedded_cohort())
     return Setting(card, observed, load_definitions(), posterior)
 
 

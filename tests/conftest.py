@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 
-from mnbayes.base.resources import embedded_cohort
 from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.definitions import Definitions, load_definitions
-from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.markers import MARKERS
 from mnbayes.inference.fit import Fit, Sampling, fit
 
@@ -31,7 +31,7 @@ MakeCohort = Callable[..., Cohort]
 @pytest.fixture(scope="session")
 def cohort() -> Cohort:
     """The embedded synthetic cohort."""
-    return load_cohort(embedded_cohort())
+    return embedded_cohort()
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,9 @@ import pytest
 from scipy import optimize, stats
 from scipy.special import ndtri
 
-from mnbayes.base.resources import embedded_cohort
 from mnbayes.cards.card import load_card
 from mnbayes.cards.overrides import apply_changes, parse_setting
-from mnbayes.data.cohort import load_cohort
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.inference.fit import Sampling, fit
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +54,7 @@ def card():
 
 @pytest.fixture(scope="session")
 def cohort():
-    return load_cohort(embedded_cohort())
+    return embedded_cohort()
 
 
 @pytest.fixture(scope="session")

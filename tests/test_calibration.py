@@ -28,11 +28,10 @@ from mnbayes.analyses.calibration.sampler import thorough_fit
 from mnbayes.analyses.calibration.simulate import Setting, UntrustedFitError, arranged, prior_case
 from mnbayes.analyses.calibration.wrong import scaled_prior, with_scaled_prior, with_shared_effects
 from mnbayes.base.problems import InputError
-from mnbayes.base.resources import embedded_cohort
 from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import apply_changes, parse_setting
-from mnbayes.data.cohort import load_cohort
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.observations import Observations, observations
 from mnbayes.inference.study_fits import StudyFit, study_fit
 from mnbayes.studies.run import run_study
@@ -46,7 +45,7 @@ _BY_PATIENT = ("patients", "log_value", "log_lower", "log_upper", "covariate", "
 
 def setting_of(model: str = "proteinuria", patients: int | None = None, **changes: Any) -> Setting:
     card = load_card(model)
-    observed = observations(card, load_cohort(embedded_cohort()))
+    observed = observations(card, embedded_cohort())
     cut = {name: getattr(observed, name)[:patients] for name in _BY_PATIENT}
     return Setting(card, replace(observed, **cut), load_definitions(), **changes)
 

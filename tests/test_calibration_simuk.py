@@ -16,9 +16,8 @@ import pytest
 from mnbayes.analyses.calibration.bands import check
 from mnbayes.analyses.calibration.ranks import counts
 from mnbayes.analyses.calibration.sampler import thorough_fit
-from mnbayes.base.resources import embedded_cohort
 from mnbayes.cards.card import Card, load_card
-from mnbayes.data.cohort import load_cohort
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.observations import Observations, observations
 
 DRAWS, SIMULATIONS, LEVEL = 99, 200, 0.95
@@ -72,7 +71,7 @@ def test_simuk_finds_uniform_ranks() -> None:
     simuk = pytest.importorskip("simuk", reason="needs simuk (a tool of mnbayes[dev])")
     xr = pytest.importorskip("xarray")
     card = load_card("proteinuria")
-    observed = observations(card, load_cohort(embedded_cohort()))
+    observed = observations(card, embedded_cohort())
 
     class OfOurs(simuk.SBC):  # type: ignore[misc]
         """Simulation-based calibration with mnbayes's sampler in the place of PyMC's."""

@@ -27,26 +27,20 @@ from mnbayes.analyses.catalogue import catalogue
 from mnbayes.analyses.comparison.figure import main_differences
 from mnbayes.analyses.comparison.files import every_number
 from mnbayes.analyses.comparison.inputs import compare_priors, compare_settings
-from mnbayes.analyses.comparison.runs import (
-    BEYOND,
-    Comparison,
-    compare,
-    compare_numbers,
-    compare_runs,
-    main_numbers,
-)
+from mnbayes.analyses.comparison.numbers import BEYOND, compare_numbers, main_numbers
+from mnbayes.analyses.comparison.runs import Comparison, compare_runs, compare_stored
 from mnbayes.analyses.comparison.section import difference as report_difference
 from mnbayes.analyses.comparison.words import difference, label, units, value
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.reported import COLUMNS, KEYS, estimate_errors, reported_numbers
 from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError
-from mnbayes.base.resources import embedded_cohort
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cards.overrides import with_priors
 from mnbayes.cli import app
-from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.observations import observations
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
@@ -73,7 +67,7 @@ runner = CliRunner()
 
 @pytest.fixture(scope="module")
 def cohort() -> Cohort:
-    return load_cohort(embedded_cohort())
+    return embedded_cohort()
 
 
 @pytest.fixture(scope="module")
@@ -354,7 +348,7 @@ def test_a_shift_is_measured_and_a_new_prior_is_post_hoc(
 def test_other_data_are_said_and_not_called_post_hoc(first: Run, other_prior: Run) -> None:
     a, b = stored(first, "a"), stored(other_prior, "b")
     data = {"sha256": "f" * 64, "patients": 9, "rows": 312}
-    found = compare(a, replace(b, manifest=dict(b.manifest) | {"data": data}))
+    found = compare_stored(a, replace(b, manifest=dict(b.manifest) | {"data": data}))
     said = found.settings[found.settings["part"] == "data"]
     assert said["item"].tolist() == ["SHA-256", "patients"]
     assert said["b"].tolist() == ["f" * 64, "9"]
@@ -452,7 +446,7 @@ def test_withheld_numbers_are_in_one_run_alone(
     cohort: Cohort, definitions: Definitions, first: Run
 ) -> None:
     failed = fake_run(cohort, definitions, fake_result(cohort, definitions, diagnostics=BAD))
-    found = compare(stored(first, "a"), stored(failed, "b"))
+    found = compare_stored(stored(first, "a"), stored(failed, "b"))
     assert set(found.only["reason"]) == {"blank"}
     assert set(found.only["run"]) == {"a"}
     assert set(found.given_data["quantity"]) == {"observed"}

@@ -17,10 +17,10 @@ from mnbayes.data.cohort import load_cohort
 from mnbayes.models.density import longitudinal_density
 from mnbayes.data.observations import observations
 from mnbayes.numerics.posterior import evaluate, gradient_function
-from mnbayes.base.resources import embedded_cohort
+from mnbayes.data.embedded import embedded_cohort
 
 card = load_card("remission")
-density = longitudinal_density(card, observations(card, load_cohort(embedded_cohort())))
+density = longitudinal_density(card, observations(card, embedded_cohort()))
 for point in np.random.default_rng(1).standard_normal((200, density.dimension)):
     value, gradient = evaluate(point, density.data, gradient_function())
     print(value.hex(), *(number.hex() for number in gradient.tolist()))

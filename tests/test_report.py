@@ -20,11 +20,12 @@ from mnbayes.analyses.summarise import summarise
 from mnbayes.analyses.summary.section import summarise_run
 from mnbayes.answers.result import Result
 from mnbayes.base.problems import Problem
-from mnbayes.base.resources import embedded_cohort, models_folder
+from mnbayes.base.resources import models_folder
 from mnbayes.base.text_table import Spanned, records
 from mnbayes.cards.card import Card, Structure, load_card
 from mnbayes.cards.definitions import Definitions, load_definitions
-from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.observations import observations
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
@@ -81,7 +82,7 @@ def definitions() -> Definitions:
 
 @pytest.fixture(scope="module")
 def cohort() -> Cohort:
-    return load_cohort(embedded_cohort())
+    return embedded_cohort()
 
 
 @pytest.fixture(scope="module")

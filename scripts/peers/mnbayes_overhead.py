@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 import nutpie
 
-from mnbayes.base.resources import embedded_cohort
 from mnbayes.cards.card import load_card
-from mnbayes.data.cohort import load_cohort
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.observations import observations
 from mnbayes.inference.densities import nutpie_model
 from mnbayes.inference.fit import Sampling, fit
@@ -28,7 +27,7 @@ from mnbayes.models.longitudinal import build_model
 
 def main(out: Path, rounds: int) -> None:
     """Take turns, write the seconds of those rounds in which the refit sampled once."""
-    card, cohort = load_card("proteinuria"), load_cohort(embedded_cohort())
+    card, cohort = load_card("proteinuria"), embedded_cohort()
     data = observations(card, cohort)
     density = nutpie_model(longitudinal_density(card, data))
     pymc = nutpie.compile_pymc_model(build_model(card, data))

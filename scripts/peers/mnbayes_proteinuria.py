@@ -18,10 +18,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any, cast
 
-from mnbayes.base.resources import embedded_cohort
 from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.overrides import apply_changes, parse_setting
-from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.inference.fit import Fit, Sampling, fit
 from mnbayes.inference.sampling import Engine
 
@@ -55,7 +55,7 @@ def growth(card: Card, engine: Engine, limit: float, sizes: list[int]) -> dict[s
 
 def main(out: Path, engine: Engine, refits: int, limit: float, sizes: list[int]) -> None:
     """Fit, refit, write the seconds."""
-    card, cohort = load_card("proteinuria"), load_cohort(embedded_cohort())
+    card, cohort = load_card("proteinuria"), embedded_cohort()
     loaded = time.perf_counter() - _STARTED
     seconds_first, first = timed(card, cohort, engine, 1)
     again = [timed(card, cohort, engine, 2 + i) for i in range(refits)]

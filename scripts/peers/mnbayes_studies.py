@@ -17,9 +17,8 @@ from statistics import median
 
 import numpy as np
 
-from mnbayes.base.resources import embedded_cohort
 from mnbayes.cards.card import load_card
-from mnbayes.data.cohort import load_cohort
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.observations import observations
 from mnbayes.inference.study_fits import study_fit
 from peers import routes
@@ -28,7 +27,7 @@ from peers import routes
 def count_fits(seconds: float, seed: int) -> tuple[int, int, float, float]:
     """Fits done, those not trusted, effective draws in all, and the seconds they took."""
     card = load_card("proteinuria")
-    data = observations(card, load_cohort(embedded_cohort()))
+    data = observations(card, embedded_cohort())
     rng = np.random.default_rng(seed)
     study_fit(card, data, rng)  # loads what is compiled
     done, failed, effective = 0, 0, 0.0

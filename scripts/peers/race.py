@@ -18,10 +18,9 @@ from typing import Any
 
 from rich.console import Console
 
-from mnbayes.base.resources import embedded_cohort
 from mnbayes.cards.card import load_card
 from mnbayes.cards.overrides import apply_changes, parse_setting
-from mnbayes.data.cohort import load_cohort
+from mnbayes.data.embedded import embedded_cohort
 from peers import routes
 from peers.timing import RouteError, cache_environment, has_module, timed_process
 
@@ -212,7 +211,7 @@ class _Course:
 def _prepare(race: Race, console: Console, quick: bool, folder: Path) -> _Course:
     """Write what the peers read: data, priors, priors with another number, larger data."""
     card = load_card("proteinuria")
-    data, priors = routes.write_inputs(folder, card, load_cohort(embedded_cohort()))
+    data, priors = routes.write_inputs(folder, card, embedded_cohort())
     (other,) = apply_changes([card], [parse_setting("change_mean.sigma=0.3")], strict=True)
     changed = folder / "changed.json"
     changed.write_text(json.dumps(routes.brms_priors(other)), encoding="utf-8")

@@ -21,7 +21,7 @@ from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.result import Result
 from mnbayes.base.workers import News, side_by_side
 from mnbayes.cards.card import Card
-from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.observations import observations
@@ -71,7 +71,7 @@ class Job:
 
     cohort: Cohort
     cards: tuple[Card, ...]
-    definitions: Definitions
+    definitions: Definitions = field(default_factory=load_definitions)
     sampling: Sampling = field(default_factory=Sampling)
     prior_set: str = "weak"
     settings: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mnbayes.analyses.catalogue import catalogue
+from mnbayes.analyses.plots import Plotter
 from mnbayes.answers.result import ModelAsked, Result, base_result
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.data.cohort import Cohort
@@ -55,10 +56,11 @@ def summarise(
     """
     definitions = load_definitions() if definitions is None else definitions
     result, draws = base_result(fit, definitions, seed, allow_unconverged=allow_unconverged)
+    chosen = None if analyses is None else tuple(analyses)
     asked = ModelAsked(result, definitions, draws, cohort, progress)
     parts: dict[str, Any] = {
         analysis.name: analysis.of_model(asked)
-        for analysis in (catalogue() if analyses is None else analyses)
+        for analysis in (catalogue() if chosen is None else chosen)
         if analysis.of_model is not None
     }
-    return replace(result, parts=parts)
+    return replace(result, parts=parts, plots=Plotter(chosen))

@@ -18,16 +18,21 @@ from mnbayes.answers.response_draws import (
     not_evaluable,
     response_draws,
 )
-from mnbayes.cards.definitions import Definitions
-from mnbayes.data.cohort import Cohort
+from mnbayes.base.display import Displayed, Screen
+from mnbayes.base.montecarlo import round_to_mcse
+from mnbayes.base.number_words import percent, ratio_range
+from mnbayes.base.text_table import Table, records
+from mnbayes.cards.definitions import CATEGORY_LABELS, Definitions
+from mnbayes.data.cohort import Cohort, synthetic_words
+from mnbayes.data.markers import MARKERS
 from mnbayes.inference.fit import Fit
 
 #: The trial's short term; the best reduction is taken over these visits where they exist.
 SHORT_TERM_WEEKS = 4.0
 
 
-@dataclass(frozen=True)
-class Result:
+@dataclass(frozen=True, repr=False)
+class Result(Displayed):
     """Tables of one fitted model.
 
     Attributes
@@ -49,6 +54,10 @@ class Result:
         :func:`mnbayes.answers.answer_table`. Empty where withheld.
     parts : mapping
         Analysis to what it found of this model: ``result.parts["withdrawal"].table``.
+    definitions : Definitions or None
+        By which responses were judged.
+    plots : callable or None
+        Gives the figures of a result, see :attr:`plot`; None where nobody knows any.
     """
 
     fit: Fit
@@ -61,11 +70,68 @@ class Result:
     withheld: tuple[str, ...] = ()
     answers: pd.DataFrame = field(default_factory=pd.DataFrame)
     parts: Mapping[str, Any] = field(default_factory=dict)
+    definitions: Definitions | None = None
+    plots: Callable[[Result], Any] | None = None
 
     @property
     def name(self) -> str:
         """Name of the model."""
         return self.fit.card.name
+
+    @property
+    def plot(self) -> Any:
+        """The figures of the analyses, ``result.plot.trajectories()``; ``dir`` lists them."""
+        if self.plots is None:
+            raise AttributeError("a result has figures if mnbayes.summarise made it")
+        return self.plots(self)
+
+    def _screen(self) -> Screen:
+        reasons = [f"{CATEGORY_LABELS[name]}: {why}" for name, why in self.not_evaluable.items()]
+        state = "yes" if self.fit.diagnostics.converged else "NO"
+        if not self.fit.diagnostics.converged and not self.withheld:
+            state += ", shown all the same"
+        week = float(self.estimates["week"].max()) if len(self.estimates) else float("nan")
+        return Screen(
+            f"Result of {self.name}{synthetic_words(self.fit.synthetic)}",
+            (
+                ("converged", state),
+                ("withheld", "; ".join(self.withheld)),
+                ("not judged", "; ".join(reasons)),
+                ("tables", "estimates, probabilities, population, patient_changes, answers"),
+                ("parts", ", ".join(self.parts)),
+            ),
+            () if self.withheld else (self._changes(week), self._next_patient(week)),
+            () if self.plots is None else ("Figures: dir(result.plot).",),
+        )
+
+    def _changes(self, week: float) -> Table:
+        last = self.estimates[self.estimates["week"] == week]
+        rows = (
+            (
+                MARKERS[row["marker"]].label,
+                *(
+                    ratio_range(*(row[f"gmr_{end}{of}"] for end in ("median", "lower", "upper")))
+                    for of in ("", "_prior")
+                ),
+            )
+            for row in records(last)
+        )
+        head = ("marker", "ratio (95 % interval)", "under the prior alone")
+        return Table(f"Geometric mean ratio to baseline, week {week:g}", head, tuple(rows))
+
+    def _next_patient(self, week: float) -> Table:
+        table = self.probabilities
+        chosen = table[(table["quantity"] == "next_patient") & (table["week"] == week)]
+        rows = (
+            (
+                CATEGORY_LABELS[row["category"]],
+                round_to_mcse(row["probability"], row["mcse"]),
+                percent(row["prior_probability"]),
+            )
+            for row in records(chosen[chosen["probability"].notna()])
+        )
+        head = ("response of the next patient", "probability", "under the prior alone")
+        return Table(f"The next patient, week {week:g}, as measured", head, tuple(rows))
 
 
 @dataclass(frozen=True)
@@ -155,5 +221,6 @@ def base_result(
         not_evaluable={str(k): v for k, v in not_evaluable(tree).items()},
         withheld=tuple(withheld),
         answers=answers,
+        definitions=definitions,
     )
     return result, draws

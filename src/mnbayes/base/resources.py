@@ -15,7 +15,7 @@ def models_folder() -> Path:
     return _share() / "models"
 
 
-def embedded_cohort() -> Path:
+def embedded_cohort_folder() -> Path:
     """Folder of the embedded synthetic cohort."""
     return _share() / "data" / "cohort"
 

@@ -12,8 +12,10 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from mnbayes.base.display import Displayed, Screen
 from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.base.resources import models_folder
+from mnbayes.base.text_table import Table
 from mnbayes.base.toml_files import read_toml, validation_problems
 from mnbayes.cards import families as priors
 from mnbayes.cards.card_beliefs import fit_beliefs
@@ -126,7 +128,7 @@ class PriorSpec(_Strict):
         return f"{meaning}. Fitted to the belief: {self.belief}" if self.belief else meaning
 
 
-class Card(_Strict):
+class Card(Displayed, _Strict):
     """A model card.
 
     Attributes
@@ -224,6 +226,43 @@ class Card(_Strict):
     def family(self, parameter: str) -> str:
         """Name of the prior family of a parameter."""
         return next(iter(self.prior[parameter].values())).distribution
+
+    def _screen(self) -> Screen:
+        rows: dict[tuple[str, str, str], list[str]] = {}
+        for name in self.parameters:
+            for marker, spec in self.prior[name].items():
+                rows.setdefault((name, spec.formula, spec.explained), []).append(marker)
+        priors = Table(
+            "Priors (on the log scale)",
+            ("parameter", "of", "prior", "meaning"),
+            tuple(
+                (name, self._of(markers), formula, meaning)
+                for (name, formula, meaning), markers in rows.items()
+            ),
+            frozenset(range(4)),
+        )
+        structure = self.structure
+        parts = [f"{structure.residual.replace('_t', '-t')} residuals"]
+        if len(self.markers) > 1:
+            parts.append(f"correlations: {structure.correlation}")
+        parts += ["mean changes shrink to a common one"] if structure.shrink else []
+        parts += ["serial correlation"] if structure.serial else []
+        parts += [f"covariate {structure.covariate}"] if structure.covariate else []
+        return Screen(
+            f"Model card {self.name}: {self.title}",
+            (
+                ("markers", ", ".join(self.markers)),
+                ("structure", "; ".join(parts)),
+                ("influence", "a run refits it without each patient" if self.influence else ""),
+            ),
+            (priors,),
+        )
+
+    def _of(self, markers: Sequence[str]) -> str:
+        """Whose prior it is, briefly."""
+        if list(markers) == [""]:
+            return "model"
+        return "every marker" if len(markers) == len(self.markers) > 1 else ", ".join(markers)
 
     @property
     def sha256(self) -> str:

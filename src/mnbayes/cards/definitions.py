@@ -23,6 +23,13 @@ from mnbayes.data.markers import MARKERS
 Category = Literal["complete", "partial", "remission", "effective", "none"]
 #: Response categories, best first; complete + partial = remission, which lies in effective.
 CATEGORIES: tuple[Category, ...] = get_args(Category)
+CATEGORY_LABELS: dict[str, str] = {
+    "complete": "complete remission",
+    "partial": "partial remission",
+    "remission": "remission (complete or partial)",
+    "effective": "effective",
+    "none": "no response",
+}
 
 Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[float, Field(gt=0)]

@@ -75,7 +75,7 @@ def fit(
     from mnbayes.analyses.comparison.terminal import say_post_hoc
     from mnbayes.analyses.priors.terminal import say_priors
     from mnbayes.base.problems import gathered
-    from mnbayes.base.resources import embedded_cohort
+    from mnbayes.base.resources import embedded_cohort_folder
     from mnbayes.cards import overrides
     from mnbayes.cards.card import available_cards, load_card
     from mnbayes.cards.definitions import load_definitions
@@ -92,7 +92,7 @@ def fit(
         raise InputError([Problem("--model", None, None, ", ".join(model), expected)])
     beside = model if model is not None else NAMES if data is None else ()
     with gathered() as attempt:
-        cohort = attempt(load_cohort, data if data is not None else embedded_cohort())
+        cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
         own = [attempt(load_card, name, NAMES) for name in named or available_cards()]
         prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
         changes = [attempt(overrides.parse_setting, text) for text in set_ or []]

@@ -128,7 +128,7 @@ def sensitivity(
     from mnbayes.analyses.sensitivity import command
     from mnbayes.analyses.sensitivity.multiverse import run_multiverse
     from mnbayes.base.problems import gathered
-    from mnbayes.base.resources import embedded_cohort
+    from mnbayes.base.resources import embedded_cohort_folder
     from mnbayes.cards.card import load_card
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.data.cohort import load_cohort
@@ -139,7 +139,7 @@ def sensitivity(
     folder = out if out is not None else new_folder(Path("results/sensitivity"), datetime.now())
     check_replaceable(folder, command.MANIFEST)
     with gathered() as attempt:
-        cohort = attempt(load_cohort, data if data is not None else embedded_cohort())
+        cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
         cards = [attempt(load_card, name) for name in model or ["proteinuria"]]
         response = attempt(load_definitions, definitions)
     say_warnings(cohort)

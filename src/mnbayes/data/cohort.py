@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mnbayes.base.display import Displayed, Screen, listed_briefly
 from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.text_table import Table as Shown
 from mnbayes.data.markers import MARKERS
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ SYNTHETIC_MARK = "SYNTHETIC"
 """Name of the file that says a folder's data are simulated, and how."""
 
 
-@dataclass(frozen=True, eq=False)
-class Cohort:
+@dataclass(frozen=True, eq=False, repr=False)
+class Cohort(Displayed):
     """A validated cohort, in canonical units.
 
     Attributes
@@ -77,6 +79,42 @@ class Cohort:
     def weeks(self) -> tuple[float, ...]:
         """Weeks with at least one measurement, ascending."""
         return tuple(sorted(set(self.measurements["week"].tolist())))
+
+    def _screen(self) -> Screen:
+        left = self.patients[self.patients["withdrew_week"].notna()]
+        withdrawn = [
+            f"{patient} (week {week:g})"
+            for patient, week in zip(left["patient"], left["withdrew_week"], strict=True)
+        ]
+        recorded = "" if self.events is None else f"{len(self.events)} records"
+        rows = []
+        for marker in self.markers:
+            own = self.measurements[self.measurements["marker"] == marker]
+            counts = (own["patient"].nunique(), len(own), int(own["value"].isna().sum()))
+            rows.append((marker, MARKERS[marker].unit, *map(str, counts)))
+        table = Shown(
+            "Markers",
+            ("marker", "unit", "patients", "measurements", "of them censored"),
+            tuple(rows),
+            frozenset({0, 1}),
+        )
+        return Screen(
+            f"Cohort of {len(self.patients)} patients{synthetic_words(self.synthetic)}",
+            (
+                ("from", self.source),
+                ("patients", listed_briefly(self.patient_ids)),
+                ("withdrawn", listed_briefly(withdrawn) or "nobody"),
+                ("visits", f"weeks {', '.join(f'{week:g}' for week in self.weeks)}"),
+                ("events", recorded or "not recorded"),
+                ("warnings", str(len(self.warnings) or "")),
+            ),
+            (table,),
+        )
+
+
+def synthetic_words(synthetic: bool) -> str:
+    """What follows the name of whatever comes from a synthetic cohort; blank for another."""
+    return ": SYNTHETIC, no real patient" if synthetic else ""
 
 
 def load_cohort(path: str | Path) -> Cohort:

@@ -8,15 +8,18 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mnbayes.base.problems import InputError, Problem
-from mnbayes.cards.card import Card
-from mnbayes.data.cohort import Cohort
+from mnbayes.base.display import Displayed, Screen
+from mnbayes.base.problems import InputError, Problem, gathered
+from mnbayes.base.text_table import Table, records
+from mnbayes.cards.card import Card, load_card
+from mnbayes.data.cohort import Cohort, load_cohort, synthetic_words
 from mnbayes.data.observations import Observations, observations
 from mnbayes.inference.densities import nutpie_model
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
@@ -32,8 +35,8 @@ from mnbayes.numerics.groups import Floats
 Progress = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True)
-class Fit:
+@dataclass(frozen=True, repr=False)
+class Fit(Displayed):
     """A fitted model.
 
     Attributes
@@ -56,6 +59,8 @@ class Fit:
         Why NUTS took over from the collapsed engine; empty where it did not.
     seconds : dict
         Wall-clock seconds by stage.
+    cohort : Cohort or None
+        What was fitted; None where somebody else sampled.
     """
 
     card: Card
@@ -68,6 +73,55 @@ class Fit:
     seconds: dict[str, float]
     engine: str = "nuts"
     handed_over: str = ""
+    cohort: Cohort | None = None
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether its cohort is declared to be synthetic."""
+        return self.cohort is not None and self.cohort.synthetic
+
+    def _screen(self) -> Screen:
+        check, how = self.diagnostics, self.sampling
+        ess = f"{check.worst_ess_bulk:,.0f} (bulk), {check.worst_ess_tail:,.0f} (tail)"
+        doubts = [f"{check.divergences} divergences"]
+        doubts += [] if check.worst_bfmi is None else [f"worst E-BFMI {check.worst_bfmi:.2f}"]
+        doubts += [] if check.pareto_k is None else [f"Pareto k {check.pareto_k:.2f}"]
+        doubts += ["second attempt"] if self.retried else []
+        worst: tuple[tuple[str, ...], ...] = ()
+        if not self.parameters.empty:
+            least = self.parameters.sort_values("rhat", ascending=False, na_position="first")
+            worst = tuple(
+                (
+                    str(row["parameter"]),
+                    f"{row['rhat']:.3f}",
+                    f"{row['ess_bulk']:,.0f}",
+                    f"{row['ess_tail']:,.0f}",
+                )
+                for row in records(least.head(3))
+            )
+        seconds = ", ".join(f"{stage} {taken:.1f}" for stage, taken in self.seconds.items())
+        patients = len(self.observations.patients)
+        engine = f"{self.engine} ({self.handed_over})" if self.handed_over else self.engine
+        return Screen(
+            f"Fit of {self.card.name} to {patients} patients{synthetic_words(self.synthetic)}",
+            (
+                ("markers", ", ".join(self.observations.markers)),
+                ("engine", engine),
+                ("draws", f"{how.chains} chains × {how.draws:,}, seed {how.seed}"),
+                ("converged", "yes" if check.converged else f"NO: {'; '.join(check.reasons)}"),
+                ("worst R-hat", f"{check.worst_rhat:.3f}"),
+                ("worst ESS", ess),
+                ("sampler", ", ".join(doubts)),
+                ("seconds", seconds),
+                ("tree", ", ".join(self.tree.children)),
+            ),
+            (
+                Table(
+                    "Chains agree least on", ("parameter", "R-hat", "ESS bulk", "ESS tail"), worst
+                ),
+            ),
+            ("Tables: mn.summarise(fit). Draws for ArviZ: fit.tree.",),
+        )
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -75,7 +129,10 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 
 def fit(
-    card: Card, cohort: Cohort, sampling: Sampling | None = None, progress: Progress = _silent
+    card: Card | str | Path,
+    cohort: Cohort | str | Path,
+    sampling: Sampling | None = None,
+    progress: Progress = _silent,
 ) -> Fit:
     """Fit a card's model to a cohort, with NUTS unless ``sampling`` names another engine.
 
@@ -87,8 +144,10 @@ def fit(
 
     Parameters
     ----------
-    card : Card
-    cohort : Cohort
+    card : Card, str or Path
+        A name or path as :func:`mnbayes.load_card` takes it.
+    cohort : Cohort, str or Path
+        A folder as :func:`mnbayes.load_cohort` takes it.
     sampling : Sampling, optional
     progress : callable, optional
 
@@ -100,10 +159,14 @@ def fit(
     Raises
     ------
     InputError
-        If the cohort lacks what the card needs, or the priors make the data impossible.
+        If the cohort lacks what the card needs, or the priors make the data impossible; where
+        names or paths are given, every problem of both.
     """
     from mnbayes.inference.trees import attributes
 
+    with gathered() as read:
+        card = card if isinstance(card, Card) else read(load_card, card)
+        cohort = cohort if isinstance(cohort, Cohort) else read(load_cohort, cohort)
     sampling = sampling or Sampling()
     data = observations(card, cohort)
     density = longitudinal_density(card, data) if has_density(card, data) else None
@@ -149,7 +212,7 @@ def fit(
     tried.tree.attrs = attributes(card, cohort, engine, seed, tried.diagnostics.reasons)
     return Fit(
         card, data, tried.tree, tried.diagnostics, tried.table, sampling, retried, seconds,
-        engine, handed_over,
+        engine, handed_over, cohort,
     )  # fmt: skip
 
 

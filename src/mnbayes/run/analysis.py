@@ -5,8 +5,8 @@ An analysis is one folder and one line in the catalogue (:mod:`mnbayes.analyses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from mnbayes.answers.result import ModelAsked, Result
@@ -66,6 +66,9 @@ class Analysis:
         model was fitted.
     figures : callable, optional
         Figures of one model, drawn where it was fitted.
+    draws : mapping
+        Names of these figures (without the marker's where there is one for each) to what a model
+        must have for them; blank where every model has it.
     after_fits : callable, optional
         What it finds of the run as soon as the cards are fitted (:attr:`Run.found` under its
         name), and the figures of that.
@@ -78,6 +81,7 @@ class Analysis:
     section: Callable[[Run], Section]
     of_model: Callable[[ModelAsked], Any] | None = None
     figures: Callable[[Result, Shown], Sequence[Drawn]] | None = None
+    draws: Mapping[str, str] = field(default_factory=dict)
     after_fits: Callable[[Run], tuple[Any, Sequence[Drawn]]] | None = None
     prepare: Callable[[Iterable[Card]], None] | None = None
 

@@ -48,19 +48,25 @@ def manifest(
         "prior_set": prior_set,
         "prior_sets": [each.described for each in prior_sets],
         "settings": list(settings),
-        "data": {
-            "sha256": cohort.sha256,
-            "patients": len(cohort.patients),
-            "rows": len(cohort.measurements),
-        },
+        "data": data_manifest(cohort),
         "definitions": definitions.model_dump(mode="json"),
-        "models": {result.name: _model(result) for result in results},
+        "models": {result.name: model_manifest(result) for result in results},
         "versions": versions(),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
     }
 
 
-def _model(result: Result) -> dict[str, Any]:
+def data_manifest(cohort: Cohort) -> dict[str, Any]:
+    """What ``run.json`` says of the data."""
+    return {
+        "sha256": cohort.sha256,
+        "patients": len(cohort.patients),
+        "rows": len(cohort.measurements),
+    }
+
+
+def model_manifest(result: Result) -> dict[str, Any]:
+    """What ``run.json`` says of one model."""
     fit = result.fit
     return {
         "card_sha256": fit.card.sha256,

@@ -10,13 +10,15 @@ from typing import Any
 import pandas as pd
 
 from mnbayes.answers.result import Result
+from mnbayes.base.display import Displayed, Screen
+from mnbayes.base.text_table import Table
 from mnbayes.cards.definitions import Definitions
-from mnbayes.data.cohort import Cohort
+from mnbayes.data.cohort import Cohort, synthetic_words
 from mnbayes.run.section import Picture, Section, Tidy
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Displayed):
     """Everything a report is made of.
 
     Attributes
@@ -91,6 +93,41 @@ class Run:
             If no analysis of that name made one.
         """
         return {section.name: section for section in self.sections}[name]
+
+    def _screen(self) -> Screen:
+        rows = tuple(
+            (
+                result.name,
+                ", ".join(result.fit.observations.markers),
+                result.fit.engine,
+                "yes" if result.fit.diagnostics.converged else "NO",
+                "; ".join(result.withheld),
+            )
+            for result in self.results
+        )
+        shown = [section.name for section in self.sections if not section.absent]
+        absent = [section.name for section in self.sections if section.absent]
+        patients = len(self.cohort.patients)
+        return Screen(
+            f"Run of {len(self.results)} models on {patients} patients"
+            f"{synthetic_words(self.cohort.synthetic)}",
+            (
+                ("folder", "" if self.folder is None else str(self.folder)),
+                ("priors", ", ".join((self.prior_set, *self.settings))),
+                ("converged", "yes" if self.converged else "NO"),
+                ("sections", ", ".join(shown)),
+                ("absent", ", ".join(absent)),
+                ("tables", ", ".join(self.tables)),
+            ),
+            (
+                Table(
+                    "Models",
+                    ("model", "markers", "engine", "converged", "withheld because"),
+                    rows,
+                    frozenset(range(5)),
+                ),
+            ),
+        )
 
 
 def _marked(table: Tidy, section: Section) -> Tidy:

@@ -6,7 +6,7 @@ Whoever shows a run walks its sections and knows none of them by name.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,7 +25,7 @@ type Place = Literal["page 1", "main", "annex"]
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure as it was drawn.
+    """A figure, drawn or still to be drawn.
 
     Attributes
     ----------
@@ -34,13 +34,19 @@ class Drawn:
     title : str
     alt : str
         What it shows, for a reader who cannot see it.
-    figure : Figure
+    source : Figure or callable
+        The figure, or what draws it when :attr:`figure` is asked for.
     """
 
     name: str
     title: str
     alt: str
-    figure: Figure
+    source: Figure | Callable[[], Figure]
+
+    @property
+    def figure(self) -> Figure:
+        """The figure, drawn now where that was left for later."""
+        return self.source() if callable(self.source) else self.source
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mnbayes.answers.reported import PRIOR, ROW_KEYS, reported_numbers
+from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError, Problem, gathered, quoted, row_problems
 from mnbayes.data.read_table import read_table
 from mnbayes.run.outputs import MANIFEST
@@ -246,13 +247,36 @@ def load_run(folder: str | Path) -> StoredRun:
 
 def stored(run: Run, name: str) -> StoredRun:
     """A run in memory, as :func:`load_run` would read it back from a folder of that name."""
-    tables, more = run.tables, compared_tables(run.sections)
+    more = compared_tables(run.sections)
+    return in_memory(run.results, run.tables, run.manifest, name, more)
+
+
+def in_memory(
+    results: Iterable[Result],
+    tables: Mapping[str, pd.DataFrame],
+    manifest: Mapping[str, Any],
+    name: str,
+    more: Mapping[str, Tidy] | None = None,
+) -> StoredRun:
+    """Results as a run that was read back.
+
+    Parameters
+    ----------
+    results : iterable of Result
+    tables : mapping
+        Those of :data:`mnbayes.answers.reported.ROW_KEYS`, of all results.
+    manifest : mapping
+        What is known of what ``run.json`` would say.
+    name : str
+    more : mapping, optional
+        See :func:`compared_tables`.
+    """
     draws = {
         result.name: {
             group: result.fit.tree[group].to_dataset()["visit_change"] for group in _GROUPS
         }
-        for result in run.results
+        for result in results
     }
-    manifest = json.loads(json.dumps(run.manifest))  # what comes back from a file: no tuples
+    manifest = json.loads(json.dumps(manifest))  # what comes back from a file: no tuples
     numbers = reported_numbers(tables, _prior_draws(manifest), draws, more)
     return StoredRun(name, manifest, numbers)

@@ -13,7 +13,7 @@ from mnbayes.analyses.calibration.replicates import calibration_study
 from mnbayes.analyses.calibration.result import LEVEL, Calibration, as_plain, calibration_of
 from mnbayes.analyses.calibration.simulate import Setting
 from mnbayes.base.problems import InputError, Problem, gathered
-from mnbayes.base.resources import embedded_cohort
+from mnbayes.base.resources import embedded_cohort_folder
 from mnbayes.base.workers import News
 from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.definitions import load_definitions
@@ -109,7 +109,7 @@ def run_calibrate(
     folder = out if out is not None else new_folder(Path("results/calibration"), datetime.now())
     check_replaceable(folder, LEDGER)
     with gathered() as attempt:
-        cohort = attempt(load_cohort, data if data is not None else embedded_cohort())
+        cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
         own = attempt(load_card, model)
         sets = attempt(load_prior_sets, list(priors) or ["weak"])
         changes = [attempt(parse_setting, text) for text in settings]

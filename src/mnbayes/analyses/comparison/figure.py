@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mnbayes.analyses.comparison import words
-from mnbayes.analyses.comparison.runs import BEYOND, Comparison, largest, main_numbers
+from mnbayes.analyses.comparison.numbers import BEYOND, largest, main_numbers
+from mnbayes.analyses.comparison.runs import Comparison
 from mnbayes.answers.reported import KEYS
 from mnbayes.base.text_table import records
 from mnbayes.report.kit import style
@@ -68,7 +69,7 @@ def main_differences(comparison: Comparison) -> Figure:
         Above, ratios to baseline with 95 % intervals on a log axis; below, probabilities and
         shares with two Monte Carlo standard errors to either side. Run A is a square above, run
         B a circle below. Beside each row its difference; in black with a star where that is
-        beyond :data:`mnbayes.analyses.comparison.runs.BEYOND` Monte Carlo errors.
+        beyond :data:`mnbayes.analyses.comparison.numbers.BEYOND` Monte Carlo errors.
     """
     main = main_numbers(comparison.given_data)
     ratios = _ends(comparison, main[main["scale"] == "log"])

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from mnbayes.analyses.comparison.figure import main_differences
-from mnbayes.analyses.comparison.runs import NUMBER_COLUMNS, Comparison
+from mnbayes.analyses.comparison.numbers import NUMBER_COLUMNS
+from mnbayes.analyses.comparison.runs import Comparison
 from mnbayes.answers.reported import KEYS
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.report.kit import plot_files

@@ -5,36 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from mnbayes.analyses.comparison import words
 from mnbayes.analyses.comparison.inputs import compare_priors, compare_settings, post_hoc_sentence
-from mnbayes.answers.reported import KEYS, is_log, of_prior
+from mnbayes.analyses.comparison.numbers import compare_numbers, largest, main_numbers
+from mnbayes.answers.reported import of_prior
+from mnbayes.base.display import Displayed, Screen
 from mnbayes.base.problems import InputError, gathered
+from mnbayes.base.text_table import Table, records
+from mnbayes.data.cohort import synthetic_words
 from mnbayes.run.history import earlier_runs, when
 from mnbayes.run.run import Run
 from mnbayes.run.stored_run import StoredRun, load_run, shown_name, stored
 
-#: A difference beyond this many Monte Carlo errors is not noise. For normal errors one number in
-#: 16,000 exceeds it by chance, and a run reports thousands.
-BEYOND = 4.0
 
-NUMBER_COLUMNS = (
-    *KEYS,
-    *("a", "b", "scale", "difference", "sd", "mc_error_a", "mc_error_b", "mc_error"),
-    *("in_sd", "in_errors", "verdict"),
-)
-ONLY_COLUMNS = (*KEYS, "run", "value", "reason")
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison(Displayed):
     """Two runs side by side.
 
     Attributes
     ----------
     a, b : str
-        Names of their folders.
+        Names of their folders, or what two fits are called.
     started : tuple of str
         When each started, in words.
     synthetic : bool
@@ -55,8 +48,9 @@ class Comparison:
         - ``mc_error``: Monte Carlo standard error of the difference, the root of the sum of
           squares of ``mc_error_a`` and ``mc_error_b``;
         - ``in_sd``, ``in_errors``: the difference in units of each;
-        - ``verdict``: ``same`` (equal to the last digit), ``noise`` (at most :data:`BEYOND`
-          Monte Carlo errors), ``changed`` (more) or ``unknown`` (no error is known).
+        - ``verdict``: ``same`` (equal to the last digit), ``noise`` (at most
+          :data:`mnbayes.analyses.comparison.numbers.BEYOND` Monte Carlo errors), ``changed`` (more)
+          or ``unknown`` (no error is known).
     only : DataFrame
         Numbers that one run alone reports, with its ``run`` (``a`` or ``b``), their ``value``,
         and the ``reason``: ``no such row`` or ``blank`` in the other.
@@ -85,92 +79,46 @@ class Comparison:
         """The numbers that differ by more than noise, the most certain difference first."""
         return largest(self.numbers[self.numbers["verdict"] == "changed"])
 
-
-def compare_numbers(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Match the reported numbers of two runs.
-
-    Parameters
-    ----------
-    a, b : DataFrame
-        See :func:`mnbayes.answers.reported.reported_numbers`.
-
-    Returns
-    -------
-    numbers, only : DataFrame
-        As in :class:`Comparison`. Numbers that are blank in both are in neither.
-    """
-    both = a.assign(place=range(len(a))).merge(
-        b.assign(place=range(len(b))),
-        on=list(KEYS), how="outer", suffixes=("_a", "_b"), indicator=True, validate="one_to_one",
-    ).sort_values(["place_a", "place_b"])  # fmt: skip
-    blank_a, blank_b = both["value_a"].isna(), both["value_b"].isna()
-    return _differences(both[~blank_a & ~blank_b]), _unmatched(both[blank_a != blank_b])
-
-
-def _differences(both: pd.DataFrame) -> pd.DataFrame:
-    a, b = both["value_a"].to_numpy(float), both["value_b"].to_numpy(float)
-    log = is_log(both["column"]).to_numpy() & (a > 0) & (b > 0)
-    difference = b - a
-    difference[log] = np.log(b[log]) - np.log(a[log])
-    error_a, error_b = (both[f"mc_error_{run}"].to_numpy(float) for run in "ab")
-    error = np.hypot(error_a, error_b)
-    spreads = np.stack([both[f"sd_{run}"].to_numpy(float) for run in "ab"])
-    sd = np.sqrt(np.mean(spreads**2, axis=0))
-    same = a == b
-    with np.errstate(divide="ignore", invalid="ignore"):
-        in_sd = np.where(same & ~np.isnan(sd), 0.0, difference / sd)
-        in_errors = np.where(same, 0.0, difference / error)
-    verdict = np.select(
-        [same, np.isnan(in_errors), np.abs(in_errors) > BEYOND],
-        ["same", "unknown", "changed"],
-        "noise",
-    )
-    table = both[list(KEYS)].assign(
-        a=a, b=b, scale=np.where(log, "log", "plain"), difference=difference, sd=sd,
-        mc_error_a=error_a, mc_error_b=error_b, mc_error=error,
-        in_sd=in_sd, in_errors=in_errors, verdict=verdict,
-    )  # fmt: skip
-    return table[list(NUMBER_COLUMNS)].reset_index(drop=True)
+    def _screen(self) -> Screen:
+        settings = [
+            (f"{row['part']}: {row['item']}", words.short(row["a"]), words.short(row["b"]))
+            for row in records(self.settings)
+        ]
+        priors = [
+            (f"prior of {row['model']}: {row['parameter']}, {row['marker']}", row["a"], row["b"])
+            for row in records(self.priors)
+        ]
+        main = main_numbers(self.given_data)
+        rows = tuple(
+            (
+                f"{row['model']}: {words.label(row)}",
+                words.value(row, "a"),
+                words.value(row, "b"),
+                words.difference(row),
+                words.units(row["in_sd"]),
+                words.units(row["in_errors"]),
+            )
+            for row in records(largest(main[main["verdict"] != "same"]))
+        )
+        head = ("number", self.a, self.b, "difference", "in SD", "in MC errors")
+        mark = synthetic_words(self.synthetic)
+        return Screen(
+            f"Comparison of {self.a} with {self.b}{mark}",
+            (),
+            (
+                Table(
+                    "What differs",
+                    ("", self.a, self.b),
+                    (*priors, *settings),
+                    frozenset(range(3)),
+                ),
+                Table("Largest differences of the main numbers at the last visit", head, rows),
+            ),
+            (self.post_hoc, words.verdict_sentence(self)),
+        )
 
 
-def _unmatched(both: pd.DataFrame) -> pd.DataFrame:
-    in_a = both["value_a"].notna()
-    table = both[list(KEYS)].assign(
-        run=np.where(in_a, "a", "b"),
-        value=both["value_a"].where(in_a, both["value_b"]),
-        reason=np.where(both["_merge"] == "both", "blank", "no such row"),
-    )
-    return table[list(ONLY_COLUMNS)].reset_index(drop=True)
-
-
-def largest(numbers: pd.DataFrame) -> pd.DataFrame:
-    """Numbers by the size of their difference in Monte Carlo errors, the largest first."""
-    order = np.argsort(-numbers["in_errors"].abs().fillna(-1.0).to_numpy(), kind="stable")
-    return numbers.iloc[order]
-
-
-def main_numbers(numbers: pd.DataFrame) -> pd.DataFrame:
-    """The numbers a reader looks at first, at the last visit of each model.
-
-    Median ratios to baseline, and the probabilities of remission and of an effective response:
-    of each patient's true level, of the next patient, of the population and its benchmark.
-    """
-    last = numbers.groupby("model")["week"].transform("max")
-    # The mean share is in both tables; population.csv knows its spread as well.
-    columns = {
-        "change": "gmr_median",
-        "population": "share_mean",
-        **dict.fromkeys(["latent", "next_patient", "exceeds"], "probability"),
-    }
-    chosen = (
-        (numbers["week"] == last)
-        & (numbers["column"] == numbers["quantity"].map(columns))
-        & numbers["category"].isin(["", "remission", "effective"])
-    )
-    return numbers[chosen]
-
-
-def compare(a: StoredRun, b: StoredRun) -> Comparison:
+def compare_stored(a: StoredRun, b: StoredRun) -> Comparison:
     """Compare two runs; a pure function of what they stored.
 
     Parameters
@@ -200,7 +148,7 @@ def with_previous(run: Run) -> Comparison | None:
         before = load_run(previous.folder)
     except (InputError, OSError):
         return None
-    return compare(before, stored(run, shown_name(run.folder)))
+    return compare_stored(before, stored(run, shown_name(run.folder)))
 
 
 def compare_runs(a: str | Path, b: str | Path) -> Comparison:
@@ -223,4 +171,4 @@ def compare_runs(a: str | Path, b: str | Path) -> Comparison:
     """
     with gathered() as attempt:
         runs = [attempt(load_run, folder) for folder in (a, b)]
-    return compare(runs[0], runs[1])
+    return compare_stored(runs[0], runs[1])

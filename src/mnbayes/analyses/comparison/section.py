@@ -7,13 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mnbayes.analyses.comparison import words
-from mnbayes.analyses.comparison.runs import (
-    BEYOND,
-    Comparison,
-    largest,
-    main_numbers,
-    with_previous,
-)
+from mnbayes.analyses.comparison.numbers import BEYOND, largest, main_numbers
+from mnbayes.analyses.comparison.runs import Comparison, with_previous
 from mnbayes.base.text_table import Table, records
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.history import post_hoc_sentences, when

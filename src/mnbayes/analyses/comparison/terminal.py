@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from mnbayes.analyses.comparison import words
-from mnbayes.analyses.comparison.runs import BEYOND, Comparison, largest, main_numbers
+from mnbayes.analyses.comparison.numbers import BEYOND, largest, main_numbers
+from mnbayes.analyses.comparison.runs import Comparison
 from mnbayes.run.history import post_hoc_sentences
 
 #: Numbers shown unless all are asked for.

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from mnbayes.analyses.comparison.runs import BEYOND, Comparison
+from mnbayes.analyses.comparison.numbers import BEYOND
 from mnbayes.base.montecarlo import round_to_mcse
+from mnbayes.base.number_words import BLANK
 from mnbayes.data.markers import MARKERS
 
-BLANK = "–"
+
+class Compared(Protocol):
+    """What sentences are made of: :class:`mnbayes.analyses.comparison.runs.Comparison`."""
+
+    @property
+    def given_data(self) -> pd.DataFrame:
+        """Numbers of both runs that depend on the data."""
+
+    @property
+    def only(self) -> pd.DataFrame:
+        """Numbers of one run alone."""
+
+
 _PRIOR = "_prior"
 _ESTIMATES = {
     "gmr_median": "ratio to baseline",
@@ -97,7 +110,7 @@ def short(text: str) -> str:
     return f"{text[:12]}…" if is_hash else text
 
 
-def verdict_sentence(comparison: Comparison) -> str:
+def verdict_sentence(comparison: Compared) -> str:
     """How many of the numbers that depend on the data moved beyond noise."""
     numbers = comparison.given_data
     counts = numbers["verdict"].value_counts()
@@ -119,7 +132,7 @@ def verdict_sentence(comparison: Comparison) -> str:
     return f"{moved}."
 
 
-def only_sentences(comparison: Comparison, names: Mapping[str, str]) -> list[str]:
+def only_sentences(comparison: Compared, names: Mapping[str, str]) -> list[str]:
     """Numbers that one run alone reports, counted by run, model and reason."""
     only: pd.DataFrame = comparison.only
     sentences = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -203,7 +204,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             "Correlations between changes",
             "One row for each pair of markers: prior and posterior density of the correlation "
             "between the patients' changes; the numbers are in the table below",
-            correlations(result, how.synthetic),
+            partial(correlations, result, how.synthetic),
         )
     ]
 
@@ -232,4 +233,7 @@ ANALYSIS = Analysis(
     section=section,
     of_model=correlations_part.find,
     figures=figures,
+    draws={
+        "correlations": "more than one marker",
+    },
 )

@@ -25,7 +25,7 @@ from mnbayes.analyses.design.rules import Criteria, DecisionCard, Rule, criteria
 from mnbayes.analyses.design.shares import measured_share
 from mnbayes.analyses.design.simon import MOST
 from mnbayes.analyses.design.success import DesignPrior, assurance_table, scale_table
-from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.definitions import Definitions, load_definitions
 
 if TYPE_CHECKING:
     from mnbayes.run.run import Run
@@ -193,7 +193,11 @@ def plan_run(run: Run, card: DecisionCard | None = None) -> Plan | None:
 
 
 def plan_counts(
-    responders: int, patients: int, prior: Beta, definitions: Definitions, card: DecisionCard
+    responders: int,
+    patients: int,
+    prior: Beta,
+    definitions: Definitions | None = None,
+    card: DecisionCard | None = None,
 ) -> Plan | None:
     """Apply a card's first rule on a share to counts alone; no model, no Monte Carlo error.
 
@@ -203,15 +207,18 @@ def plan_counts(
         Counted so far.
     prior : Beta
         The design prior before them.
-    definitions : Definitions
-        With the benchmarks.
-    card : DecisionCard
+    definitions : Definitions, optional
+        With the benchmarks; default: those that mnbayes brings.
+    card : DecisionCard, optional
+        Default: the one that mnbayes brings.
 
     Returns
     -------
     Plan or None
         None where the card has no rule on a share.
     """
+    definitions = load_definitions() if definitions is None else definitions
+    card = load_rules() if card is None else card
     rule = next((r for r in card.rule if r.quantity == "share"), None)
     if rule is None:
         return None

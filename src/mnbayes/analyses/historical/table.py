@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnbayes.base.problems import LISTED, InputError, Problem, did_you_mean, quoted, row_problems
-from mnbayes.base.resources import embedded_cohort
+from mnbayes.base.resources import embedded_cohort_folder
 from mnbayes.data.read_table import Table, read_table
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class HistoricalTable:
 
 def historical_file() -> Path:
     """The table that mnbayes brings."""
-    return embedded_cohort().parent / "historical.csv"
+    return embedded_cohort_folder().parent / "historical.csv"
 
 
 def load_historical(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -260,7 +261,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             "Main answers without each patient",
             "One panel for each answer, one row for each patient left out: the answer of the "
             "refit against that of all patients; the numbers are in the table below",
-            influence(result, how.definitions, how.synthetic),
+            partial(influence, result, how.definitions, how.synthetic),
         )
     ]
 
@@ -308,5 +309,11 @@ def section(run: Run) -> Section:
 
 
 ANALYSIS = Analysis(
-    name="influence", title="Influence of each patient", section=section, figures=figures
+    name="influence",
+    title="Influence of each patient",
+    section=section,
+    figures=figures,
+    draws={
+        "influence": "refits without each patient, as a run makes of a card with influence = true",
+    },
 )

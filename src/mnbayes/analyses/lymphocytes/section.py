@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from markupsafe import Markup
@@ -209,7 +210,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
                 "Lymphocyte subsets by visit",
                 "Ratio to baseline of each lymphocyte subset at each visit with 95 % interval, "
                 "each subset by itself beside all together; the numbers are in the table below",
-                subset_forest(result, how.synthetic),
+                partial(subset_forest, result, how.synthetic),
             )
         )
     if not found.ranks.empty:
@@ -219,7 +220,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
                 "Ranks of the lymphocyte subsets",
                 "Probability of each rank of each subset's change, and of its rise, at the last "
                 "visit; the probabilities of the first rank are in the table below",
-                subset_ranks(result, how.synthetic),
+                partial(subset_ranks, result, how.synthetic),
             )
         )
     return drawn
@@ -271,4 +272,8 @@ ANALYSIS = Analysis(
     section=section,
     of_model=subsets_part.find,
     figures=figures,
+    draws={
+        "subset_forest": "lymphocyte subsets",
+        "subset_ranks": "more than one lymphocyte subset",
+    },
 )

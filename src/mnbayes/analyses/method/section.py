@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from mnbayes.analyses.method import tables
 from mnbayes.analyses.method.ranks import ranks
@@ -39,7 +40,7 @@ def _figures(result: Result, how: Shown) -> Sequence[Drawn]:
             "ranks",
             "Ranks of the draws by chain",
             "Rank plots of the sampled quantities; even ranks mean that the chains agree",
-            ranks(result, how.synthetic),
+            partial(ranks, result, how.synthetic),
         )
     ]
 
@@ -63,5 +64,11 @@ def _computation(run: Run) -> Section:
 ESTIMAND = Analysis(name="estimand", title="What is estimated", section=_estimand)
 MODEL = Analysis(name="model", title="Model", section=_model)
 COMPUTATION = Analysis(
-    name="computation", title="Computation", section=_computation, figures=_figures
+    name="computation",
+    title="Computation",
+    section=_computation,
+    figures=_figures,
+    draws={
+        "ranks": "",
+    },
 )

@@ -33,7 +33,7 @@ from mnbayes.analyses.published.trees import published_tree
 from mnbayes.base.labelled import typed
 from mnbayes.base.problems import InputError
 from mnbayes.cards import families as priors
-from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.inference.sampling import Sampling
 
 #: Least draws a chain: with them every reported probability is within 0.01 of its exact value.
@@ -174,7 +174,7 @@ def _known(
 def fit_published(
     facts: Facts,
     card: PublishedCard,
-    definitions: Definitions,
+    definitions: Definitions | None = None,
     sampling: Sampling | None = None,
     *,
     news: News = _silent,
@@ -191,8 +191,8 @@ def fit_published(
     facts : Facts
     card : PublishedCard
         Priors and readings of the reported answers.
-    definitions : Definitions
-        Says which fall a remission needs, and the benchmarks.
+    definitions : Definitions, optional
+        Says which fall a remission needs, and the benchmarks; default: those that mnbayes brings.
     sampling : Sampling, optional
         At least 2,000 draws a chain are made whatever it says.
     news : callable
@@ -215,6 +215,7 @@ def fit_published(
         If the facts cannot be true under the card's readings.
     """
     clock = time.perf_counter()
+    definitions = load_definitions() if definitions is None else definitions
     sampling = sampling or Sampling()
     asked = sampling.draws
     sampling = replace(

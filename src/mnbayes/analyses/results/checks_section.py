@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             f"Measurements against replicated measurements: {MARKERS[marker].label}",
             "Measured values of each patient over the 95 % predictive interval; the counts are "
             f"in the table above. Marker: {MARKERS[marker].label}",
-            predictive_check(result, marker, how.synthetic),
+            partial(predictive_check, result, marker, how.synthetic),
         )
         for marker in result.fit.observations.markers
     ]
@@ -89,4 +90,7 @@ ANALYSIS = Analysis(
     title="Does the model fit the measurements?",
     section=section,
     figures=figures,
+    draws={
+        "predictive_check": "",
+    },
 )

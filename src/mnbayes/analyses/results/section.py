@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from markupsafe import Markup
 
@@ -86,13 +87,13 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
         "Ratio to baseline by visit",
         "Geometric mean ratio to baseline with 95 % interval at each visit, data beside prior "
         "alone; the numbers are in the table of change by visit",
-        gmr_by_visit(result, how.synthetic),
+        partial(gmr_by_visit, result, how.synthetic),
     )
     priors = Drawn(
         "prior_posterior",
         "Prior against posterior",
         "Density of each parameter before and after the data",
-        prior_posterior(result, how.synthetic),
+        partial(prior_posterior, result, how.synthetic),
     )
     if how.repeated:
         return [change, priors]
@@ -103,7 +104,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             f"Course of each patient: {MARKERS[marker].label}",
             "One panel for each patient: measured values over weeks, with the band of the true "
             f"level. Marker: {MARKERS[marker].label}",
-            trajectories(result, marker, how.definitions, how.synthetic),
+            partial(trajectories, result, marker, how.definitions, how.synthetic),
         )
         for marker in result.fit.observations.markers
     ]
@@ -111,7 +112,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
         "waterfall",
         "Change of each patient at the last visit",
         "One bar for each patient, ordered by change from baseline; predicted visits are marked",
-        waterfall(result, week, how.definitions, how.synthetic),
+        partial(waterfall, result, week, how.definitions, how.synthetic),
     )
     drawn = [change, *courses, bars]
     if not result.probabilities.empty:
@@ -120,7 +121,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
                 "response_probabilities",
                 "Probability of response of each patient",
                 "Probabilities by patient and category; the numbers are in the tables of response",
-                response_probabilities(result, week, how.synthetic),
+                partial(response_probabilities, result, week, how.synthetic),
             )
         )
     return [*drawn, priors]
@@ -151,4 +152,16 @@ def section(run: Run) -> Section:
     )
 
 
-ANALYSIS = Analysis(name="results", title="Results", section=section, figures=figures)
+ANALYSIS = Analysis(
+    name="results",
+    title="Results",
+    section=section,
+    figures=figures,
+    draws={
+        "gmr_by_visit": "",
+        "trajectories": "",
+        "waterfall": "",
+        "response_probabilities": "a category of response that its markers can judge",
+        "prior_posterior": "",
+    },
+)

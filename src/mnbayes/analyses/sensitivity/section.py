@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -250,7 +251,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             "Ratios to baseline, probabilities and shares: given the data, with the priors "
             "counting half and twice, and under the prior alone; the numbers are in the table "
             "below",
-            power_scaling(result, how.definitions, how.synthetic),
+            partial(power_scaling, result, how.definitions, how.synthetic),
         )
     ]
 
@@ -284,4 +285,7 @@ ANALYSIS = Analysis(
     section=section,
     of_model=sensitivity_part.find,
     figures=figures,
+    draws={
+        "power_scaling": "draws that can be weighted by its priors",
+    },
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -175,7 +176,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             "The enrolled patients under each withdrawal strategy",
             "Share of the enrolled in each category and their ratio to baseline, one row for each "
             "strategy, data beside prior alone; the numbers are in the tables below",
-            withdrawal_strategies(found.table, reasons, how.synthetic),
+            partial(withdrawal_strategies, found.table, reasons, how.synthetic),
         ),
         Drawn(
             "tipping_curve",
@@ -183,7 +184,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             "Probability that the share exceeds its benchmark, and the ratio to baseline, over "
             "how much worse the unseen are than predicted; where each conclusion flips is in the "
             "list above",
-            tipping_curve(found.tipping, how.definitions, reasons, how.synthetic),
+            partial(tipping_curve, found.tipping, how.definitions, reasons, how.synthetic),
         ),
     ]
 
@@ -222,4 +223,8 @@ ANALYSIS = Analysis(
     section=section,
     of_model=withdrawal_part.find,
     figures=figures,
+    draws={
+        "withdrawal_strategies": "a patient who withdrew, and a response to judge",
+        "tipping_curve": "a patient who withdrew, and a response to judge",
+    },
 )

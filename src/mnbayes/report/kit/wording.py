@@ -11,10 +11,15 @@ from mnbayes.answers.response_draws import (
 )
 from mnbayes.base.montecarlo import independent_error as independent_error
 from mnbayes.base.montecarlo import round_to_mcse
+from mnbayes.base.number_words import BLANK as BLANK
+from mnbayes.base.number_words import level as level
+from mnbayes.base.number_words import percent as percent
+from mnbayes.base.number_words import percent_range as percent_range
+from mnbayes.base.number_words import ratio as ratio
+from mnbayes.base.number_words import ratio_range as ratio_range
+from mnbayes.cards.definitions import CATEGORY_LABELS as CATEGORY_LABELS
 from mnbayes.cards.definitions import Category, Definitions
 from mnbayes.data.markers import MARKERS
-
-BLANK = "–"
 
 #: The six quantities, in the order they are explained.
 QUANTITIES: dict[str, str] = {
@@ -24,14 +29,6 @@ QUANTITIES: dict[str, str] = {
     "next_patient": "Probability that one new patient from the same population would, as measured.",
     "population": "Expected share of such patients whose true level meets the definition.",
     "exceeds": "Probability that this share is above the benchmark.",
-}
-
-CATEGORY_LABELS: dict[str, str] = {
-    "complete": "complete remission",
-    "partial": "partial remission",
-    "remission": "remission (complete or partial)",
-    "effective": "effective",
-    "none": "no response",
 }
 
 #: Parameter: its symbol in the formulas, and what it is.
@@ -62,43 +59,6 @@ def listed(items: Sequence[str], last: str = "and") -> str:
 def week_name(week: float) -> str:
     """A visit as text: "week 12", "baseline"."""
     return "baseline" if week == 0 else f"week {week:g}"
-
-
-def percent(share: float, digits: int = 0) -> str:
-    """A share as a percentage, for what is not a Monte Carlo estimate of a probability."""
-    if np.isnan(share):
-        return BLANK
-    # "z" prints a rounded -0 as 0; a true minus sign is not broken off at a line's end.
-    return f"{100 * share:z.{digits}f} %".replace("-", "−")
-
-
-def percent_range(lower: float, upper: float, digits: int = 0) -> str:
-    """An interval of shares: "39 % to 80 %"."""
-    return f"{percent(lower, digits)} to {percent(upper, digits)}"
-
-
-def level(value: float) -> str:
-    """A level in its marker's unit: three significant digits, no exponent: "0.935", "1280".
-
-    Examples
-    --------
-    >>> level(0.9347), level(1278.4), level(28.0)
-    ('0.935', '1280', '28')
-    """
-    text = f"{value:.3g}"
-    return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e6 else text
-
-
-def ratio(value: float) -> str:
-    """A ratio to baseline with two decimals."""
-    return BLANK if np.isnan(value) else f"{value:.2f}"
-
-
-def ratio_range(median: float, lower: float, upper: float) -> str:
-    """A ratio with its interval: "0.55 (0.39 to 0.80)"."""
-    if np.isnan(median):
-        return BLANK
-    return f"{ratio(median)} ({ratio(lower)} to {ratio(upper)})"
 
 
 def probability(value: float, error: float) -> str:
