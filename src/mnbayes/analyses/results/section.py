@@ -1,0 +1,154 @@
+"""Change by visit, response of each patient, of the next one and of all such patients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
+from mnbayes.analyses.results.changes_section import best_table, change_table
+from mnbayes.analyses.results.parameters import prior_posterior
+from mnbayes.analyses.results.responses_figure import response_probabilities
+from mnbayes.analyses.results.responses_section import course_table, group_table, patient_table
+from mnbayes.analyses.results.trajectories import trajectories
+from mnbayes.answers.reported import ROW_KEYS
+from mnbayes.answers.result import Result
+from mnbayes.base.text_table import Spanned, Table, plain
+from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.results import (
+    ModelShown,
+    evaluable,
+    last_week,
+    models_shown,
+    not_measured,
+    response_model,
+    shown,
+)
+from mnbayes.report.kit.tables import great
+from mnbayes.run.analysis import Analysis, Shown
+from mnbayes.run.run import Run, of_models
+from mnbayes.run.section import Drawn, Section, Tidy
+
+
+@dataclass(frozen=True)
+class ModelResults:
+    """What the report shows of one model's results; empty where it is withheld."""
+
+    changes: tuple[Markup, ...] = ()
+    patients: tuple[Markup, ...] = ()
+    group: tuple[Markup, ...] = ()
+    more_responses: tuple[Table, ...] = ()
+    best: Table | None = None
+    predicted: tuple[str, ...] = ()
+
+
+def _patient_tables(result: Result, slug: str) -> tuple[Spanned, ...]:
+    """Response of each patient at the last visit, in the categories read first."""
+    able, week = evaluable(result), last_week(result)
+    first = [category for category in ("remission", "effective") if category in able]
+    return tuple(patient_table(result, category, week, slug) for category in first)
+
+
+def _of_model(model: ModelShown) -> ModelResults:
+    result = model.result
+    if result.withheld:
+        return ModelResults()
+    week, data = last_week(result), result.fit.observations
+    able = evaluable(result)
+    others = [
+        patient_table(result, category, week, model.slug)
+        for category in able
+        if category not in ("remission", "effective")
+    ]
+    groups = [group_table(result, w, model.slug) for w in data.weeks[:0:-1]] if able else []
+    courses = [course_table(result)] if able else []
+    return ModelResults(
+        changes=tuple(great(change_table(result, m, model.slug)) for m in data.markers),
+        patients=tuple(great(table) for table in _patient_tables(result, model.slug)),
+        group=tuple(great(table) for table in groups[:1]),
+        more_responses=(*map(plain, others), *courses, *map(plain, groups[1:])),
+        best=best_table(result),
+        predicted=tuple(
+            f"{patient} ({why})" for patient, why in not_measured(result, week).items()
+        ),
+    )
+
+
+def figures(result: Result, how: Shown) -> Sequence[Drawn]:
+    """Change by visit, the patients' courses and responses, prior against posterior."""
+    if result.withheld:
+        return ()
+    change = Drawn(
+        "gmr_by_visit",
+        "Ratio to baseline by visit",
+        "Geometric mean ratio to baseline with 95 % interval at each visit, data beside prior "
+        "alone; the numbers are in the table of change by visit",
+        gmr_by_visit(result, how.synthetic),
+    )
+    priors = Drawn(
+        "prior_posterior",
+        "Prior against posterior",
+        "Density of each parameter before and after the data",
+        prior_posterior(result, how.synthetic),
+    )
+    if how.repeated:
+        return [change, priors]
+    week = last_week(result)
+    courses = [
+        Drawn(
+            f"trajectories_{marker}",
+            f"Course of each patient: {MARKERS[marker].label}",
+            "One panel for each patient: measured values over weeks, with the band of the true "
+            f"level. Marker: {MARKERS[marker].label}",
+            trajectories(result, marker, how.definitions, how.synthetic),
+        )
+        for marker in result.fit.observations.markers
+    ]
+    bars = Drawn(
+        "waterfall",
+        "Change of each patient at the last visit",
+        "One bar for each patient, ordered by change from baseline; predicted visits are marked",
+        waterfall(result, week, how.definitions, how.synthetic),
+    )
+    drawn = [change, *courses, bars]
+    if not result.probabilities.empty:
+        drawn.append(
+            Drawn(
+                "response_probabilities",
+                "Probability of response of each patient",
+                "Probabilities by patient and category; the numbers are in the tables of response",
+                response_probabilities(result, week, how.synthetic),
+            )
+        )
+    return [*drawn, priors]
+
+
+def section(run: Run) -> Section:
+    """The results of a run's models."""
+    models = models_shown(run)
+    best = response_model(shown(run))
+    first = next(iter(shown(run)), None)
+    changes = (
+        ()
+        if first is None
+        else tuple(change_table(first, m, "main") for m in first.fit.observations.markers)
+    )
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        absent="" if first else "every model is withheld",
+        tables={name: Tidy(of_models(run, name), keys) for name, keys in ROW_KEYS.items()},
+        pictures=run.pictures.get(ANALYSIS.name, {}),
+        shown=(*changes, *(_patient_tables(best, "main") if best else ())),
+        template="results/section.html.j2",
+        words={
+            "shown": list(zip(models, map(_of_model, models), strict=True)),
+            "quantities": wording.QUANTITIES,
+        },
+    )
+
+
+ANALYSIS = Analysis(name="results", title="Results", section=section, figures=figures)
