@@ -29,11 +29,11 @@ from numpy.typing import NDArray
 
 from mnbayes.answers.categories import CATEGORIES, Category, Interval, classify
 from mnbayes.answers.population import next_patient, population_of, population_share
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.definitions import Definitions
 
-type FloatArray = NDArray[np.float64]
 type BoolArray = NDArray[np.bool_]
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
@@ -46,7 +46,7 @@ POINTS, POINTS_SEED = 512, 20240301
 class Response:
     """Draws of a response: ``log_ratio`` and categories, shape (chain, draw, ...)."""
 
-    log_ratio: FloatArray
+    log_ratio: Floats
     categories: Mapping[Category, BoolArray]
 
 
@@ -67,7 +67,7 @@ class GroupDraws:
     latent: Response
     repeat: Response
     next_patient: Response
-    share: Mapping[Category, FloatArray]
+    share: Mapping[Category, Floats]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class ResponseDraws:
     patients: tuple[str, ...]
     weeks: tuple[float, ...]
     benchmarks: Mapping[Category, float]
-    observed: Mapping[Category, FloatArray]
+    observed: Mapping[Category, Floats]
     posterior: GroupDraws
     prior: GroupDraws
 
@@ -110,7 +110,7 @@ def not_evaluable(tree: xr.DataTree) -> dict[Category, str]:
 
 
 def _response(
-    baseline: FloatArray, levels: FloatArray, albumin: FloatArray | None, definitions: Definitions
+    baseline: Floats, levels: Floats, albumin: Floats | None, definitions: Definitions
 ) -> Response:
     return Response(levels - baseline, classify(baseline, levels, albumin, definitions))
 
@@ -119,15 +119,15 @@ def _group_draws(
     tree: xr.DataTree,
     group: str,
     markers: list[str],
-    recorded: FloatArray,
+    recorded: Floats,
     definitions: Definitions,
     rng: np.random.Generator,
 ) -> GroupDraws:
     # (chain, draw, patient, visit), the baseline first
-    def of_patients(where: str, name: str, marker: str) -> FloatArray:
+    def of_patients(where: str, name: str, marker: str) -> Floats:
         return array(tree[where].dataset[name].sel(marker=marker), "patient", "visit")
 
-    def response(where: str, name: str, baseline: FloatArray | None) -> Response:
+    def response(where: str, name: str, baseline: Floats | None) -> Response:
         protein = of_patients(where, name, PROTEIN)
         start = protein[..., 0] if baseline is None else baseline
         start = np.where(np.isnan(start), protein[..., 0], start)[..., None]
@@ -137,7 +137,7 @@ def _group_draws(
     population = population_of(tree, group, markers)
     shape = (tree[group].sizes["chain"], tree[group].sizes["draw"])
 
-    def by_chain(values: FloatArray) -> FloatArray:
+    def by_chain(values: Floats) -> Floats:
         return values.reshape(*shape, *values.shape[1:])
 
     normals = normal_points(POINTS, population.dims, POINTS_SEED)
@@ -156,7 +156,7 @@ def _group_draws(
 
 def _observed(
     tree: xr.DataTree, markers: list[str], definitions: Definitions
-) -> dict[Category, FloatArray]:
+) -> dict[Category, Floats]:
     def interval(marker: str, visits: slice) -> Interval:
         data = tree["observed_data"].to_dataset().sel(marker=marker).isel(visit=visits)
         columns = [

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mnbayes.numerics.groups import Floats
+from mnbayes.base.arrays import Floats
 
 #: Vehtari et al. (2021), Bayesian Analysis 16:667, for R-hat and ESS (100 a chain);
 #: Betancourt (2016), arXiv:1604.00695, for the energy fraction; Vehtari et al. (2024), JMLR

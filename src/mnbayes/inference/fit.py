@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.workers import silent
 from mnbayes.cards.card import Card
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.observations import Observations, observations
@@ -25,7 +27,6 @@ from mnbayes.inference.sampling import sample
 from mnbayes.inference.traces import Sampled
 from mnbayes.models.density import has_density, longitudinal_density
 from mnbayes.numerics.density import Density
-from mnbayes.numerics.groups import Floats
 
 #: Called with a stage (``compiling``, ``sampling``, ``retrying``, ``predicting``), the
 #: iterations done and the iterations in all (0 where a stage has no count).
@@ -70,12 +71,8 @@ class Fit:
     handed_over: str = ""
 
 
-def _silent(stage: str, done: int, total: int) -> None:
-    """Show no progress."""
-
-
 def fit(
-    card: Card, cohort: Cohort, sampling: Sampling | None = None, progress: Progress = _silent
+    card: Card, cohort: Cohort, sampling: Sampling | None = None, progress: Progress = silent
 ) -> Fit:
     """Fit a card's model to a cohort, with NUTS unless ``sampling`` names another engine.
 

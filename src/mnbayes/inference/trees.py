@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.inference.completing import Completed, CompletedPosterior
 from mnbayes.models.longitudinal import hyperparameters
-from mnbayes.numerics.groups import Floats
 
 #: Dims of each variable after chain and draw.
 DIMS: dict[str, tuple[str, ...]] = {

@@ -13,14 +13,12 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from mnbayes.answers.change import QUANTILES
 from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels, typed
 from mnbayes.base.montecarlo import mcse
-
-type FloatArray = NDArray[np.float64]
 
 #: A correlation never further from 0 than this is held there by the card.
 FIXED = 1e-9
@@ -39,7 +37,7 @@ def pairs(markers: tuple[str, ...]) -> list[tuple[str, str]]:
     return list(combinations(ordered, 2))
 
 
-def pair_draws(tree: xr.DataTree, group: str, chosen: list[tuple[str, str]]) -> FloatArray:
+def pair_draws(tree: xr.DataTree, group: str, chosen: list[tuple[str, str]]) -> Floats:
     """Draws of the correlation between the patients' changes of pairs of markers.
 
     Parameters

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from mnbayes.report.kit.results import prior_draws, prior_text, last_week, fall_errors
-
 import numpy as np
 import pandas as pd
 
-from mnbayes.base.labelled import array
+from mnbayes.answers.result import Result
+from mnbayes.base.text_table import Spanned, Table, records
 from mnbayes.data.markers import MARKERS, URINE
-from mnbayes.base.montecarlo import mcse
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, ratio_dominated
-from mnbayes.base.text_table import Spanned, Table, records
+from mnbayes.report.kit.results import fall_errors, prior_text
 from mnbayes.report.kit.wording import probability
-from mnbayes.answers.result import Result
-
-
-
-
-
-
-
-
 
 
 def change_table(result: Result, marker: str, slug: str) -> Spanned:

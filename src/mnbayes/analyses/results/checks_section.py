@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+import numpy as np
+
 from mnbayes.analyses.results.checks_figure import predictive_check
+from mnbayes.answers.result import Result
+from mnbayes.base.labelled import array
+from mnbayes.base.text_table import Table
+from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit.results import shown
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, Section
-
-import numpy as np
-
-from mnbayes.base.labelled import array
-from mnbayes.data.markers import MARKERS
-from mnbayes.base.text_table import Table
-from mnbayes.answers.result import Result
 
 
 def coverage_table(result: Result) -> Table:

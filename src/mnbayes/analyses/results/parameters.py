@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.answers.result import Result
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import panels
-from mnbayes.report.kit.style import FloatArray
 
 #: With more parameters than this their densities give way to intervals, one row a marker.
 MOST_PANELS = 18
@@ -72,11 +72,11 @@ class Scalar:
     kind: str
     axis: str
 
-    def draws(self, result: Result, group: str) -> FloatArray:
+    def draws(self, result: Result, group: str) -> Floats:
         """Draws on the parameter's own (log) scale, shape (draw,)."""
         return style.draws_of(result, group, self.variable, **self.select)
 
-    def by_chain(self, result: Result) -> FloatArray:
+    def by_chain(self, result: Result) -> Floats:
         """Posterior draws on the parameter's own (log) scale, shape (chain, draw)."""
         return array(result.fit.tree["posterior"].dataset[self.variable].sel(self.select))
 
@@ -141,8 +141,8 @@ def _effect_words(effect: str) -> str:
 
 
 def density(
-    draws: FloatArray, low: float, high: float, *, bounded: tuple[bool, bool] = (False, False)
-) -> tuple[FloatArray, FloatArray]:
+    draws: Floats, low: float, high: float, *, bounded: tuple[bool, bool] = (False, False)
+) -> tuple[Floats, Floats]:
     """Estimate a density on a grid by a Gaussian kernel, reflected at bounds of the support.
 
     Parameters
@@ -180,7 +180,7 @@ def density(
     return grid, np.asarray(smooth / (draws.size * step))
 
 
-def _limits(scalar: Scalar, prior: FloatArray, posterior: FloatArray) -> tuple[float, float]:
+def _limits(scalar: Scalar, prior: Floats, posterior: Floats) -> tuple[float, float]:
     if scalar.kind == "correlation":
         return -1.0, 1.0
     ends = np.quantile(np.stack([prior, posterior]), (0.005, 0.995), axis=1)
@@ -190,7 +190,7 @@ def _limits(scalar: Scalar, prior: FloatArray, posterior: FloatArray) -> tuple[f
     return (0.0, high) if scalar.kind in ("sd", "positive") else (low, high)
 
 
-def _panel(ax: Axes, scalar: Scalar, prior: FloatArray, posterior: FloatArray) -> None:
+def _panel(ax: Axes, scalar: Scalar, prior: Floats, posterior: Floats) -> None:
     low, high = _limits(scalar, prior, posterior)
     bounded = (scalar.kind in ("sd", "positive", "correlation"), scalar.kind == "correlation")
     on_log = scalar.kind in ("level", "ratio")

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from mnbayes.report.kit.results import not_measured, rows_of, by_patient, share_ends, evaluable
-
-from typing import Any
-
-import numpy as np
 import pandas as pd
 
-from mnbayes.cards.definitions import CATEGORIES
-from mnbayes.report.kit import wording
-from mnbayes.report.kit.results import prior_text
-from mnbayes.report.kit.dominance import TAG, interval_dominated, probability_dominated
-from mnbayes.base.text_table import Spanned, Table, records
-from mnbayes.report.kit.wording import CATEGORY_LABELS, probability
 from mnbayes.answers.result import Result
-
-
-
-
-
-
-
-
+from mnbayes.base.text_table import Spanned, Table
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.dominance import TAG, interval_dominated, probability_dominated
+from mnbayes.report.kit.results import (
+    by_patient,
+    evaluable,
+    not_measured,
+    prior_text,
+    rows_of,
+    share_ends,
+)
+from mnbayes.report.kit.wording import CATEGORY_LABELS, probability
 
 
 def measured_categories(result: Result, week: float) -> dict[str, str]:
@@ -40,8 +33,6 @@ def measured_categories(result: Result, week: float) -> dict[str, str]:
         why = "not measured" if patient in missing else "left open by a detection limit"
         found[patient] = best[0] if best else why
     return found
-
-
 
 
 def patient_table(result: Result, category: str, week: float, slug: str) -> Spanned:

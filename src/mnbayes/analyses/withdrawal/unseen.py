@@ -10,9 +10,9 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels
 
-type FloatArray = NDArray[np.float64]
 type BoolArray = NDArray[np.bool_]
 
 
@@ -41,10 +41,10 @@ class WithdrawalDraws:
     patients: tuple[str, ...]
     markers: tuple[str, ...]
     weeks: tuple[float, ...]
-    level: FloatArray
-    measured: FloatArray
+    level: Floats
+    measured: Floats
     seen: BoolArray
-    withdrew_week: FloatArray
+    withdrew_week: Floats
 
     @property
     def after(self) -> BoolArray:
@@ -83,7 +83,7 @@ class Outcome:
         to average either: a geometric mean ratio over all patients is then left blank.
     """
 
-    level: FloatArray
+    level: Floats
     no_response: BoolArray | None = None
 
 
@@ -110,7 +110,7 @@ def withdrawal_draws(
     markers = [name for name in (PROTEIN, ALBUMIN) if name in known]
     dims = ("patient", "visit", "marker")
 
-    def cells(where: str, name: str) -> FloatArray:
+    def cells(where: str, name: str) -> Floats:
         return array(tree[where].dataset[name].sel(marker=markers), *dims)
 
     value, lower, upper = (

@@ -15,6 +15,10 @@ from mnbayes.cards.definitions import Category, Definitions
 from mnbayes.data.markers import MARKERS
 
 BLANK = "–"
+NO_CONTROL = (
+    "This is a change under treatment: there was no control group, so nothing here says what "
+    "caused it."
+)
 
 #: The six quantities, in the order they are explained.
 QUANTITIES: dict[str, str] = {
@@ -26,12 +30,25 @@ QUANTITIES: dict[str, str] = {
     "exceeds": "Probability that this share is above the benchmark.",
 }
 
-CATEGORY_LABELS: dict[str, str] = {
+#: Categories of response in a word or two, the most informative first.
+CATEGORY_SHORT: dict[str, str] = {
     "complete": "complete remission",
     "partial": "partial remission",
-    "remission": "remission (complete or partial)",
+    "remission": "remission",
     "effective": "effective",
+}
+#: The same where nothing else explains them.
+CATEGORY_LABELS: dict[str, str] = CATEGORY_SHORT | {
+    "remission": "remission (complete or partial)",
     "none": "no response",
+}
+#: Of patients: "share in remission".
+CATEGORY_PATIENTS: dict[str, str] = {
+    "complete": "in complete remission",
+    "partial": "in partial remission",
+    "remission": "in remission",
+    "effective": "with a response called effective",
+    "none": "without response",
 }
 
 #: Parameter: its symbol in the formulas, and what it is.
@@ -77,6 +94,16 @@ def percent_range(lower: float, upper: float, digits: int = 0) -> str:
     return f"{percent(lower, digits)} to {percent(upper, digits)}"
 
 
+def percent_with_range(centre: float, lower: float, upper: float) -> str:
+    """A share with its interval: "55 % (39 % to 80 %)"."""
+    return f"{percent(centre)} ({percent_range(lower, upper)})"
+
+
+def stated(share: float) -> str:
+    """A share that somebody stated, without needless decimals: "25 %", "12.5 %"."""
+    return f"{100 * share:.4g} %"
+
+
 def level(value: float) -> str:
     """A level in its marker's unit: three significant digits, no exponent: "0.935", "1280".
 
@@ -87,6 +114,11 @@ def level(value: float) -> str:
     """
     text = f"{value:.3g}"
     return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e6 else text
+
+
+def level_with_range(centre: float, lower: float, upper: float) -> str:
+    """A level with its interval: "4 (0.9 to 18)"."""
+    return f"{level(centre)} ({level(lower)} to {level(upper)})"
 
 
 def ratio(value: float) -> str:
@@ -104,6 +136,11 @@ def ratio_range(median: float, lower: float, upper: float) -> str:
 def probability(value: float, error: float) -> str:
     """A probability, no digit finer than its Monte Carlo standard error."""
     return round_to_mcse(value, error)
+
+
+def probability_of_draws(value: float, draws: int) -> str:
+    """A probability from so many independent draws, no digit finer than their error."""
+    return probability(value, independent_error(value, draws))
 
 
 def points(error: float) -> str:
