@@ -17,9 +17,9 @@ from mnbayes.analyses.characteristics.command import (
     run_characteristics,
     write_characteristics,
 )
+from mnbayes.analyses.characteristics.section import of_study
 from mnbayes.analyses.characteristics.stored import stored_folder
-from mnbayes.analyses.characteristics.terminal import show_characteristics
-from mnbayes.report.terminal import progress_bars
+from mnbayes.report.terminal import progress_bars, show_section
 
 SEED = 20261122
 #: Numbers of patients and replicates for each model. The first rule, on remission, needs albumin,
@@ -52,7 +52,7 @@ def main() -> int:
                 seed=SEED,
                 news=news,
             )
-        show_characteristics(found)
+        show_section(of_study(found))
         write_characteristics(found, arguments.out / model, pictures=False)
     return 0
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from test_longitudinal import structured
 
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card, load_card
 from mnbayes.data.observations import observations
 from mnbayes.inference.collapsed import Weighted, equal_draws, weighted_draws, weighted_rounds
@@ -24,7 +25,6 @@ from mnbayes.models import effects as fx
 from mnbayes.models.density import longitudinal_density
 from mnbayes.models.fixed_effects import draw_fixed_effects
 from mnbayes.numerics import importance, posterior
-from mnbayes.numerics.groups import Floats
 
 
 @pytest.mark.parametrize("scale", [0.3, 1.0, 3.0])

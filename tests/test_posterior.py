@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from scipy import special, stats
 from test_longitudinal import structured
 
+from mnbayes.base.arrays import Floats
 from mnbayes.cards import families as priors
 from mnbayes.cards.card import Card, available_cards, load_card
 from mnbayes.data.observations import Observations, observations
 from mnbayes.models.density import has_density, longitudinal_density
 from mnbayes.numerics import posterior
 from mnbayes.numerics.density import Density
-from mnbayes.numerics.groups import Floats
 from mnbayes.numerics.serial_posterior import serial_function
 
 #: Arguments to try each family with.

@@ -20,13 +20,13 @@ from mnbayes.analyses.published.load_facts import load_facts
 from mnbayes.analyses.published.model import build_model
 from mnbayes.analyses.published.posteriors import best_visit, least_nodes, one_visit
 from mnbayes.analyses.published.readings import Evidence, Readings, best_evidence, outcome_evidence
+from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError
 from mnbayes.cards import families as priors
 from mnbayes.cards.card import PriorSpec
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.prior_sets import load_prior_set, parse_setting
 from mnbayes.inference.sampling import Sampling
-from mnbayes.numerics.groups import Floats
 
 FACTS, DEFINITIONS, CARD = load_facts(), load_definitions(), load_published_card()
 COUNTS = outcome_counts(FACTS)

@@ -9,14 +9,11 @@ from typing import Any
 from mnbayes.analyses.catalogue import catalogue
 from mnbayes.analyses.plots import Plotter
 from mnbayes.answers.result import ModelAsked, Result, base_result
+from mnbayes.base.workers import silent
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.inference.fit import Fit
 from mnbayes.run.analysis import Analysis
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Show no progress."""
 
 
 def summarise(
@@ -27,7 +24,7 @@ def summarise(
     allow_unconverged: bool = False,
     cohort: Cohort | None = None,
     analyses: Iterable[Analysis] | None = None,
-    progress: Callable[[str, int, int], None] = _silent,
+    progress: Callable[[str, int, int], None] = silent,
 ) -> Result:
     """Turn a fit into tables.
 

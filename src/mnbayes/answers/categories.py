@@ -21,11 +21,11 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import CATEGORIES, Category, Definitions
 
 __all__ = ["CATEGORIES", "Category", "Interval", "Kleene", "classify"]
 
-type FloatArray = NDArray[np.float64]
 type BoolArray = NDArray[np.bool_]
 
 #: A log level closer than this to a threshold is *on* it. Logarithms and differences of the
@@ -57,7 +57,7 @@ class Kleene:
         return Kleene(~self.may, ~self.must)
 
     @property
-    def value(self) -> FloatArray:
+    def value(self) -> Floats:
         """1 where it holds, 0 where it does not, NaN where that is undecided."""
         return np.where(self.must, 1.0, np.where(self.may, np.nan, 0.0))
 
@@ -72,15 +72,15 @@ class Interval:
         Natural-log levels; ``-inf`` and ``inf`` where a side is open, equal where exact.
     """
 
-    lower: FloatArray
-    upper: FloatArray
+    lower: Floats
+    upper: Floats
 
     def __post_init__(self) -> None:
         if np.any(np.isnan(self.lower) | np.isnan(self.upper) | (self.lower > self.upper)):
             raise ValueError("an interval needs lower <= upper, and no NaN (missing is -inf, inf)")
 
     @classmethod
-    def from_measurements(cls, value: FloatArray, lower: FloatArray, upper: FloatArray) -> Interval:
+    def from_measurements(cls, value: Floats, lower: Floats, upper: Floats) -> Interval:
         """Intervals of measurements: a point, a range, or everything where all three are NaN.
 
         Parameters
@@ -107,7 +107,7 @@ class _Criteria[S: (NDArray[np.bool_], Kleene)]:
 
 
 def _criteria(
-    change: FloatArray, visit: FloatArray, albumin: FloatArray | None, definitions: Definitions
+    change: Floats, visit: Floats, albumin: Floats | None, definitions: Definitions
 ) -> _Criteria[NDArray[np.bool_]]:
     complete, partial = definitions.complete, definitions.partial
     effective_fall = np.log1p(-definitions.effective.fall.at_least)
@@ -140,9 +140,9 @@ def _combine[S: (NDArray[np.bool_], Kleene)](criteria: _Criteria[S]) -> dict[Cat
 
 @overload
 def classify(
-    baseline: FloatArray,
-    visit: FloatArray,
-    albumin: FloatArray | None,
+    baseline: Floats,
+    visit: Floats,
+    albumin: Floats | None,
     definitions: Definitions,
 ) -> dict[Category, NDArray[np.bool_]]: ...
 @overload
@@ -153,9 +153,9 @@ def classify(
     definitions: Definitions,
 ) -> dict[Category, Kleene]: ...
 def classify(
-    baseline: FloatArray | Interval,
-    visit: FloatArray | Interval,
-    albumin: FloatArray | Interval | None,
+    baseline: Floats | Interval,
+    visit: Floats | Interval,
+    albumin: Floats | Interval | None,
     definitions: Definitions,
 ) -> dict[Category, NDArray[np.bool_]] | dict[Category, Kleene]:
     """Categories of response of levels, exact or known to intervals.

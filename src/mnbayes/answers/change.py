@@ -10,12 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels, stacked, typed
 from mnbayes.inference.contract import level, predicted, recorded
-
-type FloatArray = NDArray[np.float64]
 
 SUMMARIES = (
     *("gmr_median", "gmr_lower", "gmr_upper"),
@@ -37,7 +35,7 @@ BEST_COLUMNS = (
 QUANTILES = (0.5, 0.025, 0.975)
 
 
-def gmr_summaries(log_gmr: FloatArray) -> dict[str, FloatArray]:
+def gmr_summaries(log_gmr: Floats) -> dict[str, Floats]:
     """Summaries of the geometric mean ratio to baseline.
 
     Parameters
@@ -136,17 +134,17 @@ def patient_changes(tree: xr.DataTree, model: str) -> pd.DataFrame:
     return table[list(PATIENT_COLUMNS)].astype(dict.fromkeys(("model", "patient", "marker"), "str"))
 
 
-def _best(log_ratio: FloatArray) -> FloatArray:
+def _best(log_ratio: Floats) -> Floats:
     # The best reduction over the last axis, as a share of baseline.
     return np.asarray(-np.expm1(log_ratio.min(axis=-1)))
 
 
 def _best_of_patient(
-    value: FloatArray,
-    lower: FloatArray,
-    weeks: FloatArray,
-    replicate: FloatArray,
-    level: FloatArray,
+    value: Floats,
+    lower: Floats,
+    weeks: Floats,
+    replicate: Floats,
+    level: Floats,
 ) -> dict[str, object]:
     # One patient; the first visit is the baseline. value, lower: (visit,); draws: (draw, visit).
     exact = ~np.isnan(value[1:])

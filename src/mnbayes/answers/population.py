@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from mnbayes.answers.categories import Category, classify
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, stacked
 from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.contract import correlation_matrix, effect_names
-
-type FloatArray = NDArray[np.float64]
 
 #: Posterior draws whose patients are held in memory at once.
 CHUNK = 128
@@ -39,13 +37,13 @@ class Population:
         Whether the model has serial correlation.
     """
 
-    baseline_mean: FloatArray
-    visit_change: FloatArray
-    factor: FloatArray
-    residual_sd: FloatArray
-    residual_df: FloatArray | None
-    serial_sd: FloatArray
-    serial_decay: FloatArray
+    baseline_mean: Floats
+    visit_change: Floats
+    factor: Floats
+    residual_sd: Floats
+    residual_df: Floats | None
+    serial_sd: Floats
+    serial_decay: Floats
     serial: bool
 
     @property
@@ -68,7 +66,7 @@ class Population:
         )
 
 
-def true_levels(population: Population, normals: FloatArray) -> tuple[FloatArray, FloatArray]:
+def true_levels(population: Population, normals: Floats) -> tuple[Floats, Floats]:
     """Make true log levels of new patients whose covariate is at its mean.
 
     Parameters
@@ -101,8 +99,8 @@ def true_levels(population: Population, normals: FloatArray) -> tuple[FloatArray
 
 
 def population_share(
-    population: Population, definitions: Definitions, normals: FloatArray
-) -> dict[Category, FloatArray]:
+    population: Population, definitions: Definitions, normals: Floats
+) -> dict[Category, Floats]:
     """Share of patients whose true level meets each definition, for each draw and visit.
 
     Parameters
@@ -118,7 +116,7 @@ def population_share(
         Category to array, shape (draw, later_visit).
     """
     n_draw, n_visit, n_marker = population.visit_change.shape
-    shares: dict[Category, FloatArray] = {}
+    shares: dict[Category, Floats] = {}
     for start in range(0, n_draw, CHUNK):
         which = slice(start, start + CHUNK)
         baseline, levels = true_levels(population.rows(which), normals[None])
@@ -131,7 +129,7 @@ def population_share(
     return shares
 
 
-def next_patient(population: Population, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+def next_patient(population: Population, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Log measurements of one new patient for each draw, at baseline and at later visits.
 
     Returns
@@ -143,7 +141,7 @@ def next_patient(population: Population, rng: np.random.Generator) -> tuple[Floa
     n_draw = len(population.baseline_mean)
     truth, truths = true_levels(population, rng.standard_normal((n_draw, 1, population.dims)))
 
-    def noise(shape: tuple[int, ...]) -> FloatArray:
+    def noise(shape: tuple[int, ...]) -> Floats:
         if population.residual_df is None:
             return rng.standard_normal(shape)
         return rng.standard_t(population.residual_df, shape)
@@ -157,7 +155,7 @@ def population_of(tree: xr.DataTree, group: str, markers: list[str]) -> Populati
     data = tree[group].to_dataset().sel(marker=markers)
     correlation = correlation_matrix(data, effect_names(markers))
 
-    def flat(name: str, *dims: str) -> FloatArray:
+    def flat(name: str, *dims: str) -> Floats:
         return stacked(data[name], *dims)
 
     sd = np.concatenate([flat("baseline_sd", "marker"), flat("change_sd", "marker")], axis=-1)

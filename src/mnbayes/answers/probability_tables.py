@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from mnbayes.answers.categories import CATEGORIES, Category
 from mnbayes.answers.response_draws import Response, ResponseDraws
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import typed
 from mnbayes.base.montecarlo import mcse
-
-type FloatArray = NDArray[np.float64]
 
 PROBABILITY_COLUMNS = (
     *("model", "quantity", "patient", "week", "category"),
@@ -40,7 +39,7 @@ def _summarise(
     quantity: str,
     draws: Mapping[Category, NDArray[np.generic]],
     prior: Mapping[Category, NDArray[np.generic]],
-    driver: FloatArray | None,
+    driver: Floats | None,
     shape: tuple[int, ...],
     categories: tuple[Category, ...] = CATEGORIES,
 ) -> dict[str, object]:

@@ -11,13 +11,11 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from mnbayes.answers.response_draws import POINTS
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels
 from mnbayes.base.montecarlo import mcse
-
-type FloatArray = NDArray[np.float64]
 
 #: What names a row of each table; every other column holds a number.
 ROW_KEYS: dict[str, tuple[str, ...]] = {
@@ -53,7 +51,7 @@ def of_prior(column: pd.Series) -> pd.Series:
     return column.str.startswith(PRIOR) | column.str.endswith(f"_{PRIOR}")
 
 
-def estimate_errors(log_gmr: FloatArray) -> dict[str, tuple[FloatArray, FloatArray]]:
+def estimate_errors(log_gmr: Floats) -> dict[str, tuple[Floats, Floats]]:
     """Spread and Monte Carlo error of each column of ``estimates.csv``.
 
     Parameters
@@ -71,7 +69,7 @@ def estimate_errors(log_gmr: FloatArray) -> dict[str, tuple[FloatArray, FloatArr
     """
     from arviz_stats.base.array import array_stats  # heavy: loads SciPy's statistics
 
-    def quantile_error(probability: float) -> FloatArray:
+    def quantile_error(probability: float) -> Floats:
         found = array_stats.mcse(
             log_gmr, chain_axis=0, draw_axis=1, method="quantile", prob=probability
         )
@@ -104,7 +102,7 @@ def _long(table: str, frame: pd.DataFrame) -> pd.DataFrame:
     return long.astype({"week": float, "value": float})[list(COLUMNS)]
 
 
-def _independent_error(p: pd.Series, model: pd.Series, draws: Mapping[str, float]) -> FloatArray:
+def _independent_error(p: pd.Series, model: pd.Series, draws: Mapping[str, float]) -> Floats:
     # The floor is montecarlo.mcse's, where all draws agree.
     share, count = p.to_numpy(float), model.map(draws).to_numpy(float)
     error = np.maximum(np.sqrt(share * (1 - share) / count), 1 / (count + 1))
@@ -124,7 +122,7 @@ def _probabilities(frame: pd.DataFrame, draws: Mapping[str, float]) -> pd.DataFr
     return long
 
 
-def _share_errors(frame: pd.DataFrame, suffix: str, error: FloatArray) -> dict[str, FloatArray]:
+def _share_errors(frame: pd.DataFrame, suffix: str, error: Floats) -> dict[str, Floats]:
     """Errors of a share's summaries from that of its mean, as though draws were normal.
 
     On the share's own scale or on its log-odds, whichever says more, since shares are skewed
@@ -137,7 +135,7 @@ def _share_errors(frame: pd.DataFrame, suffix: str, error: FloatArray) -> dict[s
     )
     error_of_sd = np.where(upper - lower > _TWO_PEAKS, np.nan, error * _WIDTH / (upper - lower))
 
-    def tail(end: FloatArray, half: FloatArray, half_odds: FloatArray) -> FloatArray:
+    def tail(end: Floats, half: Floats, half_odds: Floats) -> Floats:
         spread = np.fmax(half, end * (1 - end) * half_odds) / _HALF
         return np.hypot(TAIL_ERROR * spread * error_of_sd, _GRID)
 

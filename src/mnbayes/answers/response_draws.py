@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 
 from mnbayes.answers.categories import CATEGORIES, Category, Interval, classify
 from mnbayes.answers.population import next_patient, population_of, population_share
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import RESPONSE
 from mnbayes.inference.contract import PREDICTIONS, level, recorded
 
-type FloatArray = NDArray[np.float64]
 type BoolArray = NDArray[np.bool_]
 
 PROTEIN, ALBUMIN = RESPONSE
@@ -48,7 +48,7 @@ POINTS, POINTS_SEED = 512, 20240301
 class Response:
     """Draws of a response: ``log_ratio`` and categories, shape (chain, draw, ...)."""
 
-    log_ratio: FloatArray
+    log_ratio: Floats
     categories: Mapping[Category, BoolArray]
 
 
@@ -69,7 +69,7 @@ class GroupDraws:
     latent: Response
     repeat: Response
     next_patient: Response
-    share: Mapping[Category, FloatArray]
+    share: Mapping[Category, Floats]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class ResponseDraws:
     patients: tuple[str, ...]
     weeks: tuple[float, ...]
     benchmarks: Mapping[Category, float]
-    observed: Mapping[Category, FloatArray]
+    observed: Mapping[Category, Floats]
     posterior: GroupDraws
     prior: GroupDraws
 
@@ -112,7 +112,7 @@ def not_evaluable(tree: xr.DataTree) -> dict[Category, str]:
 
 
 def _response(
-    baseline: FloatArray, levels: FloatArray, albumin: FloatArray | None, definitions: Definitions
+    baseline: Floats, levels: Floats, albumin: Floats | None, definitions: Definitions
 ) -> Response:
     return Response(levels - baseline, classify(baseline, levels, albumin, definitions))
 
@@ -121,11 +121,11 @@ def _group_draws(
     tree: xr.DataTree,
     group: str,
     markers: list[str],
-    measured: FloatArray,
+    measured: Floats,
     definitions: Definitions,
     rng: np.random.Generator,
 ) -> GroupDraws:
-    def response(draws: xr.DataArray, *dims: str, start: FloatArray | None = None) -> Response:
+    def response(draws: xr.DataArray, *dims: str, start: Floats | None = None) -> Response:
         protein = array(draws.sel(marker=PROTEIN), *dims, "visit")
         first = protein[..., 0] if start is None else start
         first = np.where(np.isnan(first), protein[..., 0], first)[..., None]
@@ -137,7 +137,7 @@ def _group_draws(
     population = population_of(tree, group, markers)
     shape = (tree[group].sizes["chain"], tree[group].sizes["draw"])
 
-    def by_chain(values: FloatArray) -> FloatArray:
+    def by_chain(values: Floats) -> Floats:
         return values.reshape(*shape, *values.shape[1:])
 
     normals = normal_points(POINTS, population.dims, POINTS_SEED)
@@ -161,7 +161,7 @@ def _group_draws(
 
 def _observed(
     tree: xr.DataTree, markers: list[str], definitions: Definitions
-) -> dict[Category, FloatArray]:
+) -> dict[Category, Floats]:
     table = recorded(tree)
 
     def interval(marker: str, visits: slice) -> Interval:

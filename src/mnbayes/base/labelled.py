@@ -10,12 +10,11 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
-type FloatArray = NDArray[np.float64]
+from mnbayes.base.arrays import Floats
 
 
-def array(data: xr.DataArray, *dims: str) -> FloatArray:
+def array(data: xr.DataArray, *dims: str) -> Floats:
     """Numbers of a labelled array, its draws first.
 
     Parameters
@@ -39,7 +38,7 @@ def array(data: xr.DataArray, *dims: str) -> FloatArray:
     return np.asarray(data.transpose(*draws, *(dims or (...,))).to_numpy(), dtype=float)
 
 
-def stacked(data: xr.DataArray, *dims: str) -> FloatArray:
+def stacked(data: xr.DataArray, *dims: str) -> Floats:
     """Numbers of labelled draws, chain after chain on one axis: shape (draw, ...).
 
     Parameters are those of :func:`array`.

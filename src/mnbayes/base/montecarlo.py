@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-type FloatArray = NDArray[np.float64]
+from mnbayes.base.arrays import Floats
 
 #: Steps to which a percentage is rounded, finest first. People read whole percents.
 STEPS = (1, 5, 10, 50)
 
 
-def _per_series(name: str, draws: FloatArray) -> FloatArray:
+def _per_series(name: str, draws: Floats) -> Floats:
     from arviz_stats.base.array import array_stats  # heavy: loads SciPy's statistics
 
     function: Any = getattr(array_stats, name)
-    values: FloatArray = np.asarray(
+    values: Floats = np.asarray(
         function(draws, chain_axis=0, draw_axis=1, method="mean"), dtype=float
     )
     return values
 
 
-def effective_draws(draws: NDArray[Any]) -> FloatArray:
+def effective_draws(draws: NDArray[Any]) -> Floats:
     """Effective number of draws for the mean of a quantity.
 
     Parameters
@@ -43,7 +43,7 @@ def effective_draws(draws: NDArray[Any]) -> FloatArray:
     return np.asarray(np.minimum(ess, values.shape[0] * values.shape[1]))
 
 
-def mcse(draws: NDArray[Any], driver: NDArray[Any] | None = None) -> FloatArray:
+def mcse(draws: NDArray[Any], driver: NDArray[Any] | None = None) -> Floats:
     """Monte Carlo standard error of a mean, a probability or a mean share.
 
     Where all draws are 0, or all are 1, the usual formula gives 0, as though the probability
@@ -75,7 +75,7 @@ def mcse(draws: NDArray[Any], driver: NDArray[Any] | None = None) -> FloatArray:
         error[~constant] = _per_series("mcse", values[:, :, ~constant])
     certain = constant & ((first == 0) | (first == 1))
     if certain.any():
-        count: FloatArray | float = float(values.shape[0] * values.shape[1])
+        count: Floats | float = float(values.shape[0] * values.shape[1])
         if driver is not None:
             count = effective_draws(np.asarray(driver, dtype=float)[:, :, certain])
         error[certain] = 1.0 / (count + 1.0)
@@ -94,7 +94,7 @@ def independent_error(value: float, draws: float) -> float:
     return float(np.sqrt(value * (1 - value) / draws))
 
 
-def normal_points(count: int, dims: int, seed: int) -> FloatArray:
+def normal_points(count: int, dims: int, seed: int) -> Floats:
     """Quasi-Monte Carlo points of a standard normal: scrambled Sobol points, transformed.
 
     Parameters
@@ -120,7 +120,7 @@ def normal_points(count: int, dims: int, seed: int) -> FloatArray:
     uniform = qmc.Sobol(dims, scramble=True, rng=np.random.default_rng(seed)).random(count)
     # A point on the edge of the cube would be infinite; Sobol points are multiples of 2^-30.
     edge = 2.0**-31
-    points: FloatArray = ndtri(np.clip(uniform, edge, 1 - edge))
+    points: Floats = ndtri(np.clip(uniform, edge, 1 - edge))
     return points
 
 

@@ -15,10 +15,15 @@ from mnbayes.base.threads import one_thread
 #: Called with what is being worked on, a stage, the steps done and in all.
 News = Callable[[str, str, int, int], None]
 
+
 #: Loads what workers need, once for all of them.
 _PRELOADED = "mnbayes.worker_modules"
 
 _queue: Any = None  # of a worker process: where it reports
+
+
+def silent(*_: object) -> None:
+    """Take news and show nothing."""
 
 
 def _receive_queue(queue: Any) -> None:

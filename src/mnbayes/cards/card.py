@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any, Literal, Self
@@ -379,3 +379,32 @@ def load_card(name: str | Path, others: Sequence[str] = ()) -> Card:
     cards = [*available_cards(), *others]
     expected = f"one of {', '.join(cards)}, or a .toml file{did_you_mean(str(name), cards)}"
     raise InputError([Problem("models/", None, None, repr(str(name)), expected)])
+
+
+def fitting_cards(
+    cards: Sequence[Card], markers: Iterable[str]
+) -> tuple[list[Card], tuple[str, ...]]:
+    """The cards whose markers a cohort has, fewest markers first, and which are left out.
+
+    Parameters
+    ----------
+    cards : sequence of Card
+    markers : iterable of str
+        Of the cohort.
+
+    Returns
+    -------
+    kept : list of Card
+        All of them where the cohort has the markers of none: the fit then says what is missing.
+    left_out : tuple of str
+        A sentence for each of the others.
+    """
+    present = set(markers)
+    lacking = {card.name: [m for m in card.markers if m not in present] for card in cards}
+    able = [card for card in cards if not lacking[card.name]]
+    left_out = tuple(
+        f"Model {name} is left out: the cohort has no {', '.join(missing)}."
+        for name, missing in lacking.items()
+        if missing and able
+    )
+    return sorted(able or cards, key=lambda card: (len(card.markers), card.name)), left_out

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
+from mnbayes.base.arrays import Floats
+
 Role = Literal["location", "scale", "correlation"]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

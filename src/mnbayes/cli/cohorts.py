@@ -72,16 +72,15 @@ def fit(
     from mnbayes.base.workers import prepare
 
     prepare()  # while this process loads its own modules and reads the input
-    from mnbayes.analyses.comparison.terminal import say_post_hoc
-    from mnbayes.analyses.priors.terminal import say_priors
+    from mnbayes.analyses.priors.words import prior_sentences
     from mnbayes.base.problems import gathered
     from mnbayes.base.resources import embedded_cohort_folder
     from mnbayes.cards import overrides
-    from mnbayes.cards.card import available_cards, load_card
+    from mnbayes.cards.card import available_cards, fitting_cards, load_card
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.cards.prior_sets import joined_name
     from mnbayes.data.cohort import load_cohort
-    from mnbayes.report.terminal import fitting_cards, progress_bars, say_warnings, show_run
+    from mnbayes.report.terminal import progress_bars, say, say_warnings, show_run
     from mnbayes.run.outputs import check_replaceable, new_folder
 
     folder = out if out is not None else new_folder(Path("results"), datetime.now())
@@ -97,17 +96,21 @@ def fit(
         prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
         changes = [attempt(overrides.parse_setting, text) for text in set_ or []]
         response = attempt(load_definitions, definitions)
-    say_warnings(cohort)
+    say_warnings(cohort.warnings)
     if not named:
-        own = fitting_cards(own, cohort)
+        own, left_out = fitting_cards(own, cohort.markers)
+        for sentence in left_out:
+            say(sentence)
     cards = overrides.override(own, prior_sets, changes)
-    say_priors(own, cards, prior_sets, changes)
+    for sentence in prior_sentences(own, cards, prior_sets, changes):
+        say(sentence, error=True)
 
     from mnbayes.analyses.historical.section import historical_job
     from mnbayes.analyses.published.section import published_job
     from mnbayes.inference.fit import Sampling
     from mnbayes.pipeline import Job, run_job
     from mnbayes.run.analysis import Beside
+    from mnbayes.run.history import post_hoc_sentences
 
     sampling = Sampling(chains=chains, draws=draws, tune=tune, seed=seed, engine=engine)
     name = joined_name(prior_sets)
@@ -133,7 +136,8 @@ def fit(
     with progress_bars() as progress:
         run = run_job(job, folder, progress, with_report=not no_report)
     show_run(run, everything=tables)
-    say_post_hoc(run.manifest)
+    for sentence in post_hoc_sentences(run.manifest):
+        say(f"Post hoc prior: {sentence}")
     typer.echo(str(folder))
     if not run.converged:
         raise typer.Exit(NOT_CONVERGED)
@@ -147,13 +151,14 @@ def check(
     ],
 ) -> None:
     """Validate a cohort: every problem at once, with file, row, column, found and expected."""
+    from mnbayes.analyses.participants.section import of_cohort
     from mnbayes.data.cohort import load_cohort
-    from mnbayes.report.terminal import describe_cohort, say_warnings
+    from mnbayes.report.terminal import say_warnings, show_section
 
     try:
         cohort = load_cohort(folder)
     except InputError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(BAD_INPUT) from None
-    say_warnings(cohort)
-    describe_cohort(cohort)
+    say_warnings(cohort.warnings)
+    show_section(of_cohort(cohort), synthetic=cohort.synthetic)

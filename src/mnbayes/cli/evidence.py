@@ -57,9 +57,9 @@ def published(
 ) -> None:
     """Turn a paper's printed numbers into a posterior: how far, for whom, under every reading."""
     from mnbayes.analyses.published.command import run_published
-    from mnbayes.analyses.published.terminal import say_published
+    from mnbayes.analyses.published.section import section_of
     from mnbayes.inference.sampling import Sampling
-    from mnbayes.report.terminal import progress_bars
+    from mnbayes.report.terminal import progress_bars, show_section
 
     with progress_bars() as bars:
         written = run_published(
@@ -73,7 +73,7 @@ def published(
             allow_unconverged=allow_unconverged,
             news=partial(bars, "published"),
         )
-    say_published(written.section)
+    show_section(section_of(written.result))
     typer.echo(str(written.folder))
     if not written.result.converged:
         raise typer.Exit(NOT_CONVERGED)
@@ -104,16 +104,16 @@ def historical(
 ) -> None:
     """What earlier studies lead to expect: remission by kind of treatment, benchmark and prior."""
     from mnbayes.analyses.historical.command import run_historical
-    from mnbayes.analyses.historical.terminal import say_historical
+    from mnbayes.analyses.historical.section import section_of
     from mnbayes.inference.sampling import Sampling
-    from mnbayes.report.terminal import progress_bars
+    from mnbayes.report.terminal import progress_bars, show_section
 
     with progress_bars() as bars:
         written = run_historical(
             table, model, set_ or [], out, Sampling(seed=seed), partial(bars, "historical"),
             refits=refits, allow_unconverged=allow_unconverged,
         )  # fmt: skip
-    say_historical(written.section)
+    show_section(section_of(written.result))
     typer.echo(str(written.folder))
     if not written.result.converged:
         raise typer.Exit(NOT_CONVERGED)
@@ -166,7 +166,8 @@ def design(
 ) -> None:
     """Go, consider or no-go by a rule stated beforehand; how a next trial of n would end."""
     from mnbayes.analyses.design.command import run_design
-    from mnbayes.analyses.design.terminal import show_design
+    from mnbayes.analyses.design.section import section_of
+    from mnbayes.report.terminal import show_section
 
     plan = run_design(
         run,
@@ -184,7 +185,7 @@ def design(
         handling=handling,
         out=out,
     )
-    show_design(plan)
+    show_section(section_of(plan), synthetic=plan.synthetic)
     if out is not None:
         typer.echo(str(out))
     if not plan.main.verdict:

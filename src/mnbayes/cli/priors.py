@@ -20,12 +20,15 @@ def models(
     set_: Settings = None,
 ) -> None:
     """List model cards with their priors as they would be used, what each means and why."""
-    from mnbayes.analyses.priors.terminal import describe_prior_sets
-    from mnbayes.report.terminal import describe_card
+    from mnbayes.analyses.priors.tables import prior_table
+    from mnbayes.analyses.priors.words import prior_set_sentences
+    from mnbayes.report.terminal import say, show_table
 
     for card in cards_with_priors(name, priors, set_):
-        describe_card(card)
-    describe_prior_sets()
+        say(card.title, "bold")
+        show_table(prior_table(card, every=True))
+    for sentence in prior_set_sentences():
+        say(sentence)
 
 
 @app.command()
@@ -53,14 +56,15 @@ def prior(
 ) -> None:
     """Draw from the priors alone, before any fit: typical and next patients, and what is absurd."""
     from mnbayes.analyses.priors import commands
-    from mnbayes.analyses.priors.terminal import show_predictive
+    from mnbayes.analyses.priors.section import of_predictive
     from mnbayes.report.kit.plot_files import check_plot
+    from mnbayes.report.terminal import show_section
 
     check_plot(plot)
     cards = cards_with_priors(model, priors, set_)
     found = commands.predict(cards, data, definitions, seed)
     for predictive in found:
-        show_predictive(predictive)
+        show_section(of_predictive(predictive))
     if plot is not None:
         commands.write_predictive(found, plot)
 
@@ -87,12 +91,13 @@ def elicit(
     """Turn a clinical belief into a prior, and show what follows from it before any data."""
     from mnbayes.analyses.priors import commands
     from mnbayes.analyses.priors.elicit_command import elicit_prior
-    from mnbayes.analyses.priors.elicit_terminal import show_elicitation
+    from mnbayes.analyses.priors.section import of_belief
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.report.kit.plot_files import check_plot
+    from mnbayes.report.terminal import show_section
 
     check_plot(plot)
     found = elicit_prior(parameter, belief, load_definitions(), model, priors or ["weak"])
-    show_elicitation(found)
+    show_section(of_belief(found))
     if plot is not None:
         commands.write_elicitation(found, plot)

@@ -25,11 +25,12 @@ def compare(
     """Compare two runs: what was put in, what came out, and what is more than noise."""
     from mnbayes.analyses.comparison.files import check_names, write_numbers, write_plot
     from mnbayes.analyses.comparison.runs import compare_runs
-    from mnbayes.analyses.comparison.terminal import show
+    from mnbayes.analyses.comparison.section import of_comparison
+    from mnbayes.report.terminal import show_section
 
     check_names(out, plot)
     comparison = compare_runs(run_a, run_b)
-    show(comparison, everything=all_)
+    show_section(of_comparison(comparison, everything=all_), synthetic=comparison.synthetic)
     if out is not None:
         write_numbers(comparison, out)
     if plot is not None:
@@ -64,11 +65,14 @@ def withdrawal(
 ) -> None:
     """Re-read a run's draws under other assumptions on who withdrew; find the tipping point."""
     from mnbayes.analyses.withdrawal import command
+    from mnbayes.analyses.withdrawal.section import of_stored
     from mnbayes.analyses.withdrawal.strategies import (
         delta_strategy,
         find_strategy,
         withdrawal_strategies,
     )
+    from mnbayes.report.kit.wording import NO_CONTROL
+    from mnbayes.report.terminal import SYNTHETIC, say, show_section
     from mnbayes.run.history import newest_run
 
     if out is not None:
@@ -77,7 +81,11 @@ def withdrawal(
     chosen = [delta_strategy(delta) if n == "delta" else find_strategy(n) for n in names]
     folder = run if run is not None else newest_run()
     stored, definitions, synthetic = command.from_run(folder, model or [], chosen, delta_max)
-    command.say(stored, synthetic)
+    if synthetic:
+        say(SYNTHETIC, "bold")
+    for item in stored:
+        show_section(of_stored(item.model, item.table, item.tipping, item.reasons))
+    say(NO_CONTROL)
     if out is not None:
         command.write(out, command.files(stored, definitions, synthetic))
         typer.echo(str(out))
@@ -133,7 +141,8 @@ def sensitivity(
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.data.cohort import load_cohort
     from mnbayes.inference.fit import Sampling
-    from mnbayes.report.terminal import progress_bars, say_warnings
+    from mnbayes.report.kit.wording import NO_CONTROL
+    from mnbayes.report.terminal import SYNTHETIC, progress_bars, say, say_warnings, show_section
     from mnbayes.run.outputs import check_replaceable, new_folder
 
     folder = out if out is not None else new_folder(Path("results/sensitivity"), datetime.now())
@@ -142,7 +151,7 @@ def sensitivity(
         cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
         cards = [attempt(load_card, name) for name in model or ["proteinuria"]]
         response = attempt(load_definitions, definitions)
-    say_warnings(cohort)
+    say_warnings(cohort.warnings)
     with progress_bars() as progress:
         found = run_multiverse(
             cohort,
@@ -154,7 +163,11 @@ def sensitivity(
             sampling=Sampling(seed=seed),
             progress=progress,
         )
-    command.say(found)
+    if cohort.synthetic:
+        say(SYNTHETIC, "bold")
+    for section in command.sections(found):
+        show_section(section)
+    say(NO_CONTROL)
     command.write(found, folder)
     typer.echo(str(folder))
     if found.fits["reason"].any():

@@ -68,10 +68,11 @@ def cards_with_priors(
     names: list[str] | None, priors: list[str] | None, settings: list[str] | None
 ) -> list[Card]:
     """Cards with their priors overridden, what is overridden said on standard error."""
-    from mnbayes.analyses.priors.terminal import say_priors
+    from mnbayes.analyses.priors.words import prior_sentences
     from mnbayes.base.problems import gathered
     from mnbayes.cards import overrides
     from mnbayes.cards.card import available_cards, load_card
+    from mnbayes.report.terminal import say
 
     with gathered() as attempt:
         own = [attempt(load_card, each) for each in names or available_cards()]
@@ -79,5 +80,6 @@ def cards_with_priors(
         changes = [attempt(overrides.parse_setting, text) for text in settings or []]
     cards = overrides.override(own, prior_sets, changes)
     if priors or settings:
-        say_priors(own, cards, prior_sets, changes)
+        for sentence in prior_sentences(own, cards, prior_sets, changes):
+            say(sentence, error=True)
     return cards

@@ -79,8 +79,8 @@ def calibrate(
 ) -> None:
     """Simulate data sets from known truths, fit each, and test whether the ranks are uniform."""
     from mnbayes.analyses.calibration.command import run_calibrate
-    from mnbayes.analyses.calibration.terminal import show_calibration
-    from mnbayes.report.terminal import progress_bars
+    from mnbayes.analyses.calibration.section import of_outcome, verdict
+    from mnbayes.report.terminal import progress_bars, show_section
 
     with progress_bars() as news:
         outcome = run_calibrate(
@@ -88,7 +88,8 @@ def calibrate(
             settings=set_ or [], definitions=definitions, scheduler=scheduler, workers=workers,
             out=out, seed=seed, news=news,
         )  # fmt: skip
-    show_calibration(outcome)
+    said = verdict(outcome.calibration)
+    show_section(of_outcome(outcome), synthetic=outcome.synthetic, last=(said,))
     typer.echo(str(outcome.folder))
     if not outcome.calibration.passed:
         raise typer.Exit(1)
@@ -125,8 +126,8 @@ def characteristics(
 ) -> None:
     """How often rule, Wilcoxon test and "5 of 7" are wrong where the truth is known."""
     from mnbayes.analyses.characteristics.command import run_characteristics
-    from mnbayes.analyses.characteristics.terminal import show_characteristics
-    from mnbayes.report.terminal import progress_bars
+    from mnbayes.analyses.characteristics.section import of_study
+    from mnbayes.report.terminal import progress_bars, show_section
 
     with progress_bars() as news:
         found, folder = run_characteristics(
@@ -134,5 +135,5 @@ def characteristics(
             priors=priors or ["weak"], rule=rule, definitions=definitions, scheduler=scheduler,
             workers=workers, out=out, seed=seed, news=news,
         )  # fmt: skip
-    show_characteristics(found)
+    show_section(of_study(found))
     typer.echo(str(folder))

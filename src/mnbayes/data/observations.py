@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.data.cohort import Cohort
-from mnbayes.numerics.groups import Floats, Groups, group_patients
+from mnbayes.numerics.groups import Groups, group_patients
 
 
 class Shape(Protocol):

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from mnbayes.base.arrays import Floats
 from mnbayes.inference.diagnostics import MAX_PARETO_K
 from mnbayes.inference.sampling import Sampling
 from mnbayes.inference.traces import Sampled
 from mnbayes.numerics import importance
 from mnbayes.numerics.density import Density
-from mnbayes.numerics.groups import Floats
 
 #: Proposals of the rounds that shape the last one's, for each unknown, and at least.
 SHAPING = 100

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.models.gaussian_effects import draw_gaussian_effects
 from mnbayes.numerics.density import Density
-from mnbayes.numerics.groups import Floats
 
 
 def complete_draws(

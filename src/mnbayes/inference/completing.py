@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.markers import RESPONSE
 from mnbayes.data.observations import Observations
 from mnbayes.models import effects as fx
 from mnbayes.models.correlation import free_pairs
 from mnbayes.models.likelihood import draw_prior, log_prior, pointwise_loglik
-from mnbayes.numerics.groups import Floats
 
 
 @dataclass(frozen=True)

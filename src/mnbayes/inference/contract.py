@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from mnbayes.base.labelled import FloatArray, array, labels
+from mnbayes.base.arrays import Floats
+from mnbayes.base.labelled import array, labels
 
 Group = Literal["posterior", "prior"]
 #: Groups of the patients' own draws, and of predictions for every cell, by what they follow.
@@ -107,7 +108,7 @@ def correlated_pairs(data: xr.Dataset) -> list[tuple[str, str]]:
     return pairs
 
 
-def correlation_matrix(data: xr.Dataset, effects: Sequence[str]) -> FloatArray:
+def correlation_matrix(data: xr.Dataset, effects: Sequence[str]) -> Floats:
     """Correlations between patient effects; 0 where a card holds them at 0.
 
     Parameters

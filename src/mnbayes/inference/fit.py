@@ -15,9 +15,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from mnbayes.base.arrays import Floats
 from mnbayes.base.display import Displayed, Screen
 from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.text_table import Table, records
+from mnbayes.base.workers import silent
 from mnbayes.cards.card import Card, load_card
 from mnbayes.data.cohort import Cohort, load_cohort, synthetic_words
 from mnbayes.data.observations import Observations, observations
@@ -28,7 +30,6 @@ from mnbayes.inference.sampling import sample
 from mnbayes.inference.traces import Sampled
 from mnbayes.models.density import has_density, longitudinal_density
 from mnbayes.numerics.density import Density
-from mnbayes.numerics.groups import Floats
 
 #: Called with a stage (``compiling``, ``sampling``, ``retrying``, ``predicting``), the
 #: iterations done and the iterations in all (0 where a stage has no count).
@@ -124,15 +125,11 @@ class Fit(Displayed):
         )
 
 
-def _silent(stage: str, done: int, total: int) -> None:
-    """Show no progress."""
-
-
 def fit(
     card: Card | str | Path,
     cohort: Cohort | str | Path,
     sampling: Sampling | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Fit:
     """Fit a card's model to a cohort, with NUTS unless ``sampling`` names another engine.
 

@@ -12,11 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mnbayes.base.arrays import Floats
 from mnbayes.inference.diagnostics import MIN_ESS
-
-type FloatArray = NDArray[np.float64]
 
 #: Powers of the sensitivity's difference quotient.
 NEAR = (0.99, 1.01)
@@ -33,12 +31,12 @@ def _arviz() -> Any:
     return array_stats
 
 
-def _usable(log_density: FloatArray) -> bool:
+def _usable(log_density: Floats) -> bool:
     """Whether there is a density to scale: enough draws, and not the same at all of them."""
     return log_density.size >= FEWEST and bool(np.ptp(log_density) > 1e-12)
 
 
-def near_weights(log_density: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+def near_weights(log_density: Floats) -> tuple[Floats, Floats] | None:
     """Weights of the draws for the powers :data:`NEAR` of a density, by ArviZ.
 
     Parameters
@@ -57,7 +55,7 @@ def near_weights(log_density: FloatArray) -> tuple[FloatArray, FloatArray] | Non
     return lower, upper
 
 
-def _near(log_density: FloatArray, power: float) -> FloatArray:
+def _near(log_density: Floats, power: float) -> Floats:
     try:
         log_weights = _arviz().power_scale_lw(log_density, alpha=power, axis=(0, 1))
     except ValueError:  # the largest weights are all equal: there is no tail to smooth
@@ -65,9 +63,7 @@ def _near(log_density: FloatArray, power: float) -> FloatArray:
     return np.asarray(np.exp(log_weights), dtype=float)
 
 
-def sensitivity(
-    draws: FloatArray, weights: tuple[FloatArray, FloatArray] | None
-) -> tuple[float, float]:
+def sensitivity(draws: Floats, weights: tuple[Floats, Floats] | None) -> tuple[float, float]:
     """How much the distribution of a quantity moves when a density counts more or less.
 
     The cumulative Jensen-Shannon distance between the draws and their weighted version, a
@@ -102,7 +98,7 @@ def sensitivity(
     return whole, float(np.nan_to_num(parts).std(ddof=1) / np.sqrt(len(draws)))
 
 
-def scaled_weights(log_density: FloatArray, power: float) -> tuple[FloatArray, float]:
+def scaled_weights(log_density: Floats, power: float) -> tuple[Floats, float]:
     """Weights that turn draws of a posterior into draws of the one with a scaled density.
 
     Parameters
@@ -122,7 +118,7 @@ def scaled_weights(log_density: FloatArray, power: float) -> tuple[FloatArray, f
     return smoothed_weights((power - 1.0) * log_density)
 
 
-def smoothed_weights(log_ratio: FloatArray) -> tuple[FloatArray, float]:
+def smoothed_weights(log_ratio: Floats) -> tuple[Floats, float]:
     """Weights that turn draws of one density into draws of another.
 
     Parameters
@@ -149,7 +145,7 @@ def smoothed_weights(log_ratio: FloatArray) -> tuple[FloatArray, float]:
     return np.asarray(weights / weights.sum(), dtype=float), float(khat)
 
 
-def trusted_weights(log_ratio: FloatArray, effective: float) -> tuple[FloatArray, float] | None:
+def trusted_weights(log_ratio: Floats, effective: float) -> tuple[Floats, float] | None:
     """Weights as of :func:`smoothed_weights`, if weighted draws may stand for a refit.
 
     The gate is that of a fit: an effective sample size of at least
@@ -179,7 +175,7 @@ def highest_khat(draws: int) -> float:
     return min(1.0 - 1.0 / float(np.log10(draws)), 0.7)
 
 
-def weighted_mean(draws: FloatArray, weights: FloatArray, effective: float) -> tuple[float, float]:
+def weighted_mean(draws: Floats, weights: Floats, effective: float) -> tuple[float, float]:
     """Weighted mean of draws and its Monte Carlo standard error.
 
     Parameters
@@ -205,9 +201,7 @@ def weighted_mean(draws: FloatArray, weights: FloatArray, effective: float) -> t
     return mean, float(np.sqrt(ratio * (weights**2 * (values - mean) ** 2).sum()))
 
 
-def weighted_quantiles(
-    draws: FloatArray, probabilities: Sequence[float], weights: FloatArray
-) -> FloatArray:
+def weighted_quantiles(draws: Floats, probabilities: Sequence[float], weights: Floats) -> Floats:
     """Quantiles of weighted draws, each the value of a draw; weights of the draws' shape.
 
     NumPy has no other weighted kind; among many draws it makes no difference.
@@ -218,7 +212,7 @@ def weighted_quantiles(
     return np.asarray(found, dtype=float)
 
 
-def weighted_median(draws: FloatArray, weights: FloatArray) -> float:
+def weighted_median(draws: Floats, weights: Floats) -> float:
     """Weighted median of draws, interpolated between neighbours."""
     order = np.argsort(draws, axis=None)
     cumulated = np.cumsum(weights.ravel()[order])

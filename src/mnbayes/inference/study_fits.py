@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.inference.collapsed import equal_draws, weighted_rounds
 from mnbayes.inference.collapsed_effects import complete_draws
 from mnbayes.inference.diagnostics import MAX_PARETO_K, MIN_ESS
 from mnbayes.models.density import longitudinal_density
-from mnbayes.numerics.groups import Floats
 
 #: Draws of each round, until a round's weights are to be trusted.
 ROUNDS = (750, 800, 2000, 6000)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mnbayes.numerics.groups import Floats
+from mnbayes.base.arrays import Floats
 
 #: The sampler's statistics that are kept: those that ArviZ reads, and no debugging ones.
 SAMPLE_STATS = (

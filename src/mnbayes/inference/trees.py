@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from mnbayes.base.arrays import Floats
 from mnbayes.base.versions import versions
 from mnbayes.cards.card import Card
 from mnbayes.data.cohort import Cohort
@@ -21,7 +22,6 @@ from mnbayes.inference.completing import Completed, CompletedPosterior
 from mnbayes.inference.contract import CELLS, PATIENTS, PREDICTIONS, effect_names
 from mnbayes.models.correlation import free_pairs
 from mnbayes.models.longitudinal import hyperparameters
-from mnbayes.numerics.groups import Floats
 
 #: Dims of each top-level parameter after chain and draw. The visits' changes come first: ArviZ
 #: labels a forest by the dims in this order, and the short labels of visits keep those of

@@ -20,8 +20,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mnbayes.base.arrays import Floats
 from mnbayes.cards import families as priors
-from mnbayes.numerics.groups import Floats
 
 Kind = Literal["all", "changes", "within"]
 

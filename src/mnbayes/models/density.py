@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.models.correlation import free_partials, partial_alpha
 from mnbayes.models.longitudinal import FIXED, SCALAR, integrated
 from mnbayes.numerics import posterior
 from mnbayes.numerics.density import Density
-from mnbayes.numerics.groups import Floats
 from mnbayes.numerics.inputs import fixed_sd_places, input_sizes
 from mnbayes.numerics.packed_means import packed_means
 

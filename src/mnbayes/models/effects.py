@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mnbayes.base.arrays import Floats
 from mnbayes.data.observations import Observations
 from mnbayes.models.correlation import Kind, all_partials
-from mnbayes.numerics.groups import Floats
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.models.effects import (
@@ -19,7 +20,6 @@ from mnbayes.models.effects import (
 )
 from mnbayes.models.longitudinal import FIXED, integrated
 from mnbayes.numerics.designs import fixed_design
-from mnbayes.numerics.groups import Floats
 
 
 def draw_fixed_effects(

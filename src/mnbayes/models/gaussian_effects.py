@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.models.longitudinal import FIXED
 from mnbayes.numerics.density import Density
 from mnbayes.numerics.effect_draws import draw_effects
-from mnbayes.numerics.groups import Floats
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import stats
 
+from mnbayes.base.arrays import Floats
 from mnbayes.cards import families as priors
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.models.correlation import partial_alpha
 from mnbayes.models.effects import Parameters
 from mnbayes.models.longitudinal import SCALAR
-from mnbayes.numerics.groups import Floats
 
 
 def pointwise_loglik(level: Floats, parameters: Parameters, observations: Observations) -> Floats:

@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.models.correlation import free_partials, partial_alpha
-from mnbayes.numerics.groups import Floats
 
 #: Parameters that are linear in the mean: one value for each marker, in the kernel's order.
 FIXED = ("baseline_mean", "change_mean", "covariate_slope")

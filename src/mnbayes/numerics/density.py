@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mnbayes.base.arrays import Floats
 from mnbayes.numerics.c_signature import SIGNATURE as SIGNATURE
-from mnbayes.numerics.groups import Floats
 
 
 @dataclass(frozen=True)

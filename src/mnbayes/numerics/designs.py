@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mnbayes.numerics.groups import Floats
+from mnbayes.base.arrays import Floats
 
 
 def fixed_design(

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mnbayes.base.arrays import Floats
 from mnbayes.numerics.c_signature import call_density
 from mnbayes.numerics.compiling import compiled
-from mnbayes.numerics.groups import Floats
 
 #: Degrees of freedom of the proposals: heavier tails than the posterior of scores and log SDs.
 PROPOSAL_DF = 7.0

@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mnbayes.base.arrays import Floats
 from mnbayes.numerics.compiling import compiled
 from mnbayes.numerics.designs import fixed_design
-from mnbayes.numerics.groups import Floats, Groups
+from mnbayes.numerics.groups import Groups
 
 #: Of the packed array: groups, visits after baseline, rows a group may have, fixed effects,
 #: numbers of a group, pairs of fixed effects, entries, constant of the log-likelihood.

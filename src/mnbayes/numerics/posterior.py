@@ -27,9 +27,9 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from mnbayes.base.arrays import Floats
 from mnbayes.numerics.c_signature import SIGNATURE
 from mnbayes.numerics.compiling import SOURCES, compiled
-from mnbayes.numerics.groups import Floats
 from mnbayes.numerics.patient_means import fixed_given_means
 from mnbayes.numerics.patient_means_gradient import loglik_and_gradient
 

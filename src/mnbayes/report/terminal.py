@@ -1,26 +1,34 @@
-"""What the command line shows: progress, tables and sentences."""
+"""What the command line shows: progress, sections, tables and sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from string import ascii_uppercase
 from typing import Literal
 
 import rich.table
+from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from mnbayes.base.text_table import Spanned, Table, plain
 from mnbayes.base.workers import News
-from mnbayes.cards.card import Card, prior_name
-from mnbayes.data.cohort import Cohort
-from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit.results import gate_sentences
 from mnbayes.report.page import in_order, marks
 from mnbayes.run.run import Run
 from mnbayes.run.section import Section
 
+SYNTHETIC = "SYNTHETIC cohort: no real patient."
+#: Spaces between two columns.
+_GAP = 2
+#: A column of words is not made narrower than this, unless all of it is shorter.
+_WORDS = 16
+#: A longer word of a text, such as a DOI, may be broken.
+_WORD = 24
 _STAGES = {
     "compiling": "compiling (tens of seconds the first time, then cached)",
     "sampling": "sampling",
@@ -36,20 +44,14 @@ _STAGES = {
     "running": "replicates",
     "done": "done",
 }
-#: Stages that mean something else in a model without patients.
-_OWN_STAGES = {
-    ("published", "sampling"): "fitting every prior set and reading",
-    ("historical", "influence"): "leaving out each study",
-}
-
-
-def _out() -> Console:
-    return Console(soft_wrap=False)
 
 
 @contextmanager
 def progress_bars() -> Iterator[News]:
-    """Show a bar for each model on standard error; yield what to call with news."""
+    """Show a bar for each model on standard error; yield what to call with news.
+
+    A stage that has no words here is shown as it is called.
+    """
     columns = (
         SpinnerColumn(),
         TextColumn("{task.fields[model]}"),
@@ -68,7 +70,7 @@ def progress_bars() -> Iterator[News]:
                 return
             bars.update(
                 tasks[model],  # type: ignore[arg-type]
-                description=_OWN_STAGES.get((model, stage)) or _STAGES.get(stage, stage),
+                description=_STAGES.get(stage, stage),
                 total=total or None,
                 completed=done,
             )
@@ -76,96 +78,151 @@ def progress_bars() -> Iterator[News]:
         yield show
 
 
-def say_warnings(cohort: Cohort) -> None:
-    """Print a cohort's warnings."""
-    console = Console(stderr=True)
-    for problem in cohort.warnings:
-        console.print(escape(str(problem)), highlight=False)
+def _glued(text: str) -> str:
+    # A number and its percent sign stay on one line: textwrap breaks at plain spaces alone.
+    return re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text)
 
 
-def describe_cohort(cohort: Cohort) -> None:
-    """Print what a valid cohort holds."""
-    console = _out()
-    rows = cohort.measurements
-    if cohort.synthetic:
-        console.print("SYNTHETIC cohort: no real patient.")
-    withdrawn = int(cohort.patients["withdrew_week"].notna().sum())
-    console.print(
-        f"{len(cohort.patients)} patients ({withdrawn} withdrawn), {len(rows)} measurements, "
-        f"weeks {', '.join(f'{week:g}' for week in cohort.weeks)}: no errors.",
-        highlight=False,
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    lines = textwrap.wrap(
+        _glued(text), max(width, 8), subsequent_indent=indent, break_on_hyphens=False
     )
-    table = rich.table.Table("marker", "unit", "measurements", "censored", "patients")
-    for marker in cohort.markers:
-        part = rows[rows["marker"] == marker]
-        table.add_row(
-            marker,
-            MARKERS[marker].unit,
-            str(len(part)),
-            str(int(part["value"].isna().sum())),
-            str(part["patient"].nunique()),
-        )
-    console.print(table)
-    if cohort.events is None:
-        console.print("No table of events: none recorded is not the same as none happened.")
-    else:
-        console.print(
-            f"{len(cohort.events)} rows of events: {cohort.events['term'].nunique()} terms in "
-            f"{cohort.events['patient'].nunique()} patients.",
-            highlight=False,
-        )
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines] or [""]
 
 
-def describe_card(card: Card) -> None:
-    """Print a card's priors as a table."""
-    table = rich.table.Table("prior", "distribution", "meaning, reason and source", show_lines=True)
-    table.title = f"{card.name}: {escape(card.title)}"
-    for name, priors in card.prior.items():
-        for marker, spec in priors.items():
-            label = prior_name(name, marker, card.markers)
-            if name not in card.parameters:
-                label += " (switched off)"
-            reasons = f"{spec.explained}\nWhy: {spec.why}\nSource: {spec.source}"
-            cells = (label, spec.formula, reasons)
-            table.add_row(*(escape(cell) for cell in cells))
-    _out().print(table)
+def say(text: str, style: str = "", console: Console | None = None, *, error: bool = False) -> None:
+    """Print a text.
 
-
-def fitting_cards(cards: Sequence[Card], cohort: Cohort) -> list[Card]:
-    """The cards whose markers a cohort has, fewest markers first; say which are left out.
-
-    All of them where it has the markers of none: the fit then says what is missing.
+    Parameters
+    ----------
+    text : str
+        Wrapped at the terminal's width, except a line that begins with a space: that is meant to
+        be copied.
+    style : str
+        As rich has them.
+    console : Console, optional
+    error : bool
+        Whether it goes to standard error, where no console is given.
     """
-    present = set(cohort.measurements["marker"])
-    lacking = {card.name: [m for m in card.markers if m not in present] for card in cards}
-    able = [card for card in cards if not lacking[card.name]]
-    for name, missing in lacking.items():
-        if missing and able:
-            text = f"Model {name} is left out: the cohort has no {', '.join(missing)}."
-            _out().print(escape(text), highlight=False)
-    return sorted(able or cards, key=lambda card: (len(card.markers), card.name))
+    screen = console or Console(stderr=error)
+    for line in text.split("\n"):
+        for part in [line] if line.startswith(" ") else _wrapped(line, screen.width):
+            screen.print(part, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def show_table(console: Console, table: Table) -> None:
-    """Print one table of a section."""
-    printed = rich.table.Table(title=escape(table.caption), title_justify="left")
-    for position, head in enumerate(table.head):
-        justify: Literal["left", "right"] = "left" if position in table.text else "right"
-        printed.add_column(escape(head), justify=justify)
+def say_warnings(problems: Iterable[object]) -> None:
+    """Print warnings, each by itself, on standard error."""
+    for problem in problems:
+        say(str(problem), error=True)
+
+
+def _widths(table: Table, head: Sequence[str], room: int) -> list[int] | None:
+    """How wide each column is; None where a number would have to be cut."""
+    columns = [[name, *(row[i] for row in table.rows)] for i, name in enumerate(head)]
+    whole = [max(map(len, column)) for column in columns]
+    spare = room - _GAP * (len(head) - 1)
+    if sum(whole) <= spare:
+        return whole
+    least, cells = [], []
+    for i, column in enumerate(columns):
+        word = max(len(word) for text in column for word in _glued(text).split(" "))
+        if i in table.text:
+            word = max(min(word, _WORD), min(whole[i], _WORD if table.wide else _WORDS))
+        least.append(word)
+        cells.append(max(word, *map(len, column[1:]), 0))
+    spare -= sum(least)
+    if spare < 0:
+        return None
+    # Numbers first, each whole or not at all; then words, as far as there is room.
+    for i in sorted(range(len(head)), key=lambda i: (i in table.text, cells[i] - least[i])):
+        needed = cells[i] - least[i]
+        given = min(needed, spare) if i in table.text or needed <= spare else 0
+        least[i] += given
+        spare -= given
+    return least
+
+
+def _stacked(table: Table, console: Console) -> None:
+    """A row below the other, each cell on a line of its own."""
     for row in table.rows:
-        printed.add_row(*map(escape, row))
-    console.print(printed)
+        for line in _wrapped(f"{table.head[0]}: {row[0]}", console.width, "  "):
+            say(line, "bold", console)
+        for name, cell in zip(table.head[1:], row[1:], strict=True):
+            for line in _wrapped(f"  {name}: {cell}", console.width, "    "):
+                say(line, console=console)
 
 
-def show_section(console: Console, section: Section) -> None:
-    """Print a section: its sentences and the tables that a reader sees first."""
-    console.print(escape(section.title), style="bold", highlight=False)
+def show_table(table: Table, console: Console | None = None) -> None:
+    """Print one table of a section.
+
+    No number is cut. Where the terminal is too narrow for the headings' words, the columns have
+    letters, named below; where it is too narrow for the numbers, each cell has its own line.
+    """
+    screen = console or Console()
+    say(table.caption, "italic", screen)
+    head, letters = table.head, tuple[str, ...]()
+    widths = _widths(table, head, screen.width)
+    if widths is None and not table.wide and len(head) <= len(ascii_uppercase):
+        letters = tuple(ascii_uppercase[: len(head) - 1])
+        head = (table.head[0], *letters)
+        widths = _widths(table, head, screen.width)
+    if widths is None:
+        _stacked(table, screen)
+        return
+    shown = [[_wrapped(c, w) for c, w in zip(row, widths, strict=True)] for row in table.rows]
+    printed = rich.table.Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, _GAP - 1, 0, 0),
+        show_lines=any(len(cell) > 1 for row in shown for cell in row),
+    )
+    for position, (name, width) in enumerate(zip(head, widths, strict=True)):
+        justify: Literal["left", "right"] = "left" if position in table.text else "right"
+        heading = Text("\n".join(_wrapped(name, width)))
+        printed.add_column(heading, justify=justify, width=width, no_wrap=True)
+    for row in shown:
+        printed.add_row(*(Text("\n".join(cell)) for cell in row))
+    screen.print(printed)
+    for letter, name in zip(letters, table.head[1:], strict=False):
+        say(f"{letter}: {name}", console=screen)
+
+
+def show_section(
+    section: Section,
+    console: Console | None = None,
+    *,
+    synthetic: bool = False,
+    last: Sequence[str] = (),
+) -> None:
+    """Print a section: its sentences and the tables that a reader sees first.
+
+    Parameters
+    ----------
+    section : Section
+    console : Console, optional
+    synthetic : bool
+        Whether to say first that the cohort is synthetic.
+    last : sequence of str
+        What a command ends with, such as its verdict.
+    """
+    screen = console or Console()
+    if synthetic:
+        say(SYNTHETIC, "bold", screen)
+    say(section.title, "bold", screen)
     if section.absent:
-        console.print(escape(f"Not shown: {section.absent}."), highlight=False)
-    for sentence in (*section.remarks, *section.sentences):
-        console.print(escape(sentence), highlight=False)
+        say(f"Not shown: {section.absent}.", console=screen)
+    for remark in section.remarks:
+        say(remark, "bold", screen)
+    for sentence in section.sentences:
+        say(sentence, console=screen)
     for table in section.shown:
-        show_table(console, plain(table) if isinstance(table, Spanned) else table)
+        screen.print()
+        show_table(plain(table) if isinstance(table, Spanned) else table, screen)
+    if section.shown:
+        screen.print()
+    for sentence in last:
+        say(sentence, "bold", screen)
 
 
 def show_run(run: Run, *, everything: bool = False) -> None:
@@ -178,22 +235,22 @@ def show_run(run: Run, *, everything: bool = False) -> None:
     everything : bool
         Whether to print the sentences and tables of every section.
     """
-    console = _out()
+    screen = Console()
     for mark in marks(run):
-        console.print(escape(mark), style="bold", highlight=False)
+        say(mark, "bold", screen)
     for result in run.results:
         for text in gate_sentences(result, unconverged_shown=run.unconverged_shown):
-            console.print(escape(text), style="bold", highlight=False)
+            say(text, "bold", screen)
     shown = [section for section in in_order(run.sections) if not section.hidden]
     for section in shown:
         if everything or section.place == "page 1":
-            show_section(console, section)
+            show_section(section, screen)
         else:
             for remark in section.remarks:
-                console.print(escape(remark), highlight=False)
+                say(remark, console=screen)
     if not everything:
         others = [section for section in shown if section.place != "page 1"]
         names = ", ".join(
             f"{each.title} ({each.absent})" if each.absent else each.title for each in others
         )
-        console.print(escape(f"More in report.html: {names}."), highlight=False)
+        say(f"More in report.html: {names}.", console=screen)

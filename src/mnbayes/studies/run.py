@@ -10,7 +10,7 @@ from time import monotonic
 import pandas as pd
 
 from mnbayes.base.problems import InputError, Problem
-from mnbayes.base.workers import News
+from mnbayes.base.workers import News, silent
 from mnbayes.studies.batches import packed
 from mnbayes.studies.ledger import Ledger, open_ledger, peek, refuse_busy
 from mnbayes.studies.pending import Pending
@@ -31,17 +31,13 @@ class StudyStoppedError(RuntimeError):
     """A study cannot go on for now; its ledger keeps what was done, a restart goes on from it."""
 
 
-def _quiet(name: str, stage: str, done: int, total: int) -> None:
-    pass
-
-
 def run_study(
     study: Study,
     folder: Path | str,
     *,
     scheduler: str | None = None,
     workers: int | None = None,
-    news: News = _quiet,
+    news: News = silent,
     patience: float = 900.0,
 ) -> pd.DataFrame:
     """Run a study, or what its ledger still lacks, and return all its replicates.

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import MARKERS
 from mnbayes.models import effects as fx
 from mnbayes.models.likelihood import draw_prior
-from mnbayes.numerics.groups import Floats
 
 
 @dataclass(frozen=True)

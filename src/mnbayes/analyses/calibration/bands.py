@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from mnbayes.numerics.groups import Floats
+from mnbayes.base.arrays import Floats
 
 type Integers = NDArray[np.int64]
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from mnbayes.analyses.calibration.replicates import calibration_study
-from mnbayes.analyses.calibration.result import LEVEL, Calibration, as_plain, calibration_of
+from mnbayes.analyses.calibration.result import LEVEL, Outcome, as_plain, calibration_of
 from mnbayes.analyses.calibration.simulate import Setting
 from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.resources import embedded_cohort_folder
-from mnbayes.base.workers import News
+from mnbayes.base.workers import News, silent
 from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import load_prior_sets, override, parse_setting
@@ -26,29 +25,6 @@ from mnbayes.studies.run import run_study
 
 #: Enough to see a shift of a tenth of a posterior SD; some tens of seconds for one marker.
 REPLICATES = 2000
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished calibration.
-
-    Attributes
-    ----------
-    calibration : Calibration
-    title : str
-        Of the card.
-    prior_set : str
-    folder : Path
-        Where its ledger and files are.
-    synthetic : bool
-        Whether the cohort, whose pattern or values were used, is synthetic.
-    """
-
-    calibration: Calibration
-    title: str
-    prior_set: str
-    folder: Path
-    synthetic: bool
 
 
 def run_calibrate(
@@ -64,7 +40,7 @@ def run_calibrate(
     workers: int | None = None,
     out: Path | None = None,
     seed: int = 1,
-    news: News = lambda name, stage, done, total: None,
+    news: News = silent,
 ) -> Outcome:
     """Calibrate the collapsed engine on a card; killed and started again it goes on.
 

@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from mnbayes.analyses.calibration.simulate import Draws, Setting, arranged, new_levels, simulated
+from mnbayes.base.arrays import Floats
 from mnbayes.data.observations import Observations
-from mnbayes.numerics.groups import Floats
 
 
 def posterior_case(setting: Setting, rng: np.random.Generator) -> tuple[Draws, Observations]:

@@ -16,12 +16,12 @@ from mnbayes.analyses.calibration.simulate import Draws, Setting, arranged
 from mnbayes.answers.categories import classify
 from mnbayes.answers.population import Population, next_patient, population_share
 from mnbayes.answers.response_draws import ALBUMIN, POINTS_SEED, PROTEIN
+from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.models import effects as fx
 from mnbayes.models.likelihood import pointwise_loglik
-from mnbayes.numerics.groups import Floats
 
 type Group = Literal["parameter", "derived", "data"]
 type Quantities = dict[Group, dict[str, Floats]]

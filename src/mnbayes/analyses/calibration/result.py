@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,29 @@ def reading(count: Integers) -> str:
     if abs(shift) >= abs(spread):
         return "the draws lie too low" if shift > 0 else "the draws lie too high"
     return "the draws spread too little" if spread > 0 else "the draws spread too much"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished calibration.
+
+    Attributes
+    ----------
+    calibration : Calibration
+    title : str
+        Of the card.
+    prior_set : str
+    folder : Path
+        Where its ledger and files are.
+    synthetic : bool
+        Whether the cohort, whose pattern or values were used, is synthetic.
+    """
+
+    calibration: Calibration
+    title: str
+    prior_set: str
+    folder: Path
+    synthetic: bool
 
 
 def calibration_of(setting: Setting, replicates: pd.DataFrame, level: float = LEVEL) -> Calibration:

@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mnbayes.analyses.calibration.result import Calibration, from_plain
+from mnbayes.analyses.calibration.result import Calibration, Outcome, from_plain
 from mnbayes.base.resources import calibration_file
-from mnbayes.base.text_table import Table
+from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import Card
 from mnbayes.report.kit import wording
 from mnbayes.run.analysis import Analysis
@@ -183,6 +183,55 @@ def section(run: Run) -> Section:
         words={"calibration": said},
         of_cohort=False,
     )
+
+
+_GROUPS = {"parameter": "parameter", "derived": "derived", "data": "of the data"}
+
+
+def of_outcome(outcome: Outcome) -> Section:
+    """One calibration: ``mnbayes calibrate``."""
+    calibration = outcome.calibration
+    used = "values" if calibration.posterior else "patients, visits and missing values"
+    failures = [
+        f"Failed: {count:,} fits ({reason})" for reason, count in calibration.failures.items()
+    ]
+    return Section(
+        name=ANALYSIS.name,
+        title=f"{outcome.title} (prior set {outcome.prior_set})",
+        sentences=(
+            what_was_done(calibration),
+            f"The {used} are those of the {'synthetic ' if outcome.synthetic else ''}cohort.",
+            *failures,
+        ),
+        shown=(_ranks(calibration),) if calibration.checks else (),
+    )
+
+
+def _ranks(calibration: Calibration) -> Table:
+    rows = tuple(
+        (
+            row["quantity"],
+            _GROUPS[row["group"]],
+            f"{100 * row['largest']:+.1f} points",
+            "<0.001" if row["p_value"] < 0.001 else f"{row['p_value']:.3f}",
+            "yes" if row["inside"] else f"NO: {row['reading']}",
+        )
+        for row in records(calibration.table())
+    )
+    head = ("Quantity", "Kind", "Largest difference", "p", "In its band")
+    return Table("Ranks of the truth", head, rows, frozenset({0, 1, 4}))
+
+
+def verdict(calibration: Calibration) -> str:
+    """The verdict in a sentence."""
+    count = len(calibration.counts)
+    if calibration.passed:
+        return (
+            f"Passed: all {count} quantities stay in their bands (level "
+            f"{100 * calibration.level:g} % for all together), "
+            f"{calibration.failed:,} of {calibration.replicates:,} fits failed."
+        )
+    return f"NOT calibrated: {'; '.join(calibration.reasons)}."
 
 
 def prepare(cards: Iterable[Card]) -> None:

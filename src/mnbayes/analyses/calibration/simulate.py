@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mnbayes.analyses.calibration.sampler import thorough_fit
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.observations import Observations
 from mnbayes.inference.study_fits import StudyFit
 from mnbayes.models import effects as fx
 from mnbayes.models.likelihood import draw_prior
-from mnbayes.numerics.groups import Floats
 
 #: From a card, observations, a generator and a number of draws to a fit.
 type Fit = Callable[[Card, Observations, np.random.Generator, int], StudyFit]

@@ -22,7 +22,7 @@ from mnbayes.analyses.characteristics.summary import decisions, estimates
 from mnbayes.analyses.design.rules import load_rules
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.base.problems import InputError, Problem, gathered
-from mnbayes.base.workers import News
+from mnbayes.base.workers import News, silent
 from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cards.overrides import override
@@ -37,10 +37,6 @@ REPLICATES = 2000
 FEWEST, MOST = 3, 200
 #: Replicates of each cell that a result keeps.
 FIRST = 1
-
-
-def _quiet(name: str, stage: str, done: int, total: int) -> None:
-    pass
 
 
 def characteristics_study(
@@ -75,7 +71,7 @@ def run_characteristics(
     workers: int | None = None,
     out: Path | None = None,
     seed: int = 1,
-    news: News = _quiet,
+    news: News = silent,
 ) -> tuple[Characteristics, Path]:
     """Simulate cohorts of known truth, fit and judge them, and say how often each judge errs.
 

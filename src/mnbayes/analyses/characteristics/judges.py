@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnbayes.analyses.characteristics.readings import LEVEL, MAJORITY
-from mnbayes.analyses.characteristics.scenarios import MARKERS, WEEKS, Floats, Scenario
-from mnbayes.analyses.design import words
+from mnbayes.analyses.characteristics.scenarios import MARKERS, WEEKS, Scenario
 from mnbayes.analyses.design.rules import Criteria, Rule, criteria_of
 from mnbayes.answers.categories import Category, classify
 from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
+from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
+from mnbayes.report.kit import wording
 
 #: Judges that are not rules, as they are named in tables.
 WILCOXON, MAJORITY_READING, EXACT = "wilcoxon", "majority", "exact"
@@ -129,15 +130,18 @@ def rule_judges(
 def _of_rule(rule: Rule, criteria: Criteria, week: float) -> Judge:
     if rule.quantity == "share":
         what, better, reaches = "share", ">", "≥"
-        reference, target = words.percent(criteria.reference), words.percent(criteria.target)
-        about = f"share {words.CALLED[str(rule.category)]}"
+        reference, target = (
+            wording.stated(criteria.reference),
+            wording.stated(criteria.target),
+        )
+        about = f"share {wording.CATEGORY_PATIENTS[str(rule.category)]}"
     else:
         what, better, reaches = "GMR", "<", "≤"
         reference, target = f"{criteria.reference:g}", f"{criteria.target:g}"
         about = "geometric mean ratio"
     says = (
-        f"{about}: P({what} {better} {reference}) at least {words.percent(criteria.confidence)} "
-        f"and P({what} {reaches} {target}) at least {words.percent(criteria.target_confidence)}"
+        f"{about}: P({what} {better} {reference}) at least {wording.stated(criteria.confidence)} "
+        f"and P({what} {reaches} {target}) at least {wording.stated(criteria.target_confidence)}"
     )
     return Judge(
         rule.name, f"rule “{rule.name}”", says, rule.quantity, rule.category, rule.marker,

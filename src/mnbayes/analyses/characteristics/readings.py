@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnbayes.answers.categories import classify
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import Definitions
-
-type Floats = NDArray[np.float64]
 
 #: Two-sided level of the tests: P < 0.05.
 LEVEL = 0.05

@@ -11,10 +11,11 @@ import numpy as np
 from mnbayes.analyses.characteristics.fits import PopulationFit, population_fit
 from mnbayes.analyses.characteristics.judges import FALL_ALONE, Judge, called
 from mnbayes.analyses.characteristics.readings import counted, wilcoxon_fall
-from mnbayes.analyses.characteristics.scenarios import MARKERS, WEEKS, Floats, Scenario, Simulated
+from mnbayes.analyses.characteristics.scenarios import MARKERS, WEEKS, Scenario, Simulated
 from mnbayes.analyses.design.decision import support
 from mnbayes.answers.population import Population, population_share
 from mnbayes.answers.response_draws import ALBUMIN, POINTS, POINTS_SEED, PROTEIN
+from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions

@@ -24,9 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
+from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError, Problem, did_you_mean, quoted
-
-type Floats = NDArray[np.float64]
 
 #: Visits, and the markers of every scenario in their order.
 WEEKS = (0.0, 1.0, 2.0, 4.0, 12.0)

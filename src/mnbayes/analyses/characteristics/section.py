@@ -173,6 +173,21 @@ def section(run: Run) -> Section:
     )
 
 
+def of_study(found: Characteristics) -> Section:
+    """One model's operating characteristics: ``mnbayes characteristics``."""
+    return Section(
+        name=ANALYSIS.name,
+        title=f"{ANALYSIS.title}: model {found.model} (prior set {found.prior_set}), "
+        f"{found.replicates:,} simulated trials for each row. No real patient.",
+        sentences=(
+            *(f"{judge.title}: {judge.says}." for judge in found.judges),
+            *words.sentences(found),
+        ),
+        shown=(rates_table(found), errors_table(found)),
+        of_cohort=False,
+    )
+
+
 def prepare(cards: Iterable[Card]) -> None:
     """Read the stored results and draw their pictures, which are kept."""
     characteristics_parts()

@@ -18,6 +18,7 @@ from mnbayes.run.stored_run import table_of
 
 #: Most numbers in the report's table.
 SHOWN = 12
+_SAME = "Data, cards, priors, definitions, seed, draws and versions are the same."
 
 
 @dataclass(frozen=True)
@@ -41,29 +42,36 @@ class Difference:
     numbers: Table | None = None
 
 
-def _settings(comparison: Comparison) -> Table | None:
+#: What two runs are called, in the report and by the command.
+type Names = tuple[str, str]
+_REPORT: Names = ("Previous run", "This run")
+_COMMAND: Names = ("A", "B")
+_MARKS = {"changed": " *", "unknown": " ?"}
+
+
+def _settings(comparison: Comparison, names: Names) -> Table | None:
     rows = tuple(
         (f"{row['part']}: {row['item']}", words.short(row["a"]), words.short(row["b"]))
         for row in records(comparison.settings)
     )
     if not rows:
         return None
-    head = ("What differs", "Previous run", "This run")
+    head = ("What differs", *names)
     return Table("What was put in", head, rows, frozenset(range(3)), wide=True)
 
 
-def _priors(comparison: Comparison) -> Table | None:
+def _priors(comparison: Comparison, names: Names) -> Table | None:
     rows = tuple(
         (f"{row['model']}: {row['parameter']}", row["marker"], row["a"], row["b"])
         for row in records(comparison.priors)
     )
     if not rows:
         return None
-    head = ("Prior", "Marker", "Previous run", "This run")
+    head = ("Prior", "Marker", *names)
     return Table("Priors that differ", head, rows, frozenset(range(4)), wide=True)
 
 
-def _numbers(changed: pd.DataFrame) -> Table | None:
+def _numbers(chosen: pd.DataFrame, caption: str, names: Names, *, marked: bool) -> Table | None:
     rows = tuple(
         (
             f"{row['model']}: {words.label(row)}",
@@ -71,18 +79,55 @@ def _numbers(changed: pd.DataFrame) -> Table | None:
             words.value(row, "b"),
             words.difference(row),
             words.units(row["in_sd"]),
-            words.units(row["in_errors"]),
+            words.units(row["in_errors"]) + (_MARKS.get(row["verdict"], "") if marked else ""),
         )
-        for row in records(changed.head(SHOWN))
+        for row in records(chosen)
     )
     if not rows:
         return None
-    left = len(changed) - len(rows)
-    more = f"; the {len(rows)} largest, {left} more are not shown" if left else ""
-    return Table(
-        f"Main numbers at the last visit that moved beyond {BEYOND:g} Monte Carlo errors{more}",
-        ("Number", "Previous run", "This run", "Difference", "In SD", "In Monte Carlo errors"),
-        rows,
+    head = ("Number", *names, "Difference", "In SD", "In Monte Carlo errors")
+    return Table(caption, head, rows)
+
+
+def of_comparison(comparison: Comparison, *, everything: bool = False) -> Section:
+    """What differs between two runs: ``mnbayes compare``.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    everything : bool
+        Whether to list every number, also those under the prior alone; otherwise the main ones
+        with the largest differences.
+    """
+    a, b = _COMMAND
+    settings, priors = _settings(comparison, _COMMAND), _priors(comparison, _COMMAND)
+    chosen = comparison.numbers if everything else main_numbers(comparison.given_data)
+    differing = largest(chosen[chosen["verdict"] != "same"])
+    rows = chosen if everything else differing.head(SHOWN)
+    caption = (
+        f"All {len(rows)} numbers"
+        if everything
+        else f"Main numbers: the {len(rows)} largest of {len(differing)} differences, {b} less {a}"
+    )
+    caption += f"; * beyond {BEYOND:g} Monte Carlo errors"
+    if (rows["verdict"] == "unknown").any():
+        caption += ", ? error not known"
+    sentences = [
+        f"{a}: {comparison.a} ({comparison.started[0]})",
+        f"{b}: {comparison.b} ({comparison.started[1]})",
+        *([_SAME] if settings is None and priors is None else []),
+        words.verdict_sentence(comparison),
+        *words.only_sentences(comparison, {"a": a, "b": b}),
+    ]
+    if not rows.empty and len(rows) < len(comparison.numbers):
+        sentences.append("--all lists every number, --out FILE.csv writes them.")
+    tables = (settings, priors, _numbers(rows, caption, _COMMAND, marked=True))
+    return Section(
+        name=ANALYSIS.name,
+        title="Difference between two runs",
+        remarks=(comparison.post_hoc,) if comparison.post_hoc else (),
+        sentences=tuple(sentences),
+        shown=tuple(table for table in tables if table is not None),
     )
 
 
@@ -111,10 +156,10 @@ def difference(run: Run, comparison: Comparison | None) -> Difference:
     if comparison is None:
         sentence = "Its files cannot be read back, so its numbers are not compared."
         return Difference((which, sentence), post_hoc)
-    settings, priors = _settings(comparison), _priors(comparison)
+    settings, priors = _settings(comparison, _REPORT), _priors(comparison, _REPORT)
     sentences = [which]
     if settings is None and priors is None:
-        sentences.append("Data, cards, priors, definitions, seed, draws and versions are the same.")
+        sentences.append(_SAME)
     main = main_numbers(comparison.given_data)
     changed = largest(main[main["verdict"] == "changed"])
     sentences.append(words.verdict_sentence(comparison))
@@ -124,7 +169,13 @@ def difference(run: Run, comparison: Comparison | None) -> Difference:
         )
     names = {"a": "the previous run", "b": "this run"}
     sentences += words.only_sentences(comparison, names)
-    return Difference(tuple(sentences), post_hoc, settings, priors, _numbers(changed))
+    rows = changed.head(SHOWN)
+    left = len(changed) - len(rows)
+    caption = f"Main numbers at the last visit that moved beyond {BEYOND:g} Monte Carlo errors"
+    if left:
+        caption += f"; the {len(rows)} largest, {left} more are not shown"
+    numbers = _numbers(rows, caption, _REPORT, marked=False)
+    return Difference(tuple(sentences), post_hoc, settings, priors, numbers)
 
 
 def section(run: Run) -> Section:

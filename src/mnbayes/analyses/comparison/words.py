@@ -12,6 +12,7 @@ from mnbayes.analyses.comparison.numbers import BEYOND
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.number_words import BLANK
 from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit.wording import CATEGORY_PATIENTS, percent
 
 
 class Compared(Protocol):
@@ -36,19 +37,13 @@ _ESTIMATES = {
     "p_fall_50": "P(fall ≥ 50 %)",
 }
 _SHARES = {"share_median": ", median", "share_lower": ", lower end", "share_upper": ", upper end"}
-_CATEGORIES = {
-    "complete": "in complete remission",
-    "partial": "in partial remission",
-    "remission": "in remission",
-    "none": "without response",
-}
 
 
 def label(row: Mapping[str, Any]) -> str:
     """What a number is, without its model: "MN01 in remission, week 12 (latent)"."""
     column = str(row["column"]).removeprefix("prior_").removesuffix(_PRIOR)
     week = f"week {row['week']:g}"
-    category = _CATEGORIES.get(str(row["category"]), str(row["category"]))
+    category = CATEGORY_PATIENTS.get(str(row["category"]), str(row["category"]))
     if row["table"] == "estimates":
         marker = str(row["marker"])
         name = MARKERS[marker].label if marker in MARKERS else marker
@@ -72,7 +67,7 @@ def value(row: Mapping[str, Any], run: str) -> str:
         return f"{number:.2f}" if number < 9.995 else f"{number:.3g}"
     if not column.startswith(("probability", "prior_probability", "p_fall", "share_")):
         return f"{number:.4g}"
-    return f"{100 * number:.0f} %" if np.isnan(error) else round_to_mcse(number, error)
+    return percent(number) if np.isnan(error) else round_to_mcse(number, error)
 
 
 def _signed(text: str) -> str:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from mnbayes.analyses.correlations.table import free_pairs, pair_draws
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
+from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import mcse, round_to_mcse
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
@@ -21,7 +22,7 @@ from mnbayes.report.kit.parameters import density
 ROW = 0.38
 
 
-def _densities(ax: Axes, y: float, prior: style.FloatArray, posterior: style.FloatArray) -> None:
+def _densities(ax: Axes, y: float, prior: Floats, posterior: Floats) -> None:
     """Both stand on y (the axis points down), the taller three quarters of a row high."""
     grid, after = density(posterior, -1.0, 1.0, bounded=(True, True))
     _, before = density(prior, -1.0, 1.0, bounded=(True, True))
@@ -31,7 +32,7 @@ def _densities(ax: Axes, y: float, prior: style.FloatArray, posterior: style.Flo
     ax.plot(grid, seen, "--", color=style.GREY, linewidth=1.2, zorder=2)
 
 
-def _estimate(draws: style.FloatArray, **looks: Any) -> Estimate:
+def _estimate(draws: Floats, **looks: Any) -> Estimate:
     low, median, high = np.quantile(draws, (0.025, 0.5, 0.975))
     return Estimate(median, low, high, **looks)
 

@@ -13,15 +13,13 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from mnbayes.answers.change import QUANTILES
 from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels, typed
 from mnbayes.base.montecarlo import mcse
 from mnbayes.inference.contract import correlated_pairs
-
-type FloatArray = NDArray[np.float64]
 
 _INTERVAL = ("correlation_median", "correlation_lower", "correlation_upper")
 CORRELATION_COLUMNS = (
@@ -37,7 +35,7 @@ def pairs(markers: tuple[str, ...]) -> list[tuple[str, str]]:
     return list(combinations(ordered, 2))
 
 
-def pair_draws(tree: xr.DataTree, group: str, chosen: list[tuple[str, str]]) -> FloatArray:
+def pair_draws(tree: xr.DataTree, group: str, chosen: list[tuple[str, str]]) -> Floats:
     """Draws of the correlation between the patients' changes of pairs of markers.
 
     Parameters

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaincc, gammaln
 
 from mnbayes.analyses.design.rules import Criteria, Handling
+from mnbayes.base.arrays import Floats
 
-type FloatArray = NDArray[np.float64]
 type IntArray = NDArray[np.int64]
 
 #: Probability of a number of withdrawals below which it is left out of a sum.
@@ -33,11 +33,11 @@ class Beta:
         """The posterior after so many responders among so many patients."""
         return Beta(self.a + responders, self.b + patients - responders)
 
-    def above(self, threshold: ArrayLike) -> FloatArray:
+    def above(self, threshold: ArrayLike) -> Floats:
         """P(share > threshold)."""
         return np.asarray(betaincc(self.a, self.b, np.asarray(threshold, dtype=np.float64)))
 
-    def quantile(self, probability: ArrayLike) -> FloatArray:
+    def quantile(self, probability: ArrayLike) -> Floats:
         """Quantiles of the share."""
         from scipy.special import betaincinv
 
@@ -109,7 +109,7 @@ def cutoffs(total: ArrayLike, prior: Beta, criteria: Criteria) -> Cutoffs:
     return Cutoffs(np.where(nobody, 1, both), np.where(nobody, 1, either))
 
 
-def at_least(count: ArrayLike, total: ArrayLike, share: ArrayLike) -> FloatArray:
+def at_least(count: ArrayLike, total: ArrayLike, share: ArrayLike) -> Floats:
     """P(X >= count) for X ~ Binomial(total, share); the arguments broadcast.
 
     By the incomplete beta function: Abramowitz and Stegun 1964, 26.5.24.
@@ -120,13 +120,13 @@ def at_least(count: ArrayLike, total: ArrayLike, share: ArrayLike) -> FloatArray
     return np.where(some, inside, np.where(k < 1, 1.0, 0.0))
 
 
-def withdrawals(patients: int, withdrawal: float) -> FloatArray:
+def withdrawals(patients: int, withdrawal: float) -> Floats:
     """P(0, 1, ..., n of n patients stay) where each withdraws with the same probability."""
     stay = np.arange(patients + 1)
     return np.exp(_log_binomial(stay, patients, 1 - withdrawal))
 
 
-def _log_binomial(count: IntArray, total: int, share: float) -> FloatArray:
+def _log_binomial(count: IntArray, total: int, share: float) -> Floats:
     from scipy.special import xlog1py, xlogy
 
     ways = gammaln(total + 1) - gammaln(count + 1) - gammaln(total - count + 1)
@@ -140,7 +140,7 @@ def chances(
     handling: Handling,
     prior: Beta,
     criteria: Criteria,
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[Floats, Floats]:
     """P(go) and P(go or consider) of a new single-arm trial, at given true shares.
 
     Parameters
@@ -180,7 +180,7 @@ def chances(
     return go[where].reshape(shares.shape), either[where].reshape(shares.shape)
 
 
-def nodes(prior: Beta, degree: int) -> tuple[FloatArray, FloatArray]:
+def nodes(prior: Beta, degree: int) -> tuple[Floats, Floats]:
     """Points and weights that average any polynomial of the share exactly (Gauss and Jacobi).
 
     The chance of an outcome among n patients is a polynomial of degree n in the share, so its

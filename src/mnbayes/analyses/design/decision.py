@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from mnbayes.analyses.design.evidence import Evidence, evidence_of
 from mnbayes.analyses.design.rules import Criteria, Rule, criteria_of
 from mnbayes.analyses.design.shares import ratio, true_share
+from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import mcse
 from mnbayes.base.problems import InputError
 from mnbayes.cards.definitions import Definitions
@@ -24,7 +25,6 @@ from mnbayes.cards.definitions import Definitions
 if TYPE_CHECKING:
     from mnbayes.answers.result import Result
 
-type FloatArray = NDArray[np.float64]
 
 GO, CONSIDER, NO_GO = "go", "consider", "no-go"
 #: By the number of criteria that hold.
@@ -184,9 +184,7 @@ def decide(source: Result | Evidence, rule: Rule, definitions: Definitions) -> D
     )
 
 
-def quantity_draws(
-    evidence: Evidence, rule: Rule, definitions: Definitions, group: str
-) -> FloatArray:
+def quantity_draws(evidence: Evidence, rule: Rule, definitions: Definitions, group: str) -> Floats:
     """Draws of a rule's quantity, shape (chain, draw).
 
     Parameters
@@ -211,8 +209,8 @@ def decide_draws(
     evidence: Evidence,
     rule: Rule,
     criteria: Criteria,
-    draws: FloatArray,
-    prior_draws: FloatArray,
+    draws: Floats,
+    prior_draws: Floats,
 ) -> Decision:
     """Apply a rule to draws of its quantity, shape (chain, draw)."""
     now, before = support(draws, criteria), support(prior_draws, criteria)
@@ -255,7 +253,7 @@ def _verdict(
     return str(verdicts(number(significance), number(relevance), criteria))
 
 
-def _interval(draws: FloatArray) -> tuple[float, float, float]:
+def _interval(draws: Floats) -> tuple[float, float, float]:
     median, lower, upper = np.quantile(draws, [0.5, 0.025, 0.975])
     return float(median), float(lower), float(upper)
 

@@ -12,7 +12,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 from mnbayes.analyses.design import words
 from mnbayes.analyses.design.beta_binomial import Beta, chances, cutoffs
@@ -20,9 +19,8 @@ from mnbayes.analyses.design.decision import Decision
 from mnbayes.analyses.design.plan import Plan
 from mnbayes.analyses.design.simon import TwoStageDesign
 from mnbayes.analyses.design.success import NEW, POOLED
-from mnbayes.report.kit import figures, style
-
-type FloatArray = NDArray[np.float64]
+from mnbayes.base.arrays import Floats
+from mnbayes.report.kit import figures, style, wording
 
 _HANDLING = {
     "composite": "A withdrawal counts as no response.",
@@ -65,12 +63,12 @@ def _share_axis(ax: Axes, label: str, reference: float, target: float) -> list[s
     ax.axvline(100 * reference, color=style.BLACK, linestyle=":", linewidth=1.4, zorder=5)
     ax.axvline(100 * target, color=style.VERMILLION, linestyle="--", linewidth=1.4, zorder=5)
     return [
-        style.line(style.BLACK, ":", f"lower reference {words.percent(reference)}", 1.4),
-        style.line(style.VERMILLION, "--", f"target {words.percent(target)}", 1.4),
+        style.line(style.BLACK, ":", f"lower reference {wording.stated(reference)}", 1.4),
+        style.line(style.VERMILLION, "--", f"target {wording.stated(target)}", 1.4),
     ]
 
 
-def _beyond(share: FloatArray, draws: FloatArray | None, beta: Beta | None) -> FloatArray:
+def _beyond(share: Floats, draws: Floats | None, beta: Beta | None) -> Floats:
     """P(share at least so much), per cent."""
     if beta is not None:
         return 100 * beta.above(share)
@@ -115,9 +113,9 @@ def decision_share(plan: Plan, decision: Decision, ax: Axes | None = None) -> Fi
         sign = "holds" if judged.met else "does not hold"
         about = [
             f"P({words.event(decision, judged)})",
-            f"asked: at least {words.percent(judged.required)}",
-            f"given the data: {words.chance(judged.probability, judged.error)}",
-            f"prior alone: {words.chance(judged.prior, judged.prior_error)}",
+            f"asked: at least {wording.stated(judged.required)}",
+            f"given the data: {wording.probability(judged.probability, judged.error)}",
+            f"prior alone: {wording.probability(judged.prior, judged.prior_error)}",
         ]
         looks: dict[str, Any] = {"transform": ax.transAxes, "va": "top", "fontsize": style.TEXT}
         ax.text(1.05, top, f"{judged.name.capitalize()}: {sign}", weight="bold", **looks)
@@ -170,13 +168,13 @@ def assurance(plan: Plan, decision: Decision) -> Figure:
     free = cycle(style.LINES)
     rates = dict(zip(trial.withdrawal, free, strict=False))
     levels = dict(zip(trial.confidence, free, strict=False))
-    asked = f"{words.percent(first)} confidence asked"
+    asked = f"{wording.stated(first)} confidence asked"
     panels = [(f"New patients alone\n{asked}", table[alone & usual], rates, "withdrawal")]
     if seen is not None:
         number = seen.enrolled if trial.handling == "composite" else seen.evaluable
         pooled = table[usual & (table["analysis"] == POOLED)]
         panels.append((f"With the {number} seen so far\n{asked}", pooled, rates, "withdrawal"))
-    title = f"New patients alone\n{words.percent(middle)} withdraw"
+    title = f"New patients alone\n{wording.stated(middle)} withdraw"
     by_level = table[alone & (table["withdrawal"] == middle)]
     panels.append((title, by_level, levels, "confidence"))
     figure, axes = figures.panels(len(panels), (style.WIDE / len(panels), 3.2))
@@ -197,8 +195,8 @@ def assurance(plan: Plan, decision: Decision) -> Figure:
             transform=axes[0].get_yaxis_transform(),
             clip_on=False,
         )
-    named = [(f"{words.percent(rate)} withdraw", look) for rate, look in rates.items()]
-    named += [(f"{words.percent(level)} confidence asked", look) for level, look in levels.items()]
+    named = [(f"{wording.stated(rate)} withdraw", look) for rate, look in rates.items()]
+    named += [(f"{wording.stated(level)} confidence asked", look) for level, look in levels.items()]
     style.heading(
         figure,
         f"How likely a new single-arm trial is to end in go (rule “{decision.rule}”)",
@@ -288,7 +286,7 @@ def rule_characteristics(plan: Plan, decision: Decision) -> Figure:
     style.heading(
         figure,
         "What the rule would say of a new trial, whatever the truth "
-        f"({words.percent(trial.confidence[0])} confidence asked)",
+        f"({wording.stated(trial.confidence[0])} confidence asked)",
         [*handles, *thresholds],
         columns=4,
     )

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mnbayes.analyses.design import words
 from mnbayes.analyses.design.plan import Plan
+from mnbayes.analyses.design.simon import MOST
 from mnbayes.analyses.design.success import POOLED, main_rows
 from mnbayes.base.text_table import Table, records
 from mnbayes.report.kit import wording
@@ -30,17 +30,20 @@ def typical(plan: Plan) -> dict[str, Any] | None:
 
 
 def prospects(plan: Plan) -> tuple[str, ...]:
-    """What a new trial may expect, in sentences; empty where it cannot be judged."""
-    row, decision = typical(plan), plan.planned
-    if row is None or decision is None or plan.criteria is None:
-        return ()
+    """What a new trial may expect, in sentences, or why that cannot be said."""
+    row = typical(plan)
+    if row is None or plan.planned is None or plan.criteria is None:
+        return ("Without a decision on a share there is no next trial to work out.",)
     trial, criteria = plan.card.next_trial, plan.criteria
-    asked = words.percent(trial.confidence[0])
+    asked = wording.stated(trial.confidence[0])
     go = wording.probability(row["go"], row["go_mcse"])
     before = wording.probability(row["go_prior"], row["go_prior_mcse"])
     limit = wording.probability(row["limit"], row["limit_mcse"])
-    reference, target = words.percent(criteria.reference), words.percent(criteria.target)
-    left = words.percent(row["withdrawal"])
+    reference, target = (
+        wording.stated(criteria.reference),
+        wording.stated(criteria.target),
+    )
+    left = wording.stated(row["withdrawal"])
     needed = (
         "not even a response of all of them would do"
         if np.isnan(row["needed"])
@@ -57,7 +60,14 @@ def prospects(plan: Plan) -> tuple[str, ...]:
         f"the target ({target}), with {wording.percent(row['go_at_target'])}.",
         f"More patients do not make up for what is not known now: with ever more of them the "
         f"probability of go tends to {limit}, that of the share{taken_off} reaching the target.",
+        "New patients are taken to be like these, treated and selected alike. Without a control "
+        "group a go proves nothing about the treatment: regression to the mean and selection move "
+        "a single arm’s share too.",
     ]
+    if plan.designs.empty:
+        found.append(
+            f"No two-stage design of at most {MOST} patients tells these two values apart."
+        )
     return tuple(found)
 
 
@@ -71,7 +81,7 @@ def trials_table(plan: Plan, analysis: str) -> Table | None:
         return None
     body = tuple(
         (
-            words.percent(row["withdrawal"]),
+            wording.stated(row["withdrawal"]),
             f"{row['patients']}",
             wording.BLANK if np.isnan(row["needed"]) else f"{row['needed']:.0f}",
             wording.probability(row["go"], row["go_mcse"]),
@@ -89,14 +99,14 @@ def trials_table(plan: Plan, analysis: str) -> Table | None:
         of = plan.seen.enrolled if trial.handling == "composite" else plan.seen.evaluable
         seen = f", analysed together with this trial's {plan.seen.responders} of {of}"
     caption = (
-        f"A new single-arm trial{seen}: {words.percent(trial.confidence[0])} confidence asked for "
-        f"significance; {HANDLING[trial.handling]}"
+        f"A new single-arm trial{seen}: {wording.stated(trial.confidence[0])} confidence asked "
+        f"for significance; {HANDLING[trial.handling]}"
     )
     head = (
         *("Withdraw", "New patients", "Responders needed", "P(go)", "MCSE, points"),
         *("Prior alone: P(go)", "P(consider)", "P(no-go)"),
-        f"P(go) if the share is {words.percent(criteria.reference)}",
-        f"P(go) if the share is {words.percent(criteria.target)}",
+        f"P(go) if the share is {wording.stated(criteria.reference)}",
+        f"P(go) if the share is {wording.stated(criteria.target)}",
     )
     return Table(caption, head, body)
 
@@ -106,8 +116,8 @@ def designs_table(plan: Plan) -> Table | None:
     if plan.designs.empty or plan.criteria is None:
         return None
     reference, target = (
-        words.percent(plan.criteria.reference),
-        words.percent(plan.criteria.target),
+        wording.stated(plan.criteria.reference),
+        wording.stated(plan.criteria.target),
     )
     rows = []
     for row in records(plan.designs):
@@ -136,7 +146,7 @@ def designs_table(plan: Plan) -> Table | None:
     asked = plan.card.two_stage
     caption = (
         f"For scale: designs between {reference} and {target} with at most "
-        f"{words.percent(asked.false_go)} false go and {words.percent(asked.false_no_go)} false "
+        f"{wording.stated(asked.false_go)} false go and {wording.stated(asked.false_no_go)} false "
         "no-go; nobody withdraws"
     )
     return Table(caption, head, tuple(rows))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mnbayes.analyses.design.beta_binomial import Beta
 from mnbayes.analyses.design.decision import (
@@ -25,12 +24,12 @@ from mnbayes.analyses.design.rules import Criteria, DecisionCard, Rule, criteria
 from mnbayes.analyses.design.shares import measured_share
 from mnbayes.analyses.design.simon import MOST
 from mnbayes.analyses.design.success import DesignPrior, assurance_table, scale_table
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import Definitions, load_definitions
 
 if TYPE_CHECKING:
     from mnbayes.run.run import Run
 
-type FloatArray = NDArray[np.float64]
 
 #: Columns of ``decision.csv``.
 DECISION_COLUMNS = (
@@ -50,8 +49,8 @@ class Spread:
     beta, prior_beta : Beta or None
     """
 
-    draws: FloatArray | None = None
-    prior_draws: FloatArray | None = None
+    draws: Floats | None = None
+    prior_draws: Floats | None = None
     beta: Beta | None = None
     prior_beta: Beta | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mnbayes.analyses.design import words
@@ -19,6 +19,7 @@ from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, Picture, Section, Tidy
 
+_TEMPLATE = "design/section.html.j2"
 _TEXTS = {
     "decision_share": (
         "What the rule asks of the share, and what the data say",
@@ -66,7 +67,7 @@ class DecisionSection:
     reasons : tuple of (str, str, str)
         What the deciding rule asks for, why, and the source.
     prospects : tuple of str
-        The next trial in sentences; empty where it cannot be judged.
+        The next trial in sentences, or why it cannot be judged.
     trials, pooled, designs : Table or None
         Assurance of new trials, the same together with the patients seen so far, and designs
         for scale.
@@ -215,18 +216,43 @@ def find(run: Run) -> tuple[Plan | None, Sequence[Drawn]]:
 def section(run: Run) -> Section:
     """What the decision rule says of a run, and of the next trial."""
     plan: Plan | None = run.found.get(ANALYSIS.name) or plan_run(run)
-    pictures = run.pictures.get(ANALYSIS.name, {})
-    said = None if plan is None else decision_section(plan, pictures.get(ANALYSIS.name, ()))
-    shown = () if said is None else (said.criteria, said.trials, said.designs)
+    if plan is None:
+        return Section(
+            name=ANALYSIS.name,
+            title=ANALYSIS.title,
+            absent="the run has no model",
+            template=_TEMPLATE,
+            words={"decision": None},
+        )
+    return section_of(plan, run.pictures.get(ANALYSIS.name, {}))
+
+
+def section_of(plan: Plan, pictures: Mapping[str, tuple[Picture, ...]] | None = None) -> Section:
+    """What the decision rule says of a run or of counts, and of the next trial.
+
+    Parameters
+    ----------
+    plan : Plan
+    pictures : mapping, optional
+        As those of a section.
+    """
+    drawn = pictures or {}
+    said = decision_section(plan, drawn.get(ANALYSIS.name, ()))
+    shown = (said.criteria, said.rules, said.trials, said.pooled, said.designs)
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        absent="" if said else "the run has no model",
-        tables={} if plan is None else {n: Tidy(table) for n, table in plan.tables.items()},
-        pictures=pictures,
-        sentences=() if said is None else (said.sentence, *said.remarks, *said.notes),
+        tables={name: Tidy(table) for name, table in plan.tables.items()},
+        pictures=drawn,
+        sentences=(
+            f"{said.title} ({plan.source}).",
+            said.sentence,
+            *said.remarks,
+            *said.notes,
+            *said.prospects,
+        ),
         shown=tuple(table for table in shown if table is not None),
-        template="design/section.html.j2",
+        template=_TEMPLATE,
         words={"decision": said},
     )
 

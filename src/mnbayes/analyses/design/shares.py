@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from mnbayes.answers.categories import Category, classify
 from mnbayes.answers.population import (
@@ -17,11 +16,10 @@ from mnbayes.answers.population import (
     true_levels,
 )
 from mnbayes.answers.response_draws import ALBUMIN, POINTS, POINTS_SEED, PROTEIN
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.definitions import Definitions
-
-type FloatArray = NDArray[np.float64]
 
 #: Points of the integral over patients and their measurement noise, which has more dimensions.
 MEASURED_POINTS = 1024
@@ -44,7 +42,7 @@ def _at_week(tree: xr.DataTree, group: str, week: float) -> tuple[Population, tu
 
 def true_share(
     tree: xr.DataTree, group: str, category: Category, week: float, definitions: Definitions
-) -> FloatArray:
+) -> Floats:
     """Share of such patients whose true level meets the definition, for each draw.
 
     The same integration points as the reported ``population`` and ``exceeds``, so that a rule
@@ -71,7 +69,7 @@ def true_share(
 
 def measured_share(
     tree: xr.DataTree, group: str, category: Category, week: float, definitions: Definitions
-) -> FloatArray:
+) -> Floats:
     """Share of such patients who would meet the definition as measured, for each draw.
 
     A trial counts measurements, not true levels: one noisy collection at baseline and one at
@@ -107,7 +105,7 @@ def measured_share(
     return share.reshape(shape)
 
 
-def _noise(population: Population, normals: FloatArray) -> FloatArray:
+def _noise(population: Population, normals: Floats) -> Floats:
     """Measurement errors: each marker's at the visit, then the protein's at baseline.
 
     Shape (marker + 1, draw, patient), from points of shape (patient, marker + 1).
@@ -122,7 +120,7 @@ def _noise(population: Population, normals: FloatArray) -> FloatArray:
     return np.moveaxis(scale[:, None, :] * standard, -1, 0)
 
 
-def ratio(tree: xr.DataTree, group: str, marker: str, week: float) -> FloatArray:
+def ratio(tree: xr.DataTree, group: str, marker: str, week: float) -> Floats:
     """Geometric mean ratio of a marker to baseline, for each draw, shape (chain, draw)."""
     change = tree[group].to_dataset()["visit_change"].sel(marker=marker, later_visit=week)
     return np.exp(array(change))

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mnbayes.analyses.design.beta_binomial import at_least
-
-type FloatArray = NDArray[np.float64]
+from mnbayes.base.arrays import Floats
 
 #: Most patients of a design that is searched for.
 MOST = 300
@@ -40,7 +39,7 @@ class TwoStageDesign:
     r: int
     n: int
 
-    def recommends(self, share: ArrayLike) -> FloatArray:
+    def recommends(self, share: ArrayLike) -> Floats:
         """P(more than ``r1`` and then more than ``r`` responders) at given true shares."""
         p = np.asarray(share, dtype=float)
         if self.n1 == self.n:
@@ -50,14 +49,14 @@ class TwoStageDesign:
         rest = at_least(self.r + 1 - first, self.n - self.n1, p[..., None])
         return np.asarray((seen * rest).sum(axis=-1))
 
-    def stops(self, share: ArrayLike) -> FloatArray:
+    def stops(self, share: ArrayLike) -> Floats:
         """Probability of early termination at given true shares; 0 with one stage."""
         p = np.asarray(share, dtype=float)
         if self.n1 == self.n:
             return np.zeros(p.shape)
         return np.asarray(1 - at_least(self.r1 + 1, self.n1, p))
 
-    def expected(self, share: ArrayLike) -> FloatArray:
+    def expected(self, share: ArrayLike) -> Floats:
         """Expected number of patients at given true shares."""
         return np.asarray(self.n1 + (1 - self.stops(share)) * (self.n - self.n1))
 
@@ -66,8 +65,8 @@ class TwoStageDesign:
 class _Binomials:
     """Of 0 to ``most`` patients (rows) at one share: P(X = x), and P(X > x - 1), x from 0 on."""
 
-    exactly: FloatArray
-    at_least: FloatArray
+    exactly: Floats
+    at_least: Floats
 
     @classmethod
     def at(cls, share: float, most: int) -> _Binomials:
@@ -76,7 +75,7 @@ class _Binomials:
         tail = at_least(count, total, share)
         return cls(tail[:, :-1] - tail[:, 1:], tail[:, :-1])
 
-    def recommended(self, n: int, r: int) -> FloatArray:
+    def recommended(self, n: int, r: int) -> Floats:
         """P(recommended) by n1 (rows, 1 to n - 1) and r1 (columns, 0 to n - 1)."""
         n1, x1 = np.arange(1, n)[:, None], np.arange(1, n + 1)[None, :]
         needed = np.clip(r + 1 - x1, 0, n + 1)
@@ -152,7 +151,7 @@ def _best(
     n: int,
     poor: _Binomials,
     good: _Binomials,
-    expected: FloatArray,
+    expected: Floats,
     possible: NDArray[np.bool_],
     false_go: float,
     miss: float,

@@ -27,16 +27,14 @@ from typing import get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mnbayes.analyses.design.beta_binomial import Beta, chances, cutoffs, nodes
 from mnbayes.analyses.design.evidence import Counts
 from mnbayes.analyses.design.rules import Criteria, Handling, NextTrial, TwoStage
 from mnbayes.analyses.design.simon import TwoStageDesign, single_stage, two_stage
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import typed
 from mnbayes.base.montecarlo import effective_draws, mcse
-
-type FloatArray = NDArray[np.float64]
 
 NEW, POOLED = "new", "pooled"
 #: Shares at which a chance is worked out where there are more draws.
@@ -70,8 +68,8 @@ class DesignPrior:
         The distribution itself, where it is a beta.
     """
 
-    share: FloatArray
-    weight: FloatArray | None = None
+    share: Floats
+    weight: Floats | None = None
     beta: Beta | None = None
 
     @classmethod
@@ -79,7 +77,7 @@ class DesignPrior:
         """A beta distribution, for trials of up to so many patients."""
         return cls(*nodes(beta, patients), beta=beta)
 
-    def average(self, chance: FloatArray) -> tuple[float, float]:
+    def average(self, chance: Floats) -> tuple[float, float]:
         """Average of a chance given at each share, and its Monte Carlo standard error."""
         if self.weight is not None:
             return float(self.weight @ chance), 0.0
@@ -98,9 +96,7 @@ class DesignPrior:
         """
         return float(effective_draws(self.share))
 
-    def at_each(
-        self, chances_at: Callable[[FloatArray], tuple[FloatArray, ...]]
-    ) -> tuple[FloatArray, ...]:
+    def at_each(self, chances_at: Callable[[Floats], tuple[Floats, ...]]) -> tuple[Floats, ...]:
         """Chances at each share; of many draws by interpolation between even points.
 
         A chance is a polynomial of the share. For trials of 100 patients the interpolation is off
@@ -167,13 +163,13 @@ def assurance_table(
         case = (patients, withdrawal, handling, confidence)
 
         def new_trial(
-            share: FloatArray,
+            share: Floats,
             used: Beta = used,
             rule: Criteria = rule,
             n: int = patients,
             leave: float = withdrawal,
             how: Handling = handling,
-        ) -> tuple[FloatArray, FloatArray]:
+        ) -> tuple[Floats, Floats]:
             return chances(share, n, leave, how, used, rule)
 
         go, either = posterior.at_each(new_trial)

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from mnbayes.analyses.design.decision import CONSIDER, GO, RELEVANCE, Decision, Judged
-from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.data.markers import MARKERS
-
-#: Of patients; "share in remission".
-CALLED = {
-    "complete": "in complete remission",
-    "partial": "in partial remission",
-    "remission": "in remission",
-    "effective": "with a response called effective",
-}
-
-
-def percent(share: float) -> str:
-    """A stated share without needless decimals: "25 %", "12.5 %"."""
-    return f"{100 * share:.4g} %"
+from mnbayes.report.kit import wording
 
 
 def quantity(decision: Decision) -> str:
     """What a rule is about: "share in remission at week 12"."""
     at = f" at week {decision.week:g}" if decision.week == decision.week else ""  # not NaN
     if decision.quantity == "share":
-        return f"share of such patients {CALLED[decision.category]}{at}"
+        return f"share of such patients {wording.CATEGORY_PATIENTS[decision.category]}{at}"
     label = MARKERS[decision.marker].label if decision.marker in MARKERS else decision.marker
     plain = label[0].lower() + label[1:] if label[1].islower() else label
     return f"geometric mean ratio of {plain} to baseline{at}"
@@ -32,7 +19,7 @@ def quantity(decision: Decision) -> str:
 
 def value(decision: Decision, number: float) -> str:
     """A value of the quantity as its threshold is written."""
-    return percent(number) if decision.quantity == "share" else f"{number:g}"
+    return wording.stated(number) if decision.quantity == "share" else f"{number:g}"
 
 
 def event(decision: Decision, judged: Judged) -> str:
@@ -44,22 +31,15 @@ def event(decision: Decision, judged: Judged) -> str:
 
 def asked(decision: Decision, judged: Judged) -> str:
     """What a criterion asks for: "P(share > 25 %) at least 80 %"."""
-    text = f"P({event(decision, judged)}) at least {percent(judged.required)}"
+    text = f"P({event(decision, judged)}) at least {wording.stated(judged.required)}"
     return f"{text} (the median reaches it)" if judged.required == 0.5 else text
-
-
-def chance(probability: float, error: float) -> str:
-    """A probability, no digit finer than its Monte Carlo error."""
-    return round_to_mcse(probability, error)
 
 
 def interval(decision: Decision, numbers: tuple[float, float, float]) -> str:
     """Median and 95 % interval of the quantity."""
     if decision.quantity == "share":
-        median, lower, upper = (f"{100 * number:.0f} %" for number in numbers)
-    else:
-        median, lower, upper = (f"{number:.2f}" for number in numbers)
-    return f"{median} ({lower} to {upper})"
+        return wording.percent_with_range(*numbers)
+    return wording.ratio_range(*numbers)
 
 
 def verdict(decision: Decision) -> str:
@@ -91,10 +71,11 @@ def doubts(decision: Decision) -> tuple[str, ...]:
                      f"{decision.prior_verdict}.")  # fmt: skip
     for judged in decision.judged:
         if judged.unsure:
-            near = chance(judged.probability, judged.error)
+            near = wording.probability(judged.probability, judged.error)
             found.append(
                 f"{judged.name.capitalize()} is within the Monte Carlo error of its line ({near} "
-                f"against {percent(judged.required)}): more draws would be needed to be sure."
+                f"against {wording.stated(judged.required)}): more draws would be needed to be "
+                "sure."
             )
     if decision.doubtful:
         found.append(

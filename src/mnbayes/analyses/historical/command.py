@@ -11,9 +11,10 @@ from typing import Any
 
 from mnbayes.analyses.historical.card import load_historical_card
 from mnbayes.analyses.historical.fit import HistoricalResult, News, fit_historical
-from mnbayes.analyses.historical.section import HistoricalSection, drawn, historical_section
+from mnbayes.analyses.historical.section import drawn, historical_section
 from mnbayes.analyses.historical.table import load_historical
 from mnbayes.base.versions import versions
+from mnbayes.base.workers import silent
 from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit.drawing import pictures_of
 from mnbayes.run.outputs import check_replaceable, new_folder, whole_folder
@@ -39,17 +40,10 @@ class WrittenHistory:
     ----------
     folder : Path
     result : HistoricalResult
-    section : HistoricalSection
-        For the terminal; the page shows the same with pictures.
     """
 
     folder: Path
     result: HistoricalResult
-    section: HistoricalSection
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Show no progress."""
 
 
 def describe(result: HistoricalResult, started: datetime) -> dict[str, Any]:
@@ -124,7 +118,7 @@ def run_historical(
     settings: Sequence[str] = (),
     out: Path | None = None,
     sampling: Sampling | None = None,
-    news: News = _silent,
+    news: News = silent,
     *,
     refits: bool = True,
     allow_unconverged: bool = False,
@@ -169,4 +163,4 @@ def run_historical(
     section = historical_section(result, pictures)
     described = describe(result, started)
     write_historical(result, folder, pictures, render_historical(section, described), described)
-    return WrittenHistory(folder, result, section)
+    return WrittenHistory(folder, result)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mnbayes.analyses.historical.mixture import BetaMixture, Floats
+from mnbayes.analyses.historical.mixture import BetaMixture
+from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import mcse
 
 CONFLICT_COLUMNS = (

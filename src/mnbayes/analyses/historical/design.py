@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mnbayes.analyses.historical.card import HistoricalCard
 from mnbayes.analyses.historical.table import REFRACTORY, HistoricalTable
+from mnbayes.base.arrays import Floats
 
-type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
 
 #: Coefficients after the classes' log odds.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnbayes.analyses.historical.mixture import BetaMixture, Floats
+from mnbayes.analyses.historical.mixture import BetaMixture
+from mnbayes.base.arrays import Floats
 
 
 def elir(mixture: BetaMixture) -> float:

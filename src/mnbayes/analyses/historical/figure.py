@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from mnbayes.analyses.historical.fit import HistoricalResult
 from mnbayes.analyses.historical.reweighting import REFITTED, WEIGHTED
+from mnbayes.base.arrays import Floats
 from mnbayes.base.text_table import records
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height, panels
@@ -229,7 +230,7 @@ def historical_mixture(result: HistoricalResult) -> Figure:
     return figure
 
 
-def _count_panel(ax: Axes, row: dict[str, Any], chance: style.FloatArray) -> None:
+def _count_panel(ax: Axes, row: dict[str, Any], chance: Floats) -> None:
     """Predicted probabilities of each count of remissions, per cent, the observed one marked."""
     seen, n = row["remission"], row["n"]
     bars = ax.bar(range(n + 1), chance, color=style.BAND_50)

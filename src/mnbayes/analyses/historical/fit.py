@@ -35,15 +35,12 @@ from mnbayes.analyses.historical.refits import (
 from mnbayes.analyses.historical.reweighting import Source
 from mnbayes.analyses.historical.sampled import Posterior, labelled, sample_historical
 from mnbayes.analyses.historical.table import HistoricalTable
+from mnbayes.base.workers import silent
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.sampling import Sampling
 
 #: Called with a stage, the steps done and in all.
 News = Callable[[str, int, int], None]
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Show no progress."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +127,7 @@ def fit_historical(
     table: HistoricalTable,
     card: HistoricalCard,
     sampling: Sampling | None = None,
-    news: News = _silent,
+    news: News = silent,
     *,
     refits: bool = True,
     chosen: tuple[Reading, ...] | None = None,
@@ -215,11 +212,11 @@ def fit_historical(
         source = Source.of(table, card, fit, sampling)
         left_out = leave_one_study_out(
             source, streams[3].spawn(len(table.studies)),
-            lambda done, _: news("influence", done, total),
+            lambda done, _: news("leaving out each study", done, total),
         )  # fmt: skip
         otherwise = read_otherwise(
             source, streams[4].spawn(len(other)),
-            lambda done, _: news("influence", len(table.studies) + done, total), other,
+            lambda done, _: news("leaving out each study", len(table.studies) + done, total), other,
         )  # fmt: skip
         lap("refit")
     return HistoricalResult(

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mnbayes.analyses.historical.stored import StoredRate
 from mnbayes.answers.categories import classify
 from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
+from mnbayes.base.arrays import Floats
 from mnbayes.base.resources import models_folder
 from mnbayes.base.toml_files import read_toml
 from mnbayes.cards.card import Card
@@ -26,8 +26,7 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.models import effects as fx
 from mnbayes.models.likelihood import draw_prior
 
-type FloatArray = NDArray[np.float64]
-type Shares = Callable[[float, float], FloatArray]
+type Shares = Callable[[float, float], Floats]
 
 #: Draws of the population's parameters, and patients of each.
 POPULATIONS, PATIENTS = 2000, 128
@@ -86,7 +85,7 @@ def card_shares(
     albumin = measured[:, :, -1:, card.markers.index(ALBUMIN)]
     standard = rng.permutation(_standard_normal(POPULATIONS))[:, None, None]
 
-    def shares(mu: float, sigma: float) -> FloatArray:
+    def shares(mu: float, sigma: float) -> Floats:
         met = classify(baseline, last + mu + sigma * standard, albumin, definitions)
         return np.asarray(met["remission"][:, :, 0].mean(axis=1), dtype=float)
 
@@ -114,19 +113,19 @@ def published_shares(sd_sigma: float, *, typical: bool = False) -> Shares:
     standard = np.repeat(_standard_normal(200), 200)
     spread = sd_sigma * np.tile(_half_normal(1 if typical else 200), 200 * (200 if typical else 1))
 
-    def shares(mu: float, sigma: float) -> FloatArray:
+    def shares(mu: float, sigma: float) -> Floats:
         return np.asarray(ndtr((np.log(0.5) - mu - sigma * standard) / spread))
 
     return shares
 
 
-def _standard_normal(count: int) -> FloatArray:
+def _standard_normal(count: int) -> Floats:
     from scipy.special import ndtri
 
     return np.asarray(ndtri((np.arange(count) + 0.5) / count))
 
 
-def _half_normal(count: int) -> FloatArray:
+def _half_normal(count: int) -> Floats:
     from scipy.special import ndtri
 
     return np.asarray(ndtri(0.5 + (np.arange(count) + 0.5) / (2 * count)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-type Floats = NDArray[np.float64]
+from mnbayes.base.arrays import Floats
 
 #: The penalty of RBesT's ``automixfit`` for each parameter (AIC's would be 2): few components.
 PENALTY = 6.0

@@ -6,7 +6,8 @@ import numpy as np
 
 from mnbayes.analyses.historical.card import HistoricalCard
 from mnbayes.analyses.historical.density import CODES, c_function
-from mnbayes.analyses.historical.design import COVARIATES, Design, Floats
+from mnbayes.analyses.historical.design import COVARIATES, Design
+from mnbayes.base.arrays import Floats
 from mnbayes.numerics.density import Density
 
 

@@ -11,9 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mnbayes.analyses.historical.card import HistoricalCard
-from mnbayes.analyses.historical.design import COVARIATES, Design, Floats, covariates
+from mnbayes.analyses.historical.design import COVARIATES, Design, covariates
 from mnbayes.analyses.historical.table import HistoricalTable
 from mnbayes.answers.denominators import exact_interval
+from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import effective_draws, mcse
 from mnbayes.cards import families as priors
 from mnbayes.inference.importance_weights import weighted_mean, weighted_quantiles

@@ -17,10 +17,11 @@ import numpy as np
 
 from mnbayes.analyses.historical.card import HistoricalCard
 from mnbayes.analyses.historical.density import study_log_likelihood
-from mnbayes.analyses.historical.design import COVARIATES, Design, Floats, design
+from mnbayes.analyses.historical.design import COVARIATES, Design, design
 from mnbayes.analyses.historical.points import packed_studies
 from mnbayes.analyses.historical.sampled import Posterior, sample_historical
 from mnbayes.analyses.historical.table import HistoricalTable
+from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import effective_draws
 from mnbayes.cards import families as priors
 from mnbayes.inference.importance_weights import trusted_weights

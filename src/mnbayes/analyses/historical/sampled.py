@@ -10,9 +10,10 @@ import pandas as pd
 import xarray as xr
 
 from mnbayes.analyses.historical.card import HistoricalCard
-from mnbayes.analyses.historical.design import Design, Floats, design
+from mnbayes.analyses.historical.design import Design, design
 from mnbayes.analyses.historical.points import historical_density
 from mnbayes.analyses.historical.table import HistoricalTable
+from mnbayes.base.arrays import Floats
 from mnbayes.inference.densities import nutpie_model
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
 from mnbayes.inference.sampling import Sampling, sample

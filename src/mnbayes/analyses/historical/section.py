@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -17,8 +17,8 @@ from mnbayes.base.workers import News
 from mnbayes.inference.importance_weights import MAX_SHAPE
 from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.results import beside_record
-from mnbayes.report.kit.wording import independent_error, probability
+from mnbayes.report.kit.results import beside_record, doubted
+from mnbayes.report.kit.wording import probability
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, Picture, Section, Tidy
@@ -157,7 +157,7 @@ def _benchmark(result: HistoricalResult) -> tuple[str, ...]:
         f"Benchmark: in a new study, {probability(row['mean'], row['mcse'])} of {group(result)} "
         f"are expected in remission (95 % interval "
         f"{wording.percent_range(row['lower'], row['upper'])}); under the prior alone "
-        f"{probability(row['mean_prior'], independent_error(row['mean_prior'], 4000))} ({before}).",
+        f"{wording.probability_of_draws(row['mean_prior'], 4000)} ({before}).",
         f"{rests}; {others} {lent}. "
         f"The interval is {wording.percent(width)} as wide as before any study, and as a prior it "
         f"is worth {result.ess:.0f} patients (ELIR). That is weak: the benchmark is a number to "
@@ -198,9 +198,7 @@ def _conflict(result: HistoricalResult) -> tuple[str, ...]:
             else "Chance alone could explain that; there is no clear conflict."
         )
         chance = probability(row["p_at_least"], row["p_at_least_mcse"])
-        prior = probability(
-            row["p_at_least_prior"], independent_error(row["p_at_least_prior"], 4000)
-        )
+        prior = wording.probability_of_draws(row["p_at_least_prior"], 4000)
         sentences.append(
             f"{row['remission']} of {row['n']} ({row['count']}): history expects "
             f"{row['expected']:.1f} (95 % interval {row['lower']} to {row['upper']}), and "
@@ -352,15 +350,30 @@ def section(run: Run) -> Section:
         return Section(
             name=ANALYSIS.name, title=ANALYSIS.title, absent="it was not asked for", hidden=True
         )
-    pictures = run.pictures.get(ANALYSIS.name, {})
-    said = historical_section(result, pictures.get(result.card.name, ()))
+    return section_of(result, run.pictures.get(ANALYSIS.name, {}))
+
+
+def section_of(
+    result: HistoricalResult, pictures: Mapping[str, tuple[Picture, ...]] | None = None
+) -> Section:
+    """The benchmark, what it rests on, and the trial's counts against it.
+
+    Parameters
+    ----------
+    result : HistoricalResult
+    pictures : mapping, optional
+        As those of a section.
+    """
+    drawn = pictures or {}
+    said = historical_section(result, drawn.get(result.card.name, ()))
     names = ("rates", "arms", "conflict", "left_out", "readings")
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
         tables={f"historical_{name}": Tidy(getattr(result, name)) for name in names}
         | {"diagnostics": Tidy(result.diagnostics)},
-        pictures=pictures,
+        pictures=drawn,
+        remarks=doubted(said.name, said.reasons, said.withheld),
         sentences=(*said.benchmark, *said.extrapolation, *said.conflict, *said.robustness),
         shown=tuple(table for table in (said.classes, said.conflicts) if table is not None),
         template="historical/section.html.j2",

@@ -8,7 +8,7 @@ from mnbayes.analyses.historical.card import HistoricalCard
 from mnbayes.analyses.historical.fit import HistoricalResult
 from mnbayes.base.text_table import Table, records
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.wording import independent_error, percent, percent_range, probability
+from mnbayes.report.kit.wording import percent, percent_range, percent_with_range, probability
 
 PATIENTS = {"yes": "refractory", "no": "non-refractory", "mixed": "mixed"}
 _PARAMETERS = {
@@ -21,8 +21,7 @@ _PARAMETERS = {
 
 
 def _with_range(row: dict[str, Any], centre: str, after: str = "") -> str:
-    ends = percent_range(row[f"lower{after}"], row[f"upper{after}"])
-    return f"{percent(row[f'{centre}{after}'])} ({ends})"
+    return percent_with_range(*(row[f"{name}{after}"] for name in (centre, "lower", "upper")))
 
 
 _RATES = (
@@ -61,13 +60,12 @@ def rate_rows(result: HistoricalResult) -> Table:
 
 
 def _rate(row: dict[str, Any]) -> tuple[str, ...]:
-    typical = percent_range(row["typical_lower"], row["typical_upper"])
     return (
         str(row["arms"]),
         probability(row["mean"], row["mcse"]),
         wording.points(row["mcse"]),
         percent_range(row["lower"], row["upper"]),
-        f"{percent(row['typical_median'])} ({typical})",
+        percent_with_range(*(row[f"typical_{name}"] for name in ("median", "lower", "upper"))),
         _with_range(row, "mean", "_prior"),
         str(row["beyond"]) or "–",
     )
@@ -84,7 +82,7 @@ def conflict_rows(result: HistoricalResult) -> Table:
                 f"{row['remission']} of {row['n']}",
                 f"{row['expected']:.1f} ({row['lower']} to {row['upper']})",
                 probability(row["p_at_least"], row["p_at_least_mcse"]),
-                probability(prior, independent_error(prior, 4000)),
+                wording.probability_of_draws(prior, 4000),
                 percent(row["p_as_unlikely"]),
                 f"{percent(row['vague_weight'])} → {percent(row['vague_weight_after'])}",
                 _with_range(row, "mean", "_after"),
@@ -148,8 +146,9 @@ def left_out_rows(result: HistoricalResult) -> Table:
             (
                 f"{row['study']}: {row['arm']}",
                 f"{ends} of {row['n']}",
-                f"{percent(row['predicted'])} "
-                f"({percent_range(row['predicted_lower'], row['predicted_upper'])})",
+                percent_with_range(
+                    row["predicted"], row["predicted_lower"], row["predicted_upper"]
+                ),
                 f"{row['count_lower']:.0f} to {row['count_upper']:.0f}",
                 probability(row["p_as_few"], row["p_as_few_mcse"]),
                 probability(row["p_as_many"], row["p_as_many_mcse"]),

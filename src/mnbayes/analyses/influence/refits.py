@@ -17,6 +17,7 @@ import xarray as xr
 from mnbayes.answers.answer_table import KEYS, NUMBERS, refit_answers
 from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError
+from mnbayes.base.workers import silent
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
@@ -42,10 +43,6 @@ INFLUENCE_COLUMNS = (
     *(f"{name}_without" for name in NUMBERS),
     *("difference", "mcse_difference", "reason"),
 )
-
-
-def _silent(done: int, total: int) -> None:
-    """Show no progress."""
 
 
 def without(cohort: Cohort, patient: str) -> Cohort:
@@ -212,7 +209,7 @@ def influence_table(result: Result, refits: Mapping[str, pd.DataFrame | str]) ->
 
 
 def leave_one_out(
-    result: Result, cohort: Cohort, definitions: Definitions, progress: Count = _silent
+    result: Result, cohort: Cohort, definitions: Definitions, progress: Count = silent
 ) -> pd.DataFrame:
     """Refit a model without each patient in turn and compare every answer.
 

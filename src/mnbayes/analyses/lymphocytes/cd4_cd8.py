@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from mnbayes.answers.change import QUANTILES
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels, typed
 from mnbayes.base.montecarlo import mcse
 from mnbayes.inference.contract import level, recorded
-
-type FloatArray = NDArray[np.float64]
 
 _RATIO = ("gmr_median", "gmr_lower", "gmr_upper")
 _LEVEL = ("ratio_median", "ratio_lower", "ratio_upper")
@@ -27,11 +25,11 @@ def _difference(values: xr.DataArray) -> xr.DataArray:
     return values.sel(marker="cd4", drop=True) - values.sel(marker="cd8", drop=True)
 
 
-def _summaries(log_ratio: FloatArray, suffix: str = "") -> dict[str, FloatArray]:
+def _summaries(log_ratio: Floats, suffix: str = "") -> dict[str, Floats]:
     # log_ratio: (chain, draw, ..., visit), the baseline first; results: (..., visit).
     change = log_ratio[..., 1:] - log_ratio[..., :1]
     level = np.exp(np.quantile(log_ratio, QUANTILES, axis=(0, 1)))
-    cells: dict[str, FloatArray] = dict(
+    cells: dict[str, Floats] = dict(
         zip(_RATIO, np.exp(np.quantile(change, QUANTILES, axis=(0, 1))), strict=True)
     )
     cells["p_rise"] = np.mean(change > 0, axis=(0, 1))

@@ -16,11 +16,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mnbayes.answers.change import QUANTILES, estimates
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels, typed
 from mnbayes.base.montecarlo import mcse
 from mnbayes.data.markers import MARKERS
-
-type FloatArray = NDArray[np.float64]
 
 #: The lymphocyte subsets, in the order of the markers.
 SUBSETS: tuple[str, ...] = tuple(m.name for m in MARKERS.values() if m.unit == "cells/uL")
@@ -141,7 +140,7 @@ def common_change(tree: xr.DataTree) -> dict[str, float] | None:
     return cells
 
 
-def rank_indicators(size: FloatArray) -> NDArray[np.bool_]:
+def rank_indicators(size: Floats) -> NDArray[np.bool_]:
     """Whether each of several quantities has each rank, draw by draw.
 
     Parameters

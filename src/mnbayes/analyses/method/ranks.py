@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from mnbayes.answers.result import Result
+from mnbayes.base.arrays import Floats
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import is_left, is_low, panels
 from mnbayes.report.kit.parameters import scalars
-from mnbayes.report.kit.style import FloatArray
 
 CHAINS: tuple[tuple[str, style.Dash], ...] = (
     (style.BLUE, "-"),
@@ -28,7 +28,7 @@ MOST_PANELS = 9
 POINTS = 101
 
 
-def rank_differences(draws: FloatArray) -> tuple[FloatArray, FloatArray]:
+def rank_differences(draws: Floats) -> tuple[Floats, Floats]:
     """Difference of each chain's distribution of ranks from the uniform distribution.
 
     Parameters
@@ -52,7 +52,7 @@ def rank_differences(draws: FloatArray) -> tuple[FloatArray, FloatArray]:
     return at, below / draws.shape[1] - at
 
 
-def correlation_time(draws: FloatArray) -> float:
+def correlation_time(draws: Floats) -> float:
     """Mean over chains of the integrated autocorrelation time, at least 1.
 
     Parameters

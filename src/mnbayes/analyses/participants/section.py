@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from mnbayes.analyses.participants.tables import evaluable_table, flow_sentences, rate_tables
+from mnbayes.analyses.participants.tables import (
+    evaluable_table,
+    event_sentence,
+    flow_sentences,
+    measured_table,
+    rate_tables,
+)
+from mnbayes.data.cohort import Cohort
 from mnbayes.data.embedded import is_embedded
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
@@ -25,6 +32,18 @@ def section(run: Run) -> Section:
             "rates": rates,
             "embedded": is_embedded(run.cohort),
         },
+    )
+
+
+def of_cohort(cohort: Cohort) -> Section:
+    """A valid cohort before any fit: ``mnbayes check``."""
+    weeks = ", ".join(f"{week:g}" for week in cohort.weeks)
+    return Section(
+        name=ANALYSIS.name,
+        title=f"{len(cohort.patients)} patients, {len(cohort.measurements)} measurements, weeks "
+        f"{weeks}: no errors.",
+        sentences=(*flow_sentences(cohort), event_sentence(cohort)),
+        shown=(measured_table(cohort),),
     )
 
 

@@ -93,3 +93,24 @@ def rate_tables(run: Run) -> tuple[Table, ...]:
         )
         for week in weeks
     )
+
+
+def measured_table(cohort: Cohort) -> Table:
+    """Measurements of a cohort, by marker."""
+    rows = []
+    for marker in cohort.markers:
+        part = cohort.measurements[cohort.measurements["marker"] == marker]
+        counts = (len(part), int(part["value"].isna().sum()), part["patient"].nunique())
+        rows.append((marker, MARKERS[marker].unit, *map(str, counts)))
+    head = ("Marker", "Unit", "Measurements", "Censored", "Patients")
+    return Table("What was measured", head, tuple(rows), frozenset({0, 1}))
+
+
+def event_sentence(cohort: Cohort) -> str:
+    """How many events were recorded, or that there is no table of them."""
+    if cohort.events is None:
+        return "No table of events: none recorded is not the same as none happened."
+    return (
+        f"{len(cohort.events)} rows of events: {cohort.events['term'].nunique()} terms in "
+        f"{cohort.events['patient'].nunique()} patients."
+    )

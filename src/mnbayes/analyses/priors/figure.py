@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from mnbayes.analyses.priors.elicit_command import Elicitation
 from mnbayes.analyses.priors.limits import Limits, physiological_limits
 from mnbayes.analyses.priors.predictive import ALBUMIN, PROTEIN, PriorPredictive
+from mnbayes.base.arrays import Floats
 from mnbayes.cards import families
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import figures, style
 from mnbayes.report.kit.figures import Estimate, Row, forest
-from mnbayes.report.kit.style import FloatArray
 from mnbayes.report.kit.wording import CATEGORY_LABELS, percent
 
 type Look = dict[str, Any]
@@ -100,7 +100,7 @@ def _axis_label(found: Elicitation) -> str:
 
 def _ranges(
     ax: Axes,
-    rows: Mapping[str, Sequence[tuple[FloatArray, Look]]],
+    rows: Mapping[str, Sequence[tuple[Floats, Look]]],
     limits: Limits,
     unit: str,
 ) -> None:

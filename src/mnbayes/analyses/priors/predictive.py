@@ -11,17 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mnbayes.analyses.priors.limits import Limits, physiological_limits
 from mnbayes.answers.categories import classify
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import CATEGORIES, Definitions
 from mnbayes.data.markers import MARKERS
 from mnbayes.models import effects as fx
 from mnbayes.models.likelihood import draw_prior
-
-type FloatArray = NDArray[np.float64]
 
 #: The trial's planned visits, where no cohort says otherwise.
 WEEKS = (0.0, 1.0, 2.0, 4.0, 12.0)
@@ -61,8 +59,8 @@ class PriorDraws:
 
     markers: tuple[str, ...]
     weeks: tuple[float, ...]
-    typical: FloatArray
-    patient: FloatArray
+    typical: Floats
+    patient: Floats
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def prior_draws(
     return PriorDraws(card.markers, tuple(float(week) for week in weeks), typical, patient)
 
 
-def _quantiles(log_values: FloatArray) -> FloatArray:
+def _quantiles(log_values: Floats) -> Floats:
     return np.asarray(np.exp(np.quantile(log_values, (0.5, 0.025, 0.975), axis=0)))
 
 

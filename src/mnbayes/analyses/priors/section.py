@@ -6,19 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mnbayes.analyses.priors import words
+from mnbayes.analyses.priors.elicit_command import Elicitation
 from mnbayes.analyses.priors.limits import physiological_limits
-from mnbayes.analyses.priors.predictive import (
-    PATIENT_BEYOND,
-    TYPICAL_BEYOND,
-    PriorPredictive,
-    prior_predictive,
+from mnbayes.analyses.priors.predictive import PriorPredictive, prior_predictive
+from mnbayes.analyses.priors.tables import (
+    belief_table,
+    density_table,
+    levels_table,
+    prior_predictive_tables,
+    prior_table,
+    statements_table,
 )
-from mnbayes.analyses.priors.tables import prior_predictive_tables, prior_table
 from mnbayes.answers.result import Result
-from mnbayes.base.text_table import Table, records
+from mnbayes.base.text_table import Table
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import MARKERS
-from mnbayes.report.kit import wording
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
 from mnbayes.run.section import Section
@@ -49,49 +52,8 @@ def consequences(result: Result, definitions: Definitions) -> Consequences:
     """
     weeks, seed = result.fit.observations.weeks, result.fit.sampling.seed
     predictive = prior_predictive(result.fit.card, definitions, weeks, seed=seed)
-    fine = (
-        f"Nothing implausible: at every visit fewer than {wording.percent(TYPICAL_BEYOND)} of "
-        f"typical patients and {wording.percent(PATIENT_BEYOND)} of next patients lie beyond what "
-        "is found in patients."
-    )
-    table = _table(predictive, shares=not result.withheld)
-    return Consequences(table, predictive.implausible or (fine,), not predictive.implausible)
-
-
-def _table(predictive: PriorPredictive, *, shares: bool) -> Table:
-    draws = len(predictive.draws.patient)
-    limits = physiological_limits()
-    last = predictive.draws.weeks[-1]
-    rows = []
-    for row in records(predictive.levels[predictive.levels["week"].isin([0.0, last])]):
-        marker, limit = MARKERS[row["marker"]], limits[row["marker"]]
-        cells = [
-            f"{marker.label}, {marker.unit}",
-            wording.week_name(row["week"]),
-            *(
-                _interval(*(row[f"{who}_{part}"] for part in ("median", "lower", "upper")))
-                for who in ("typical", "patient")
-            ),
-        ]
-        for side, bound in (("below", limit.lower), ("above", limit.upper)) if shares else ():
-            share = row[f"patient_{side}"]
-            error = wording.independent_error(share, draws)
-            cells.append(f"{side} {bound:g}: {wording.probability(share, error)}")
-        rows.append(tuple(cells))
-    head: tuple[str, ...] = (
-        "Marker",
-        "Visit",
-        "Typical (median) patient",
-        "Next patient, as measured",
-    )
-    if shares:
-        head = (*head, "Next patient, too low", "Next patient, too high")
-    caption = "Levels under the prior alone: median (95 % interval)"
-    return Table(caption, head, tuple(rows), frozenset({0, 1}))
-
-
-def _interval(median: float, lower: float, upper: float) -> str:
-    return f"{wording.level(median)} ({wording.level(lower)} to {wording.level(upper)})"
+    table = levels_table(predictive, shares=not result.withheld)
+    return Consequences(table, words.verdict(predictive), not predictive.implausible)
 
 
 def limits_table(run: Run) -> Table:
@@ -117,13 +79,38 @@ def prior_sets(run: Run) -> tuple[Mapping[str, Any], ...]:
     return tuple(recorded) if isinstance(recorded, list) else ()
 
 
+def of_predictive(predictive: PriorPredictive) -> Section:
+    """What a card's priors say before any data: ``mnbayes prior``."""
+    return Section(
+        name=ANALYSIS.name,
+        title=f"{predictive.model}: the prior alone, no data",
+        remarks=words.warnings(predictive),
+        sentences=(*words.falls(predictive), *words.responses(predictive), *words.fine(predictive)),
+        shown=(levels_table(predictive, shares=True),),
+        of_cohort=False,
+    )
+
+
+def of_belief(found: Elicitation) -> Section:
+    """A belief, its distribution, how well that fits and what follows: ``mnbayes elicit``."""
+    tables = (statements_table(found), density_table(found), belief_table(found))
+    return Section(
+        name=ANALYSIS.name,
+        title=f"{found.card.name}, prior of {found.name}",
+        remarks=words.warnings(found.with_belief),
+        sentences=(*words.of_belief(found), *words.fine(found.with_belief)),
+        shown=tuple(table for table in tables if table.rows),
+        of_cohort=False,
+    )
+
+
 def section(run: Run) -> Section:
     """The priors of a run, and what they say before any fit."""
     implied = {r.name: consequences(r, run.definitions) for r in run.results}
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        shown=tuple(prior_table(result) for result in run.results[:1]),
+        shown=tuple(prior_table(result.fit.card) for result in run.results[:1]),
         template="priors/section.html.j2",
         words={
             "sets": prior_sets(run),

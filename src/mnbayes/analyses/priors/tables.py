@@ -1,27 +1,47 @@
-"""Every prior of a model, and what it says of each reported probability before any data."""
+"""Every prior of a model, what it says before any data, and what a belief changes."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from mnbayes.analyses.priors.elicit_command import Elicitation
+from mnbayes.analyses.priors.limits import physiological_limits
+from mnbayes.analyses.priors.predictive import ALBUMIN, PROTEIN, PriorPredictive
 from mnbayes.answers.result import Result
-from mnbayes.base.text_table import Table
+from mnbayes.base.text_table import Table, records
+from mnbayes.cards import families
+from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import CATEGORIES
+from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import prior_text
-from mnbayes.report.kit.wording import CATEGORY_LABELS, PARAMETER_LABELS
+from mnbayes.report.kit.wording import CATEGORY_LABELS, CATEGORY_SHORT, PARAMETER_LABELS
+
+_ENDS = ("median", "lower", "upper")
+#: Rows of the density, and signs of the longest bar.
+_BARS, _LONGEST = 13, 24
 
 
-def prior_table(result: Result) -> Table:
-    """Every prior of a model: formula, meaning on the natural scale, reason and source."""
-    card = result.fit.card
+def prior_table(card: Card, *, every: bool = False) -> Table:
+    """Every prior of a model: formula, meaning on the natural scale, reason and source.
+
+    Parameters
+    ----------
+    card : Card
+    every : bool
+        Whether to name the priors of parameters that the card has switched off as well.
+    """
     rows = []
-    for parameter in card.parameters:
+    for parameter in card.prior if every else card.parameters:
         symbol, what = PARAMETER_LABELS[parameter]
+        off = "" if parameter in card.parameters else ", switched off"
         for marker, spec in card.prior[parameter].items():
             rows.append(
                 (
-                    f"{parameter} ({symbol}: {what})",
+                    f"{parameter} ({symbol}: {what}{off})",
                     marker or "all",
                     spec.formula,
                     spec.explained,
@@ -30,7 +50,8 @@ def prior_table(result: Result) -> Table:
                 )
             )
     head = ("Parameter", "Marker", "Prior", "Meaning", "Why", "Source")
-    return Table("Priors as they were used", head, tuple(rows), frozenset(range(6)), wide=True)
+    caption = f"{card.name}: priors as they would be used" if every else "Priors as they were used"
+    return Table(caption, head, tuple(rows), frozenset(range(6)), wide=True)
 
 
 def prior_predictive_tables(result: Result) -> tuple[Table, ...]:
@@ -61,3 +82,135 @@ def prior_predictive_tables(result: Result) -> tuple[Table, ...]:
         caption = f"Probabilities under the prior alone, {wording.week_name(week)}"
         tables.append(Table(caption, head, rows))
     return tuple(tables)
+
+
+def levels_table(predictive: PriorPredictive, *, shares: bool) -> Table:
+    """Levels that a card's priors call normal, first and last visit.
+
+    Parameters
+    ----------
+    predictive : PriorPredictive
+    shares : bool
+        Whether to give the probability of a level that no patient has.
+    """
+    draws = len(predictive.draws.patient)
+    limits = physiological_limits()
+    last = predictive.draws.weeks[-1]
+    rows = []
+    for row in records(predictive.levels[predictive.levels["week"].isin([0.0, last])]):
+        marker, limit = MARKERS[row["marker"]], limits[row["marker"]]
+        cells = [
+            f"{marker.label}, {marker.unit}",
+            wording.week_name(row["week"]),
+            *(
+                wording.level_with_range(*(row[f"{who}_{part}"] for part in _ENDS))
+                for who in ("typical", "patient")
+            ),
+        ]
+        for side, bound in (("below", limit.lower), ("above", limit.upper)) if shares else ():
+            share = wording.probability_of_draws(row[f"patient_{side}"], draws)
+            cells.append(f"{side} {bound:g}: {share}")
+        rows.append(tuple(cells))
+    head: tuple[str, ...] = ("Marker", "Visit", "Typical (median) patient")
+    head = (*head, "Next patient, as measured")
+    if shares:
+        head = (*head, "Next patient, too low", "Next patient, too high")
+    caption = "Levels under the prior alone: median (95 % interval); all later visits are alike"
+    return Table(caption, head, tuple(rows), frozenset({0, 1}))
+
+
+def statements_table(found: Elicitation) -> Table:
+    """What a belief states, and what the distribution that was fitted to it has."""
+    rows = tuple(
+        (
+            f"{check.statement} (if both tails are alike)" if check.implied else check.statement,
+            f"{100 * check.stated:.3g} %",
+            f"{100 * check.achieved:.3g} %",
+        )
+        for check in found.elicited.checks
+    )
+    caption = "What was stated and what the distribution has"
+    return Table(caption, ("Statement", "Stated", "Achieved"), rows)
+
+
+def density_table(found: Elicitation) -> Table:
+    """The density as bars, one row for each value of the belief's scale.
+
+    Solid within the stated bounds, hatched outside, so that the stated probability can be seen.
+    No row where the distribution is too wide to be drawn.
+    """
+    elicited = found.elicited
+    belief, family, arguments = elicited.belief, elicited.distribution, elicited.arguments
+    low, high = (float(families.quantile(family, arguments, p)) for p in (0.005, 0.995))
+    edges = np.linspace(low, high, _BARS + 1)
+    middles = (edges[1:] + edges[:-1]) / 2
+    mass = np.diff(families.cdf(family, arguments, edges))
+    head, caption = ("Value", "Density"), "Density: solid within what was stated, hatched outside"
+    if not np.isfinite(mass).all() or mass.max() <= 0:
+        return Table(caption, head, ())
+    start, end = belief.bounds
+    rows = []
+    for middle, part in zip(middles, mass / mass.max(), strict=True):
+        within = (start is None or middle >= start) and (end is None or middle <= end)
+        bar = ("█" if within else "░") * max(round(_LONGEST * part), 1)
+        rows.append((belief.shown(belief.natural(float(middle))), bar))
+    ordered = rows[::-1] if belief.scale == "fall" else rows
+    return Table(caption, head, tuple(ordered), frozenset({1}))
+
+
+def belief_table(found: Elicitation) -> Table:
+    """The marker's change and the next patient, without and with the belief."""
+    both = (found.without, found.with_belief)
+    info = MARKERS[found.shown_marker]
+    last = found.with_belief.draws.weeks[-1]
+    draws = len(found.with_belief.draws.patient)
+    levels = [_row(p.levels, info.name, 0.0) for p in both]
+    later = [_row(p.levels, info.name, last) for p in both]
+    ratios = [_row(p.ratios, info.name, last) for p in both]
+
+    def ends(rows: list[dict[str, Any]], who: str) -> list[str]:
+        return [wording.level_with_range(*(row[f"{who}{end}"] for end in _ENDS)) for row in rows]
+
+    half = [wording.probability_of_draws(row["p_fall_50"], draws) for row in ratios]
+    at = wording.week_name(last)
+    rows = [
+        (f"{info.label}: typical baseline, {info.unit}", *ends(levels, "typical_")),
+        (f"Typical ratio to baseline, {at}", *ends(ratios, "")),
+        (f"Typical fall, {at}", *(_fall(row) for row in ratios)),
+        ("P(typical fall of half or more)", *half),
+        (f"Next patient, baseline, {info.unit}", *ends(levels, "patient_")),
+        (f"Next patient, {at}, {info.unit}", *ends(later, "patient_")),
+    ]
+    if info.name in (PROTEIN, ALBUMIN):
+        chances = [responses_at(p, last) for p in both]
+        rows += [
+            (
+                f"P(next patient: {label}), {at}",
+                *(wording.probability_of_draws(each[category], draws) for each in chances),
+            )
+            for category, label in CATEGORY_SHORT.items()
+            if category in chances[0]
+        ]
+    caption = (
+        "Under the prior alone, no data: median (95 % interval); a fall is negative where the "
+        "marker rises"
+    )
+    return Table(caption, ("Consequence", "Without the belief", "With it"), tuple(rows))
+
+
+def responses_at(predictive: PriorPredictive, week: float) -> dict[str, float]:
+    """Probability of each category for the next patient, under the prior alone."""
+    rows = predictive.responses[predictive.responses["week"] == week]
+    return {str(c): float(p) for c, p in zip(rows["category"], rows["probability"], strict=True)}
+
+
+def _row(frame: pd.DataFrame, marker: str, week: float) -> dict[str, Any]:
+    return records(frame[(frame["marker"] == marker) & (frame["week"] == week)])[0]
+
+
+def _fall(row: dict[str, Any]) -> str:
+    median, upper, lower = (
+        wording.percent(1 - row[end]) if row[end] < 11 else f"{wording.level(row[end])}-fold"
+        for end in _ENDS
+    )
+    return f"{median} ({lower} to {upper})"

@@ -15,11 +15,11 @@ from scipy.special import ndtr
 from mnbayes.analyses.published.card import PublishedCard
 from mnbayes.analyses.published.readings import Evidence
 from mnbayes.answers.change import QUANTILES
+from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import effective_draws, mcse
 from mnbayes.cards import families as priors
 from mnbayes.cards.card import PriorSpec
 from mnbayes.inference.importance_weights import trusted_weights, weighted_mean, weighted_quantiles
-from mnbayes.numerics.groups import Floats
 
 #: Statement about the typical patient to the log ratio it must be below.
 TYPICAL = {"p_fall": 0.0, "p_fall_30": float(np.log(0.7)), "p_fall_50": float(np.log(0.5))}

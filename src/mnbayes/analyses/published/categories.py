@@ -9,8 +9,8 @@ import numpy as np
 from mnbayes.analyses.published.card import Shares
 from mnbayes.analyses.published.counts import Counts
 from mnbayes.analyses.published.readings import Withdrawn
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import CATEGORIES, Category
-from mnbayes.numerics.groups import Floats
 
 #: Category to the disjoint parts that it is made of.
 MADE_OF: dict[Category, tuple[int, ...]] = {

@@ -14,10 +14,10 @@ from mnbayes.analyses.published.fit import News, fit_published
 from mnbayes.analyses.published.load_facts import load_facts
 from mnbayes.analyses.published.readings import WORDS, Readings
 from mnbayes.analyses.published.result import PublishedResult
-from mnbayes.analyses.published.section import PublishedSection
 from mnbayes.analyses.published.specifications import OWN, brought_cards
 from mnbayes.base.problems import InputError, Problem, gathered, quoted
 from mnbayes.base.versions import versions
+from mnbayes.base.workers import silent
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.prior_sets import joined_name, load_prior_sets, parse_setting
 from mnbayes.inference.sampling import Sampling
@@ -36,17 +36,10 @@ class Written:
     ----------
     folder : Path
     result : PublishedResult
-    section : PublishedSection
-        For the terminal; the page shows the same with pictures.
     """
 
     folder: Path
     result: PublishedResult
-    section: PublishedSection
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Show no progress."""
 
 
 def parse_readings(texts: Sequence[str], own: Readings) -> Readings:
@@ -157,7 +150,7 @@ def run_published(
     out: Path | None = None,
     sampling: Sampling | None = None,
     allow_unconverged: bool = False,
-    news: News = _silent,
+    news: News = silent,
 ) -> Written:
     """Read a paper's facts, fit them, and write a folder.
 
@@ -217,4 +210,4 @@ def run_published(
     page = render_page(section, described)
     write_published(result, folder, pictures, page, described)
     news("done", 1, 1)
-    return Written(folder, result, section)
+    return Written(folder, result)

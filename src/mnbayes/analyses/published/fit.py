@@ -32,6 +32,7 @@ from mnbayes.analyses.published.tables import blanked, estimates, population, pr
 from mnbayes.analyses.published.trees import published_tree
 from mnbayes.base.labelled import typed
 from mnbayes.base.problems import InputError
+from mnbayes.base.workers import silent
 from mnbayes.cards import families as priors
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.inference.sampling import Sampling
@@ -42,10 +43,6 @@ LEAST_DRAWS = 2000
 #: at 0.95 none of 50 had.
 LEAST_ACCEPT = 0.95
 News = Callable[[str, int, int], None]
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Show no progress."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +174,7 @@ def fit_published(
     definitions: Definitions | None = None,
     sampling: Sampling | None = None,
     *,
-    news: News = _silent,
+    news: News = silent,
     prior_set: str = OWN,
     others: Mapping[str, PublishedCard] | None = None,
     allow_unconverged: bool = False,
@@ -229,7 +226,7 @@ def fit_published(
     base: _Fitted | None = None
     rows: list[dict[str, Any]] = []
     for number, (spec, stream) in enumerate(zip(specs, streams, strict=False)):
-        news("sampling", number, len(specs))
+        news("fitting every prior set and reading", number, len(specs))
         # The handling of the later withdrawn does not touch the short term.
         with_best = spec.readings.withdrawn == card.readings.withdrawn
         with_best &= spec.readings.remission == card.readings.remission

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from mnbayes.base.arrays import Floats
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
 from mnbayes.inference.sampling import Sampling
 from mnbayes.numerics.density import Density
-from mnbayes.numerics.groups import Floats
 
 
 @dataclass(frozen=True)

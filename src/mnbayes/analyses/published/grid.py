@@ -18,12 +18,12 @@ from mnbayes.analyses.published.card import PublishedCard
 from mnbayes.analyses.published.fitting import Part
 from mnbayes.analyses.published.readings import Evidence
 from mnbayes.answers.change import QUANTILES
+from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards import families as priors
 from mnbayes.inference.diagnostics import diagnose, parameter_table
 from mnbayes.inference.importance_weights import weighted_quantiles
 from mnbayes.inference.sampling import Sampling
-from mnbayes.numerics.groups import Floats
 
 #: Points of the mean and of the log SD.
 MEANS, LOG_SDS = 801, 321

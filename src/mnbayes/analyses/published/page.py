@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mnbayes.analyses.published.section import PublishedSection
+from mnbayes.analyses.published.section import INVENTED, PublishedSection
 from mnbayes.report.kit.templates import environment, style_sheet
+from mnbayes.report.kit.wording import NO_CONTROL
 
 
 def render_page(section: PublishedSection, described: Mapping[str, Any]) -> str:
@@ -24,4 +25,10 @@ def render_page(section: PublishedSection, described: Mapping[str, Any]) -> str:
         HTML. Whatever comes from the user's files is escaped.
     """
     page = environment().get_template("published/page.html.j2")
-    return page.render(published=section, described=described, css=style_sheet())
+    return page.render(
+        published=section,
+        described=described,
+        css=style_sheet(),
+        invented=INVENTED,
+        no_control=NO_CONTROL,
+    )

@@ -7,9 +7,9 @@ import numpy as np
 from mnbayes.analyses.published import density
 from mnbayes.analyses.published.card import PublishedCard
 from mnbayes.analyses.published.readings import Evidence
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.families import FAMILIES
 from mnbayes.numerics.density import Density
-from mnbayes.numerics.groups import Floats
 
 #: Gauss-Legendre nodes of the integral over noise or change; :mod:`.density`.
 NODES = 40

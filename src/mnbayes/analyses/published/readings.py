@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from mnbayes.analyses.published.contradictions import patients
 from mnbayes.analyses.published.counts import Counts, best_counts, outcome_counts
 from mnbayes.analyses.published.facts import Facts, Reduction
+from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.definitions import Definitions
-from mnbayes.numerics.groups import Floats
 
 RemissionReading = Literal["half", "unknown"]
 NoResponseReading = Literal["smaller_fall", "no_fall", "unknown"]

@@ -10,9 +10,9 @@ import xarray as xr
 from mnbayes.analyses.published.card import PublishedCard
 from mnbayes.analyses.published.facts import Facts
 from mnbayes.analyses.published.readings import Evidence
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.sampling import Sampling
-from mnbayes.numerics.groups import Floats
 
 #: What names a specification in ``answers``.
 SPECIFICATION = ("prior_set", "withdrawn", "remission", "no_response", "ends")

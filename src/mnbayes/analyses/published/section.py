@@ -37,11 +37,12 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit import dominance, wording
-from mnbayes.report.kit.results import beside_record
+from mnbayes.report.kit.results import beside_record, doubted
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, Picture, Section, Tidy
 
+INVENTED = "INVENTED PAPER – no real patient."
 _PICTURES = {
     "evidence": (
         "What the paper says of each patient",
@@ -333,18 +334,42 @@ def section(run: Run) -> Section:
         return Section(
             name=ANALYSIS.name, title=ANALYSIS.title, absent="it was not asked for", hidden=True
         )
-    pictures = run.pictures.get(ANALYSIS.name, {})
-    said = published_section(result, pictures.get(result.name, ()))
+    return section_of(result, run.pictures.get(ANALYSIS.name, {}))
+
+
+def section_of(
+    result: PublishedResult, pictures: Mapping[str, tuple[Picture, ...]] | None = None
+) -> Section:
+    """What published facts support, and what would overturn it.
+
+    Parameters
+    ----------
+    result : PublishedResult
+    pictures : mapping, optional
+        As those of a section.
+    """
+    drawn = pictures or {}
+    said = published_section(result, drawn.get(result.name, ()))
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
         tables={name: Tidy(getattr(result, name), keys) for name, keys in ROW_KEYS.items()}
         | {"published_answers": Tidy(result.answers), "diagnostics": Tidy(result.diagnostics)},
-        pictures=pictures,
-        sentences=(*said.lead, *said.conclusions),
-        shown=(said.statements, said.answers),
+        pictures=drawn,
+        remarks=(
+            *((INVENTED,) if said.invented else ()),
+            *doubted(said.model, said.reasons, said.withheld),
+        ),
+        sentences=(
+            f"{said.title}, {said.source}.",
+            *said.lead,
+            wording.NO_CONTROL,
+            *said.conclusions,
+            *said.notes,
+        ),
+        shown=(said.statements, said.answers, said.counted),
         template="published/section.html.j2",
-        words={"published": said},
+        words={"published": said, "invented": INVENTED, "no_control": wording.NO_CONTROL},
         trees={result.name: result.tree},
         record=beside_record(result.card, result.converged, result.withheld, result.seconds),
         converged=result.converged,

@@ -13,8 +13,8 @@ from mnbayes.analyses.published.counts import outcome_counts
 from mnbayes.analyses.published.facts import Facts
 from mnbayes.analyses.published.fitting import Part
 from mnbayes.analyses.published.readings import Evidence
+from mnbayes.base.arrays import Floats
 from mnbayes.cards import families as priors
-from mnbayes.numerics.groups import Floats
 
 #: Part of the evidence to the prefix of its parameters' names.
 PREFIX = {"outcome": "", "best": "best_", "best_naive": "best_naive_"}

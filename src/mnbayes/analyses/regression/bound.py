@@ -17,9 +17,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-type FloatArray = NDArray[np.float64]
+from mnbayes.base.arrays import Floats
 
 COLUMNS = (
     *("reliability", "population_geometric_mean", "baseline_geometric_mean"),
@@ -35,7 +35,7 @@ POPULATION_MEANS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6)
 
 def regression_bound(
     mean_log_baseline: ArrayLike, reliability: ArrayLike, log_population_mean: ArrayLike
-) -> FloatArray:
+) -> Floats:
     """Geometric mean ratio to baseline that regression to the mean alone would show.
 
     Parameters
@@ -64,9 +64,7 @@ def regression_bound(
     return np.asarray(np.exp(-(1 - rho) * distance))
 
 
-def explaining_mean(
-    mean_log_baseline: ArrayLike, reliability: ArrayLike, gmr: ArrayLike
-) -> FloatArray:
+def explaining_mean(mean_log_baseline: ArrayLike, reliability: ArrayLike, gmr: ArrayLike) -> Floats:
     """Geometric mean of the population at which regression to the mean alone shows a ratio.
 
     The bound solved for the population: ``exp(m + log(gmr) / (1 - rho))``. A fall (a ratio below

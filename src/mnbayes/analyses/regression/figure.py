@@ -14,6 +14,7 @@ from mnbayes.analyses.regression import part as regression_part
 from mnbayes.analyses.regression.bound import explaining_mean
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
+from mnbayes.base.arrays import Floats
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
 
@@ -135,7 +136,7 @@ def _cells(ax: Axes, table: pd.DataFrame, seen: float) -> None:
         ax.text(*place, words, fontweight=weight, bbox=behind, **looks)
 
 
-def _edges(centres: style.FloatArray) -> style.FloatArray:
+def _edges(centres: Floats) -> Floats:
     """Edges of cells around their centres: halfway to the neighbours."""
     middle = (centres[1:] + centres[:-1]) / 2
     first, last = 2 * centres[0] - middle[0], 2 * centres[-1] - middle[-1]

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from mnbayes.analyses.results.trajectories import Measured, measured
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
@@ -20,7 +21,7 @@ HIGHEST = 150.0
 PREDICTED = "#D5D5D5"
 
 
-def _ratio_summary(result: Result, group: str, marker: str) -> style.FloatArray:
+def _ratio_summary(result: Result, group: str, marker: str) -> Floats:
     # Shape (level, later_visit).
     draws = style.draws_of(result, group, "visit_change", marker=marker)
     return np.asarray(np.exp(np.quantile(draws, style.LEVELS, axis=0)))
@@ -93,12 +94,12 @@ def gmr_by_visit(result: Result, synthetic: bool) -> Figure:
     return figure
 
 
-def percent_change(log_ratio: style.FloatArray) -> style.FloatArray:
+def percent_change(log_ratio: Floats) -> Floats:
     """Percent change from baseline of a log ratio: -50 is a fall to half."""
     return np.asarray(100.0 * np.expm1(log_ratio))
 
 
-def _measured_change(data: Measured, visit: int) -> tuple[style.FloatArray, style.FloatArray]:
+def _measured_change(data: Measured, visit: int) -> tuple[Floats, Floats]:
     # Lowest and highest percent change that the measurements allow, shape (patient,); equal
     # where both are exact, NaN where either is missing.
     low = np.where(np.isnan(data.value), data.lower, data.value)
@@ -109,7 +110,7 @@ def _measured_change(data: Measured, visit: int) -> tuple[style.FloatArray, styl
     return lowest, highest
 
 
-def _beyond(ax: Axes, places: style.FloatArray, values: style.FloatArray, color: str) -> bool:
+def _beyond(ax: Axes, places: Floats, values: Floats, color: str) -> bool:
     """Mark with an arrow at the top what lies above the axis; whether anything does."""
     top = ax.get_ylim()[1]
     high = values > top
@@ -119,9 +120,7 @@ def _beyond(ax: Axes, places: style.FloatArray, values: style.FloatArray, color:
     return bool(high.any())
 
 
-def _draw_measured(
-    ax: Axes, places: style.FloatArray, lowest: style.FloatArray, highest: style.FloatArray
-) -> tuple[bool, bool]:
+def _draw_measured(ax: Axes, places: Floats, lowest: Floats, highest: Floats) -> tuple[bool, bool]:
     """Draw measured changes; whether one is an interval, and whether one leaves the axis."""
     many, top = len(places) > style.BARS, ax.get_ylim()[1]
     exact = lowest == highest

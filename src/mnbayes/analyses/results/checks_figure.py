@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mnbayes.analyses.results.trajectories import Measured, draw_interval, measured
 from mnbayes.answers.result import Result
+from mnbayes.base.arrays import Floats
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import panels
@@ -19,9 +20,7 @@ from mnbayes.report.kit.figures import panels
 STRIP = 48
 
 
-def inside(
-    value: style.FloatArray, low: style.FloatArray, high: style.FloatArray
-) -> NDArray[np.bool_]:
+def inside(value: Floats, low: Floats, high: Floats) -> NDArray[np.bool_]:
     """Whether values lie in their intervals; NaN does not."""
     return np.asarray((value >= low) & (value <= high))
 
@@ -30,7 +29,7 @@ def _strip(
     ax: Axes,
     patients: Sequence[str],
     data: Measured,
-    bands: style.FloatArray,
+    bands: Floats,
     rows: range,
     together: int,
     limits: tuple[float, float],

@@ -7,16 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.answers.result import Result
+from mnbayes.base.arrays import Floats
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import panels
 from mnbayes.report.kit.parameters import Scalar, density, scalars
-from mnbayes.report.kit.style import FloatArray
 
 #: With more parameters than this their densities give way to intervals, one row a marker.
 MOST_PANELS = 18
 
 
-def _limits(scalar: Scalar, prior: FloatArray, posterior: FloatArray) -> tuple[float, float]:
+def _limits(scalar: Scalar, prior: Floats, posterior: Floats) -> tuple[float, float]:
     if scalar.kind == "correlation":
         return -1.0, 1.0
     ends = np.quantile(np.stack([prior, posterior]), (0.005, 0.995), axis=1)
@@ -26,7 +26,7 @@ def _limits(scalar: Scalar, prior: FloatArray, posterior: FloatArray) -> tuple[f
     return (0.0, high) if scalar.kind in ("sd", "positive") else (low, high)
 
 
-def _panel(ax: Axes, scalar: Scalar, prior: FloatArray, posterior: FloatArray) -> None:
+def _panel(ax: Axes, scalar: Scalar, prior: Floats, posterior: Floats) -> None:
     low, high = _limits(scalar, prior, posterior)
     bounded = (scalar.kind in ("sd", "positive", "correlation"), scalar.kind == "correlation")
     on_log = scalar.kind in ("level", "ratio")

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.answers.result import Result
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import MARKERS
@@ -16,7 +17,6 @@ from mnbayes.data.reference_ranges import ReferenceRange, reference_ranges
 from mnbayes.inference.contract import recorded
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import is_left, is_low, is_right, panels
-from mnbayes.report.kit.style import FloatArray
 
 #: Pale green, under the bands of the true level.
 REFERENCE = "#EAF5EF"
@@ -36,11 +36,11 @@ class Measured:
         Week of withdrawal, NaN where not withdrawn.
     """
 
-    weeks: FloatArray
-    value: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    withdrew: FloatArray
+    weeks: Floats
+    value: Floats
+    lower: Floats
+    upper: Floats
+    withdrew: Floats
 
     @property
     def seen(self) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
@@ -104,7 +104,7 @@ def _draw_range(ax: Axes, healthy: ReferenceRange, labelled: bool) -> None:
             )
 
 
-def _stretches(seen: FloatArray) -> list[tuple[int, int, bool]]:
+def _stretches(seen: Floats) -> list[tuple[int, int, bool]]:
     # Runs of visits (first, last) joined by bands; True where one end of the stretch is predicted.
     stretches: list[tuple[int, int, bool]] = []
     for visit in range(len(seen) - 1):
@@ -116,9 +116,7 @@ def _stretches(seen: FloatArray) -> list[tuple[int, int, bool]]:
     return stretches
 
 
-def _panel(
-    ax: Axes, data: Measured, row: int, bands: FloatArray, limits: tuple[float, float]
-) -> None:
+def _panel(ax: Axes, data: Measured, row: int, bands: Floats, limits: tuple[float, float]) -> None:
     # bands: (level, visit) of one patient, in the unit.
     low_95, low_50, median, high_50, high_95 = bands
     for first, last, predicted in _stretches(data.seen[row]):

@@ -6,10 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from mnbayes.analyses.sensitivity.decisions import base_of
 from mnbayes.analyses.sensitivity.multiverse import Multiverse
 from mnbayes.analyses.sensitivity.words import (
@@ -20,12 +16,12 @@ from mnbayes.analyses.sensitivity.words import (
 )
 from mnbayes.answers.conclusions import Row, as_reported
 from mnbayes.base.labelled import marked
-from mnbayes.base.text_table import records
+from mnbayes.base.text_table import Table, records
 from mnbayes.base.versions import versions
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import heading, number
-from mnbayes.report.kit.wording import probability
 from mnbayes.run.outputs import whole_folder
+from mnbayes.run.section import Section
 
 MANIFEST = "sensitivity.json"
 
@@ -99,37 +95,35 @@ def _table(multiverse: Multiverse, model: str, base: Row) -> Table:
     power = multiverse.power_scaling
     for axis in ("model", "prior_set", "residual"):
         power = power[power[axis] == base[axis]]
-    table = Table(title=f"{model} with {specification(base)}, and over all specifications")
-    table.add_column("answer")
-    for head in ("given the data", "prior alone", "over all"):
-        table.add_column(head, justify="right")
-    table.add_column("power scaling")
     draws = multiverse.sampling.chains * multiverse.sampling.draws
+    rows = []
     for row in records(as_reported(power, ["prior", "value"])):
         prior = row["prior"]
         before = (
             wording.ratio(prior)
             if row["kind"] == "gmr"
-            else probability(prior, wording.independent_error(prior, draws))
+            else wording.probability_of_draws(prior, draws)
         )
         spread = range_of(multiverse, model, row)
         label = heading(row, multiverse.definitions.benchmarks)
-        table.add_row(*map(escape, (label, number(row), before, spread, row["diagnosis"])))
-    return table
+        rows.append((label, number(row), before, spread, row["diagnosis"]))
+    head = ("Answer", "Given the data", "Prior alone", "Over all", "Power scaling")
+    caption = f"{model} with {specification(base)}, and over all specifications"
+    return Table(caption, head, tuple(rows), frozenset({0, 4}))
 
 
-def say(multiverse: Multiverse) -> None:
-    """Print the main answers of each model, what flips and what could not be fitted."""
-    console = Console(soft_wrap=False)
-    if multiverse.cohort.synthetic:
-        console.print("[bold]SYNTHETIC cohort: no real patient.[/bold]")
+def sections(multiverse: Multiverse) -> tuple[Section, ...]:
+    """Of each model: what flips, what could not be fitted, and the main answers."""
+    found = []
     for model in multiverse.models:
-        for sentence in failed_sentences(multiverse, model):
-            console.print(f"[bold]{escape(sentence)}[/bold]", highlight=False)
-        if (base := base_of(multiverse, model)) is not None:
-            console.print(_table(multiverse, model, base))
-        first, *rest = flip_sentences(multiverse, model)
-        console.print(f"[bold]{escape(f'{model}: {first}')}[/bold]", highlight=False)
-        for sentence in rest:
-            console.print(escape(f"- {sentence}"), highlight=False)
-    console.print("A change under treatment: there was no control group.", highlight=False)
+        base = base_of(multiverse, model)
+        found.append(
+            Section(
+                name="multiverse",
+                title=f"Multiverse: {model}",
+                remarks=tuple(failed_sentences(multiverse, model)),
+                sentences=tuple(flip_sentences(multiverse, model)),
+                shown=() if base is None else (_table(multiverse, model, base),),
+            )
+        )
+    return tuple(found)

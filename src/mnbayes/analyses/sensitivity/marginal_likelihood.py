@@ -21,18 +21,17 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import labels, stacked
 from mnbayes.data.observations import Observations
 from mnbayes.inference.contract import CELLS, correlation_matrix, effect_names, level
 from mnbayes.inference.fit import Fit
 from mnbayes.models.effects import Parameters, cell_covariance
 
-type FloatArray = NDArray[np.float64]
-
 _LOG_2PI = float(np.log(2 * np.pi))
 
 
-def _cholesky(correlation: FloatArray) -> FloatArray:
+def _cholesky(correlation: Floats) -> Floats:
     """Cholesky factors, shape (draw, effect, effect), also of matrices on the edge of validity.
 
     A stored correlation near 1 can lose its positive definiteness by rounding; eigenvalues are
@@ -51,7 +50,7 @@ def _parameters(posterior: xr.Dataset) -> Parameters:
     mean = stacked(posterior["baseline_mean"])
     correlation = correlation_matrix(posterior, effect_names(labels(posterior["marker"])))
 
-    def optional(name: str, missing: FloatArray) -> FloatArray:
+    def optional(name: str, missing: Floats) -> Floats:
         return stacked(posterior[name]) if name in posterior else missing
 
     return Parameters(
@@ -69,11 +68,11 @@ def _parameters(posterior: xr.Dataset) -> Parameters:
 
 
 def _completed(
-    levels: FloatArray,
+    levels: Floats,
     data: Observations,
     parameters: Parameters,
     rng: np.random.Generator,
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[Floats, Floats]:
     """Log values of every observed cell, and the SD of its normal residual.
 
     A censored value, and the precision weight of a Student-t residual, are drawn from their
@@ -112,7 +111,7 @@ def _completed(
 
 def _shared_design(
     data: Observations, visit: NDArray[np.int64], marker: NDArray[np.int64]
-) -> FloatArray:
+) -> Floats:
     """Design of the effects that all patients share, shape (cell, visits and means).
 
     The deviation of each later visit from the mean change, marker by marker; then the
@@ -126,7 +125,7 @@ def _shared_design(
     return design
 
 
-def marginal_loglik(fit: Fit, rng: np.random.Generator, every: int = 1) -> FloatArray:
+def marginal_loglik(fit: Fit, rng: np.random.Generator, every: int = 1) -> Floats:
     """Log-likelihood of the top-level parameters at each posterior draw.
 
     Patients' effects, serial parts, visit deviations and, where the markers' mean changes

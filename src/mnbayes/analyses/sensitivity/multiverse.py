@@ -27,7 +27,7 @@ from mnbayes.analyses.sensitivity.specifications import (
 )
 from mnbayes.answers.answer_table import KEYS, refit_answers
 from mnbayes.base.problems import InputError, gathered
-from mnbayes.base.workers import News, side_by_side
+from mnbayes.base.workers import News, side_by_side, silent
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.data.cohort import Cohort
@@ -115,10 +115,6 @@ def _key(fitting: Fitting) -> tuple[str, str, str]:
     return fitting.card.name, fitting.prior_set, fitting.residual
 
 
-def _silent(name: str, stage: str, done: int, total: int) -> None:
-    """Show no progress."""
-
-
 def _answers(fitted: Fit, variant: Variant, *, power: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Answers of a fit under some definitions, and their power scaling where it is asked for."""
     answers, draws = refit_answers(
@@ -181,7 +177,7 @@ def run_multiverse(
     residuals: Sequence[str] = (),
     thresholds: Sequence[str] = (),
     sampling: Sampling | None = None,
-    progress: News = _silent,
+    progress: News = silent,
 ) -> Multiverse:
     """Refit models under every combination of prior set and residuals, definitions on top.
 

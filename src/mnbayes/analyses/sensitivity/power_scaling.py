@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mnbayes.analyses.sensitivity.marginal_likelihood import marginal_loglik
 from mnbayes.answers.response_draws import ResponseDraws
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels, typed
 from mnbayes.base.montecarlo import effective_draws
 from mnbayes.inference.fit import Fit
@@ -27,8 +27,7 @@ from mnbayes.inference.importance_weights import (
     weighted_median,
 )
 
-type FloatArray = NDArray[np.float64]
-type Weights = tuple[FloatArray, FloatArray]
+type Weights = tuple[Floats, Floats]
 
 #: From here on an answer counts as sensitive: ArviZ's and priorsense's convention.
 THRESHOLD = 0.05
@@ -68,7 +67,7 @@ def diagnose(prior: float, likelihood: float) -> str:
     return CONFLICT if likelihood >= THRESHOLD else STRONG_PRIOR
 
 
-def log_priors(fit: Fit) -> dict[str, FloatArray]:
+def log_priors(fit: Fit) -> dict[str, Floats]:
     """Log prior density of each top-level parameter at the posterior draws.
 
     Parameters
@@ -88,9 +87,7 @@ def log_priors(fit: Fit) -> dict[str, FloatArray]:
     return found
 
 
-def _behind(
-    fit: Fit, draws: ResponseDraws | None, week: float
-) -> dict[tuple[str, str], FloatArray]:
+def _behind(fit: Fit, draws: ResponseDraws | None, week: float) -> dict[tuple[str, str], Floats]:
     """Draws of the quantities behind the answers at a visit, shape (chain, draw) each.
 
     Returns
@@ -108,9 +105,7 @@ def _behind(
     return found
 
 
-def _averaged(
-    row: Mapping[str, Any], behind: FloatArray, draws: ResponseDraws | None
-) -> FloatArray | None:
+def _averaged(row: Mapping[str, Any], behind: Floats, draws: ResponseDraws | None) -> Floats | None:
     """Draws whose mean is the answer, shape (chain, draw); None of a ratio, which is a median."""
     kind, category = row["kind"], row["category"]
     if kind == "p_fall":
@@ -190,7 +185,7 @@ def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) 
 
 
 def _sensitivities(
-    behind: FloatArray,
+    behind: Floats,
     of_priors: Weights | None,
     of_data: Weights | None,
     near: Mapping[str, Weights | None],
@@ -214,9 +209,9 @@ def _sensitivities(
 
 
 def _rescaled(
-    behind: FloatArray,
-    averaged: FloatArray | None,
-    scaled: Mapping[str, tuple[FloatArray, float]],
+    behind: Floats,
+    averaged: Floats | None,
+    scaled: Mapping[str, tuple[Floats, float]],
 ) -> dict[str, float | str]:
     """The answer with the priors counting half and double; blank where it cannot be relied on."""
     found: dict[str, float | str] = {}

@@ -13,14 +13,6 @@ from mnbayes.base.text_table import Table, records
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
 
-#: The category shown for each patient, most informative first.
-_SHOWN = {
-    "complete": "complete remission",
-    "partial": "partial remission",
-    "remission": "remission",
-    "effective": "effective",
-}
-
 
 def last_changes(results: Sequence[Result]) -> Table:
     """Ratio to baseline at the last visit: every marker once, from the first model that has it.
@@ -58,7 +50,7 @@ def last_changes(results: Sequence[Result]) -> Table:
 def patient_responses(result: Result) -> Table:
     """Probabilities of response at the last visit: every patient, then the next one."""
     week = result.fit.observations.weeks[-1]
-    shown = {k: v for k, v in _SHOWN.items() if k not in result.not_evaluable}
+    shown = {k: v for k, v in wording.CATEGORY_SHORT.items() if k not in result.not_evaluable}
     rows = result.probabilities[result.probabilities["week"] == week]
     changes = result.patient_changes
     at_week = changes[(changes["week"] == week) & (changes["marker"] == PROTEIN)]

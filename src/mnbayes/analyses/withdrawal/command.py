@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 from pydantic import ValidationError
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from mnbayes.analyses.withdrawal.enrolled import withdrawal_table
 from mnbayes.analyses.withdrawal.strategies import Strategy
@@ -21,9 +17,7 @@ from mnbayes.analyses.withdrawal.tipping import Tipping, output_tables, tipping
 from mnbayes.analyses.withdrawal.unseen import WithdrawalDraws, withdrawal_draws
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.base.labelled import marked
-from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.problems import InputError, Problem
-from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import Definitions
 from mnbayes.run.outputs import MANIFEST
 from mnbayes.run.stored_run import read_manifest, table_of
@@ -127,69 +121,6 @@ def from_run(
             Stored(model, reasons, table, tipping(now, before, definitions, model, delta_max))
         )
     return found, definitions, bool(manifest.get("synthetic", False))
-
-
-def _numbers(row: dict[str, Any], suffix: str = "") -> tuple[str, str]:
-    # Share or ratio with its 95 % interval, and the probability beyond the threshold.
-    ratio = row["quantity"] == "gmr"
-    names = ("median" if ratio else "mean", "lower", "upper")
-    centre, lower, upper = (float(row[f"{name}{suffix}"]) for name in names)
-    if np.isnan(centre):
-        return "no ratio", "–"
-    if ratio:
-        number = f"{centre:.2f} ({lower:.2f} to {upper:.2f})"
-    else:
-        share = round_to_mcse(centre, float(row[f"mcse{suffix}"]))
-        number = f"{share} ({100 * lower:.0f} % to {100 * upper:.0f} %)"
-    errors = (float(row[f"{name}{suffix}"]) for name in ("probability", "probability_mcse"))
-    return number, round_to_mcse(*errors)
-
-
-def _table(numbers: pd.DataFrame) -> Table:
-    first = numbers.iloc[0]
-    table = Table(
-        *("strategy", "of the enrolled", "mean share or median ratio", "P"),
-        *("prior alone", "P"),
-        title=f"{first['model']}: the {first['enrolled']} enrolled patients at week "
-        f"{first['week']:g}, {first['withdrawn']} withdrawn",
-    )
-    judged = numbers[numbers["threshold"].notna()]
-    for (name, assumption), rows in judged.groupby(["strategy", "assumption"], sort=False):
-        label = f"{name}: {assumption}"
-        for row in records(rows):
-            share = f"{row['category']} > {100 * row['threshold']:g} %"
-            what = "GMR < 1" if row["quantity"] == "gmr" else share
-            table.add_row(escape(label), what, *_numbers(row), *_numbers(row, "_prior"))
-            label = ""
-        table.add_section()
-    return table
-
-
-def say(stored: Sequence[Stored], synthetic: bool) -> None:
-    """Print tables and conclusions."""
-    console = Console()
-    if synthetic:
-        console.print("[bold]SYNTHETIC cohort: no real patient.[/bold]")
-    for item in stored:
-        if item.reasons:
-            shown = "withheld" if item.table.empty else "shown all the same"
-            why = escape("; ".join(item.reasons))
-            console.print(
-                f"[bold]{item.model} did not converge ({why}): its numbers are {shown}.[/bold]"
-            )
-        if item.table.empty:
-            continue
-        console.print(_table(item.table))
-        if item.tipping is None:
-            console.print("Nobody withdrew: every strategy gives the same numbers.")
-        else:
-            for sentence in item.tipping.points["sentence"]:
-                console.print(f"- {escape(sentence)}", highlight=False)
-    console.print(
-        "Of the enrolled patients, not of a population. A change under treatment: there was no "
-        "control group.",
-        highlight=False,
-    )
 
 
 def files(stored: Sequence[Stored], definitions: Definitions, synthetic: bool) -> dict[str, bytes]:

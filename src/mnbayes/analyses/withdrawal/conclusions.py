@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnbayes.analyses.withdrawal.enrolled import Enrolled
+from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import mcse
 from mnbayes.cards.definitions import Category, Definitions
-
-type FloatArray = NDArray[np.float64]
+from mnbayes.report.kit.wording import CATEGORY_PATIENTS
 
 #: Upper end of the 95 % equal-tailed interval.
 UPPER = 0.975
@@ -20,8 +20,8 @@ UPPER = 0.975
 #: a complete remission that turns out worse becomes a partial one, so its share is not monotone.
 CALLED: Mapping[Category, str] = {
     "effective": "are called effective",
-    "remission": "are in remission",
-    "complete": "are in complete remission",
+    "remission": f"are {CATEGORY_PATIENTS['remission']}",
+    "complete": f"are {CATEGORY_PATIENTS['complete']}",
 }
 
 
@@ -60,7 +60,7 @@ class Conclusion:
         return self.score(failed) if self.category else float("nan")
 
 
-def _quantile_error(draws: FloatArray) -> float:
+def _quantile_error(draws: Floats) -> float:
     # Monte Carlo standard error of the interval's upper end; draws are (chain, draw).
     from arviz_stats.base.array import array_stats  # heavy: loads SciPy's statistics
 

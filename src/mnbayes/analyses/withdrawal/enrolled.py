@@ -29,11 +29,11 @@ from mnbayes.analyses.withdrawal.strategies import Strategy, handle, withdrawal_
 from mnbayes.analyses.withdrawal.unseen import Outcome, WithdrawalDraws
 from mnbayes.answers.categories import CATEGORIES, Category, classify
 from mnbayes.answers.change import QUANTILES
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import typed
 from mnbayes.base.montecarlo import mcse
 from mnbayes.cards.definitions import Definitions
 
-type FloatArray = NDArray[np.float64]
 type BoolArray = NDArray[np.bool_]
 
 NUMBERS = ("probability", "probability_mcse", "mean", "mcse", "median", "lower", "upper")
@@ -62,8 +62,8 @@ class Enrolled:
         Natural log of the geometric mean ratio; NaN where a patient has no level.
     """
 
-    share: Mapping[Category, FloatArray]
-    log_gmr: FloatArray
+    share: Mapping[Category, Floats]
+    log_gmr: Floats
 
 
 def enrolled(
@@ -108,7 +108,7 @@ def enrolled(
     return Enrolled(share, np.asarray(log_ratio.mean(axis=-1)))
 
 
-def _error(draws: NDArray[Any], blank: BoolArray, driver: FloatArray | None = None) -> FloatArray:
+def _error(draws: NDArray[Any], blank: BoolArray, driver: Floats | None = None) -> Floats:
     # Monte Carlo standard error of the mean, (chain, draw, n) to (n,).
     error = np.full(blank.shape, np.nan)
     driver = None if driver is None else np.repeat(driver[..., None], (~blank).sum(), axis=-1)
@@ -117,8 +117,8 @@ def _error(draws: NDArray[Any], blank: BoolArray, driver: FloatArray | None = No
 
 
 def _numbers(
-    draws: FloatArray, threshold: float | None, driver: FloatArray, *, logs: bool
-) -> dict[str, FloatArray]:
+    draws: Floats, threshold: float | None, driver: Floats, *, logs: bool
+) -> dict[str, Floats]:
     # NUMBERS of draws (chain, draw, n), each (n,); blank where a draw is. The threshold of logs
     # is a ratio of 1, to be below; that of shares is to be exceeded.
     blank = np.isnan(draws).any(axis=(0, 1))
@@ -173,9 +173,9 @@ def tabulate(
     names, assumptions, ratios = zip(*labels, strict=True)
 
     def frame(
-        category: str, threshold: float | None, pick: Callable[[Enrolled], FloatArray]
+        category: str, threshold: float | None, pick: Callable[[Enrolled], Floats]
     ) -> pd.DataFrame:
-        cells: dict[str, FloatArray] = {}
+        cells: dict[str, Floats] = {}
         for suffix, group in (("", posterior), ("_prior", prior)):
             stacked = np.stack([pick(item) for item in group], axis=-1)
             numbers = _numbers(stacked, threshold, driver, logs=not category)
@@ -189,7 +189,7 @@ def tabulate(
             threshold=threshold,
         )
 
-    def share_of(category: Category) -> Callable[[Enrolled], FloatArray]:
+    def share_of(category: Category) -> Callable[[Enrolled], Floats]:
         return lambda item: item.share[category]
 
     frames = [

@@ -8,16 +8,17 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mnbayes.analyses.withdrawal import part as withdrawal_part
 from mnbayes.analyses.withdrawal.enrolled import RESPONSES
 from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
-from mnbayes.analyses.withdrawal.tipping import output_tables
+from mnbayes.analyses.withdrawal.tipping import Tipping, output_tables
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.results import OVERTURNS, last_week, response_model, shown
+from mnbayes.report.kit.results import OVERTURNS, doubted, last_week, response_model, shown
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, PageOne, Section, Tidy
@@ -45,6 +46,18 @@ class Withdrawal:
     tables: tuple[Table, ...]
 
 
+def about(enrolled: int) -> str:
+    """Whom the numbers are about."""
+    return (
+        f"These numbers are about the {enrolled} enrolled patients themselves: had everybody been "
+        "seen, what would this trial have shown?"
+    )
+
+
+def _nobody_left(at: str) -> str:
+    return f"Nobody withdrew before {at}, so every strategy gives the same numbers: those below."
+
+
 def _who(result: Result) -> tuple[str, ...]:
     data, week = result.fit.observations, last_week(result)
     seen = data.observed[:, data.weeks.index(week), data.markers.index(PROTEIN)]
@@ -59,9 +72,7 @@ def _who(result: Result) -> tuple[str, ...]:
     missed = names[~left & ~seen].tolist()
     at = wording.week_name(week)
     sentences = [
-        f"Withdrew, so not seen at {at}: {wording.listed(gone)}."
-        if gone
-        else f"Nobody withdrew before {at}, so every strategy gives the same numbers: those below."
+        f"Withdrew, so not seen at {at}: {wording.listed(gone)}." if gone else _nobody_left(at)
     ]
     if missed:
         sentences.append(
@@ -114,18 +125,59 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     return Table(caption, head, tuple(body))
 
 
-def _of_model(result: Result) -> Withdrawal:
-    table = withdrawal_part.of(result).table
+def _tables(table: pd.DataFrame) -> tuple[Table, ...]:
+    """One for each quantity of which something is concluded."""
     barred = dict.fromkeys(table.loc[table["threshold"].notna(), "category"])
     order = [category for category in (*reversed(RESPONSES), "") if category in barred]
-    tables = tuple(_table(records(table[table["category"] == c])) for c in order)
+    return tuple(_table(records(table[table["category"] == c])) for c in order)
+
+
+def _conclusions(tipping: Tipping | None) -> tuple[tuple[str, str], ...]:
+    """What is concluded, and what would overturn it."""
     said: list[tuple[str, str]] = []
-    tipping = withdrawal_part.of(result).tipping
-    if tipping is not None:
-        for sentence in tipping.points["sentence"]:
-            stands, _, ending = sentence.rpartition("; ")
-            said.append((f"{stands}.", f"{ending[0].upper()}{ending[1:]}"))
-    return Withdrawal(result.name, _who(result), tuple(said), tables)
+    for sentence in () if tipping is None else tipping.points["sentence"]:
+        stands, _, ending = sentence.rpartition("; ")
+        said.append((f"{stands}.", f"{ending[0].upper()}{ending[1:]}"))
+    return tuple(said)
+
+
+def _of_model(result: Result) -> Withdrawal:
+    found = withdrawal_part.of(result)
+    said = _conclusions(found.tipping)
+    return Withdrawal(result.name, _who(result), said, _tables(found.table))
+
+
+def of_stored(
+    model: str, table: pd.DataFrame, tipping: Tipping | None, reasons: Sequence[str]
+) -> Section:
+    """One model of a finished run: ``mnbayes withdrawal``.
+
+    Parameters
+    ----------
+    model : str
+    table : DataFrame
+        Empty where the run withheld the model's numbers.
+    tipping : Tipping or None
+    reasons : sequence of str
+        Why its fit did not converge.
+    """
+    sentences: tuple[str, ...] = ()
+    if not table.empty:
+        first = records(table.iloc[:1])[0]
+        sentences = (
+            about(first["enrolled"]),
+            f"{first['withdrawn']} of them withdrew."
+            if tipping is not None
+            else _nobody_left(wording.week_name(first["week"])),
+            *(f"{claim} {ending}" for claim, ending in _conclusions(tipping)),
+        )
+    return Section(
+        name=ANALYSIS.name,
+        title=f"{ANALYSIS.title}: {model}",
+        remarks=doubted(model, reasons, reasons if table.empty else ()),
+        sentences=sentences,
+        shown=() if table.empty else _tables(table),
+    )
 
 
 def what_the_unseen_overturn(result: Result) -> tuple[str, ...]:
@@ -213,7 +265,7 @@ def section(run: Run) -> Section:
         sentences=tuple(f"{claim} {end}" for claim, end in said[0].conclusions) if said else (),
         shown=said[0].tables if said else (),
         template="withdrawal/section.html.j2",
-        words={"withdrawals": said},
+        words={"withdrawals": said, "about": about(len(run.cohort.patients))},
     )
 
 

@@ -30,13 +30,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mnbayes.analyses.withdrawal.unseen import Outcome, WithdrawalDraws
 from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
+from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError, Problem, did_you_mean
 
-type FloatArray = NDArray[np.float64]
 type StrategyFunction = Callable[[WithdrawalDraws], Outcome]
 
 SHIFT_COLUMNS = ("patient", "week", "marker", "log_shift")
@@ -200,7 +199,7 @@ def delta_shifts(
     return table.assign(log_shift=table["log_shift"] * np.log(ratio))
 
 
-def shift_array(draws: WithdrawalDraws, shifts: pd.DataFrame) -> FloatArray:
+def shift_array(draws: WithdrawalDraws, shifts: pd.DataFrame) -> Floats:
     """A table of shifts as an array, shape (patient, visit, marker); 0 where it has no row.
 
     Raises

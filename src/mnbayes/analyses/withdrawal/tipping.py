@@ -20,16 +20,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mnbayes.analyses.withdrawal.conclusions import CALLED, Conclusion, conclusions
 from mnbayes.analyses.withdrawal.enrolled import Enrolled, enrolled, tabulate
 from mnbayes.analyses.withdrawal.strategies import composite, delta_shifts, shift_array
 from mnbayes.analyses.withdrawal.unseen import Outcome, WithdrawalDraws
 from mnbayes.analyses.withdrawal.words import sentence
+from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import Definitions
-
-type FloatArray = NDArray[np.float64]
 
 #: Largest worsening examined. Tenfold takes 1 g/24h to 10 g/24h, from near remission to far in
 #: the nephrotic range; a fall by 79 % that is lost again whole is not quite fivefold.
@@ -78,7 +76,7 @@ class Tipping:
 
 
 def crossing(
-    score: Callable[[float], float], grid: FloatArray, scores: FloatArray, required: float
+    score: Callable[[float], float], grid: Floats, scores: Floats, required: float
 ) -> float:
     """Where a function that does not grow falls below a value, by bisection.
 
@@ -110,7 +108,7 @@ def crossing(
 def _flip(
     conclusion: Conclusion,
     at: Callable[[float], Enrolled],
-    grid: FloatArray,
+    grid: Floats,
     swept: Sequence[Enrolled],
     failed: Enrolled,
 ) -> dict[str, Any]:

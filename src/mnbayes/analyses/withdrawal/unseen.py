@@ -10,10 +10,10 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels
 from mnbayes.inference.contract import CELLS, level, predicted, recorded
 
-type FloatArray = NDArray[np.float64]
 type BoolArray = NDArray[np.bool_]
 
 
@@ -42,10 +42,10 @@ class WithdrawalDraws:
     patients: tuple[str, ...]
     markers: tuple[str, ...]
     weeks: tuple[float, ...]
-    level: FloatArray
-    measured: FloatArray
+    level: Floats
+    measured: Floats
     seen: BoolArray
-    withdrew_week: FloatArray
+    withdrew_week: Floats
 
     @property
     def after(self) -> BoolArray:
@@ -84,7 +84,7 @@ class Outcome:
         to average either: a geometric mean ratio over all patients is then left blank.
     """
 
-    level: FloatArray
+    level: Floats
     no_response: BoolArray | None = None
 
 
@@ -110,7 +110,7 @@ def withdrawal_draws(
     known = labels(data["marker"])
     markers = [name for name in (PROTEIN, ALBUMIN) if name in known]
 
-    def cells(draws: xr.DataArray) -> FloatArray:
+    def cells(draws: xr.DataArray) -> Floats:
         return array(draws.sel(marker=markers), *CELLS)
 
     value, lower, upper = (cells(data[name]) for name in ("log_value", "log_lower", "log_upper"))

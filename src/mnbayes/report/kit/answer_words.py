@@ -10,12 +10,7 @@ from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.wording import percent, probability
 
-_CALLED = {
-    "complete": "complete remission",
-    "partial": "partial remission",
-    "remission": "remission",
-    "effective": "a response called effective",
-}
+_CALLED = wording.CATEGORY_SHORT | {"effective": "a response called effective"}
 
 
 def answer(row: Row, benchmarks: Mapping[Any, float]) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 import xarray as xr
 
 from mnbayes.answers.result import Result
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array
 from mnbayes.data.markers import MARKERS
 from mnbayes.inference.contract import correlated_pairs, effect_names
 from mnbayes.report.kit import style
-from mnbayes.report.kit.style import FloatArray
 
 #: Parameter to words and to how its scale is shown: ``level`` and ``ratio`` are exponentials
 #: on a log axis, ``sd`` and ``positive`` start at 0.
@@ -61,11 +61,11 @@ class Scalar:
     kind: str
     axis: str
 
-    def draws(self, result: Result, group: str) -> FloatArray:
+    def draws(self, result: Result, group: str) -> Floats:
         """Draws on the parameter's own (log) scale, shape (draw,)."""
         return style.draws_of(result, group, self.variable, **self.select)
 
-    def by_chain(self, result: Result) -> FloatArray:
+    def by_chain(self, result: Result) -> Floats:
         """Posterior draws on the parameter's own (log) scale, shape (chain, draw)."""
         return array(result.fit.tree["posterior"].dataset[self.variable].sel(self.select))
 
@@ -81,8 +81,8 @@ def scalars(result: Result) -> list[Scalar]:
 
 
 def density(
-    draws: FloatArray, low: float, high: float, *, bounded: tuple[bool, bool] = (False, False)
-) -> tuple[FloatArray, FloatArray]:
+    draws: Floats, low: float, high: float, *, bounded: tuple[bool, bool] = (False, False)
+) -> tuple[Floats, Floats]:
     """Estimate a density on a grid by a Gaussian kernel, reflected at bounds of the support.
 
     Parameters

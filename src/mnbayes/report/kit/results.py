@@ -17,7 +17,6 @@ from mnbayes.base.montecarlo import mcse
 from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import CATEGORIES
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.wording import probability
 from mnbayes.run.run import Run
 
 
@@ -29,7 +28,7 @@ def prior_draws(result: Result) -> int:
 
 def prior_text(result: Result, value: float) -> str:
     """A probability under the prior alone, no digit finer than its Monte Carlo error."""
-    return probability(value, wording.independent_error(value, prior_draws(result)))
+    return wording.probability_of_draws(value, prior_draws(result))
 
 
 def last_week(result: Result) -> float:
@@ -179,16 +178,19 @@ def beside_record(
     }
 
 
+def doubted(name: str, reasons: Sequence[str], withheld: Sequence[str]) -> tuple[str, ...]:
+    """That a model's fit failed the gate, and what becomes of its numbers; nothing if it passed."""
+    if not (reasons or withheld):
+        return ()
+    shown_or_not = "withheld" if withheld else "shown all the same"
+    why = "; ".join(withheld or reasons)
+    return (f"{name} did not converge ({why}): its numbers are {shown_or_not}.",)
+
+
 def gate_sentences(result: Result, *, unconverged_shown: bool) -> tuple[str, ...]:
     """What the gate says of a model's fit; nothing of one that passed it."""
-    said = []
-    diagnostics = result.fit.diagnostics
-    if not diagnostics.converged:
-        shown_or_not = "shown all the same" if unconverged_shown else "withheld"
-        said.append(
-            f"{result.name} did not converge ({'; '.join(diagnostics.reasons)}): its "
-            f"probabilities are {shown_or_not}."
-        )
+    reasons = result.fit.diagnostics.reasons
+    said = list(doubted(result.name, reasons, () if unconverged_shown else reasons))
     if result.fit.handed_over:
         said.append(
             f"{result.name}: NUTS took over from the collapsed engine ({result.fit.handed_over})."

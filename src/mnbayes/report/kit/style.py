@@ -14,13 +14,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from mnbayes.answers.result import Result
+from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import stacked
 from mnbayes.inference.contract import variable
 
-type FloatArray = NDArray[np.float64]
 type Handle = Line2D | Patch
 type Dash = Literal["-", "--", "-.", ":"]
 #: Of a line: colour, dash, marker.
@@ -55,7 +55,7 @@ SYNTHETIC = "Synthetic cohort: no real patient."
 LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
-def draws_of(result: Result, group: str, name: str, **select: object) -> FloatArray:
+def draws_of(result: Result, group: str, name: str, **select: object) -> Floats:
     """Draws of a variable, chains stacked.
 
     Parameters

@@ -21,6 +21,11 @@ from mnbayes.cards.definitions import CATEGORY_LABELS as CATEGORY_LABELS
 from mnbayes.cards.definitions import Category, Definitions
 from mnbayes.data.markers import MARKERS
 
+NO_CONTROL = (
+    "This is a change under treatment: there was no control group, so nothing here says what "
+    "caused it."
+)
+
 #: The six quantities, in the order they are explained.
 QUANTITIES: dict[str, str] = {
     "observed": "The category as measured. One noisy measurement; no model.",
@@ -29,6 +34,22 @@ QUANTITIES: dict[str, str] = {
     "next_patient": "Probability that one new patient from the same population would, as measured.",
     "population": "Expected share of such patients whose true level meets the definition.",
     "exceeds": "Probability that this share is above the benchmark.",
+}
+
+#: Categories of response in a word or two, the most informative first.
+CATEGORY_SHORT: dict[str, str] = {
+    "complete": "complete remission",
+    "partial": "partial remission",
+    "remission": "remission",
+    "effective": "effective",
+}
+#: Of patients: "share in remission".
+CATEGORY_PATIENTS: dict[str, str] = {
+    "complete": "in complete remission",
+    "partial": "in partial remission",
+    "remission": "in remission",
+    "effective": "with a response called effective",
+    "none": "without response",
 }
 
 #: Parameter: its symbol in the formulas, and what it is.
@@ -61,9 +82,29 @@ def week_name(week: float) -> str:
     return "baseline" if week == 0 else f"week {week:g}"
 
 
+def percent_with_range(centre: float, lower: float, upper: float) -> str:
+    """A share with its interval: "55 % (39 % to 80 %)"."""
+    return f"{percent(centre)} ({percent_range(lower, upper)})"
+
+
+def stated(share: float) -> str:
+    """A share that somebody stated, without needless decimals: "25 %", "12.5 %"."""
+    return f"{100 * share:.4g} %"
+
+
+def level_with_range(centre: float, lower: float, upper: float) -> str:
+    """A level with its interval: "4 (0.9 to 18)"."""
+    return f"{level(centre)} ({level(lower)} to {level(upper)})"
+
+
 def probability(value: float, error: float) -> str:
     """A probability, no digit finer than its Monte Carlo standard error."""
     return round_to_mcse(value, error)
+
+
+def probability_of_draws(value: float, draws: int) -> str:
+    """A probability from so many independent draws, no digit finer than their error."""
+    return probability(value, independent_error(value, draws))
 
 
 def points(error: float) -> str:
