@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import script
+from mnbayes.analyses.characteristics.terminal import show_characteristics
 
 from mnbayes.analyses.characteristics import section as report
 from mnbayes.analyses.characteristics import words
@@ -29,7 +30,6 @@ from mnbayes.analyses.characteristics.stored import (
     made_of,
     stored_results,
 )
-from mnbayes.analyses.characteristics.terminal import show_characteristics
 from mnbayes.analyses.design.rules import load_rules
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import load_definitions

@@ -10,6 +10,7 @@ import pytest
 from designs import CARD, DEFINITIONS, PROTEIN, evidence_from, short, stored_run
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from mnbayes.analyses.design.terminal import show_design
 from trees import make_tree
 
 from mnbayes.analyses.design.beta_binomial import Beta
@@ -17,7 +18,6 @@ from mnbayes.analyses.design.command import chosen_rules, run_design
 from mnbayes.analyses.design.figure import decision_share, design_figures
 from mnbayes.analyses.design.plan import plan_counts, plan_evidence
 from mnbayes.analyses.design.section import decision_section
-from mnbayes.analyses.design.terminal import show_design
 from mnbayes.base.problems import InputError
 from mnbayes.report.kit import style
 from mnbayes.report.kit.templates import environment

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from mnbayes.analyses.priors.elicit_terminal import density_rows, show_elicitation
 from scipy import stats
 
 from mnbayes.analyses.priors.elicit_command import elicit_prior
-from mnbayes.analyses.priors.elicit_terminal import density_rows, show_elicitation
 from mnbayes.analyses.priors.figure import elicited_prior
 from mnbayes.base.problems import InputError
 from mnbayes.cards import families as priors

@@ -13,6 +13,7 @@ import pytest
 import runs
 import xarray as xr
 from matplotlib.figure import Figure
+from mnbayes.analyses.published.terminal import say_published
 
 import mnbayes.analyses.published.fit as fit_module
 from mnbayes.analyses.published.card import load_published_card, override_published
@@ -31,7 +32,6 @@ from mnbayes.analyses.published.result import ANSWER_COLUMNS, SPECIFICATION, Pub
 from mnbayes.analyses.published.section import doi_of, published_section
 from mnbayes.analyses.published.section_tables import same_shares
 from mnbayes.analyses.published.specifications import brought_cards, distinct, specifications
-from mnbayes.analyses.published.terminal import say_published
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.change import ESTIMATE_COLUMNS
 from mnbayes.answers.probability_tables import POPULATION_COLUMNS, PROBABILITY_COLUMNS

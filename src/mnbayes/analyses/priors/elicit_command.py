@@ -73,7 +73,7 @@ def _place(cards: Sequence[Card], parameter: str, marker: str) -> tuple[Card, st
 def elicit_prior(
     name: str,
     belief: str,
-    definitions: Definitions,
+    definitions: Definitions | None = None,
     model: str | Path | None = None,
     prior_sets: Sequence[str | Path] = ("weak",),
 ) -> Elicitation:
@@ -86,7 +86,8 @@ def elicit_prior(
         Without a marker the first of the card's is meant.
     belief : str
         See :mod:`mnbayes.cards.beliefs`.
-    definitions : Definitions
+    definitions : Definitions, optional
+        Default: those that mnbayes brings.
     model : str or Path, optional
         A card; by default ``remission``, which can judge every category, or else the smallest
         card that has the parameter switched on.

@@ -16,7 +16,7 @@ from mnbayes.analyses.priors.limits import Limits, physiological_limits
 from mnbayes.answers.categories import classify
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
-from mnbayes.cards.definitions import CATEGORIES, Definitions
+from mnbayes.cards.definitions import CATEGORIES, Definitions, load_definitions
 from mnbayes.data.markers import MARKERS
 from mnbayes.models import effects as fx
 from mnbayes.models.likelihood import draw_prior
@@ -220,7 +220,7 @@ def _beyond(typical: float, patient: float, later: bool) -> tuple[str, float, st
 
 def prior_predictive(
     card: Card,
-    definitions: Definitions,
+    definitions: Definitions | None = None,
     weeks: Sequence[float] = WEEKS,
     n: int = DRAWS,
     seed: int = 1,
@@ -230,7 +230,8 @@ def prior_predictive(
     Parameters
     ----------
     card : Card
-    definitions : Definitions
+    definitions : Definitions, optional
+        Default: those that mnbayes brings.
     weeks : sequence of float
         Visits, baseline (week 0) first.
     n, seed : int
@@ -240,6 +241,7 @@ def prior_predictive(
     -------
     PriorPredictive
     """
+    definitions = load_definitions() if definitions is None else definitions
     limits = physiological_limits()
     with np.errstate(all="ignore"):  # a prior may reach beyond every number; the tables show it
         draws = prior_draws(card, weeks, n, seed)

@@ -127,12 +127,12 @@ def about(parameter: str) -> Quantity:
     return Quantity(parameter, PARAMETERS[parameter][0])
 
 
-def load_published_card(path: Path | None = None) -> PublishedCard:
+def load_published_card(path: str | Path | None = None) -> PublishedCard:
     """Load the card of the published-evidence model.
 
     Parameters
     ----------
-    path : Path, optional
+    path : str or Path, optional
         Default: the one that mnbayes brings.
 
     Raises
@@ -140,7 +140,7 @@ def load_published_card(path: Path | None = None) -> PublishedCard:
     InputError
         If it cannot be read or is not valid.
     """
-    place = models_folder() / "published.toml" if path is None else path
+    place = models_folder() / "published.toml" if path is None else Path(path)
     data = read_toml(place)
     tables, problems = data.get("priors"), []
     if isinstance(tables, dict):

@@ -39,12 +39,12 @@ def parse_facts(data: dict[str, Any], file: str) -> Facts:
     return facts
 
 
-def load_facts(path: Path | None = None) -> Facts:
+def load_facts(path: str | Path | None = None) -> Facts:
     """Load a paper's facts.
 
     Parameters
     ----------
-    path : Path, optional
+    path : str or Path, optional
         A TOML file; default: the facts of the trial's abstract.
 
     Raises
@@ -52,5 +52,5 @@ def load_facts(path: Path | None = None) -> Facts:
     InputError
         If the file cannot be read, has not the form of facts or contradicts itself.
     """
-    place = published_facts_file() if path is None else path
+    place = published_facts_file() if path is None else Path(path)
     return parse_facts(read_toml(place), place.name)
