@@ -92,12 +92,15 @@ def elicit(
     from mnbayes.analyses.priors import commands
     from mnbayes.analyses.priors.elicit_command import elicit_prior
     from mnbayes.analyses.priors.section import of_belief
+    from mnbayes.analyses.priors.words import how_to_use
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.report.kit.plot_files import check_plot
-    from mnbayes.report.terminal import show_section
+    from mnbayes.report.terminal import say, show_section
 
     check_plot(plot)
     found = elicit_prior(parameter, belief, load_definitions(), model, priors or ["weak"])
     show_section(of_belief(found))
+    for sentence in how_to_use(found):
+        say(sentence)
     if plot is not None:
         commands.write_elicitation(found, plot)

@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product
 from string import ascii_uppercase
 from typing import Literal
 
@@ -29,6 +30,9 @@ _GAP = 2
 _WORDS = 16
 #: A longer word of a text, such as a DOI, may be broken.
 _WORD = 24
+#: Of a heading, the longest word that gives way to a letter last.
+_HEAD = 8
+_GLUE = "\N{NO-BREAK SPACE}"
 _STAGES = {
     "compiling": "compiling (tens of seconds the first time, then cached)",
     "sampling": "sampling",
@@ -78,16 +82,23 @@ def progress_bars() -> Iterator[News]:
         yield show
 
 
-def _glued(text: str) -> str:
-    # A number and its percent sign stay on one line: textwrap breaks at plain spaces alone.
-    return re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text)
+def _glued(text: str, *, intervals: bool = True) -> str:
+    # Kept on one line: a number and its percent sign, and an interval in brackets. textwrap
+    # breaks at plain spaces alone.
+    glued = re.sub(r"(?<=\d) (?=%)", _GLUE, text)
+    if intervals:
+        glued = re.sub(r"\([−<>\d][^()]{,20}\)", lambda m: m.group().replace(" ", _GLUE), glued)
+    return glued
 
 
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+def _wrapped(text: str, width: int, indent: str = "", *, intervals: bool = True) -> list[str]:
     lines = textwrap.wrap(
-        _glued(text), max(width, 8), subsequent_indent=indent, break_on_hyphens=False
+        _glued(text, intervals=intervals),
+        max(width, 1),
+        subsequent_indent=indent,
+        break_on_hyphens=False,
     )
-    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines] or [""]
+    return [line.replace(_GLUE, " ") for line in lines] or [""]
 
 
 def say(text: str, style: str = "", console: Console | None = None, *, error: bool = False) -> None:
@@ -116,8 +127,11 @@ def say_warnings(problems: Iterable[object]) -> None:
         say(str(problem), error=True)
 
 
-def _widths(table: Table, head: Sequence[str], room: int) -> list[int] | None:
-    """How wide each column is; None where a number would have to be cut."""
+def _widths(table: Table, head: Sequence[str], room: int, *, intervals: bool) -> list[int] | None:
+    """How wide each column is; None where a number would have to be cut.
+
+    ``intervals`` says whether those in brackets have to stay on one line.
+    """
     columns = [[name, *(row[i] for row in table.rows)] for i, name in enumerate(head)]
     whole = [max(map(len, column)) for column in columns]
     spare = room - _GAP * (len(head) - 1)
@@ -125,7 +139,9 @@ def _widths(table: Table, head: Sequence[str], room: int) -> list[int] | None:
         return whole
     least, cells = [], []
     for i, column in enumerate(columns):
-        word = max(len(word) for text in column for word in _glued(text).split(" "))
+        word = max(
+            len(word) for text in column for word in _glued(text, intervals=intervals).split(" ")
+        )
         if i in table.text:
             word = max(min(word, _WORD), min(whole[i], _WORD if table.wide else _WORDS))
         least.append(word)
@@ -133,10 +149,9 @@ def _widths(table: Table, head: Sequence[str], room: int) -> list[int] | None:
     spare -= sum(least)
     if spare < 0:
         return None
-    # Numbers first, each whole or not at all; then words, as far as there is room.
+    # Numbers first, then words, as far as there is room.
     for i in sorted(range(len(head)), key=lambda i: (i in table.text, cells[i] - least[i])):
-        needed = cells[i] - least[i]
-        given = min(needed, spare) if i in table.text or needed <= spare else 0
+        given = min(cells[i] - least[i], spare)
         least[i] += given
         spare -= given
     return least
@@ -152,24 +167,36 @@ def _stacked(table: Table, console: Console) -> None:
                 say(line, console=console)
 
 
+def _lettered(head: tuple[str, ...], longest: int) -> tuple[str, ...]:
+    """Headings, those of numbers with a longer word than that replaced by letters."""
+    letters = iter(ascii_uppercase)
+    return tuple(
+        name if i == 0 or max(map(len, name.split())) <= longest else next(letters, name)
+        for i, name in enumerate(head)
+    )
+
+
 def show_table(table: Table, console: Console | None = None) -> None:
     """Print one table of a section.
 
-    No number is cut. Where the terminal is too narrow for the headings' words, the columns have
+    No number is cut. Where the terminal is too narrow for the headings' words, columns have
     letters, named below; where it is too narrow for the numbers, each cell has its own line.
     """
     screen = console or Console()
     say(table.caption, "italic", screen)
-    head, letters = table.head, tuple[str, ...]()
-    widths = _widths(table, head, screen.width)
-    if widths is None and not table.wide and len(head) <= len(ascii_uppercase):
-        letters = tuple(ascii_uppercase[: len(head) - 1])
-        head = (table.head[0], *letters)
-        widths = _widths(table, head, screen.width)
-    if widths is None:
+    heads = [table.head] if table.wide else [table.head, _lettered(table.head, _HEAD)]
+    heads += [] if table.wide else [_lettered(table.head, 0)]
+    for intervals, head in product((True, False), heads):
+        widths = _widths(table, head, screen.width, intervals=intervals)
+        if widths is not None:
+            break
+    else:
         _stacked(table, screen)
         return
-    shown = [[_wrapped(c, w) for c, w in zip(row, widths, strict=True)] for row in table.rows]
+    shown = [
+        [_wrapped(cell, w, intervals=intervals) for cell, w in zip(row, widths, strict=True)]
+        for row in table.rows
+    ]
     printed = rich.table.Table(
         box=box.SIMPLE_HEAD,
         show_edge=False,
@@ -180,12 +207,13 @@ def show_table(table: Table, console: Console | None = None) -> None:
     for position, (name, width) in enumerate(zip(head, widths, strict=True)):
         justify: Literal["left", "right"] = "left" if position in table.text else "right"
         heading = Text("\n".join(_wrapped(name, width)))
-        printed.add_column(heading, justify=justify, width=width, no_wrap=True)
+        printed.add_column(heading, justify=justify, width=width, overflow="fold")
     for row in shown:
         printed.add_row(*(Text("\n".join(cell)) for cell in row))
     screen.print(printed)
-    for letter, name in zip(letters, table.head[1:], strict=False):
-        say(f"{letter}: {name}", console=screen)
+    for letter, name in zip(head, table.head, strict=True):
+        if letter != name:
+            say(f"{letter}: {name}", console=screen)
 
 
 def show_section(

@@ -73,9 +73,9 @@ def doubts(decision: Decision) -> tuple[str, ...]:
         if judged.unsure:
             near = wording.probability(judged.probability, judged.error)
             found.append(
-                f"{judged.name.capitalize()} is within the Monte Carlo error of its line ({near} "
-                f"against {wording.stated(judged.required)}): more draws would be needed to be "
-                "sure."
+                f"{judged.name.capitalize()} is within the Monte Carlo error of its line "
+                f"({near} against {wording.stated(judged.required)}): more draws would be "
+                "needed to be sure."
             )
     if decision.doubtful:
         found.append(

@@ -122,11 +122,9 @@ def fine(predictive: PriorPredictive) -> tuple[str, ...]:
 
 
 def of_belief(found: Elicitation) -> tuple[str, ...]:
-    """A belief, the distribution that says it, and how to use it."""
+    """A belief, and the distribution that says it."""
     elicited, own = found.elicited, found.own
     log = " on the log scale" if elicited.belief.quantity.kind in ("level", "change") else ""
-    text, _, scale = elicited.belief.text.rpartition(" on ")
-    where = f"{found.parameter}.{found.marker}" if found.marker else found.parameter
     unused = f"{found.name} is switched off in {found.card.name}: nothing follows from it."
     return (
         f"Belief: {elicited.belief.sentence}.",
@@ -134,7 +132,16 @@ def of_belief(found: Elicitation) -> tuple[str, ...]:
         f"Without the belief: {own.formula}: {own.explained}.",
         *elicited.notes,
         *(() if found.used else (unused,)),
-        f"To use it:\n  mnbayes fit --set '{found.name}={elicited.belief.text}'",
+    )
+
+
+def how_to_use(found: Elicitation) -> tuple[str, ...]:
+    """How to fit with a belief: lines to copy."""
+    belief = found.elicited.belief
+    text, _, scale = belief.text.rpartition(" on ")
+    where = f"{found.parameter}.{found.marker}" if found.marker else found.parameter
+    return (
+        f"To use it:\n  mnbayes fit --set '{found.name}={belief.text}'",
         f'or in a .toml file for --priors:\n  [priors.{where}]\n  belief = "{text}"\n'
         f'  on = "{scale}"\n  why = "…"',
     )
