@@ -41,9 +41,14 @@ def main() -> int:
     with Progress() as bars:
         bar = bars.add_task("cohorts", total=arguments.cohorts)
         table = agreement(
-            card, load_definitions(), PATIENTS, WEEKS, arguments.cohorts, SEED,
+            card,
+            load_definitions(),
+            PATIENTS,
+            WEEKS,
+            arguments.cohorts,
+            SEED,
             lambda done, total: bars.update(bar, completed=done),
-        )  # fmt: skip
+        )
     summary = agreement_summary(table)
     stored = {
         "how": "python scripts/engines.py",

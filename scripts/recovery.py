@@ -56,9 +56,13 @@ def main() -> int:
             bar = bars.add_task(name, total=count)
             advance = partial(bars.update, bar)
             table = recover(
-                load_card(name), PATIENTS, WEEKS, count, SEED,
+                load_card(name),
+                PATIENTS,
+                WEEKS,
+                count,
+                SEED,
                 lambda done, total, advance=advance: advance(completed=done),  # type: ignore[misc]
-            )  # fmt: skip
+            )
             summary = coverage(table)
             results[name] = summary.round(4).to_dict(orient="records")
             for row in summary.to_dict(orient="records"):

@@ -249,12 +249,17 @@ def test_next_patient_is_the_same_where_other_markers_join(files: dict[str, xr.D
         fixed = np.random.default_rng(2)
         of = {name: fixed.random((count, 3))[:, markers] for name in "abcd"}
         return fx.Parameters(
-            baseline_mean=of["a"], visit_change=np.stack([of["b"], of["c"]], axis=1),
-            slope=np.zeros_like(of["a"]), baseline_sd=of["b"], change_sd=of["c"],
-            residual_sd=of["d"], cholesky=np.linalg.cholesky(correlation[:, at][:, :, at]),
-            serial_sd=np.zeros_like(of["a"]), serial_weeks=np.ones(count),
+            baseline_mean=of["a"],
+            visit_change=np.stack([of["b"], of["c"]], axis=1),
+            slope=np.zeros_like(of["a"]),
+            baseline_sd=of["b"],
+            change_sd=of["c"],
+            residual_sd=of["d"],
+            cholesky=np.linalg.cholesky(correlation[:, at][:, :, at]),
+            serial_sd=np.zeros_like(of["a"]),
+            serial_weeks=np.ones(count),
             residual_df=np.full(count, np.inf),
-        )  # fmt: skip
+        )
 
     small = fx.next_patient(parameters([2, 0]), weeks, [0, 1], np.random.default_rng(3))
     large = fx.next_patient(parameters([0, 1, 2]), weeks, [2, 0], np.random.default_rng(3))
@@ -269,10 +274,17 @@ def test_next_patient_has_the_law_of_the_model() -> None:
     one = np.ones((count, 1))
     factor = np.broadcast_to([[1.0, 0.0], [0.6, 0.8]], (count, 2, 2))
     parameters = fx.Parameters(
-        baseline_mean=2 * one, visit_change=np.tile([[-1.0], [-2.0]], (count, 1, 1)), slope=0 * one,
-        baseline_sd=one, change_sd=0.5 * one, residual_sd=0.2 * one, cholesky=factor,
-        serial_sd=0.4 * one, serial_weeks=np.full(count, 3.0), residual_df=np.full(count, np.inf),
-    )  # fmt: skip
+        baseline_mean=2 * one,
+        visit_change=np.tile([[-1.0], [-2.0]], (count, 1, 1)),
+        slope=0 * one,
+        baseline_sd=one,
+        change_sd=0.5 * one,
+        residual_sd=0.2 * one,
+        cholesky=factor,
+        serial_sd=0.4 * one,
+        serial_weeks=np.full(count, 3.0),
+        residual_df=np.full(count, np.inf),
+    )
     weeks = np.array([0.0, 1.0, 4.0])
     level, measured = fx.next_patient(parameters, weeks, [0], np.random.default_rng(1))
     np.testing.assert_allclose(level.mean(axis=0)[:, 0], [2.0, 1.0, 0.0], atol=0.03)

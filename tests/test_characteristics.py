@@ -152,8 +152,10 @@ def test_a_quarter_leaves_at_random_or_because_it_went_badly() -> None:
             assert stayed.max() <= left.min()
         last = np.isfinite(cohort.measured[cohort.withdrew, :, 0]).sum(axis=1) - 1
         np.testing.assert_allclose(np.bincount(last, minlength=4)[1:] / last.size, 1 / 3, atol=0.02)
-    assert [find_scenario("worst_leave").simulate(n, np.random.default_rng(1)).withdrew.sum()
-            for n in (4, 8, 16)] == [1, 2, 4]  # fmt: skip
+    assert [
+        find_scenario("worst_leave").simulate(n, np.random.default_rng(1)).withdrew.sum()
+        for n in (4, 8, 16)
+    ] == [1, 2, 4]
 
 
 def test_a_slow_change_arrives_at_week_12() -> None:
@@ -263,11 +265,19 @@ def test_a_model_is_judged_by_the_rules_it_can_answer() -> None:
 def test_meaning_of_a_go() -> None:
     share, ratio = RULES
     assert [share.meaning(x) for x in (0.4, 0.5, 0.6, 0.75, 0.9)] == [
-        FALSE, FALSE, BETWEEN, TRUE, TRUE,
-    ]  # fmt: skip
+        FALSE,
+        FALSE,
+        BETWEEN,
+        TRUE,
+        TRUE,
+    ]
     assert [ratio.meaning(x) for x in (1.1, 1.0, 0.9, 0.7, 0.4)] == [
-        FALSE, FALSE, BETWEEN, TRUE, TRUE,
-    ]  # fmt: skip
+        FALSE,
+        FALSE,
+        BETWEEN,
+        TRUE,
+        TRUE,
+    ]
     assert share.meaning(0.501, error=0.001) == FALSE  # not known to be above
     truth = truth_of(find_scenario("change"), JUDGES, DEFINITIONS)
     from scipy.special import ndtr
@@ -376,8 +386,9 @@ def by_hand() -> pd.DataFrame:
 
 
 def test_rates_bias_and_coverage_by_hand() -> None:
-    truth = {"change": Truth(np.log(0.5), {j.name: 0.5 for j in JUDGES},
-                             {j.name: TRUE for j in JUDGES})}  # fmt: skip
+    truth = {
+        "change": Truth(np.log(0.5), {j.name: 0.5 for j in JUDGES}, {j.name: TRUE for j in JUDGES})
+    }
     row = estimates(by_hand(), truth).iloc[0]
     assert (row["replicates"], row["withheld"], row["failed"]) == (4, 1, 1)
     assert row["bias"] == pytest.approx(-0.45 - np.log(0.5))
@@ -388,11 +399,17 @@ def test_rates_bias_and_coverage_by_hand() -> None:
     table = decisions(by_hand(), JUDGES, truth).set_index("judge")
     # effective: significance at least 0.8 and relevance at least 0.5 asked.
     assert table.loc["effective", ["go", "consider", "no_go", "silent"]].tolist() == [
-        0.25, 0.25, 0.0, 0.5,
-    ]  # fmt: skip
+        0.25,
+        0.25,
+        0.0,
+        0.5,
+    ]
     assert table.loc["proteinuria", ["go", "consider", "no_go", "silent"]].tolist() == [
-        0.5, 0.0, 0.0, 0.5,
-    ]  # fmt: skip
+        0.5,
+        0.0,
+        0.0,
+        0.5,
+    ]
     assert table.loc["wilcoxon", ["go", "no_go", "silent"]].tolist() == [0.5, 0.25, 0.25]
     assert table.loc["majority", ["go", "no_go", "silent"]].tolist() == [0.5, 0.25, 0.25]
     assert table.loc["exact", ["go", "no_go", "silent"]].tolist() == [0.25, 0.5, 0.25]
@@ -406,9 +423,13 @@ def test_rates_bias_and_coverage_by_hand() -> None:
 def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, Path]:
     folder = tmp_path_factory.mktemp("characteristics") / "study"
     return run_characteristics(
-        scenario=["strong_regression", "change"], patients=[8, 4], replicates=12, workers=0,
-        out=folder, seed=3,
-    )  # fmt: skip
+        scenario=["strong_regression", "change"],
+        patients=[8, 4],
+        replicates=12,
+        workers=0,
+        out=folder,
+        seed=3,
+    )
 
 
 def test_a_small_study(small: tuple[object, Path]) -> None:
@@ -425,8 +446,15 @@ def test_a_small_study(small: tuple[object, Path]) -> None:
     four = found.of("wilcoxon", "change").iloc[0]
     assert (four["patients"], four["go"]) == (4, 0.0)  # four pairs cannot reach 0.05
     names = {path.name for path in folder.iterdir()}
-    assert {"study.ledger", "characteristics.json", "estimates.csv", "decisions.csv",
-            "false_go.svg", "right_go.svg", "estimates.svg"} <= names  # fmt: skip
+    assert {
+        "study.ledger",
+        "characteristics.json",
+        "estimates.csv",
+        "decisions.csv",
+        "false_go.svg",
+        "right_go.svg",
+        "estimates.svg",
+    } <= names
 
 
 def test_a_study_is_read_back_and_goes_on(small: tuple[object, Path]) -> None:
@@ -438,9 +466,13 @@ def test_a_study_is_read_back_and_goes_on(small: tuple[object, Path]) -> None:
     assert read.left_out == LEFT_OUT
     assert json.loads((folder / "characteristics.json").read_text())["replicates"] == 12
     more, _ = run_characteristics(
-        scenario=["strong_regression", "change"], patients=[4, 8], replicates=13, workers=0,
-        out=folder, seed=3,
-    )  # fmt: skip
+        scenario=["strong_regression", "change"],
+        patients=[4, 8],
+        replicates=13,
+        workers=0,
+        out=folder,
+        seed=3,
+    )
     assert set(more.estimates["replicates"]) == {13}
     with pytest.raises(InputError, match="another folder"):
         run_characteristics(scenario=["change"], patients=[4], workers=0, out=folder, seed=4)

@@ -198,16 +198,23 @@ def small(patients: tuple[int, ...] = (4, 8)) -> Characteristics:
     from mnbayes.analyses.characteristics.summary import DECISION_COLUMNS, ESTIMATE_COLUMNS
 
     return Characteristics(
-        model="proteinuria", prior_set="weak", definitions="kdigo-like", replicates=400,
+        model="proteinuria",
+        prior_set="weak",
+        definitions="kdigo-like",
+        replicates=400,
         patients=patients,
         scenarios=tuple(Described(s.name, s.title, s.says) for s in scenarios() if s.name in names),
         rules=tuple(Described(j.name, j.title, j.says) for j in RULES),
         others=tuple(Described(j.name, j.title, j.says) for j in other_judges()),
-        left_out={"remission": "it needs albumin"}, seed=1, date="2026-01-02",
-        fingerprint="0123456789abcdef", first=(), seconds=1.0,
+        left_out={"remission": "it needs albumin"},
+        seed=1,
+        date="2026-01-02",
+        fingerprint="0123456789abcdef",
+        first=(),
+        seconds=1.0,
         estimates=pd.DataFrame(estimates, columns=list(ESTIMATE_COLUMNS)),
         decisions=pd.DataFrame(decisions, columns=list(DECISION_COLUMNS)),
-    )  # fmt: skip
+    )
 
 
 def test_a_go_is_false_right_or_in_between() -> None:

@@ -53,18 +53,37 @@ pytestmark = pytest.mark.xdist_group("remission")
 def test_files_of_a_run(finished: Path) -> None:
     names = {p.relative_to(finished).as_posix() for p in finished.rglob("*") if p.is_file()}
     assert names >= {
-        "report.html", "probabilities.csv", "population.csv", "estimates.csv", "diagnostics.csv",
+        "report.html",
+        "probabilities.csv",
+        "population.csv",
+        "estimates.csv",
+        "diagnostics.csv",
         "safety.csv",
-        "posterior/proteinuria.nc", "posterior/remission.nc", "posterior/lymphocytes.nc",
-        "posterior/joint.nc", "posterior/urine_protein_conc.nc", "run.json",
-        "withdrawal.csv", "subsets.csv", "correlations.csv", "power_scaling.csv",
-        "plots/joint_correlations.svg", "plots/lymphocytes_subset_forest.svg",
+        "posterior/proteinuria.nc",
+        "posterior/remission.nc",
+        "posterior/lymphocytes.nc",
+        "posterior/joint.nc",
+        "posterior/urine_protein_conc.nc",
+        "run.json",
+        "withdrawal.csv",
+        "subsets.csv",
+        "correlations.csv",
+        "power_scaling.csv",
+        "plots/joint_correlations.svg",
+        "plots/lymphocytes_subset_forest.svg",
         "plots/proteinuria_trajectories_urine_protein_24h.svg",
         "plots/remission_trajectories_albumin.svg",
-        "decision.csv", "assurance.csv", "designs.csv", "plots/decision_assurance.svg",
-        "published_answers.csv", "posterior/published.nc", "plots/published_answers.svg",
-        "historical_rates.csv", "historical_left_out.csv", "posterior/historical.nc",
-    }  # fmt: skip
+        "decision.csv",
+        "assurance.csv",
+        "designs.csv",
+        "plots/decision_assurance.svg",
+        "published_answers.csv",
+        "posterior/published.nc",
+        "plots/published_answers.svg",
+        "historical_rates.csv",
+        "historical_left_out.csv",
+        "posterior/historical.nc",
+    }
 
 
 def test_terminal_ends_with_a_table_a_clinician_can_read(finished: Path) -> None:
@@ -81,8 +100,13 @@ def test_probabilities_csv(finished: Path) -> None:
     assert table.columns.tolist() == PROBABILITY_COLUMNS.split()
     assert set(table["model"]) == {"proteinuria", "remission", "joint", "published"}
     assert set(table["quantity"]) == {
-        "observed", "latent", "repeat", "next_patient", "population", "exceeds",
-    }  # fmt: skip
+        "observed",
+        "latent",
+        "repeat",
+        "next_patient",
+        "population",
+        "exceeds",
+    }
     assert set(table["category"]) == set(CATEGORIES)
     assert set(table["week"]) == {1, 2, 4, 12}
     assert set(table.loc[table["model"] == "published", "week"]) == {12}

@@ -72,11 +72,22 @@ def test_a_written_cohort_comes_back(tmp_path: Path) -> None:
 def test_columns_and_types(tmp_path: Path) -> None:
     cohort = load_cohort(str(folder(tmp_path)))
     assert list(cohort.patients) == [
-        "patient", "sex", "age_years", "bmi", "infusions", "withdrew_week",
-    ]  # fmt: skip
+        "patient",
+        "sex",
+        "age_years",
+        "bmi",
+        "infusions",
+        "withdrew_week",
+    ]
     assert list(cohort.measurements) == [
-        "patient", "week", "marker", "value", "unit", "lower", "upper",
-    ]  # fmt: skip
+        "patient",
+        "week",
+        "marker",
+        "value",
+        "unit",
+        "lower",
+        "upper",
+    ]
     for column in ("age_years", "bmi", "infusions", "withdrew_week"):
         assert cohort.patients[column].dtype == np.float64
     for column in ("week", "value", "lower", "upper"):

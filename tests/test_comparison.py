@@ -103,10 +103,15 @@ def fake_result(
     )
     parameters = pd.DataFrame(
         {
-            "parameter": ["change_mean"], "mean": [-0.7], "sd": [0.2], "mcse_mean": [0.004],
-            "rhat": [1.001], "ess_bulk": [900.0], "ess_tail": [800.0],
+            "parameter": ["change_mean"],
+            "mean": [-0.7],
+            "sd": [0.2],
+            "mcse_mean": [0.004],
+            "rhat": [1.001],
+            "ess_bulk": [900.0],
+            "ess_tail": [800.0],
         }
-    )  # fmt: skip
+    )
     sampling = Sampling(draws=DRAWS, seed=seed)
     fit = Fit(card, data, tree, diagnostics, parameters, sampling, False, {"sample": 1.0})
     result = summarise(fit, definitions, seed)
@@ -260,14 +265,22 @@ def test_errors_of_shares_come_from_their_mean() -> None:
     cells = {"model": "m", "week": 12.0, "category": "remission"}
     half = 1.959964 * 0.1
     share = cells | {
-        "share_mean": 0.5, "share_median": 0.5, "share_lower": 0.5 - half,
-        "share_upper": 0.5 + half, "share_mean_prior": 0.5, "share_median_prior": 0.5,
-        "share_lower_prior": 0.0, "share_upper_prior": 1.0,
-    }  # fmt: skip
+        "share_mean": 0.5,
+        "share_median": 0.5,
+        "share_lower": 0.5 - half,
+        "share_upper": 0.5 + half,
+        "share_mean_prior": 0.5,
+        "share_median_prior": 0.5,
+        "share_lower_prior": 0.0,
+        "share_upper_prior": 1.0,
+    }
     probability = cells | {
-        "quantity": "population", "patient": "", "probability": 0.5, "mcse": 0.002,
+        "quantity": "population",
+        "patient": "",
+        "probability": 0.5,
+        "mcse": 0.002,
         "prior_probability": 0.5,
-    }  # fmt: skip
+    }
     tables = {
         "probabilities": pd.DataFrame([probability]),
         "population": pd.DataFrame([share]),
@@ -567,8 +580,12 @@ def test_words_of_a_number() -> None:
     assert label(cells | ratio) == "24-h urinary protein, week 12: ratio, upper end, prior alone"
     assert difference(cells | ratio) == "× 1.10"
     assert [units(x) for x in (np.nan, np.inf, 0.0, -3.25, 41.7)] == [
-        "–", "exact", "0", "−3.2", "+42",
-    ]  # fmt: skip
+        "–",
+        "exact",
+        "0",
+        "−3.2",
+        "+42",
+    ]
 
 
 def write_manifest(folder: Path, started: str, **changes: object) -> Path:
@@ -595,8 +612,10 @@ def test_the_previous_run_is_the_replaced_one_or_the_newest(tmp_path: Path) -> N
     assert found.previous.folder == newest
     assert [run.name for run in found.earlier] == ["b", "a"]
     assert record({}, found)["previous"] == {
-        "folder": "a", "started": "2026-03-01T00:00:00+00:00", "replaced": False,
-    }  # fmt: skip
+        "folder": "a",
+        "started": "2026-03-01T00:00:00+00:00",
+        "replaced": False,
+    }
     # Of other data nothing can be compared, number by number.
     elsewhere = {"data": {"sha256": "1" * 64}}
     write_manifest(tmp_path / "e", "2026-04-01T00:00:00+00:00", **elsewhere)

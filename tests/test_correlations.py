@@ -98,8 +98,10 @@ def test_table_by_hand() -> None:
     table = correlation_table(tree, "m")
     assert tuple(table.columns) == CORRELATION_COLUMNS
     assert list(zip(table["marker"], table["other"], strict=True)) == [
-        (PROTEIN, "albumin"), (PROTEIN, "cd4"), ("albumin", "cd4"),
-    ]  # fmt: skip
+        (PROTEIN, "albumin"),
+        (PROTEIN, "cd4"),
+        ("albumin", "cd4"),
+    ]
     row = table.iloc[1]
     assert row["correlation_median"] == pytest.approx(0.195)
     # Linear interpolation: the 2.5 % quantile lies 2.475 steps of 0.01 above the lowest.

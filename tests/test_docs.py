@@ -73,7 +73,10 @@ def test_every_command_is_in_the_readme() -> None:
 
 def test_every_data_file_is_described() -> None:
     text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
-    described = {name.strip("/") for heading in re.findall(r"^## (.*)$", text, re.MULTILINE)
-                 for name in re.findall(r"`([^`]+)`", heading)}  # fmt: skip
+    described = {
+        name.strip("/")
+        for heading in re.findall(r"^## (.*)$", text, re.MULTILINE)
+        for name in re.findall(r"`([^`]+)`", heading)
+    }
     there = {path.name for path in (ROOT / "data").iterdir() if path.name != "README.md"}
     assert described == there

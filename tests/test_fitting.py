@@ -35,10 +35,20 @@ def summary(fitted: Fit, name: str) -> tuple[float, float, float]:
 @pytest.mark.xdist_group("proteinuria")
 def test_groups_of_the_tree(proteinuria: Fit) -> None:
     assert set(proteinuria.tree.children) == {
-        "posterior", "patients", "posterior_predictive", "predictions",
-        "prior", "prior_patients", "prior_predictive", "prior_predictions",
-        "log_likelihood", "log_prior", "sample_stats", "observed_data", "constant_data",
-    }  # fmt: skip
+        "posterior",
+        "patients",
+        "posterior_predictive",
+        "predictions",
+        "prior",
+        "prior_patients",
+        "prior_predictive",
+        "prior_predictions",
+        "log_likelihood",
+        "log_prior",
+        "sample_stats",
+        "observed_data",
+        "constant_data",
+    }
     patients = proteinuria.tree["patients"]
     assert patients["level"].dims == ("chain", "draw", "patient", "visit", "marker")
     assert patients["patient"].values.tolist() == [f"MN0{i}" for i in range(1, 9)]
@@ -193,9 +203,14 @@ def plain_reference(
     import arviz as az
 
     tree = nutpie.sample(
-        nutpie.compile_pymc_model(model), draws=1500, tune=1500, chains=4, seed=1,
-        target_accept=0.995, progress_bar=False,
-    )  # fmt: skip
+        nutpie.compile_pymc_model(model),
+        draws=1500,
+        tune=1500,
+        chains=4,
+        seed=1,
+        target_accept=0.995,
+        progress_bar=False,
+    )
     table = az.summary(tree, kind="all", ci_prob=0.95, ci_kind="eti", round_to="none")
     return {n: (r["mean"], r["sd"], r["mcse_mean"]) for n, r in table.iterrows() if n in numbers}
 

@@ -33,8 +33,12 @@ def analytic(card: Card, obs: Observations, y: np.ndarray) -> tuple[np.ndarray, 
     later = np.arange(n_visits) > 0
     rows, covs = [], []
     s = SD
-    effect = np.array([[s["baseline_sd"] ** 2, R * s["baseline_sd"] * s["change_sd"]],
-                       [R * s["baseline_sd"] * s["change_sd"], s["change_sd"] ** 2]])  # fmt: skip
+    effect = np.array(
+        [
+            [s["baseline_sd"] ** 2, R * s["baseline_sd"] * s["change_sd"]],
+            [R * s["baseline_sd"] * s["change_sd"], s["change_sd"] ** 2],
+        ]
+    )
     for i in range(n_patients):
         for t in range(n_visits):
             visit = [float(later[t] and t == u) for u in range(1, n_visits)]

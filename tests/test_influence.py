@@ -381,14 +381,17 @@ def row_of(kind: str, value: float, now: float, **changes: object) -> dict[str, 
         (row_of("population", 0.3, 0.27), "no"),
         (row_of("population", 0.3, 0.2, category="partial"), "no"),  # has no benchmark
         (row_of("exceeds", 0.9, np.nan), "no"),
-        (row_of("gmr", 0.6, 0.7, lower=0.4, upper=0.9, lower_without=0.5, upper_without=1.1),
-         "yes"),
-        (row_of("gmr", 0.6, 0.7, lower=0.4, upper=0.99, lower_without=0.5, upper_without=1.1),
-         "close"),
-        (row_of("gmr", 0.6, 0.7, lower=0.4, upper=0.8, lower_without=0.5, upper_without=0.9),
-         "no"),
+        (
+            row_of("gmr", 0.6, 0.7, lower=0.4, upper=0.9, lower_without=0.5, upper_without=1.1),
+            "yes",
+        ),
+        (
+            row_of("gmr", 0.6, 0.7, lower=0.4, upper=0.99, lower_without=0.5, upper_without=1.1),
+            "close",
+        ),
+        (row_of("gmr", 0.6, 0.7, lower=0.4, upper=0.8, lower_without=0.5, upper_without=0.9), "no"),
     ],
-)  # fmt: skip
+)
 def test_conclusions_that_flip(row: dict[str, object], expected: str) -> None:
     assert flip(row, BENCHMARKS, LINE) == expected
 

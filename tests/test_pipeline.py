@@ -70,8 +70,11 @@ def test_cards_without_their_markers_are_left_out_by_name(capsys: pytest.Capture
 def test_default_order_is_from_few_markers_to_many() -> None:
     cohort = simulate_cohort(3, markers=CARDS["joint"].markers)
     assert names(fitting_cards(list(CARDS.values()), cohort)) == [
-        "proteinuria", "remission", "lymphocytes", "joint",
-    ]  # fmt: skip
+        "proteinuria",
+        "remission",
+        "lymphocytes",
+        "joint",
+    ]
 
 
 @pytest.mark.xdist_group("proteinuria")

@@ -78,14 +78,28 @@ LEAF = st.one_of(
 ENTRY = st.dictionaries(
     st.one_of(
         st.sampled_from(
-            ["mu", "sigma", "nu", "lam", "alpha", "beta", "eta", "distribution", "belief", "on",
-             "meaning", "why", "source", "arguments"]
+            [
+                "mu",
+                "sigma",
+                "nu",
+                "lam",
+                "alpha",
+                "beta",
+                "eta",
+                "distribution",
+                "belief",
+                "on",
+                "meaning",
+                "why",
+                "source",
+                "arguments",
+            ]
         ),
         TEXT,
     ),
     st.one_of(LEAF, st.dictionaries(TEXT, LEAF, max_size=2)),
     max_size=5,
-)  # fmt: skip
+)
 MARKER = st.one_of(st.sampled_from([*MARKERS, ""]), TEXT)
 TABLE = st.one_of(ENTRY, st.dictionaries(MARKER, st.one_of(ENTRY, LEAF), max_size=3), LEAF)
 PARAMETER = st.one_of(st.sampled_from(sorted(cards.PARAMETERS)), TEXT)
@@ -267,9 +281,12 @@ def nothing_runs() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         for place, name in (
-            (builtins, "eval"), (builtins, "exec"),
-            (os, "system"), (os, "popen"), (subprocess, "Popen"),
-        ):  # fmt: skip
+            (builtins, "eval"),
+            (builtins, "exec"),
+            (os, "system"),
+            (os, "popen"),
+            (subprocess, "Popen"),
+        ):
             patch.setattr(place, name, refuse)
         yield
 
@@ -279,8 +296,13 @@ def test_texts_are_inert(trick: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)  # where a new file would be seen
     entry = {"sigma": 0.5, "meaning": trick, "why": trick, "source": trick}
     path = tmp_path / "mine.toml"
-    table = {"name": trick, "title": trick, "why": trick, "source": trick,
-             "priors": {"change_mean": {"urine_protein_24h": entry}}}  # fmt: skip
+    table = {
+        "name": trick,
+        "title": trick,
+        "why": trick,
+        "source": trick,
+        "priors": {"change_mean": {"urine_protein_24h": entry}},
+    }
     path.write_text(document(table), encoding="utf-8")
     describe_card(PROTEINURIA)  # so that everything is imported
     with nothing_runs():
@@ -307,9 +329,18 @@ def test_only_the_named_fields_of_a_meaning_are_filled() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["elicitation/beliefs", "elicitation/fits", "elicitation/card_beliefs", "elicitation/elicit",
-     "cards", "overrides", "prior_sets", "priors", "toml_files"],
-)  # fmt: skip
+    [
+        "elicitation/beliefs",
+        "elicitation/fits",
+        "elicitation/card_beliefs",
+        "elicitation/elicit",
+        "cards",
+        "overrides",
+        "prior_sets",
+        "priors",
+        "toml_files",
+    ],
+)
 def test_what_reads_priors_cannot_run_code(module: str) -> None:
     tree = ast.parse((SOURCES / f"{module}.py").read_text(encoding="utf-8"))
     called = {
@@ -539,9 +570,14 @@ def test_another_family_says_that_it_compiles() -> None:
     (same,) = overrides.override([PROTEINURIA], overrides.load_prior_sets(["sceptical"]))
     assert family_changes([PROTEINURIA], [same]) == []
     assert [found.name for found in differences([PROTEINURIA], [same])] == ["change_mean"]
-    settings_ = ["change_mean.distribution=StudentT", "change_mean.nu=4", "change_mean.mu=0",
-                 "change_mean.sigma=0.5", "change_sd.distribution=Exponential",
-                 "change_sd.lam=2"]  # fmt: skip
+    settings_ = [
+        "change_mean.distribution=StudentT",
+        "change_mean.nu=4",
+        "change_mean.mu=0",
+        "change_mean.sigma=0.5",
+        "change_sd.distribution=Exponential",
+        "change_sd.lam=2",
+    ]
     other = overrides.with_priors(PROTEINURIA, settings=settings_)
     (sentence,) = family_changes([PROTEINURIA], [other])
     assert sentence.startswith(

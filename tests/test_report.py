@@ -598,9 +598,10 @@ def test_each_stage_has_its_own_line_of_seconds(run: Run) -> None:
 def test_the_engine_that_sampled_is_named(run: Run, page: str) -> None:
     assert "sampled by NUTS. A fit" in _Parsed(page).text
     other = replace(run.results[1], fit=replace(run.results[1].fit, engine="collapsed"))
-    assert "by NUTS or by the collapsed engine" in _Parsed(
-        runs.page(replace(run, results=(run.results[0], other)), {})
-    ).text  # fmt: skip
+    assert (
+        "by NUTS or by the collapsed engine"
+        in _Parsed(runs.page(replace(run, results=(run.results[0], other)), {})).text
+    )
     alone = _Parsed(runs.page(replace(run, results=(other,)), {})).text
     assert "sampled by the collapsed engine" in alone
 

@@ -129,12 +129,15 @@ def test_an_adverse_event_is_new_or_worse(rows: list, grade: int | None) -> None
 def test_courses_of_symptoms_run_from_week_0_to_the_last_row() -> None:
     found = symptom_courses(
         events(
-            ("P1", 12, "x", 1), ("P1", 0, "x", 2), ("P1", 4, "x", 0),  # in any order
+            ("P1", 12, "x", 1),
+            ("P1", 0, "x", 2),
+            ("P1", 4, "x", 0),  # in any order
             ("P2", 0, "x", 1),
-            ("P3", 0, "x", 0), ("P3", 4, "x", 1),  # not there at baseline
+            ("P3", 0, "x", 0),
+            ("P3", 4, "x", 1),  # not there at baseline
             ("P4", 4, "x", 1),
         )
-    )  # fmt: skip
+    )
     assert list(found) == ["patient", "term", "baseline", "last_week", "last"]
     assert found.iloc[0].tolist() == ["P1", "x", 2, 12, 1]
     assert found["patient"].tolist() == ["P1", "P2"]
@@ -165,31 +168,39 @@ def test_an_empty_table_of_events_is_none_of_all_patients() -> None:
 def test_patients_are_counted_and_not_rows() -> None:
     table = safety_table(
         cohort(
-            ("P1", 1, "fever", 1), ("P1", 2, "fever", 3), ("P1", 2, "rash", 1),
+            ("P1", 1, "fever", 1),
+            ("P1", 2, "fever", 3),
+            ("P1", 2, "rash", 1),
             ("P2", 1, "fever", 1),
         )
-    )  # fmt: skip
+    )
     assert (table["kind"] == "adverse").all()
     counts = {
         (r.term, r.outcome[6]): (r.patients, r.terms, r.highest_grade) for r in table.itertuples()
     }
     assert counts == {
-        (ANY, "1"): (2, 2, 3), (ANY, "3"): (1, 1, 3),
-        ("fever", "1"): (2, 1, 3), ("fever", "3"): (1, 1, 3),
-        ("rash", "1"): (1, 1, 1), ("rash", "3"): (0, 0, 1),
-    }  # fmt: skip
+        (ANY, "1"): (2, 2, 3),
+        (ANY, "3"): (1, 1, 3),
+        ("fever", "1"): (2, 1, 3),
+        ("fever", "3"): (1, 1, 3),
+        ("rash", "1"): (1, 1, 1),
+        ("rash", "3"): (0, 0, 1),
+    }
     assert row(table, "adverse", "fever", "grade 1 or higher")["share"] == 0.25
 
 
 def test_symptoms_improve_are_gone_or_cannot_be_judged() -> None:
     table = safety_table(
         cohort(
-            ("P1", 0, "fatigue", 2), ("P1", 4, "fatigue", 1),  # improved
-            ("P2", 0, "fatigue", 1), ("P2", 4, "fatigue", 0),  # gone
-            ("P3", 0, "fatigue", 1), ("P3", 4, "fatigue", 1),  # the same
+            ("P1", 0, "fatigue", 2),
+            ("P1", 4, "fatigue", 1),  # improved
+            ("P2", 0, "fatigue", 1),
+            ("P2", 4, "fatigue", 0),  # gone
+            ("P3", 0, "fatigue", 1),
+            ("P3", 4, "fatigue", 1),  # the same
             ("P4", 0, "fatigue", 3),  # never asked again
         )
-    )  # fmt: skip
+    )
     said = table[table["kind"] == "symptom"].set_index("outcome")
     assert list(said.index) == ["improved", "gone", "improved, of all who had it"]
     assert said["patients"].tolist() == [2, 1, 2]
@@ -234,10 +245,14 @@ def test_no_event_in_words() -> None:
 def test_events_in_words() -> None:
     said = safety(
         cohort(
-            ("P1", 0, "fatigue", 2), ("P1", 12, "fatigue", 1), ("P2", 0, "fatigue", 1),
-            ("P1", 1, "fever", 1), ("P2", 1, "fever", 4), ("P2", 2, "rash", 2),
+            ("P1", 0, "fatigue", 2),
+            ("P1", 12, "fatigue", 1),
+            ("P2", 0, "fatigue", 1),
+            ("P1", 1, "fever", 1),
+            ("P2", 1, "fever", 4),
+            ("P2", 2, "rash", 2),
         )
-    )  # fmt: skip
+    )
     assert said.adverse[0] == (
         "2 of 8 patients had an adverse event, with 2 distinct terms: fever (2) and rash (1). "
         "The highest grade was 4."

@@ -106,10 +106,16 @@ def example(values: dict[tuple[str, str], float], error: float = 0.005) -> Multi
         )
         fits.append(name | {"card_sha256": "0", "retried": False, "reason": reason, "seconds": 1.0})
     return Multiverse(
-        COHORT, DEFINITIONS, Sampling(), ("model", "prior_set", "residual"), pd.DataFrame(rows),
+        COHORT,
+        DEFINITIONS,
+        Sampling(),
+        ("model", "prior_set", "residual"),
+        pd.DataFrame(rows),
         pd.DataFrame(),
-        pd.DataFrame(fits), datetime(2026, 1, 1, tzinfo=UTC), 1.0,
-    )  # fmt: skip
+        pd.DataFrame(fits),
+        datetime(2026, 1, 1, tzinfo=UTC),
+        1.0,
+    )
 
 
 # ------------------------------------------------------------------ what is refitted
@@ -119,9 +125,11 @@ def test_every_combination_is_fitted_own_choices_first() -> None:
     card = load_card("proteinuria")
     chosen = fittings([card], ["weak", "sceptical"], [])
     assert [(each.prior_set, each.residual) for each in chosen] == [
-        ("weak", "normal"), ("sceptical", "normal"),
-        ("weak", "student_t"), ("sceptical", "student_t"),
-    ]  # fmt: skip
+        ("weak", "normal"),
+        ("sceptical", "normal"),
+        ("weak", "student_t"),
+        ("sceptical", "student_t"),
+    ]
     assert chosen[0].card == card
     narrow = chosen[3].card
     assert narrow.structure.residual == "student_t"
@@ -154,10 +162,14 @@ def test_wrong_names_are_refused(
 
 def test_every_number_of_the_definitions_can_be_varied() -> None:
     assert set(thresholds(DEFINITIONS)) == {
-        "complete.urine_protein_24h", "complete.albumin",
-        "partial.fall", "partial.urine_protein_24h", "effective.fall",
-        "benchmark.remission", "benchmark.effective",
-    }  # fmt: skip
+        "complete.urine_protein_24h",
+        "complete.albumin",
+        "partial.fall",
+        "partial.urine_protein_24h",
+        "effective.fall",
+        "benchmark.remission",
+        "benchmark.effective",
+    }
     for name in thresholds(DEFINITIONS):
         value = {"complete.albumin": 30.0, "partial.urine_protein_24h": 3.0}.get(name, 0.2)
         first, second = variants(DEFINITIONS, {name: [value]})
@@ -275,8 +287,10 @@ def test_a_fit_that_fails_the_gate_is_listed_with_blank_numbers(
     sizes = got.table.groupby(["prior_set", "residual"]).size()
     assert len(set(sizes)) == 1  # every answer is there, without a number
     assert base_of(got, "proteinuria") == {
-        "model": "proteinuria", "prior_set": "weak", "residual": "normal"
-    }  # fmt: skip
+        "model": "proteinuria",
+        "prior_set": "weak",
+        "residual": "normal",
+    }
     assert len(got.power_scaling["prior_set"].unique()) == 1
 
 
@@ -343,9 +357,11 @@ def test_flips_are_symmetric_and_need_two_conclusions(
 
 def test_a_flip_is_named_with_where_it_happens() -> None:
     values = {
-        ("weak", "normal"): 0.95, ("weak", "student_t"): 0.93,
-        ("sceptical", "normal"): 0.60, ("sceptical", "student_t"): 0.65,
-    }  # fmt: skip
+        ("weak", "normal"): 0.95,
+        ("weak", "student_t"): 0.93,
+        ("sceptical", "normal"): 0.60,
+        ("sceptical", "student_t"): 0.65,
+    }
     first, second = flip_sentences(example(values), "m")
     assert first == (
         "1 conclusion flips across 80 % or 20 % among 4 specifications, compared with prior set "
@@ -408,8 +424,9 @@ def test_the_narrow_priors_flip_what_they_should(found: Multiverse) -> None:
     coming = moved[(moved["kind"] == "next_patient") & (moved["effective.fall"] == 0.15)]
     assert set(coming["prior_set"]) == {"sceptical"}
     assert {tuple(pair) for pair in coming[["prior_set", "residual"]].to_numpy()} == {
-        ("sceptical", "normal"), ("sceptical", "student_t")
-    }  # fmt: skip
+        ("sceptical", "normal"),
+        ("sceptical", "student_t"),
+    }
     assert (coming["value"] < coming["value_base"]).all()
 
 
@@ -491,8 +508,11 @@ def test_files_are_written_whole_and_replace_only_their_kind(
     folder = tmp_path / "out"
     command.write(found, folder)
     assert {path.name for path in folder.iterdir()} == {
-        "sensitivity.csv", "power_scaling.csv", "specification_curve.svg", "sensitivity.json",
-    }  # fmt: skip
+        "sensitivity.csv",
+        "power_scaling.csv",
+        "specification_curve.svg",
+        "sensitivity.json",
+    }
     back = pd.read_csv(folder / "sensitivity.csv")
     assert len(back) == len(found.table)
     np.testing.assert_allclose(back["value"], found.table["value"])

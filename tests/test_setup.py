@@ -12,9 +12,12 @@ FIND = Path(__file__).parents[1] / "scripts" / "find_python.sh"
 
 def find(path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["/bin/sh", str(FIND)], env={"PATH": str(path), **environment},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        ["/bin/sh", str(FIND)],
+        env={"PATH": str(path), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def python(folder: Path, name: str, version: tuple[int, int]) -> None:

@@ -62,8 +62,15 @@ FIVE = ("cd3", "cd4", "cd8", "b_cell", "nk_cell")
 
 
 def one_row(marker: str, week: float, p_fall: float, **cells: float) -> pd.DataFrame:
-    row = {"model": "m", "marker": marker, "week": week, "gmr_median": 1.2, "gmr_lower": 1.0,
-           "gmr_upper": 1.5, "p_fall": p_fall}  # fmt: skip
+    row = {
+        "model": "m",
+        "marker": marker,
+        "week": week,
+        "gmr_median": 1.2,
+        "gmr_lower": 1.0,
+        "gmr_upper": 1.5,
+        "p_fall": p_fall,
+    }
     return pd.DataFrame([row | cells])
 
 
@@ -190,13 +197,21 @@ def test_ranks_by_hand() -> None:
     assert set(table["week"]) == {12.0}
     first = table[table["rank"] == 1].set_index(["by", "marker"])
     assert first["probability"].to_dict() == {
-        ("change", "cd3"): 0.5, ("change", "cd8"): 0.25, ("change", "b_cell"): 0.25,
-        ("rise", "cd3"): 0.25, ("rise", "cd8"): 0.5, ("rise", "b_cell"): 0.25,
-    }  # fmt: skip
+        ("change", "cd3"): 0.5,
+        ("change", "cd8"): 0.25,
+        ("change", "b_cell"): 0.25,
+        ("rise", "cd3"): 0.25,
+        ("rise", "cd8"): 0.5,
+        ("rise", "b_cell"): 0.25,
+    }
     assert first["prior_probability"].to_dict() == {
-        ("change", "cd3"): 1, ("change", "cd8"): 0, ("change", "b_cell"): 0,
-        ("rise", "cd3"): 0, ("rise", "cd8"): 0, ("rise", "b_cell"): 1,
-    }  # fmt: skip
+        ("change", "cd3"): 1,
+        ("change", "cd8"): 0,
+        ("change", "b_cell"): 0,
+        ("rise", "cd3"): 0,
+        ("rise", "cd8"): 0,
+        ("rise", "b_cell"): 1,
+    }
 
 
 def test_exchangeable_subsets_come_first_equally_often() -> None:
@@ -228,10 +243,15 @@ def test_cd4_cd8_is_the_difference_of_logs() -> None:
     hyper = replace(hyper, visit_change=np.log([[1.0, 1.2], [1.0, 1.2], [1.1, 1.2], [2.0, 1.5]]))
     levels = np.log(np.array([[[500.0, 700], [500, 700], [400, 600], [400, 600], [250, 700]]]))
     tree = make_tree(
-        markers=("cd8", "cd4"), patients=1, hyper=hyper, spread=0, levels=levels, draws=20,
+        markers=("cd8", "cd4"),
+        patients=1,
+        hyper=hyper,
+        spread=0,
+        levels=levels,
+        draws=20,
         measured=np.log(np.array([[[450.0, 900], [1, 1], [1, 1], [1, 1], [200, 300]]])),
         missing=((0, 4, 0),),
-    )  # fmt: skip
+    )
     table = cd4_cd8_table(tree, "m")
     assert tuple(table.columns) == CD4_CD8_COLUMNS
     group, own = table[table["patient"] == ""], table[table["patient"] == "P1"]
@@ -265,9 +285,12 @@ def test_no_ratio_without_both_markers() -> None:
 def test_the_shipped_ranges_are_the_published_ones() -> None:
     found = {m: (r.lower, r.upper) for m, r in reference_ranges().items()}
     assert found == {
-        "cd3": (723, 2271), "cd4": (396, 1309), "cd8": (224, 1014), "b_cell": (118, 645),
+        "cd3": (723, 2271),
+        "cd4": (396, 1309),
+        "cd8": (224, 1014),
+        "b_cell": (118, 645),
         "nk_cell": (61, 607),
-    }  # fmt: skip
+    }
     assert {r.coverage for r in reference_ranges().values()} == {0.95}
     assert all("10.1128/CVI.00476-12" in r.source for r in reference_ranges().values())
 
@@ -290,9 +313,13 @@ def test_ranges_convert_and_need_a_source(tmp_path: Path) -> None:
 
 def test_bad_ranges_are_named_all_at_once(tmp_path: Path) -> None:
     path = write_ranges(
-        tmp_path, "cd5,1,2,cells/uL,0.95,a,b", "cd4,2,1,cells/uL,0.95,a,b",
-        "cd3,1,2,%,0.95,a,b", "cd8,1,2,cells/uL,95,a,b", "b_cell,x,2,cells/uL,0.95,a,b",
-    )  # fmt: skip
+        tmp_path,
+        "cd5,1,2,cells/uL,0.95,a,b",
+        "cd4,2,1,cells/uL,0.95,a,b",
+        "cd3,1,2,%,0.95,a,b",
+        "cd8,1,2,cells/uL,95,a,b",
+        "b_cell,x,2,cells/uL,0.95,a,b",
+    )
     with pytest.raises(InputError) as caught:
         read_reference_ranges(path)
     places = [(p.row, p.column) for p in caught.value.problems]
@@ -302,10 +329,15 @@ def test_bad_ranges_are_named_all_at_once(tmp_path: Path) -> None:
 def test_placing_by_hand() -> None:
     given_range = {"cd4": ReferenceRange("cd4", 400, 1200, 0.95, "a", "b")}
     rows = [
-        (0, 400, np.nan, np.nan), (0, 1200, np.nan, np.nan), (0, 399, np.nan, np.nan),
-        (0, np.nan, 500, 600), (0, np.nan, 0, 400), (0, np.nan, 1200, np.inf),
-        (0, np.nan, 300, 500), (12, 1300, np.nan, np.nan),
-    ]  # fmt: skip
+        (0, 400, np.nan, np.nan),
+        (0, 1200, np.nan, np.nan),
+        (0, 399, np.nan, np.nan),
+        (0, np.nan, 500, 600),
+        (0, np.nan, 0, 400),
+        (0, np.nan, 1200, np.inf),
+        (0, np.nan, 300, 500),
+        (12, 1300, np.nan, np.nan),
+    ]
     table = pd.DataFrame(rows, columns=["week", "value", "lower", "upper"]).assign(marker="cd4")
     found = placed(table, given_range, (0.0, 4.0, 12.0)).set_index("week")
     columns = ["measured", "inside", "below", "above", "undecided"]
@@ -450,8 +482,10 @@ def test_tables_say_before_after_and_prior(lymphocytes: Result) -> None:
     table = forest_spanned(lymphocytes, True)
     assert len(table.frame) == 20
     assert list(table.spanners) == [
-        "Before: each by itself", "After shrinkage: all together", "Prior alone",
-    ]  # fmt: skip
+        "Before: each by itself",
+        "After shrinkage: all together",
+        "Prior alone",
+    ]
     assert set(table.labels) >= set(table.columns)
     ranks = rank_summary(lymphocytes)
     assert ranks is not None
@@ -510,9 +544,10 @@ def test_nothing_is_shown_of_a_withheld_fit(cohort: Cohort) -> None:
     tree = make_tree(markers=FIVE, draws=20)
     result = result_of(tree, diagnostics=BAD)
     numbers = {
-        "subsets": ["gmr_median", "p_rise", "p_rise_prior"], "ranks": ["probability", "mcse"],
+        "subsets": ["gmr_median", "p_rise", "p_rise_prior"],
+        "ranks": ["probability", "mcse"],
         "ratios": ["ratio_median", "gmr_upper", "p_rise_prior"],
-    }  # fmt: skip
+    }
     for name, columns in numbers.items():
         table = getattr(result.parts["subsets"], name)
         assert not table.empty
@@ -526,9 +561,12 @@ def test_nothing_is_shown_of_a_withheld_fit(cohort: Cohort) -> None:
 def test_names_within_a_sentence() -> None:
     names = ("albumin", "cd3", "b_cell", "nk_cell", "urine_protein_24h")
     assert [in_text(name) for name in names] == [
-        "serum albumin", "CD3+ lymphocytes", "B lymphocytes", "NK lymphocytes",
+        "serum albumin",
+        "CD3+ lymphocytes",
+        "B lymphocytes",
+        "NK lymphocytes",
         "24-h urinary protein",
-    ]  # fmt: skip
+    ]
     assert moved("nk_cell", 12, 1.2, 1.1, 1.3).startswith(
         "By week 12, NK lymphocytes rose to 120 %"
     )

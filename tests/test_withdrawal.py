@@ -136,8 +136,10 @@ def test_shifts_are_a_table_to_inspect_and_edit() -> None:
     )
     table = withdrawal.delta_shifts(draws, 2.0)
     assert table[["patient", "week"]].drop_duplicates().to_numpy().tolist() == [
-        ["P2", 12.0], ["P3", 4.0], ["P3", 12.0],
-    ]  # fmt: skip
+        ["P2", 12.0],
+        ["P3", 4.0],
+        ["P3", 12.0],
+    ]
     by_marker = table.groupby("marker")["log_shift"].unique()
     assert by_marker[PROTEIN].tolist() == [np.log(2.0)]
     assert by_marker[ALBUMIN].tolist() == [0.0]
@@ -341,8 +343,12 @@ def test_shares_and_ratio_of_known_levels() -> None:
     table = withdrawal_table(draws, draws, DEFINITIONS, "m").set_index(["quantity", "strategy"])
     assert tuple(table.reset_index()[list(COLUMNS)].columns) == COLUMNS
     share = table.loc["share"]
-    assert share["mean"].to_dict() == {"mar": 6 / 8, "composite": 5 / 8, "locf": 5 / 8 + 1 / 8,
-                                       "delta": 5 / 8}  # fmt: skip
+    assert share["mean"].to_dict() == {
+        "mar": 6 / 8,
+        "composite": 5 / 8,
+        "locf": 5 / 8 + 1 / 8,
+        "delta": 5 / 8,
+    }
     assert (share["threshold"] == 0.5).all()
     assert (share["probability"] == 1).all()  # 5 of 8 is more than half
     gmr = table.loc["gmr"]
@@ -361,9 +367,12 @@ def test_albumin_decides_remission_and_is_not_shifted() -> None:
     level = np.repeat(one.level, 2, axis=-1)
     level[..., 1] = np.log([36.0, 36.0])[:, None]
     draws = replace(
-        one, markers=(PROTEIN, ALBUMIN), level=level, measured=level,
+        one,
+        markers=(PROTEIN, ALBUMIN),
+        level=level,
+        measured=level,
         seen=np.repeat(one.seen, 2, axis=-1),
-    )  # fmt: skip
+    )
     table = withdrawal_table(draws, draws, DEFINITIONS, "m")
     complete = table[table["category"] == "complete"].set_index("strategy")["mean"]
     assert complete.to_dict() == {"mar": 1.0, "composite": 0.5, "locf": 1.0, "delta": 0.5}
@@ -394,9 +403,11 @@ def test_nobody_withdrew_leaves_missing_at_random_alone() -> None:
 
 def test_draws_of_a_tree_hold_records_under_the_posterior_and_none_under_the_prior() -> None:
     tree = make_tree(
-        draws=40, markers=(ALBUMIN, PROTEIN), missing=((1, 4, 0), (1, 4, 1)),
+        draws=40,
+        markers=(ALBUMIN, PROTEIN),
+        missing=((1, 4, 0), (1, 4, 1)),
         censored_below=((2, 3, 1),),
-    )  # fmt: skip
+    )
     week = np.full(8, NAN)
     week[1] = 8.0
     now, before = (withdrawal_draws(tree, group, week) for group in ("posterior", "prior"))
@@ -609,14 +620,27 @@ def result_of(missing=((1, 2, 0),), withdrew=8.0, reasons=(), patients=4):
     week = np.full(patients, NAN)
     week[1] = withdrew
     observations = Observations(
-        (PROTEIN,), tuple(data["patient"].to_numpy().tolist()), WEEKS,
+        (PROTEIN,),
+        tuple(data["patient"].to_numpy().tolist()),
+        WEEKS,
         **{name: data[name].to_numpy() for name in ("log_value", "log_lower", "log_upper")},
-        covariate=np.zeros(patients), covariate_mean=0.0, withdrew_week=week, weights=False,
+        covariate=np.zeros(patients),
+        covariate_mean=0.0,
+        withdrew_week=week,
+        weights=False,
         left_out=(),
-    )  # fmt: skip
+    )
     diagnostics = Diagnostics(0, 1.001, 2000.0, 1800.0, 0.9, reasons)
-    fit = Fit(load_card("proteinuria"), observations, tree, diagnostics, pd.DataFrame(),
-              Sampling(), False, {})  # fmt: skip
+    fit = Fit(
+        load_card("proteinuria"),
+        observations,
+        tree,
+        diagnostics,
+        pd.DataFrame(),
+        Sampling(),
+        False,
+        {},
+    )
     return summarise(fit, DEFINITIONS)
 
 
@@ -750,8 +774,21 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_command_reads_the_newest_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(run.parents[1])
     out = run.parents[1] / "out"
-    args = ["withdrawal", "--model", "proteinuria", "--strategy", "mar", "--strategy", "delta",
-            "--delta", "4", "--delta-max", "20", "--out", str(out)]  # fmt: skip
+    args = [
+        "withdrawal",
+        "--model",
+        "proteinuria",
+        "--strategy",
+        "mar",
+        "--strategy",
+        "delta",
+        "--delta",
+        "4",
+        "--delta-max",
+        "20",
+        "--out",
+        str(out),
+    ]
     for _ in range(2):  # its own folder may be written again
         done = runner.invoke(app, args)
         assert done.exit_code == 0, done.output

@@ -40,8 +40,16 @@ def race_figure(stored: dict[str, Any]) -> Figure:
     for key, marker, face, shift, _ in _TASKS:
         x = [median(program[key]) if program[key] else np.nan for program in programs.values()]
         y = [place + shift for place in places]
-        left.plot(x, y, linestyle="", color=style.BLACK, marker=marker, markersize=6,
-                  markerfacecolor=face, zorder=3)  # fmt: skip
+        left.plot(
+            x,
+            y,
+            linestyle="",
+            color=style.BLACK,
+            marker=marker,
+            markersize=6,
+            markerfacecolor=face,
+            zorder=3,
+        )
     style.log_axis(left, "x", *style.log_limits(*times))
     _rows(left, places, labels)
     left.set_xlabel("Seconds (log scale)", fontsize=style.TEXT)
@@ -55,8 +63,9 @@ def race_figure(stored: dict[str, Any]) -> Figure:
     if len(decades) > 2:  # longer numbers have no room for more
         middle.set_xticks(decades, [f"{decade:,.0f}" for decade in decades])
     _rows(middle, places, [""] * len(places))
-    middle.set_xlabel("Effective draws a second, warm fit\n(worst parameter, log scale)",
-                      fontsize=style.TEXT)  # fmt: skip
+    middle.set_xlabel(
+        "Effective draws a second, warm fit\n(worst parameter, log scale)", fontsize=style.TEXT
+    )
     middle.set_title("Draws that count", fontsize=style.TEXT, loc="left")
 
     curves = {
@@ -69,8 +78,15 @@ def race_figure(stored: dict[str, Any]) -> Figure:
     ]
     for name, curve in curves.items():
         color, dash, marker = _LOOKS[name]
-        right.plot(list(curve), list(curve.values()), color=color, linestyle=dash, marker=marker,
-                   markersize=4.5, linewidth=1.4)  # fmt: skip
+        right.plot(
+            list(curve),
+            list(curve.values()),
+            color=color,
+            linestyle=dash,
+            marker=marker,
+            markersize=4.5,
+            linewidth=1.4,
+        )
         entry = style.line(color, dash, NAMES[name])
         entry.set_marker(marker)
         entry.set_markersize(4.5)
@@ -89,12 +105,15 @@ def race_figure(stored: dict[str, Any]) -> Figure:
     style.heading(figure, "The same model, priors and data, program by program", handles, 4)
     machine = stored["machine"]
     style.caption(
-        figure, "proteinuria", (), True,
+        figure,
+        "proteinuria",
+        (),
+        True,
         f"{machine['cores']} cores, {machine['system']}, {stored['date']}; 4 chains × 1,000 draws "
         "after each program's default tuning.",
         "* The nearest model: rstanarm has other priors, bambi no correlation within a patient.",
         "Sizes that would have taken minutes are left out.",
-    )  # fmt: skip
+    )
     return figure
 
 

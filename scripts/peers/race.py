@@ -96,9 +96,15 @@ def _measured(
 ) -> Measured:
     seconds = answer["seconds"]
     return Measured(
-        cold, warm, seconds["warm"], seconds["new_priors"], answer["effective"],
-        dict(seconds["growth"]), peak, answer["versions"],
-    )  # fmt: skip
+        cold,
+        warm,
+        seconds["warm"],
+        seconds["new_priors"],
+        answer["effective"],
+        dict(seconds["growth"]),
+        peak,
+        answer["versions"],
+    )
 
 
 def python_program(

@@ -104,12 +104,15 @@ def load_prior_set(name: str | Path) -> PriorSet:
     data = read_toml(path)
     problems = [
         Problem(
-            path.name, None, quoted(key), "unknown key",
+            path.name,
+            None,
+            quoted(key),
+            "unknown key",
             f"one of {', '.join(_KEYS)}{did_you_mean(key, _KEYS)}",
         )
         for key in data
         if key not in _KEYS
-    ]  # fmt: skip
+    ]
     problems += [
         Problem(path.name, None, key, quoted(repr(data[key])), "a text in quotation marks")
         for key in _TEXTS

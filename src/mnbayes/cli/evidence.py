@@ -110,9 +110,15 @@ def historical(
 
     with progress_bars() as bars:
         written = run_historical(
-            table, model, set_ or [], out, Sampling(seed=seed), partial(bars, "historical"),
-            refits=refits, allow_unconverged=allow_unconverged,
-        )  # fmt: skip
+            table,
+            model,
+            set_ or [],
+            out,
+            Sampling(seed=seed),
+            partial(bars, "historical"),
+            refits=refits,
+            allow_unconverged=allow_unconverged,
+        )
     show_section(section_of(written.result))
     typer.echo(str(written.folder))
     if not written.result.converged:

@@ -84,10 +84,19 @@ def calibrate(
 
     with progress_bars() as news:
         outcome = run_calibrate(
-            model, replicates=replicates, posterior=posterior, data=data, priors=priors or [],
-            settings=set_ or [], definitions=definitions, scheduler=scheduler, workers=workers,
-            out=out, seed=seed, news=news,
-        )  # fmt: skip
+            model,
+            replicates=replicates,
+            posterior=posterior,
+            data=data,
+            priors=priors or [],
+            settings=set_ or [],
+            definitions=definitions,
+            scheduler=scheduler,
+            workers=workers,
+            out=out,
+            seed=seed,
+            news=news,
+        )
     said = verdict(outcome.calibration)
     show_section(of_outcome(outcome), synthetic=outcome.synthetic, last=(said,))
     typer.echo(str(outcome.folder))
@@ -131,9 +140,18 @@ def characteristics(
 
     with progress_bars() as news:
         found, folder = run_characteristics(
-            model, scenario=scenario or [], patients=n or [], replicates=replicates,
-            priors=priors or ["weak"], rule=rule, definitions=definitions, scheduler=scheduler,
-            workers=workers, out=out, seed=seed, news=news,
-        )  # fmt: skip
+            model,
+            scenario=scenario or [],
+            patients=n or [],
+            replicates=replicates,
+            priors=priors or ["weak"],
+            rule=rule,
+            definitions=definitions,
+            scheduler=scheduler,
+            workers=workers,
+            out=out,
+            seed=seed,
+            news=news,
+        )
     show_section(of_study(found))
     typer.echo(str(folder))

@@ -147,9 +147,16 @@ def _covariate(card: ModelNeeds, cohort: Cohort) -> Floats:
     if np.isnan(values).any():
         missing = cohort.patients["patient"][np.isnan(values)].tolist()
         raise InputError(
-            [Problem("patients.csv", None, name, f"blank for {', '.join(missing)}",
-                     f"a number for every patient, since the model {card.name} uses it")]
-        )  # fmt: skip
+            [
+                Problem(
+                    "patients.csv",
+                    None,
+                    name,
+                    f"blank for {', '.join(missing)}",
+                    f"a number for every patient, since the model {card.name} uses it",
+                )
+            ]
+        )
     return values
 
 
@@ -188,9 +195,14 @@ def observations(card: ModelNeeds, cohort: Cohort) -> Observations:
     weeks = tuple(sorted({0.0, *rows["week"].astype(float)}))
     if len(weeks) < 2:
         problems.append(
-            Problem("measurements.csv", None, "week", "only week 0",
-                    f"at least one visit after baseline: the model {card.name} is one of change")
-        )  # fmt: skip
+            Problem(
+                "measurements.csv",
+                None,
+                "week",
+                "only week 0",
+                f"at least one visit after baseline: the model {card.name} is one of change",
+            )
+        )
     if problems:
         raise InputError(problems)
 

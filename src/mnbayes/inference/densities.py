@@ -77,8 +77,9 @@ def _model_class() -> Any:
             )
 
         def _make_sampler(self, settings: Any, init_mean: Any, *others: Any) -> Any:
-            return _lib.PySampler.from_pymc(settings, others[0], self._make_model(init_mean),
-                                            *others[1:])  # fmt: skip
+            return _lib.PySampler.from_pymc(
+                settings, others[0], self._make_model(init_mean), *others[1:]
+            )
 
     return Model
 

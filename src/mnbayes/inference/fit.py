@@ -208,9 +208,18 @@ def fit(
             tried = attempt(sampling, second, "retrying")
     tried.tree.attrs = attributes(card, cohort, engine, seed, tried.diagnostics.reasons)
     return Fit(
-        card, data, tried.tree, tried.diagnostics, tried.table, sampling, retried, seconds,
-        engine, handed_over, cohort,
-    )  # fmt: skip
+        card,
+        data,
+        tried.tree,
+        tried.diagnostics,
+        tried.table,
+        sampling,
+        retried,
+        seconds,
+        engine,
+        handed_over,
+        cohort,
+    )
 
 
 def _engine(sampling: Sampling, card: Card, data: Observations) -> tuple[str, str]:
@@ -229,9 +238,16 @@ def _engine(sampling: Sampling, card: Card, data: Observations) -> tuple[str, st
     reason = "residuals are not normal" if heavy else "values are censored"
     if sampling.engine == "collapsed":
         raise InputError(
-            [Problem("--engine", None, None, f"collapsed, but the model {card.name}: {reason}",
-                     "nuts, or auto, which hands over to NUTS there")]
-        )  # fmt: skip
+            [
+                Problem(
+                    "--engine",
+                    None,
+                    None,
+                    f"collapsed, but the model {card.name}: {reason}",
+                    "nuts, or auto, which hands over to NUTS there",
+                )
+            ]
+        )
     return "nuts", reason
 
 

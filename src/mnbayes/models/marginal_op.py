@@ -66,7 +66,7 @@ def _numba_marginal(op: MarginalLogLik, node: Apply, **kwargs: Any) -> Any:
     @numba_njit
     def marginal_loglik(
         mean, change, slope, visit_sd, base_sd, change_sd, unit, sd, serial, time, *rest
-    ):  # fmt: skip
+    ):
         out = marginal_loglik_and_gradient(
             mean, change, slope, visit_sd, base_sd, change_sd, unit, sd, serial, time.item(), *rest
         )

@@ -26,9 +26,19 @@ def begins(k):
     """Where each of the likelihood's inputs begins, and where they end; ``k`` markers."""
     after = 6 * k + k * (2 * k - 1)
     return (
-        0, k, 2 * k, 3 * k, 4 * k, 5 * k, 6 * k,
-        after, after + k, after + 2 * k, after + 2 * k + 1, after + 5 * k + 2,
-    )  # fmt: skip
+        0,
+        k,
+        2 * k,
+        3 * k,
+        4 * k,
+        5 * k,
+        6 * k,
+        after,
+        after + k,
+        after + 2 * k,
+        after + 2 * k + 1,
+        after + 5 * k + 2,
+    )
 
 
 @compiled
@@ -40,10 +50,18 @@ def split(inputs, k):
     """
     at = begins(k)
     return (
-        inputs[at[0] : at[1]], inputs[at[1] : at[2]], inputs[at[2] : at[3]], inputs[at[3] : at[4]],
-        inputs[at[4] : at[5]], inputs[at[5] : at[6]], inputs[at[6] : at[7]], inputs[at[7] : at[8]],
-        inputs[at[8] : at[9]], inputs[at[9] : at[10]], inputs[at[10] : at[11]],
-    )  # fmt: skip
+        inputs[at[0] : at[1]],
+        inputs[at[1] : at[2]],
+        inputs[at[2] : at[3]],
+        inputs[at[3] : at[4]],
+        inputs[at[4] : at[5]],
+        inputs[at[5] : at[6]],
+        inputs[at[6] : at[7]],
+        inputs[at[7] : at[8]],
+        inputs[at[8] : at[9]],
+        inputs[at[9] : at[10]],
+        inputs[at[10] : at[11]],
+    )
 
 
 def fixed_sd_places(n_marker: int, n_visit: int) -> NDArray[np.int64]:

@@ -192,9 +192,17 @@ def fixed_given_data(
         correlations and covariance, the SDs of all fixed effects and their position (-1: SD 0).
     """
     (
-        group_size, group_covariate, group_start, cell_visit, cell_marker, cell_augmented,
-        cell_mean, group_rank, root, weeks,
-    ) = unpacked(packed)  # fmt: skip
+        group_size,
+        group_covariate,
+        group_start,
+        cell_visit,
+        cell_marker,
+        cell_augmented,
+        cell_mean,
+        group_rank,
+        root,
+        weeks,
+    ) = unpacked(packed)
     n_marker = baseline_mean.size
     n_visit = weeks.size - 1
     n_cell = cell_mean.size
@@ -281,6 +289,18 @@ def fixed_given_data(
         loglik += 0.5 * score[i] * fixed[i]
     loglik -= 0.5 * logdet
     return (
-        loglik, fixed, fixed_cov, inverses, effect, value, n_slot, solved_design, solved_error,
-        solved_root, factor, scaled, sd, position,
-    )  # fmt: skip
+        loglik,
+        fixed,
+        fixed_cov,
+        inverses,
+        effect,
+        value,
+        n_slot,
+        solved_design,
+        solved_error,
+        solved_root,
+        factor,
+        scaled,
+        sd,
+        position,
+    )

@@ -71,16 +71,48 @@ def marginal_loglik_and_gradient(
         It is -inf where a covariance is not positive definite.
     """
     (
-        loglik, fixed, fixed_cov, inverses, effect, value, n_slot, solved_design, solved_error,
-        solved_root, factor, scaled, sd, position,
+        loglik,
+        fixed,
+        fixed_cov,
+        inverses,
+        effect,
+        value,
+        n_slot,
+        solved_design,
+        solved_error,
+        solved_root,
+        factor,
+        scaled,
+        sd,
+        position,
     ) = fixed_given_data(
-        baseline_mean, change_mean, slope, visit_sd, baseline_sd, change_sd, unit, residual_sd,
-        serial_sd, serial_weeks, weight, augmented, fixed_sd, packed,
-    )  # fmt: skip
+        baseline_mean,
+        change_mean,
+        slope,
+        visit_sd,
+        baseline_sd,
+        change_sd,
+        unit,
+        residual_sd,
+        serial_sd,
+        serial_weeks,
+        weight,
+        augmented,
+        fixed_sd,
+        packed,
+    )
     (
-        group_size, group_covariate, group_start, cell_visit, cell_marker, cell_augmented,
-        _, group_rank, _, weeks,
-    ) = unpacked(packed)  # fmt: skip
+        group_size,
+        group_covariate,
+        group_start,
+        cell_visit,
+        cell_marker,
+        cell_augmented,
+        _,
+        group_rank,
+        _,
+        weeks,
+    ) = unpacked(packed)
     n_marker = baseline_mean.size
     n_visit = weeks.size - 1
     size = 2 * n_marker

@@ -104,10 +104,17 @@ def unpacked_means(means, k):
     b = a + 2 * k
     c = b + 4 * n_pair
     return (
-        means[HEADER : HEADER + n], means[HEADER + n : HEADER + 2 * n], means[HEADER + 2 * n : a],
-        means[a : a + k], means[a + k : b],
-        means[b : b + n_pair], means[b + n_pair : b + 2 * n_pair],
-        means[b + 2 * n_pair : b + 3 * n_pair], means[b + 3 * n_pair : c],
-        means[c : c + n_entry], means[c + n_entry : c + 2 * n_entry],
-        means[c + 2 * n_entry : c + 3 * n_entry], means[c + 3 * n_entry :],
-    )  # fmt: skip
+        means[HEADER : HEADER + n],
+        means[HEADER + n : HEADER + 2 * n],
+        means[HEADER + 2 * n : a],
+        means[a : a + k],
+        means[a + k : b],
+        means[b : b + n_pair],
+        means[b + n_pair : b + 2 * n_pair],
+        means[b + 2 * n_pair : b + 3 * n_pair],
+        means[b + 3 * n_pair : c],
+        means[c : c + n_entry],
+        means[c + n_entry : c + 2 * n_entry],
+        means[c + 2 * n_entry : c + 3 * n_entry],
+        means[c + 3 * n_entry :],
+    )

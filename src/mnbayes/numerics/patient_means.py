@@ -87,9 +87,20 @@ def fixed_given_means(inputs, means, k):
         ``V^-1`` of each group.
     """
     (
-        place, effect, scores, freedom, squares, pair_a, pair_b, pair_marker, pair_value,
-        entry_row, entry_column, entry_value, groups,
-    ) = unpacked_means(means, k)  # fmt: skip
+        place,
+        effect,
+        scores,
+        freedom,
+        squares,
+        pair_a,
+        pair_b,
+        pair_marker,
+        pair_value,
+        entry_row,
+        entry_column,
+        entry_value,
+        groups,
+    ) = unpacked_means(means, k)
     n_group, most, n_fixed, length = int(means[0]), int(means[2]), place.size, int(means[4])
     correlation_factor, scaled, level_root = _effect_roots(inputs, k)
     level_cov = np.empty((2 * k, 2 * k))
@@ -155,5 +166,12 @@ def fixed_given_means(inputs, means, k):
         loglik += 0.5 * score[i] ** 2
     solve_transposed(factor, score)
     return (
-        loglik - 0.5 * logdet, score, factor, sd, correlation_factor, scaled, level_root, inverses,
-    )  # fmt: skip
+        loglik - 0.5 * logdet,
+        score,
+        factor,
+        sd,
+        correlation_factor,
+        scaled,
+        level_root,
+        inverses,
+    )

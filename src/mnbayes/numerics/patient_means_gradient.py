@@ -53,9 +53,20 @@ def loglik_and_gradient(inputs, means, k):
     d_slope = gradient[at[COVARIATE_SLOPE] : at[COVARIATE_SLOPE] + k]
     d_residual_sd = gradient[at[RESIDUAL_SD] : at[SERIAL_SD]]
     (
-        place, effect, scores, freedom, squares, pair_a, pair_b, pair_marker, pair_value,
-        entry_row, entry_column, entry_value, groups,
-    ) = unpacked_means(means, k)  # fmt: skip
+        place,
+        effect,
+        scores,
+        freedom,
+        squares,
+        pair_a,
+        pair_b,
+        pair_marker,
+        pair_value,
+        entry_row,
+        entry_column,
+        entry_value,
+        groups,
+    ) = unpacked_means(means, k)
     n_group, most, n_fixed, length = int(means[0]), int(means[2]), place.size, int(means[4])
     fixed_cov = np.empty((n_fixed, n_fixed))  # C
     fill_inverse(factor, np.empty((n_fixed, n_fixed)), fixed_cov, n_fixed)

@@ -27,16 +27,51 @@ def _loglik_and_gradient(inputs, cells, k):
         inputs, k
     )
     (
-        loglik, d_base, d_change, d_slope, d_visit, d_base_sd, d_change_sd, d_unit, d_sd, d_serial,
-        d_weeks, _, _, d_fixed,
+        loglik,
+        d_base,
+        d_change,
+        d_slope,
+        d_visit,
+        d_base_sd,
+        d_change_sd,
+        d_unit,
+        d_sd,
+        d_serial,
+        d_weeks,
+        _,
+        _,
+        d_fixed,
     ) = marginal_loglik_and_gradient(
-        base, change, slope, visit, base_sd, change_sd, unit, sd, serial, weeks[0], none, none,
-        fixed, cells,
-    )  # fmt: skip
-    return loglik, np.concatenate((
-        d_base, d_change, d_slope, d_visit, d_base_sd, d_change_sd, d_unit, d_sd, d_serial,
-        np.full(1, d_weeks), d_fixed,
-    ))  # fmt: skip
+        base,
+        change,
+        slope,
+        visit,
+        base_sd,
+        change_sd,
+        unit,
+        sd,
+        serial,
+        weeks[0],
+        none,
+        none,
+        fixed,
+        cells,
+    )
+    return loglik, np.concatenate(
+        (
+            d_base,
+            d_change,
+            d_slope,
+            d_visit,
+            d_base_sd,
+            d_change_sd,
+            d_unit,
+            d_sd,
+            d_serial,
+            np.full(1, d_weeks),
+            d_fixed,
+        )
+    )
 
 
 def _function(sources: str) -> Any:

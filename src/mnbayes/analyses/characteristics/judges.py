@@ -144,9 +144,16 @@ def _of_rule(rule: Rule, criteria: Criteria, week: float) -> Judge:
         f"and P({what} {reaches} {target}) at least {wording.stated(criteria.target_confidence)}"
     )
     return Judge(
-        rule.name, f"rule “{rule.name}”", says, rule.quantity, rule.category, rule.marker,
-        WEEKS.index(week), criteria, True,
-    )  # fmt: skip
+        rule.name,
+        f"rule “{rule.name}”",
+        says,
+        rule.quantity,
+        rule.category,
+        rule.marker,
+        WEEKS.index(week),
+        criteria,
+        True,
+    )
 
 
 def other_judges() -> tuple[Judge, ...]:
@@ -157,18 +164,40 @@ def other_judges() -> tuple[Judge, ...]:
     most = Criteria(MAJORITY, 1 - LEVEL / 2, MAJORITY, 0.5)
     return (
         Judge(
-            WILCOXON, "paired Wilcoxon test", f"a fall with two-sided P < {LEVEL:g}, week 12 "
-            "against baseline, those measured at both", "gmr", None, PROTEIN, last, fall, False,
+            WILCOXON,
+            "paired Wilcoxon test",
+            f"a fall with two-sided P < {LEVEL:g}, week 12 "
+            "against baseline, those measured at both",
+            "gmr",
+            None,
+            PROTEIN,
+            last,
+            fall,
+            False,
         ),
         Judge(
-            MAJORITY_READING, "“5 of 7” reading", "more than half of the evaluable called "
-            "effective as measured", "share", "effective", "", last, most, False,
+            MAJORITY_READING,
+            "“5 of 7” reading",
+            "more than half of the evaluable called effective as measured",
+            "share",
+            "effective",
+            "",
+            last,
+            most,
+            False,
         ),
         Judge(
-            EXACT, "“5 of 7”, exact test", "more than half called effective, exact binomial test "
-            f"with two-sided P < {LEVEL:g}", "share", "effective", "", last, most, False,
+            EXACT,
+            "“5 of 7”, exact test",
+            f"more than half called effective, exact binomial test with two-sided P < {LEVEL:g}",
+            "share",
+            "effective",
+            "",
+            last,
+            most,
+            False,
         ),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)

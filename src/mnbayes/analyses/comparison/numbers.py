@@ -32,10 +32,18 @@ def compare_numbers(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.
     numbers, only : DataFrame
         As in :class:`Comparison`. Numbers that are blank in both are in neither.
     """
-    both = a.assign(place=range(len(a))).merge(
-        b.assign(place=range(len(b))),
-        on=list(KEYS), how="outer", suffixes=("_a", "_b"), indicator=True, validate="one_to_one",
-    ).sort_values(["place_a", "place_b"])  # fmt: skip
+    both = (
+        a.assign(place=range(len(a)))
+        .merge(
+            b.assign(place=range(len(b))),
+            on=list(KEYS),
+            how="outer",
+            suffixes=("_a", "_b"),
+            indicator=True,
+            validate="one_to_one",
+        )
+        .sort_values(["place_a", "place_b"])
+    )
     blank_a, blank_b = both["value_a"].isna(), both["value_b"].isna()
     return _differences(both[~blank_a & ~blank_b]), _unmatched(both[blank_a != blank_b])
 
@@ -59,10 +67,18 @@ def _differences(both: pd.DataFrame) -> pd.DataFrame:
         "noise",
     )
     table = both[list(KEYS)].assign(
-        a=a, b=b, scale=np.where(log, "log", "plain"), difference=difference, sd=sd,
-        mc_error_a=error_a, mc_error_b=error_b, mc_error=error,
-        in_sd=in_sd, in_errors=in_errors, verdict=verdict,
-    )  # fmt: skip
+        a=a,
+        b=b,
+        scale=np.where(log, "log", "plain"),
+        difference=difference,
+        sd=sd,
+        mc_error_a=error_a,
+        mc_error_b=error_b,
+        mc_error=error,
+        in_sd=in_sd,
+        in_errors=in_errors,
+        verdict=verdict,
+    )
     return table[list(NUMBER_COLUMNS)].reset_index(drop=True)
 
 

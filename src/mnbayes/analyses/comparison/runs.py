@@ -129,12 +129,16 @@ def compare_stored(a: StoredRun, b: StoredRun) -> Comparison:
     numbers, only = compare_numbers(a.numbers, b.numbers)
     priors = compare_priors(a.manifest, b.manifest)
     return Comparison(
-        a.name, b.name,
+        a.name,
+        b.name,
         (when(a.manifest.get("started")), when(b.manifest.get("started"))),
         any(run.manifest.get("synthetic") is True for run in (a, b)),
         compare_settings(a.manifest, b.manifest),
-        priors, numbers, only, post_hoc_sentence(a, b, priors),
-    )  # fmt: skip
+        priors,
+        numbers,
+        only,
+        post_hoc_sentence(a, b, priors),
+    )
 
 
 def with_previous(run: Run) -> Comparison | None:

@@ -107,12 +107,17 @@ def correlation_spanned(result: Result, number: int) -> Spanned:
         "Correlation between the patients' changes of two markers. Largest Monte Carlo standard "
         f"error of a correlation: {signed(float(table['correlation_mcse'].max()))}.",
         {
-            "pair": "Changes of", "now": interval, "sign": sign, "mcse": "MCSE, points",
-            "prior": interval, "prior_sign": sign, "remark": "Remark",
+            "pair": "Changes of",
+            "now": interval,
+            "sign": sign,
+            "mcse": "MCSE, points",
+            "prior": interval,
+            "prior_sign": sign,
+            "remark": "Remark",
         },
         {"Given the data": ["now", "sign", "mcse"], "Prior alone": ["prior", "prior_sign"]},
         ("remark",),
-    )  # fmt: skip
+    )
 
 
 def verdict(result: Result) -> tuple[str, ...]:

@@ -175,9 +175,12 @@ def run_design(
                 for own_rule in card.rule:
                     attempt(criteria_of, own_rule, stored.definitions, rule.name)
         plan = plan_evidence(
-            stored.models, stored.definitions, card, f"run {folder.resolve().name}",
+            stored.models,
+            stored.definitions,
+            card,
+            f"run {folder.resolve().name}",
             stored.synthetic,
-        )  # fmt: skip
+        )
     if out is not None:
         write_design(plan, out)
     return plan

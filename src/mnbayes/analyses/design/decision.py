@@ -232,11 +232,14 @@ def decide_draws(
         )
     )
     return _decision(
-        evidence, rule, _verdict(judged, criteria, lambda item: item.probability),
+        evidence,
+        rule,
+        _verdict(judged, criteria, lambda item: item.probability),
         judged=judged,
         prior_verdict=_verdict(judged, criteria, lambda item: item.prior),
-        interval=_interval(draws), prior_interval=_interval(prior_draws),
-    )  # fmt: skip
+        interval=_interval(draws),
+        prior_interval=_interval(prior_draws),
+    )
 
 
 def _asked(criteria: Criteria) -> tuple[tuple[str, float, float], ...]:
@@ -270,7 +273,17 @@ def _decision(
     reasons: tuple[str, ...] = (),
 ) -> Decision:
     return Decision(
-        evidence.model, rule.name, rule.quantity, rule.category or "", rule.marker,
-        evidence.week_of(rule), verdict, judged, prior_verdict, interval, prior_interval,
-        reasons, evidence.doubtful,
-    )  # fmt: skip
+        evidence.model,
+        rule.name,
+        rule.quantity,
+        rule.category or "",
+        rule.marker,
+        evidence.week_of(rule),
+        verdict,
+        judged,
+        prior_verdict,
+        interval,
+        prior_interval,
+        reasons,
+        evidence.doubtful,
+    )

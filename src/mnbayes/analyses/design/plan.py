@@ -128,10 +128,18 @@ def decision_table(decisions: Sequence[Decision]) -> pd.DataFrame:
         head = (one.model, one.rule, one.quantity, one.category, one.marker, one.week)
         tail = (one.verdict, one.prior_verdict, "; ".join(one.reasons))
         judged: list[tuple[object, ...]] = [
-            (j.name, j.threshold, j.required, j.probability, j.error, j.prior, j.prior_error,
-             "yes" if j.met else "no")
+            (
+                j.name,
+                j.threshold,
+                j.required,
+                j.probability,
+                j.error,
+                j.prior,
+                j.prior_error,
+                "yes" if j.met else "no",
+            )
             for j in one.judged
-        ]  # fmt: skip
+        ]
         blank: tuple[object, ...] = ("", *([np.nan] * 6), "")
         rows += [(*head, *cells, *tail) for cells in judged or [blank]]
     return pd.DataFrame(rows, columns=list(DECISION_COLUMNS))
@@ -171,8 +179,9 @@ def plan_evidence(
         quantity_draws(evidence, rule, definitions, group).ravel()
         for group in ("posterior", "prior")
     )
-    plan = replace(plan, rule=rule, seen=evidence.counts(category, week),
-                   spread=Spread(draws, prior_draws))  # fmt: skip
+    plan = replace(
+        plan, rule=rule, seen=evidence.counts(category, week), spread=Spread(draws, prior_draws)
+    )
     return _with_trials(plan, criteria_of(rule, definitions), posterior, prior)
 
 
@@ -223,13 +232,22 @@ def plan_counts(
         return None
     criteria = criteria_of(rule, definitions)
     after = prior.after(responders, patients)
-    asked = ((SIGNIFICANCE, criteria.reference, criteria.confidence),
-             (RELEVANCE, criteria.target, criteria.target_confidence))  # fmt: skip
+    asked = (
+        (SIGNIFICANCE, criteria.reference, criteria.confidence),
+        (RELEVANCE, criteria.target, criteria.target_confidence),
+    )
     judged = tuple(
-        Judged(name, threshold, required, float(after.above(threshold)), 0.0,
-               float(prior.above(threshold)), 0.0)
+        Judged(
+            name,
+            threshold,
+            required,
+            float(after.above(threshold)),
+            0.0,
+            float(prior.above(threshold)),
+            0.0,
+        )
         for name, threshold, required in asked
-    )  # fmt: skip
+    )
     first, second = judged
     said = str(verdicts(first.probability, second.probability, criteria))
     before = str(verdicts(first.prior, second.prior, criteria))
@@ -238,14 +256,29 @@ def plan_counts(
     week = float("nan") if rule.week == "last" else float(rule.week)
     source = f"{responders} of {patients} counted, prior Beta({prior.a:g}, {prior.b:g})"
     decision = Decision(
-        source, rule.name, "share", rule.category or "", "", week, said, judged, before,
-        (now[0], now[1], now[2]), (then[0], then[1], then[2]),
-    )  # fmt: skip
+        source,
+        rule.name,
+        "share",
+        rule.category or "",
+        "",
+        week,
+        said,
+        judged,
+        before,
+        (now[0], now[1], now[2]),
+        (then[0], then[1], then[2]),
+    )
     most = max(*card.next_trial.patients, MOST)  # also of the designs for scale
     plan = Plan(
-        card, definitions, source, False, (decision,), rule,
-        seen=Counts(responders, patients, patients), spread=Spread(beta=after, prior_beta=prior),
-    )  # fmt: skip
+        card,
+        definitions,
+        source,
+        False,
+        (decision,),
+        rule,
+        seen=Counts(responders, patients, patients),
+        spread=Spread(beta=after, prior_beta=prior),
+    )
     return _with_trials(
         plan, criteria, DesignPrior.from_beta(after, most), DesignPrior.from_beta(prior, most)
     )

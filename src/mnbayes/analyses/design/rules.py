@@ -221,10 +221,12 @@ def card_problems(error: ValidationError, file: str) -> list[Problem]:
         # A list none of whose entries is good is not also said to be too short.
         if not (
             item["type"] == "too_short"
-            and any(len(loc) > len(item["loc"]) and loc[: len(item["loc"])] == item["loc"]
-                    for loc in places)
+            and any(
+                len(loc) > len(item["loc"]) and loc[: len(item["loc"])] == item["loc"]
+                for loc in places
+            )
         )
-    ]  # fmt: skip
+    ]
 
 
 def criteria_of(rule: Rule, definitions: Definitions, file: str = "decision.toml") -> Criteria:

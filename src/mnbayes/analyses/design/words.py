@@ -67,8 +67,9 @@ def doubts(decision: Decision) -> tuple[str, ...]:
             f"The prior alone, without any patient, would have said the same ({decision.verdict})."
         )
     else:
-        found.append(f"The prior alone, without any patient, would have said "
-                     f"{decision.prior_verdict}.")  # fmt: skip
+        found.append(
+            f"The prior alone, without any patient, would have said {decision.prior_verdict}."
+        )
     for judged in decision.judged:
         if judged.unsure:
             near = wording.probability(judged.probability, judged.error)

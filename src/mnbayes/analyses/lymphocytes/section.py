@@ -177,9 +177,11 @@ def subsets(run: Run) -> Subsets | None:
     ratio = ratio_spanned(result)
     line = run.definitions.decision.probability
     sentences = (
-        *_verdicts(result, line), *_common(result), *_shrinkage(result),
+        *_verdicts(result, line),
+        *_common(result),
+        *_shrinkage(result),
         *_most_changed(result, line),
-    )  # fmt: skip
+    )
     others = [
         r.name for r in shown(run) if r is not result and not subsets_part.of(r).subsets.empty
     ]

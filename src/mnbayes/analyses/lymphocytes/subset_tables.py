@@ -64,10 +64,16 @@ def forest_spanned(result: Result, shrunk: bool) -> Spanned:
         before = {"Before: each by itself": ["before", "before_rise"]}
         spanners = before | spanners
     labels = {
-        "subset": "Lymphocytes, visit", "before": ratio, "before_rise": "P(rise) (prior alone)",
-        "after": ratio, "rise": rise,
-        "mcse": "MCSE, points", "prior": ratio, "prior_rise": rise, "remark": "Remark",
-    }  # fmt: skip
+        "subset": "Lymphocytes, visit",
+        "before": ratio,
+        "before_rise": "P(rise) (prior alone)",
+        "after": ratio,
+        "rise": rise,
+        "mcse": "MCSE, points",
+        "prior": ratio,
+        "prior_rise": rise,
+        "remark": "Remark",
+    }
     return Spanned(
         pd.DataFrame(data),
         "subset-forest",
@@ -163,10 +169,14 @@ def ratio_of_patients(result: Result) -> Table | None:
         )
     at = wording.week_name(last)
     head = (
-        "Patient", "Baseline, measured", "Baseline, true (95 % interval)",
-        f"{at.capitalize()}, measured", f"{at.capitalize()}, true (95 % interval)",
-        "P(rise)", "P(rise), prior alone",
-    )  # fmt: skip
+        "Patient",
+        "Baseline, measured",
+        "Baseline, true (95 % interval)",
+        f"{at.capitalize()}, measured",
+        f"{at.capitalize()}, true (95 % interval)",
+        "P(rise)",
+        "P(rise), prior alone",
+    )
     return Table("CD4/CD8 ratio of each patient", head, tuple(rows))
 
 

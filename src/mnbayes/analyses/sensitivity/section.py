@@ -173,8 +173,12 @@ def _table(result: Result, rows: list[Row], benchmarks: Mapping[Any, float]) -> 
         for row in rows
     ]
     khats = [row[f"khat_{ending}"] for row in rows for ending in POWERS]
-    errors = [row[f"mcse{end}"] for row in rows for end in ("", "_half", "_double")
-              if row["kind"] != "gmr"]  # fmt: skip
+    errors = [
+        row[f"mcse{end}"]
+        for row in rows
+        for end in ("", "_half", "_double")
+        if row["kind"] != "gmr"
+    ]
     worst = float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan")
     shape = max(khats, default=float("nan"))
     caption = (

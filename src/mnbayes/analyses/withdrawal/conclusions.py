@@ -114,17 +114,23 @@ def conclusions(
     fell = f"24-h urinary protein of the {count} enrolled patients fell by week {week:g}"
     found.append(
         Conclusion(
-            "gmr_interval", "", f"{fell} (the 95 % interval of their ratio lies below 1)", 0.0,
+            "gmr_interval",
+            "",
+            f"{fell} (the 95 % interval of their ratio lies below 1)",
+            0.0,
             lambda now: -float(np.quantile(now.log_gmr, UPPER)),
             lambda now: _quantile_error(now.log_gmr),
             of_ratio=True,
         )
-    )  # fmt: skip
+    )
     found.append(
         Conclusion(
-            "gmr_probability", "", f"{fell} (probability of a ratio below 1)", decision,
+            "gmr_probability",
+            "",
+            f"{fell} (probability of a ratio below 1)",
+            decision,
             lambda now: float((now.log_gmr < 0).mean()),
             lambda now: float(mcse(now.log_gmr < 0, now.log_gmr)),
         )
-    )  # fmt: skip
+    )
     return found

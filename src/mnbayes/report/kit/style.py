@@ -317,9 +317,15 @@ def line(
 def dot(color: str, marker: str = "o", label: str = "", face: str | None = None) -> Line2D:
     """Key entry of a point."""
     return Line2D(
-        [], [], color=color, marker=marker, linestyle="", markersize=5, label=label,
+        [],
+        [],
+        color=color,
+        marker=marker,
+        linestyle="",
+        markersize=5,
+        label=label,
         markerfacecolor=color if face is None else face,
-    )  # fmt: skip
+    )
 
 
 def area(color: str, hatch: str = "", label: str = "", edge: str = "white") -> Patch:
