@@ -23,12 +23,18 @@ from mnbayes.base.workers import silent
 from mnbayes.cards.card import Card, load_card
 from mnbayes.data.cohort import Cohort, load_cohort, synthetic_words
 from mnbayes.data.observations import Observations, observations
+from mnbayes.inference.collapsed import collapsed_sample
+from mnbayes.inference.compiling import compiled_model
+from mnbayes.inference.completing import complete_posterior, complete_prior
 from mnbayes.inference.densities import nutpie_model
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
 from mnbayes.inference.sampling import Sampling as Sampling
 from mnbayes.inference.sampling import sample
 from mnbayes.inference.traces import Sampled
+from mnbayes.inference.trees import attributes, build_tree, coordinates, top_level
 from mnbayes.models.density import has_density, longitudinal_density
+from mnbayes.models.fixed_effects import draw_fixed_effects
+from mnbayes.models.gaussian_effects import draw_gaussian_effects
 from mnbayes.numerics.density import Density
 
 #: Called with a stage (``compiling``, ``sampling``, ``retrying``, ``predicting``), the
@@ -159,8 +165,6 @@ def fit(
         If the cohort lacks what the card needs, or the priors make the data impossible; where
         names or paths are given, every problem of both.
     """
-    from mnbayes.inference.trees import attributes
-
     with gathered() as read:
         card = card if isinstance(card, Card) else read(load_card, card)
         cohort = cohort if isinstance(cohort, Cohort) else read(load_cohort, cohort)
@@ -254,7 +258,6 @@ def _engine(sampling: Sampling, card: Card, data: Observations) -> tuple[str, st
 def _collapsed(
     density: Density, sampling: Sampling, stream: np.random.SeedSequence, progress: Progress
 ) -> Sampled:
-    from mnbayes.inference.collapsed import collapsed_sample
 
     return collapsed_sample(density, sampling, stream, partial(progress, "sampling"))
 
@@ -268,7 +271,6 @@ def _sampled_model(card: Card, data: Observations, density: Density | None) -> A
     """
     if density is not None:
         return nutpie_model(density)
-    from mnbayes.inference.compiling import compiled_model
 
     return compiled_model(card, data)
 
@@ -290,11 +292,6 @@ def _complete(
     seed: int,
 ) -> _Attempt:
     """Draw what the sampler integrated out and what follows from it, and judge the whole."""
-    from mnbayes.inference.completing import complete_posterior, complete_prior
-    from mnbayes.inference.trees import build_tree, coordinates, top_level
-    from mnbayes.models.fixed_effects import draw_fixed_effects
-    from mnbayes.models.gaussian_effects import draw_gaussian_effects
-
     rng = np.random.default_rng(stream.spawn(1)[0])
     sizes = sampled.stats.sizes
 

@@ -17,6 +17,7 @@ from mnbayes.numerics import posterior
 from mnbayes.numerics.density import Density
 from mnbayes.numerics.inputs import fixed_sd_places, input_sizes
 from mnbayes.numerics.packed_means import packed_means
+from mnbayes.numerics.serial_posterior import serial_function
 
 
 def has_density(card: Card, observations: Observations) -> bool:
@@ -98,8 +99,6 @@ def _likelihood(
     """The observations as the likelihood reads them, and the density with and without gradient."""
     groups = observations.groups
     if card.structure.serial:
-        from mnbayes.numerics.serial_posterior import serial_function
-
         return groups.packed(), serial_function(), serial_function()
     n_marker = len(observations.markers)
     places = fixed_sd_places(n_marker, groups.weeks.size - 1)

@@ -27,6 +27,7 @@ from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.models.correlation import free_partials, partial_alpha
+from mnbayes.models.marginal_op import MarginalLogLik
 
 #: Parameters that are linear in the mean: one value for each marker, in the kernel's order.
 FIXED = ("baseline_mean", "change_mean", "covariate_slope")
@@ -147,8 +148,6 @@ def build_model(card: Card, observations: Observations) -> Any:
     """
     import pymc as pm
     import pytensor.tensor as pt
-
-    from mnbayes.models.marginal_op import MarginalLogLik
 
     n_marker = len(observations.markers)
     free = free_partials(card.structure.correlation, n_marker)

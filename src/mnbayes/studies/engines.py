@@ -13,6 +13,7 @@ from mnbayes.answers.response_draws import response_draws
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
+from mnbayes.inference.diagnostics import parameter_table
 from mnbayes.inference.fit import Fit, Sampling, fit
 from mnbayes.studies.rerun import as_lines
 from mnbayes.studies.simulated_cohorts import simulate_cohorts
@@ -109,7 +110,6 @@ def _within(kind: str, difference: object, error: object) -> bool:
 
 
 def _moments(one: Fit, other: Fit) -> list[tuple[str, str, float, float]]:
-    from mnbayes.inference.diagnostics import parameter_table
 
     tables = [
         parameter_table(each.tree["posterior"].to_dataset()[list(VARIABLES)]).set_index("parameter")

@@ -16,6 +16,7 @@ from multiprocessing import connection, get_context, parent_process, resource_tr
 from typing import Any
 
 from mnbayes.base.threads import one_thread
+from mnbayes.studies.batches import differences, work
 from mnbayes.studies.places import BATCH_SECONDS, Returned, UnusableError
 from mnbayes.studies.study import Batch
 
@@ -27,8 +28,6 @@ _END = 5.0  # seconds a killed process has to be gone
 
 def _serve(pipe: connection.Connection, pack: bytes) -> None:
     """What a process does: say that it is there, then work on each batch that it is sent."""
-    from mnbayes.studies.batches import differences, work
-
     # Between batches the closed pipe would tell that the driver is gone; in an endless one, this.
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pipe.send(differences(pack))

@@ -12,9 +12,11 @@ import pandas as pd
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.workers import News, silent
 from mnbayes.studies.batches import packed
+from mnbayes.studies.cluster import cluster
 from mnbayes.studies.ledger import Ledger, open_ledger, peek, refuse_busy
 from mnbayes.studies.pending import Pending
 from mnbayes.studies.places import Here, Place, Returned, UnusableError
+from mnbayes.studies.processes import processes
 from mnbayes.studies.records import record
 from mnbayes.studies.rerun import check_numbers
 from mnbayes.studies.study import Study
@@ -109,12 +111,9 @@ def _place(
 ) -> AbstractContextManager[Place]:
     pack = packed(study)
     if scheduler is not None:
-        from mnbayes.studies.cluster import cluster  # loads Dask
-
         return cluster(scheduler, pack)
     if workers == 0:
         return nullcontext(Here(pack))
-    from mnbayes.studies.processes import processes
 
     return processes(min(workers or os.cpu_count() or 1, missing), pack)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from mnbayes.analyses.calibration.figure import calibration_figure
 from mnbayes.analyses.calibration.replicates import calibration_study
 from mnbayes.analyses.calibration.result import LEVEL, Outcome, as_plain, calibration_of
 from mnbayes.analyses.calibration.simulate import Setting
@@ -20,6 +21,8 @@ from mnbayes.cards.overrides import load_prior_sets, override, parse_setting
 from mnbayes.cards.prior_sets import joined_name
 from mnbayes.data.cohort import load_cohort
 from mnbayes.data.observations import Observations, observations
+from mnbayes.report.kit.figures import svg_bytes
+from mnbayes.run.outputs import check_replaceable, new_folder
 from mnbayes.studies.identity import LEDGER
 from mnbayes.studies.run import run_study
 
@@ -80,8 +83,6 @@ def run_calibrate(
     mnbayes.studies.run.StudyStoppedError
         What was done is kept.
     """
-    from mnbayes.run.outputs import check_replaceable, new_folder  # heavy, as a run's modules are
-
     folder = out if out is not None else new_folder(Path("results/calibration"), datetime.now())
     check_replaceable(folder, LEDGER)
     with gathered() as attempt:
@@ -146,8 +147,6 @@ def _check_model(card: Card, observed: Observations, posterior: bool) -> None:
 
 
 def _write_files(outcome: Outcome, described: dict[str, object]) -> None:
-    from mnbayes.analyses.calibration.figure import calibration_figure
-    from mnbayes.report.kit.figures import svg_bytes
 
     calibration, folder = outcome.calibration, outcome.folder
     if calibration.checks:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from mnbayes.analyses.characteristics.figure import characteristics_figures
 from mnbayes.analyses.characteristics.judges import Judge, other_judges, rule_judges, truth_of
 from mnbayes.analyses.characteristics.replicate import Setting, replicate
 from mnbayes.analyses.characteristics.result import (
@@ -27,6 +28,7 @@ from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cards.overrides import override
 from mnbayes.cards.prior_sets import PriorSet, joined_name, load_prior_sets
+from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.studies.rerun import as_lines
 from mnbayes.studies.run import run_study
 from mnbayes.studies.study import Cell, Study
@@ -161,9 +163,6 @@ def write_characteristics(found: Characteristics, folder: Path, pictures: bool =
     """Write tables and pictures beside the ledger; the manifest last, when all is there."""
     contents = result_files(found)
     if pictures:
-        from mnbayes.analyses.characteristics.figure import characteristics_figures
-        from mnbayes.report.kit.figures import svg_bytes
-
         for name, figure in characteristics_figures(found).items():
             contents[f"{name}.svg"] = svg_bytes(figure)
     folder.mkdir(parents=True, exist_ok=True)

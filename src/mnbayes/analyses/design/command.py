@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from mnbayes.analyses.design.beta_binomial import Beta
 from mnbayes.analyses.design.evidence import stored_evidence
+from mnbayes.analyses.design.figure import design_figures
 from mnbayes.analyses.design.plan import Plan, plan_counts, plan_evidence
 from mnbayes.analyses.design.rules import (
     MOST_PATIENTS,
@@ -25,6 +26,8 @@ from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.versions import versions
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.report.kit.figures import svg_bytes
+from mnbayes.run.history import newest_run
+from mnbayes.run.outputs import check_replaceable, whole_folder
 
 #: By this file a folder that this command wrote is known.
 MANIFEST = "design.json"
@@ -146,8 +149,6 @@ def run_design(
         Nothing is written then.
     """
     if out is not None:
-        from mnbayes.run.outputs import check_replaceable  # heavy, as a run's modules are
-
         check_replaceable(out, MANIFEST)
     counted = responders is not None or of is not None
     with gathered() as attempt:
@@ -166,8 +167,6 @@ def run_design(
             raise InputError([Problem("--rule", None, None, "rules on ratios alone", expected)])
         plan = made
     else:
-        from mnbayes.run.history import newest_run
-
         folder = run if run is not None else newest_run()
         stored = stored_evidence(folder, model)
         if rule is not None:  # a card of the user's own has to fit the run's definitions
@@ -225,8 +224,6 @@ def _check_counts(
 
 def design_files(plan: Plan) -> dict[str, bytes]:
     """What ``--out`` holds: tables, pictures, and ``design.json`` with what they were made of."""
-    from mnbayes.analyses.design.figure import design_figures
-
     found = {
         f"{name}.csv": marked(table, plan.synthetic).to_csv(index=False).encode()
         for name, table in plan.tables.items()
@@ -254,8 +251,6 @@ def write_design(plan: Plan, folder: Path) -> None:
     InputError
         If the folder holds something else.
     """
-    from mnbayes.run.outputs import whole_folder
-
     contents = design_files(plan)
     with whole_folder(folder, MANIFEST) as place:
         for name, content in contents.items():

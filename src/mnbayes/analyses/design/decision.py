@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,14 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from mnbayes.analyses.design.evidence import Evidence, evidence_of
 from mnbayes.analyses.design.rules import Criteria, Rule, criteria_of
 from mnbayes.analyses.design.shares import ratio, true_share
+from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import mcse
 from mnbayes.base.problems import InputError
 from mnbayes.cards.definitions import Definitions
-
-if TYPE_CHECKING:
-    from mnbayes.answers.result import Result
-
 
 GO, CONSIDER, NO_GO = "go", "consider", "no-go"
 #: By the number of criteria that hold.

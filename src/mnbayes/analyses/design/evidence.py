@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +15,11 @@ from pydantic import ValidationError
 from mnbayes.analyses.design.rules import Rule
 from mnbayes.answers.denominators import response_counts
 from mnbayes.answers.response_draws import PROTEIN, not_evaluable
+from mnbayes.answers.result import Result
 from mnbayes.base.labelled import array, labels
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.definitions import Definitions
-
-if TYPE_CHECKING:
-    from mnbayes.answers.result import Result
+from mnbayes.run.stored_run import read_manifest, read_numbers, table_of
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,6 @@ def stored_evidence(folder: Path, models: Sequence[str] = ()) -> StoredEvidence:
         If the folder holds no such run or models.
     """
     # Heavy: with the modules of a run come those that fit it.
-    from mnbayes.run.stored_run import read_manifest, read_numbers, table_of
 
     manifest = read_manifest(folder)
     definitions = _definitions(table_of(manifest, "definitions"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -26,10 +25,7 @@ from mnbayes.analyses.design.simon import MOST
 from mnbayes.analyses.design.success import DesignPrior, assurance_table, scale_table
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import Definitions, load_definitions
-
-if TYPE_CHECKING:
-    from mnbayes.run.run import Run
-
+from mnbayes.run.run import Run
 
 #: Columns of ``decision.csv``.
 DECISION_COLUMNS = (

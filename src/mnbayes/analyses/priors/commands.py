@@ -10,6 +10,8 @@ from mnbayes.analyses.priors.figure import elicited_prior, prior_ranges
 from mnbayes.analyses.priors.predictive import WEEKS, PriorPredictive, prior_predictive
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import load_definitions
+from mnbayes.data.cohort import load_cohort
+from mnbayes.data.observations import observations
 from mnbayes.report.kit.plot_files import write_plot
 
 
@@ -33,8 +35,6 @@ def predict(
     response = load_definitions(definitions)
     if data is None:
         return [prior_predictive(card, response, WEEKS, seed=seed) for card in cards]
-    from mnbayes.data.cohort import load_cohort
-    from mnbayes.data.observations import observations
 
     cohort = load_cohort(data)
     weeks = [observations(card, cohort).weeks for card in cards]

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mnbayes.analyses.results.parameter_rows import parameter_rows
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.report.kit import style
@@ -75,8 +76,6 @@ def prior_posterior(result: Result, synthetic: bool) -> Figure:
     """
     items = scalars(result)
     if len(items) > MOST_PANELS:
-        from mnbayes.analyses.results.parameter_rows import parameter_rows
-
         return parameter_rows(result, items, synthetic)
     figure, axes = panels(len(items), (3.1, 1.35), columns=3)
     for ax, item in zip(axes, items, strict=True):

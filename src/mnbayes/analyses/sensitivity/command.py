@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mnbayes.analyses.sensitivity.decisions import base_of
+from mnbayes.analyses.sensitivity.figure import specification_curve
 from mnbayes.analyses.sensitivity.multiverse import Multiverse
 from mnbayes.analyses.sensitivity.words import (
     failed_sentences,
@@ -20,6 +21,7 @@ from mnbayes.base.text_table import Table, records
 from mnbayes.base.versions import versions
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import heading, number
+from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.run.outputs import whole_folder
 from mnbayes.run.section import Section
 
@@ -71,9 +73,6 @@ def write(multiverse: Multiverse, folder: Path) -> None:
     InputError
         If the folder holds something else.
     """
-    from mnbayes.analyses.sensitivity.figure import specification_curve
-    from mnbayes.report.kit.figures import svg_bytes
-
     figures = {model: specification_curve(multiverse, model) for model in multiverse.models}
     described = json.dumps(manifest(multiverse), indent=2, ensure_ascii=False)
     with whole_folder(folder, MANIFEST) as place:

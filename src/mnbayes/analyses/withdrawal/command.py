@@ -12,6 +12,7 @@ import xarray as xr
 from pydantic import ValidationError
 
 from mnbayes.analyses.withdrawal.enrolled import withdrawal_table
+from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
 from mnbayes.analyses.withdrawal.strategies import Strategy
 from mnbayes.analyses.withdrawal.tipping import Tipping, output_tables, tipping
 from mnbayes.analyses.withdrawal.unseen import WithdrawalDraws, withdrawal_draws
@@ -19,6 +20,7 @@ from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.base.labelled import marked
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.definitions import Definitions
+from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.run.outputs import MANIFEST
 from mnbayes.run.stored_run import read_manifest, table_of
 
@@ -125,9 +127,6 @@ def from_run(
 
 def files(stored: Sequence[Stored], definitions: Definitions, synthetic: bool) -> dict[str, bytes]:
     """The files of ``--out``: tables of all models, pictures of each."""
-    from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
-    from mnbayes.report.kit.figures import svg_bytes
-
     tables = output_tables((item.table, item.tipping) for item in stored)
     found = {
         f"{name}.csv": marked(table, synthetic).to_csv(index=False).encode()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnbayes.base.problems import InputError, Problem
+from mnbayes.report.kit.figures import svg_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,8 +41,6 @@ def check_plot(path: Path | None) -> None:
 
 def write_plot(figure: Figure, path: Path) -> None:
     """Write a figure in the format that the file's name ends in."""
-    from mnbayes.report.kit.figures import svg_bytes
-
     path.parent.mkdir(parents=True, exist_ok=True)
     ending = path.suffix.lower()
     if ending == ".svg":
