@@ -85,7 +85,7 @@ def test_it_stands_in_the_report_and_on_page_1(run: Run) -> None:
 
 def test_the_terminal_prints_the_same_table(run: Run) -> None:
     console = Console(width=100, file=io.StringIO())
-    show_section(console, run.section("toy"))
+    show_section(run.section("toy"), console)
     text = console.file.getvalue()
     for cell in ("Doses of a toy", "Doses differ by 1.", "Dose of each", "2.5"):
         assert cell in text
