@@ -10,17 +10,19 @@ import pytest
 from designs import CARD, DEFINITIONS, PROTEIN, evidence_from, short, stored_run
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from mnbayes.analyses.design.terminal import show_design
 from trees import make_tree
 
 from mnbayes.analyses.design.beta_binomial import Beta
 from mnbayes.analyses.design.command import chosen_rules, run_design
 from mnbayes.analyses.design.figure import decision_share, design_figures
+from mnbayes.analyses.design.next_trial import designs_table, trials_table
 from mnbayes.analyses.design.plan import plan_counts, plan_evidence
-from mnbayes.analyses.design.section import decision_section
+from mnbayes.analyses.design.section import decision_section, section_of
+from mnbayes.analyses.design.success import NEW, POOLED
 from mnbayes.base.problems import InputError
 from mnbayes.report.kit import style
 from mnbayes.report.kit.templates import environment
+from mnbayes.report.terminal import show_section
 from mnbayes.run.section import Picture
 
 SMALL = {"patients": [10, 20], "withdrawal": [0.0, 0.2], "confidence": [0.9]}
@@ -49,7 +51,7 @@ def page(found) -> str:
     return environment().get_template("design/section.html.j2").render(decision=found)
 
 
-def test_a_finished_run_is_read_and_written_whole(folder, tmp_path, capsys) -> None:
+def test_a_finished_run_is_read_and_written_whole(folder, tmp_path, capsys, monkeypatch) -> None:
     out = tmp_path / "design"
     plan = run_design(folder, **SMALL, out=out)
     assert {path.name for path in out.iterdir()} == FILES
@@ -68,11 +70,14 @@ def test_a_finished_run_is_read_and_written_whole(folder, tmp_path, capsys) -> N
     # again into the same folder, which is then replaced
     run_design(folder, **SMALL, category="effective", out=out)
     assert pd.read_csv(out / "assurance.csv").loc[0, "rule"] == "effective"
-    show_design(plan)
-    said = capsys.readouterr().out
-    assert "SYNTHETIC" in said
-    assert "no control group" in said
-    assert "prior alone" in said
+    monkeypatch.setenv("COLUMNS", "200")
+    show_section(section_of(plan), synthetic=plan.synthetic)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("SYNTHETIC")
+    for table in (trials_table(plan, NEW), trials_table(plan, POOLED), designs_table(plan)):
+        assert table is not None
+        for cell in {cell for row in table.rows for cell in row}:
+            assert cell in said
 
 
 def test_a_foreign_folder_is_left_alone(folder, tmp_path) -> None:
@@ -92,8 +97,8 @@ def test_withheld_numbers_yield_no_decision_and_no_prospects(tmp_path, capsys) -
         "decision.csv",
         "design.json",
     }
-    show_design(plan)
-    said = capsys.readouterr().out
+    show_section(section_of(plan), synthetic=plan.synthetic)
+    said = " ".join(capsys.readouterr().out.split())
     assert "R-hat 1.200" in said
     assert "P(go)" not in said
     text = page(section(plan))
@@ -105,8 +110,8 @@ def test_a_fit_shown_all_the_same_says_so_everywhere(tmp_path, capsys) -> None:
     run = stored_run(tmp_path / "doubtful", reasons=("3 divergent transitions",))
     plan = run_design(run, **SMALL)
     assert plan.main.verdict
-    show_design(plan)
-    assert "do not rely on this" in capsys.readouterr().out
+    show_section(section_of(plan), synthetic=plan.synthetic)
+    assert "do not rely on this" in " ".join(capsys.readouterr().out.split())
     assert "3 divergent transitions" in page(section(plan))
     for figure in design_figures(plan).values():
         texts = " ".join(text.get_text() for text in figure.findobj(Text)).replace("\n", " ")
@@ -115,8 +120,8 @@ def test_a_fit_shown_all_the_same_says_so_everywhere(tmp_path, capsys) -> None:
 
 def test_counts_alone(capsys) -> None:
     plan = run_design(responders=4, of=8, prior=(1.0, 1.0), **SMALL)
-    show_design(plan)
-    said = capsys.readouterr().out
+    show_section(section_of(plan), synthetic=plan.synthetic)
+    said = " ".join(capsys.readouterr().out.split())
     assert "4 of 8 counted, prior Beta(1, 1)" in said
     assert "SYNTHETIC" not in said
     assert "nan" not in said
@@ -171,7 +176,7 @@ def test_the_section_holds_what_the_rule_says(plan) -> None:
     assert [row[0] for row in found.criteria.rows] == ["Significance", "Relevance"]
     assert len(found.trials.rows) == len(found.pooled.rows) == 4
     assert [picture.section for picture in found.pictures] == ["decision"] * 3
-    assert len(found.prospects) == 3
+    assert len(found.prospects) == 4
     text = page(found)
     for needed in (found.sentence, "Jeffreys", "no control", "design prior", "Simon 1989"):
         assert needed in text or needed in text.replace("Without a control", "no control")

@@ -4,16 +4,19 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from mnbayes.analyses.priors.elicit_terminal import density_rows, show_elicitation
 from scipy import stats
 
 from mnbayes.analyses.priors.elicit_command import elicit_prior
 from mnbayes.analyses.priors.figure import elicited_prior
+from mnbayes.analyses.priors.section import of_belief
+from mnbayes.analyses.priors.tables import density_table
+from mnbayes.analyses.priors.words import how_to_use
 from mnbayes.base.problems import InputError
 from mnbayes.cards import families as priors
 from mnbayes.cards.beliefs import Belief, BeliefError, Quantity, parse_belief
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.elicit import elicit, read_prior_belief
+from mnbayes.report.terminal import show_section
 
 RATIO = Quantity("change_mean", "change")
 LEVEL = Quantity("baseline_mean", "level", "g/24h")
@@ -401,10 +404,10 @@ def test_a_belief_without_a_place_is_refused(name: str, text: str, message: str)
 )
 def test_shown_and_drawn(name: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = elicit_prior(name, text, load_definitions())
-    show_elicitation(found)
+    show_section(of_belief(found))
     out = capsys.readouterr().out
     assert "Under the prior alone" in out
-    assert "mnbayes fit --set" in out
+    assert "mnbayes fit --set" in how_to_use(found)[0]
     assert "effect" not in out.replace("effective", "")
     if name == "serial_weeks":
         assert "switched off" in out
@@ -417,6 +420,6 @@ def test_shown_and_drawn(name: str, text: str, capsys: pytest.CaptureFixture[str
 
 def test_density_rows_show_the_stated_probability() -> None:
     found = elicit_prior("change_mean", "90% between 0.3 and 1.1", load_definitions())
-    rows = density_rows(found)
+    rows = [bar for _, bar in density_table(found).rows]
     solid, hatched = ("".join(rows).count(sign) for sign in "█░")
     assert solid / (solid + hatched) == pytest.approx(0.9, abs=0.06)

@@ -15,7 +15,6 @@ from historical_tables import table_of
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from mnbayes.analyses.historical import terminal
 from mnbayes.analyses.historical.card import load_historical_card
 from mnbayes.analyses.historical.command import FILES, describe, run_historical
 from mnbayes.analyses.historical.figure import (
@@ -26,11 +25,17 @@ from mnbayes.analyses.historical.figure import (
 from mnbayes.analyses.historical.fit import HistoricalResult, fit_historical
 from mnbayes.analyses.historical.page import render_historical
 from mnbayes.analyses.historical.readings import readings
-from mnbayes.analyses.historical.section import HistoricalSection, drawn, historical_section
+from mnbayes.analyses.historical.section import (
+    HistoricalSection,
+    drawn,
+    historical_section,
+    section_of,
+)
 from mnbayes.analyses.historical.table import load_historical
 from mnbayes.base.problems import InputError
 from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit.drawing import pictures_of
+from mnbayes.report.terminal import show_section
 from mnbayes.run.section import Picture
 
 SMALL = [
@@ -188,15 +193,17 @@ def test_the_forest_has_a_row_for_each_arm_class_and_the_prior(result: Historica
     assert 100 * result.benchmark["mean"] in points
 
 
-def test_the_terminal_says_the_same(
-    section: HistoricalSection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    console = Console(width=400, record=True, file=io.StringIO())
-    monkeypatch.setattr(terminal, "Console", lambda **_: console)
-    terminal.say_historical(section)
-    said = console.export_text()
-    for sentence in (*section.benchmark, *section.conflict):
-        assert sentence in said
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_the_terminal_prints_every_number_whole(result: HistoricalResult, width: int) -> None:
+    console = Console(width=width, file=io.StringIO())
+    own = section_of(result)
+    show_section(own, console)
+    printed = console.file.getvalue()
+    assert max(map(len, printed.splitlines())) <= width
+    said = " ".join(printed.split())
+    assert " ".join(own.sentences[0].split()) in said
+    shares = {cell for table in own.shown for row in table.rows for cell in row[1:3]}
+    assert all(share in said for share in shares)
 
 
 def test_the_command_writes_everything_or_nothing(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from mnbayes.analyses.priors.tables import prior_table
 from mnbayes.base.problems import InputError
 from mnbayes.base.resources import models_folder
 from mnbayes.base.toml_files import read_toml
@@ -26,7 +27,7 @@ from mnbayes.cards.families import FAMILIES
 from mnbayes.cards.prior_sets import Change, load_prior_set
 from mnbayes.cli import app
 from mnbayes.data.markers import MARKERS
-from mnbayes.report.terminal import describe_card
+from mnbayes.report.terminal import show_table
 
 ALL = [cards.load_card(name) for name in cards.available_cards()]
 PROTEINURIA = cards.load_card("proteinuria")
@@ -304,13 +305,13 @@ def test_texts_are_inert(trick: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
         "priors": {"change_mean": {"urine_protein_24h": entry}},
     }
     path.write_text(document(table), encoding="utf-8")
-    describe_card(PROTEINURIA)  # so that everything is imported
+    show_table(prior_table(PROTEINURIA, every=True))  # so that everything is imported
     with nothing_runs():
         loaded = load_prior_set(path)
         (card,) = overrides.override([PROTEINURIA], [loaded])
         spec = card.prior["change_mean"]["urine_protein_24h"]
         explained = spec.explained
-        describe_card(card)
+        show_table(prior_table(card, every=True))
         for text in (f"change_mean={trick}", f"{trick}=1", trick):
             outcome(lambda text=text: overrides.override(ALL, [], [overrides.parse_setting(text)]))
     assert (loaded.name, loaded.why, spec.why, spec.meaning) == (trick,) * 4

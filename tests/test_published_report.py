@@ -13,7 +13,6 @@ import pytest
 import runs
 import xarray as xr
 from matplotlib.figure import Figure
-from mnbayes.analyses.published.terminal import say_published
 
 import mnbayes.analyses.published.fit as fit_module
 from mnbayes.analyses.published.card import load_published_card, override_published
@@ -29,7 +28,7 @@ from mnbayes.analyses.published.load_facts import load_facts
 from mnbayes.analyses.published.page import render_page
 from mnbayes.analyses.published.readings import Readings
 from mnbayes.analyses.published.result import ANSWER_COLUMNS, SPECIFICATION, PublishedResult
-from mnbayes.analyses.published.section import doi_of, published_section
+from mnbayes.analyses.published.section import doi_of, published_section, section_of
 from mnbayes.analyses.published.section_tables import same_shares
 from mnbayes.analyses.published.specifications import brought_cards, distinct, specifications
 from mnbayes.analyses.summarise import summarise
@@ -40,6 +39,7 @@ from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.inference.fit import Fit
 from mnbayes.inference.sampling import Sampling
+from mnbayes.report.terminal import show_section
 from mnbayes.run.outputs import write_run
 from mnbayes.run.run import Run
 from mnbayes.run.stored_run import load_run, stored
@@ -319,7 +319,7 @@ def test_another_paper_from_file_to_folder(
     blank = probabilities[probabilities["category"].isin(["complete", "partial"])]
     assert blank["probability"].isna().all()  # not told apart, and not forgotten
     assert stages[-1] == "done"
-    say_published(written.section)
+    show_section(section_of(written.result))
     assert "INVENTED PAPER" in capsys.readouterr().out
     # a second run takes the first one's place; something else's is not touched
     (tmp_path / "else").mkdir()

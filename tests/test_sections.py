@@ -91,7 +91,7 @@ def test_it_stands_in_the_report_and_on_page_1(run: Run) -> None:
 
 def test_the_terminal_prints_the_same_table(run: Run) -> None:
     console = Console(width=100, file=io.StringIO())
-    show_section(console, run.section("noise"))
+    show_section(run.section("noise"), console)
     text = console.file.getvalue()
     for cell in ("Is a measurement noisy?", "P(noisy)", f"{100 * by_hand(run):.0f} %"):
         assert cell in text

@@ -83,9 +83,10 @@ def progress_bars() -> Iterator[News]:
 
 
 def _glued(text: str, *, intervals: bool = True) -> str:
-    # Kept on one line: a number and its percent sign, and an interval in brackets. textwrap
-    # breaks at plain spaces alone.
+    # Kept on one line: a number and its percent sign, "4 of 8", and an interval in brackets.
+    # textwrap breaks at plain spaces alone.
     glued = re.sub(r"(?<=\d) (?=%)", _GLUE, text)
+    glued = re.sub(r"(?<=\d) of (?=\d)", f"{_GLUE}of{_GLUE}", glued)
     if intervals:
         glued = re.sub(r"\([−<>\d][^()]{,20}\)", lambda m: m.group().replace(" ", _GLUE), glued)
     return glued
