@@ -104,7 +104,6 @@ def describe(result: PublishedResult, facts_file: str, started: datetime) -> dic
         "converged": result.converged,
         "reasons": list(result.reasons),
         "withheld": list(result.withheld),
-        "retried": result.retried,
         "same_priors": result.same_priors,
         "versions": versions(),
         "seconds": round(result.seconds, 2),

@@ -9,11 +9,11 @@ import xarray as xr
 
 from mnbayes import priors
 from mnbayes.numerics.groups import Floats
-from mnbayes.published.answers import loglik
 from mnbayes.published.card import PARTS, PublishedCard
 from mnbayes.published.counts import outcome_counts
 from mnbayes.published.facts import Facts
-from mnbayes.published.fitting import Part
+from mnbayes.published.grid import Part
+from mnbayes.published.posteriors import loglik
 from mnbayes.published.readings import Evidence
 
 #: Part of the evidence to the prefix of its parameters' names.

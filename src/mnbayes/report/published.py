@@ -175,7 +175,7 @@ def _lead(result: PublishedResult) -> tuple[str, ...]:
     gmr, fell = known["outcome", "gmr", ""], known["outcome", "p_fall", ""]
     half = known["outcome", "next_fall_50", ""]
     if np.isnan(gmr["value"]):
-        return ("The numbers that need draws are withheld; counts and exact intervals stand.",)
+        return ("The numbers that are summed are withheld; counts and exact intervals stand.",)
     said = [
         wording.moved(facts.marker, facts.outcome.week, gmr["value"], gmr["lower"], gmr["upper"]),
         f"The probability that the typical patient fell at all is {chance(fell)} (prior alone "
