@@ -134,7 +134,7 @@ def test_answers_move_as_the_assumptions_do(result: PublishedResult) -> None:
 def test_the_reported_draws_are_a_labelled_tree(result: PublishedResult) -> None:
     tree = result.tree
     posterior = tree["posterior"]
-    assert posterior.sizes == {"chain": 4, "draw": 2000, "category": 4}
+    assert posterior.sizes == {"chain": 4, "draw": 1000, "category": 4}
     gmr = float(np.exp(posterior["mean_log_ratio"]).median())
     assert gmr == pytest.approx(result.estimates["gmr_median"].iloc[0], abs=0.02)
     found = shares(outcome_counts(result.facts), CARD.shares, "missing")

@@ -68,7 +68,6 @@ class HistoricalResult:
         rows and the rest is None.
     sampling : Sampling
         As it was used last.
-    retried : bool
     rates : DataFrame
         Rates of a new study by class and time; see
         :func:`mnbayes.historical.predictive.rate_table`. The first row is the benchmark.
@@ -95,7 +94,6 @@ class HistoricalResult:
     diagnostics: pd.DataFrame
     withheld: tuple[str, ...]
     sampling: Sampling
-    retried: bool
     rates: pd.DataFrame
     arms: pd.DataFrame
     mixture: BetaMixture | None
@@ -138,8 +136,8 @@ def fit_historical(
 ) -> HistoricalResult:
     """Fit the historical model of a table of counts.
 
-    Nothing is compiled once the density's machine code is in numba's cache; a fit takes about
-    half a second, with everything without each study and under other readings three.
+    Nothing is compiled: effects are summed over, and what is left is sampled by importance
+    (:mod:`mnbayes.historical.sampled`).
 
     Parameters
     ----------
@@ -147,7 +145,7 @@ def fit_historical(
     card : HistoricalCard
     sampling : Sampling, optional
     news : callable, optional
-        Called with a stage (``sampling``, ``retrying``, ``influence``, ``summarising``), the
+        Called with a stage (``sampling``, ``influence``, ``summarising``), the
         steps done and in all.
     refits : bool
         Whether to leave out each study in turn and to read the table otherwise.
@@ -177,14 +175,14 @@ def fit_historical(
         now = time.perf_counter()
         seconds[stage], clock = now - clock, now
 
-    streams = np.random.SeedSequence(sampling.seed).spawn(5)
-    fit = sample_historical(table, card, sampling, (streams[0], streams[1]), news)
+    streams = np.random.SeedSequence(sampling.seed).spawn(4)
+    fit = sample_historical(table, card, sampling, streams[0], news)
     lap("sample")
     gate = fit.diagnostics
     withheld = () if gate.converged or allow_unconverged else gate.reasons
     diagnostics = fit.parameters.copy()
     diagnostics.insert(0, "model", card.name)
-    rng = np.random.default_rng(streams[2])
+    rng = np.random.default_rng(streams[1])
     tree = _tree(fit, card, rng)
     rates, arms = pd.DataFrame(columns=list(RATE_COLUMNS)), pd.DataFrame(columns=list(ARM_COLUMNS))
     mixture = robust = None
@@ -214,16 +212,16 @@ def fit_historical(
         total = len(table.studies) + len(other)
         source = Source.of(table, card, fit, sampling)
         left_out = leave_one_study_out(
-            source, streams[3].spawn(len(table.studies)),
+            source, streams[2].spawn(len(table.studies)),
             lambda done, _: news("influence", done, total),
         )  # fmt: skip
         otherwise = read_otherwise(
-            source, streams[4].spawn(len(other)),
+            source, streams[3].spawn(len(other)),
             lambda done, _: news("influence", len(table.studies) + done, total), other,
         )  # fmt: skip
         lap("refit")
     return HistoricalResult(
-        table, card, fit.design, tree, gate, diagnostics, withheld, fit.sampling, fit.retried,
+        table, card, fit.design, tree, gate, diagnostics, withheld, fit.sampling,
         rates, arms, mixture, robust, ess, robust_ess, found, left_out, otherwise, seconds,
     )  # fmt: skip
 
