@@ -1,4 +1,4 @@
-"""The compiled density against PyMC, finite differences, quadrature and RBesT."""
+"""The historical model against its formulas, quadrature and RBesT."""
 
 from __future__ import annotations
 
@@ -8,21 +8,16 @@ import numpy as np
 import pytest
 from historical_tables import AS_PATIENTS, AS_RESPONDERS, as_card, as_table, table_of
 from scipy import stats
-from scipy.special import expit, roots_hermitenorm
+from scipy.special import expit, logsumexp, roots_hermitenorm
 
 from mnbayes.analyses.historical.card import HistoricalCard, load_historical_card
-from mnbayes.analyses.historical.density import log_density_and_gradient
 from mnbayes.analyses.historical.design import count_interval, design, overlap_weight
-from mnbayes.analyses.historical.points import (
-    historical_density,
-    row_log_odds,
-    rows_by_study,
-    working_observations,
-)
 from mnbayes.analyses.historical.predictive import new_study_rate
-from mnbayes.analyses.historical.sampled import Posterior, sample_historical
+from mnbayes.analyses.historical.quadrature import study_likelihood, study_numbers
+from mnbayes.analyses.historical.sampled import Posterior, located, log_density, sample_historical
 from mnbayes.analyses.historical.table import HistoricalTable, load_historical
 from mnbayes.base.montecarlo import mcse
+from mnbayes.cards import families as priors
 from mnbayes.inference.sampling import Sampling
 
 
@@ -38,10 +33,17 @@ def test_design_by_hand() -> None:
         [
             {"study": "A", "arm": "one", "remission": 5, "n": 20},
             {"study": "B", "remission": 7, "n": 30, "month": 12.0, "refractory": "no"},
-            {"study": "A", "arm": "two", "remission": 9, "n": 21, "treatment_class": "rituximab",
-             "refractory": "mixed", "month": 3.0},
+            {
+                "study": "A",
+                "arm": "two",
+                "remission": 9,
+                "n": 21,
+                "treatment_class": "rituximab",
+                "refractory": "mixed",
+                "month": 3.0,
+            },
         ]
-    )  # fmt: skip
+    )
     data = design(table, card)
     assert data.studies == ("A", "B")
     assert data.x.tolist() == [
@@ -86,41 +88,118 @@ def test_one_study_told_twice_is_worth_one() -> None:
         {"study": "A", "remission": 5, "n": 20, "overlap": "same"},
         {"study": "B", "remission": 5, "n": 20, "overlap": "same"},
     ]
-    point = np.array([-1.0, 0.2, 0.1, -0.3, 0.4, 0.1])
-    likelihoods = []
-    for rows in (once, twice):
-        data = design(table_of(rows), card)
-        density = historical_density(data, card)
-        gradient = np.empty(density.dimension)
-        # No spread between studies: the likelihood is that of the class's rate.
-        at = np.concatenate([point, np.zeros(density.dimension - point.size)])
-        likelihoods.append(log_density_and_gradient(at, density.data, gradient))
+    # No spread between studies: the likelihood is that of the class's rate.
+    draws = {
+        "class_log_odds": np.array([[-1.0, 0.2, 0.1, -0.3]]),
+        "refractory": np.array([0.4]),
+        "doubling_of_time": np.array([0.1]),
+        "between_study_sd": np.zeros(1),
+    }
+    likelihoods = [
+        sum(
+            study_likelihood(draws, arms)[0] for arms in study_numbers(design(table_of(rows), card))
+        )
+        for rows in (once, twice)
+    ]
     assert likelihoods[0] == pytest.approx(likelihoods[1])
+    assert likelihoods[0] == pytest.approx(-5 * np.log1p(np.e) - 15 * np.log1p(1 / np.e))
+
+
+def test_quadrature_is_that_of_the_pymc_model() -> None:
+    """The statement's counts and priors, summed over effects, against the density in NumPy."""
+    from pytensor.compile.mode import Mode
+
+    from mnbayes.analyses.historical.model import build_model
+
+    _, card = embedded()
+    table = table_of(
+        [
+            {"study": "A", "remission": 5, "n": 20},
+            {"study": "B", "remission": 9, "n": 36, "month_is": "average", "overlap": "x"},
+            {"study": "C", "arm": "1", "remission": 4, "n": 13, "refractory": "no", "month": 12.0},
+            {"study": "C", "arm": "2", "remission": 9, "n": 14, "treatment_class": "rituximab"},
+            {"study": "D", "remission": 7, "n": 30, "overlap": "x", "refractory": "mixed"},
+        ]
+    )
+    data = design(table, card)
+    model = build_model(table, card)
+    effects = [rv for rv in model.free_RVs if rv.name in ("study_effect", "arm_effect")]
+    others = [rv for rv in model.free_RVs if rv not in effects]
+    outputs = [model.logp(vars=others, jacobian=False), model.logp(model.potentials, sum=False)[0]]
+    # Python's own linker: nothing is compiled for some hundred points.
+    evaluate = model.compile_fn(
+        outputs, mode=Mode(linker="py", optimizer=None), on_unused_input="ignore"
+    )
+    node, weight = roots_hermitenorm(15)
+    log_weight = np.log(weight / weight.sum())
+    rng = np.random.default_rng(2)
+    differences = []
+    for _ in range(3):
+        points = 0.7 * rng.normal(size=(1, data.x.shape[1] + 2))
+        points[0, -2] = abs(points[0, -2]) + 0.2
+        draws, _ = located(points, data, card)
+        rho = draws["arm_correlation"][0]
+        values = {
+            "class_log_odds": draws["class_log_odds"][0],
+            "refractory": draws["refractory"][0],
+            "doubling_of_time": draws["doubling_of_time"][0],
+            "between_study_sd_log__": np.log(draws["between_study_sd"][0]),
+            "arm_log_odds": np.log(rho / (1 - rho)),
+        }
+        rows = np.empty((node.size, node.size, len(data.labels)))  # study's effect, arm's
+        for i, u in enumerate(node):
+            for j, v in enumerate(node):
+                at = {"study_effect": np.full(4, u), "arm_effect": np.full(2, v)}
+                prior, rows[i, j] = evaluate(values | at)
+        of_arm = logsumexp(rows + log_weight[:, None], axis=1)
+        stated = float(prior) + sum(
+            logsumexp(of_arm[:, data.study == study].sum(axis=1) + log_weight)
+            for study in range(len(data.studies))
+        )
+        found = sum(study_likelihood(draws, arms)[0] for arms in study_numbers(data))
+        for name, value in values.items():
+            prior_name = {"arm_log_odds": "arm_correlation"}.get(name, name.removesuffix("_log__"))
+            spec = card.prior[prior_name]
+            at = draws["between_study_sd"][0] if prior_name == "between_study_sd" else value
+            found += priors.log_density(spec.distribution, spec.arguments, at).sum()
+        differences.append(stated - float(found))
+    assert differences == pytest.approx([differences[0]] * 3, abs=0.01)
 
 
 @pytest.mark.parametrize("change", [{}, {"HalfStudentT": True}, {"Exponential": True}])
-def test_gradient_is_that_of_the_density(change: dict[str, bool]) -> None:
+def test_density_of_the_coordinates_is_that_of_the_parameters(change: dict[str, bool]) -> None:
+    """Up to the stretch of the map between them, by differences."""
     table, card = embedded()
     if "HalfStudentT" in change:
         card = _with(card, "between_study_sd", "HalfStudentT", nu=3.0, sigma=0.7)
         card = _with(card, "refractory", "StudentT", nu=4.0, mu=-0.3, sigma=0.5)
     if "Exponential" in change:
         card = _with(card, "between_study_sd", "Exponential", lam=2.0)
-    density = historical_density(design(table, card), card)
+    data = design(table, card)
     rng = np.random.default_rng(1)
+
+    def unconstrained(points: np.ndarray) -> np.ndarray:
+        draws, _ = located(points, data, card)
+        rho = draws["arm_correlation"]
+        columns = [draws[n] for n in ("class_log_odds", "refractory", "doubling_of_time")]
+        return np.column_stack([*columns, draws["between_study_sd"], np.log(rho / (1 - rho))])
+
+    differences = []
     for _ in range(3):
-        point = rng.normal(size=density.dimension)
-        gradient, other = np.empty(density.dimension), np.empty(density.dimension)
-        log_density_and_gradient(point, density.data, gradient)
-        numeric = [
-            (
-                log_density_and_gradient(point + step, density.data, other)
-                - log_density_and_gradient(point - step, density.data, other)
-            )
-            / 2e-5
-            for step in 1e-5 * np.eye(density.dimension)
-        ]
-        assert gradient == pytest.approx(numeric, abs=2e-6)
+        point = 0.7 * rng.normal(size=data.x.shape[1] + 2)
+        point[-2] = abs(point[-2]) + 0.2
+        step = 1e-5 * np.eye(point.size)
+        jacobian = (unconstrained(point + step) - unconstrained(point - step)) / 2e-5
+        draws, _ = located(point[None], data, card)
+        value = sum(study_likelihood(draws, arms)[0] for arms in study_numbers(data))
+        values = unconstrained(point[None])[0]
+        names = ["class_log_odds"] * 4 + list(card.prior)[1:]
+        for name, at in zip(names, values, strict=True):
+            spec = card.prior[name]
+            value += float(priors.log_density(spec.distribution, spec.arguments, at))
+        value += np.linalg.slogdet(jacobian)[1]
+        differences.append(log_density(point[None], data, card)[0] - value)
+    assert differences == pytest.approx([differences[0]] * 3, abs=1e-6)
 
 
 def _with(card: HistoricalCard, name: str, distribution: str, **numbers: float) -> HistoricalCard:
@@ -128,73 +207,19 @@ def _with(card: HistoricalCard, name: str, distribution: str, **numbers: float) 
     return card.model_copy(update={"prior": card.prior | {name: spec}})
 
 
-def _as_pymc_sees_it(point: np.ndarray, table: HistoricalTable, card: HistoricalCard) -> dict:
-    """A point of the density as values of PyMC's variables, and the log Jacobian between them.
-
-    Written from the formulas of the module's docstring, arm by arm.
-    """
-    data = design(table, card)
-    size = data.x.shape[1]
-    tau, logit = point[size], point[size + 1]
-    root, rest = np.sqrt(expit(logit)), np.sqrt(1 - expit(logit))
-    working, information = working_observations(data)
-    base = data.x @ point[:size]
-    study, arms = np.empty(len(data.studies)), np.empty(data.n_arms)
-    jacobian, at = 0.0, size + 2
-    for position, rows in enumerate(rows_by_study(data)):
-        a, b = (tau * root, tau * rest) if len(rows) > 1 else (tau, 0.0)
-        q = [1 + b**2 * information[row] for row in rows]
-        g = [information[row] / each for row, each in zip(rows, q, strict=True)]
-        p = 1 + a**2 * sum(g)
-        pull = sum(each * (working[row] - base[row]) for row, each in zip(rows, g, strict=True))
-        study[position] = a * pull / p + point[at] / np.sqrt(p)
-        jacobian -= np.log(p) / 2
-        at += 1
-        for row, each in zip(rows, q, strict=True):
-            if len(rows) > 1:
-                off = working[row] - base[row] - a * study[position]
-                arms[data.arm[row]] = b * information[row] * off / each + point[at] / np.sqrt(each)
-                jacobian -= np.log(each) / 2
-                at += 1
-    return {
-        "class_log_odds": point[: len(card.classes)],
-        "refractory": point[size - 2],
-        "doubling_of_time": point[size - 1],
-        "between_study_sd_log__": np.log(tau),
-        "arm_log_odds": logit,
-        "study_effect": study,
-        "arm_effect": arms,
-        "jacobian": jacobian - np.log(tau),
-    }
-
-
-@pytest.mark.slow
-def test_density_is_the_pymc_model() -> None:
-    from pytensor.compile.mode import Mode
-
-    from mnbayes.analyses.historical.model import build_model
-
+@pytest.mark.parametrize("seed", range(5))
+def test_weights_are_to_be_trusted_whatever_the_seed(seed: int) -> None:
     table, card = embedded()
-    data = design(table, card)
-    density = historical_density(data, card)
-    model = build_model(table, card)
-    outputs = [model.logp(), *model.replace_rvs_by_values([model["rate"]])]
-    # Python's own linker: nothing is compiled for four points.
-    evaluate = model.compile_fn(outputs, mode=Mode(linker="py", optimizer=None))
-    rng = np.random.default_rng(2)
-    differences = []
-    for _ in range(4):
-        point = rng.normal(size=density.dimension) * 0.7
-        point[data.x.shape[1]] = abs(point[data.x.shape[1]]) + 0.05
-        values = _as_pymc_sees_it(point, table, card)
-        jacobian = values.pop("jacobian")
-        gradient = np.empty(density.dimension)
-        ours = log_density_and_gradient(point, density.data, gradient)
-        logp, rate = evaluate(values)
-        differences.append(ours - float(logp) - jacobian)
-        found = expit(row_log_odds(point[None], data)[0])
-        assert found == pytest.approx(np.asarray(rate), rel=1e-10)
-    assert differences == pytest.approx([differences[0]] * 4, abs=1e-8)
+    fit = sample_historical(table, card, Sampling(draws=500), np.random.SeedSequence(seed))
+    assert fit.diagnostics.pareto_k < 0.5
+    assert fit.stats.attrs["effective"] > 0.5 * 2 * 4 * 500
+
+
+def test_few_studies_and_a_wide_prior_are_sampled_too() -> None:
+    card = _with(as_card(), "between_study_sd", "HalfStudentT", nu=3.0, sigma=1.0)
+    rows = [{"study": "A", "remission": 0, "n": 13}, {"study": "B", "remission": 7, "n": 9}]
+    fit = sample_historical(table_of(rows), card, Sampling(), np.random.SeedSequence(1))
+    assert fit.diagnostics.converged
 
 
 def quadrature(spread: float) -> dict[str, tuple[float, float]]:
@@ -236,7 +261,7 @@ def quadrature(spread: float) -> dict[str, tuple[float, float]]:
 def test_the_worked_example_of_rbest(
     spread: float, tau: tuple[float, float], rate: tuple[float, float]
 ) -> None:
-    """NUTS within 4 Monte Carlo errors of the published quadrature and of one made here."""
+    """Draws within 4 Monte Carlo errors of the published quadrature and of one made here."""
     exact = quadrature(spread)
     # The published digits are cut off or rounded.
     assert exact["tau"] == pytest.approx(tau, abs=1e-3)
@@ -247,10 +272,14 @@ def test_the_worked_example_of_rbest(
         "tau": fit.draws["between_study_sd"],
         # One new trial for each draw: its spread is that of the predictive rate.
         "rate": new_study_rate(
-            fit.draws, as_card(spread), "control", "yes", 6.0,
+            fit.draws,
+            as_card(spread),
+            "control",
+            "yes",
+            6.0,
             np.random.default_rng(1).standard_normal((len(fit.draws["between_study_sd"]), 1)),
         )[:, 0],
-    }  # fmt: skip
+    }
     for name, published in (("tau", tau), ("rate", rate)):
         for reference, rounding in ((exact[name], 0.0), (published, 1e-3)):
             value = draws[name].reshape(fit.sampling.chains, -1)
@@ -263,24 +292,28 @@ def test_the_worked_example_of_rbest(
 
 
 def fitted(table: HistoricalTable, card: HistoricalCard) -> Posterior:
-    first, second = np.random.SeedSequence(5).spawn(2)
-    return sample_historical(table, card, Sampling(draws=2000), (first, second))
+    return sample_historical(table, card, Sampling(draws=2000), np.random.SeedSequence(5))
 
 
 def test_arms_alone_in_their_studies_need_no_correlation() -> None:
     data = design(as_table(), as_card())
     assert data.n_arms == 0
-    density = historical_density(data, as_card())
-    assert density.dimension == len(as_card().classes) + 2 + 1 + 8
-    assert "arm_correlation" not in density.expand(np.zeros((1, density.dimension)))
+    how, stream = Sampling(draws=100), np.random.SeedSequence(1)
+    draws = sample_historical(as_table(), as_card(), how, stream).draws
+    assert "arm_correlation" not in draws
+    assert draws["log_odds"].shape == (400, len(data.labels))
 
 
 def test_two_arms_of_one_study_by_quadrature() -> None:
     """The correlated effects, against integration over both arms' log odds on a grid."""
     card = load_historical_card(
-        settings=["arm_correlation.mu=1", "arm_correlation.sigma=0.01", "refractory.sigma=0.01",
-                  "class_log_odds.sigma=1"]
-    )  # fmt: skip
+        settings=[
+            "arm_correlation.mu=1",
+            "arm_correlation.sigma=0.01",
+            "refractory.sigma=0.01",
+            "class_log_odds.sigma=1",
+        ]
+    )
     table = table_of(
         [
             {"study": "A", "arm": "one", "remission": 9, "n": 10},

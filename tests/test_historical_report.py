@@ -40,12 +40,26 @@ from mnbayes.run.section import Picture
 
 SMALL = [
     {"study": "A", "arm": "<b>one</b>", "remission": 5, "n": 23},
-    {"study": "B", "remission": 30, "n": 90, "refractory": "no", "month": 14.0,
-     "month_is": "average"},
-    {"study": "C", "remission": 12, "n": 20, "treatment_class": "rituximab", "month": 12.0,
-     "overlap": "x", "read_as": "derived", "count_within": 1},
+    {
+        "study": "B",
+        "remission": 30,
+        "n": 90,
+        "refractory": "no",
+        "month": 14.0,
+        "month_is": "average",
+    },
+    {
+        "study": "C",
+        "remission": 12,
+        "n": 20,
+        "treatment_class": "rituximab",
+        "month": 12.0,
+        "overlap": "x",
+        "read_as": "derived",
+        "count_within": 1,
+    },
     {"study": "D", "remission": 10, "n": 20, "treatment_class": "rituximab", "overlap": "x"},
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
@@ -213,8 +227,11 @@ def test_the_command_writes_everything_or_nothing(tmp_path: Path) -> None:
     assert made.result.converged
     names = {path.name for path in out.iterdir()}
     assert names == {f"{file}.csv" for file in FILES.values()} | {
-        "posterior", "plots", "report.html", "historical.json",
-    }  # fmt: skip
+        "posterior",
+        "plots",
+        "report.html",
+        "historical.json",
+    }
     told = json.loads((out / "historical.json").read_text(encoding="utf-8"))
     assert told["table"]["arms"] == 20
     assert sum(told["mixture"]["weight"]) == pytest.approx(1)

@@ -55,8 +55,10 @@ def test_the_trials_own_facts_are_those_of_the_abstract() -> None:
     assert facts.outcome.reduction is not None
     assert facts.best is not None
     assert facts.best.reduction is not None
-    ranges = [(r.lowest_percent, r.highest_percent) for r in
-              (facts.outcome.reduction, facts.best.reduction)]  # fmt: skip
+    ranges = [
+        (r.lowest_percent, r.highest_percent)
+        for r in (facts.outcome.reduction, facts.best.reduction)
+    ]
     assert ranges == [(17, 76), (46, 79)]
     assert facts.best.weeks == (1, 2, 4)
     assert facts.outcome.week == 12
@@ -190,8 +192,12 @@ def test_the_abstract_read_as_the_design_says() -> None:
     }
     best = best_evidence(load_facts(), Readings(), DEFINITIONS)
     assert best is not None
-    assert best.label == ("highest published fall", "lowest published fall", "between",
-                          "no response")  # fmt: skip
+    assert best.label == (
+        "highest published fall",
+        "lowest published fall",
+        "between",
+        "no response",
+    )
     assert np.exp(best.lower) == pytest.approx([0.21, 0.54, 0.21, 0.54])
     assert np.exp(best.upper) == pytest.approx([0.21, 0.54, 0.54, inf])
     assert best.patients.tolist() == [1, 1, 5, 1]
@@ -212,8 +218,9 @@ def test_other_readings_move_the_bounds_they_are_about() -> None:
 def test_a_range_of_others_without_remission() -> None:
     # 7 of 7 respond: 4 in remission, 3 not; the ends take one of each
     found = as_ratios(
-        Readings(), ("outcome.response", {"effective": 7}),
-    )  # fmt: skip
+        Readings(),
+        ("outcome.response", {"effective": 7}),
+    )
     assert found["between, in remission"] == (0.24, 0.5, 3)
     assert found["between"] == (0.24, 0.83, 2)
     # every responder in remission and even the lowest fell by more than half
@@ -273,14 +280,15 @@ def test_facts_that_a_reading_forbids_are_refused_with_the_reading(
 
 
 @given(
-    n=st.integers(2, 60), data=st.data(),
+    n=st.integers(2, 60),
+    data=st.data(),
     readings=st.builds(
         Readings,
         no_response=st.sampled_from(["smaller_fall", "no_fall", "unknown"]),
         ends=st.sampled_from(["known", "rounded"]),
         withdrawn=st.sampled_from(["missing", "failure", "success"]),
     ),
-)  # fmt: skip
+)
 def test_everybody_enrolled_is_in_the_evidence_once(
     n: int, data: st.DataObject, readings: Readings
 ) -> None:
@@ -291,16 +299,20 @@ def test_everybody_enrolled_is_in_the_evidence_once(
     high = data.draw(st.integers(51, 99))
     facts = parse_facts(
         {
-            "title": "t", "source": "s", "marker": "urine_protein_24h",
+            "title": "t",
+            "source": "s",
+            "marker": "urine_protein_24h",
             "enrolled": {"patients": n},
             "outcome": {
-                "week": 8, "evaluable": evaluable, "response": {"effective": effective},
+                "week": 8,
+                "evaluable": evaluable,
+                "response": {"effective": effective},
                 "reduction": {"lowest_percent": low, "highest_percent": high},
                 "remission": {"total": remission},
             },
         },
         "mine.toml",
-    )  # fmt: skip
+    )
     found = outcome_evidence(facts, readings, DEFINITIONS)
     assert found.patients.sum() == n
     assert (found.lower <= found.upper).all()

@@ -10,20 +10,17 @@ from scipy import integrate, stats
 from scipy.special import ndtr
 
 from mnbayes.analyses.published import answers as an
-from mnbayes.analyses.published import density
 from mnbayes.analyses.published.card import PublishedCard, load_published_card, override_published
 from mnbayes.analyses.published.categories import shares
 from mnbayes.analyses.published.counts import outcome_counts
-from mnbayes.analyses.published.fitting import fit_part
-from mnbayes.analyses.published.grid import grid_part, summed_answers
-from mnbayes.analyses.published.load_facts import load_facts
+from mnbayes.analyses.published.facts import load_facts
+from mnbayes.analyses.published.grid import log_posterior, summed
 from mnbayes.analyses.published.model import build_model
-from mnbayes.analyses.published.posteriors import best_visit, least_nodes, one_visit
+from mnbayes.analyses.published.posteriors import least_loglik, least_nodes, loglik
 from mnbayes.analyses.published.readings import Evidence, Readings, best_evidence, outcome_evidence
 from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError
 from mnbayes.cards import families as priors
-from mnbayes.cards.card import PriorSpec
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.prior_sets import load_prior_set, parse_setting
 from mnbayes.inference.sampling import Sampling
@@ -70,18 +67,6 @@ def quadrature(card: PublishedCard, found: Evidence) -> dict[str, float]:
     return answers
 
 
-def sampled(card: PublishedCard, found: Evidence, seed: int) -> dict[str, an.Answer]:
-    part = fit_part(
-        one_visit(card, found),
-        Sampling(draws=2000, target_accept=0.95),
-        np.random.SeedSequence(seed),
-    )
-    assert part.diagnostics.converged
-    mean, sd = part.draws["mean_log_ratio"], part.draws["sd_log_ratio"]
-    given = an.conditional(card.prior["mean_log_ratio"], found, mean, sd)
-    return an.ratio_answers(given, mean)
-
-
 @pytest.mark.parametrize(
     ("prior_set", "readings"),
     [
@@ -93,18 +78,21 @@ def sampled(card: PublishedCard, found: Evidence, seed: int) -> dict[str, an.Ans
         ("enthusiastic", {"withdrawn": "success"}),
     ],
 )
-def test_answers_agree_with_quadrature_to_a_hundredth(
-    prior_set: str, readings: dict[str, str]
-) -> None:
+def test_answers_and_draws_agree_with_quadrature(prior_set: str, readings: dict[str, str]) -> None:
     card = override_published(CARD, [load_prior_set(prior_set)])
     found = evidence(**readings)
     exact = quadrature(card, found)
-    got = sampled(card, found, seed=11)
+    posterior = summed(card, found, fine=True)
+    got = posterior.answers()
     assert set(got) == set(exact)
     for name, value in exact.items():
-        assert abs(got[name].value - value) < 0.01, name
-        # and by no more than their own Monte Carlo error says
-        assert abs(got[name].value - value) < 4.5 * got[name].mcse + 5e-4, name
+        assert abs(got[name].value - value) < 5e-4, name
+    draws = posterior.part(Sampling(draws=2000), np.random.SeedSequence(11)).draws
+    mean, sd = draws["mean_log_ratio"], draws["sd_log_ratio"]
+    shares = {name: mean < bound for name, bound in an.TYPICAL.items()}
+    shares |= {name: ndtr((bound - mean) / sd) for name, bound in an.NEXT.items()}
+    for name, share in shares.items():  # the draws are independent
+        assert abs(share.mean() - exact[name]) < 4.5 * share.std() / mean.size**0.5 + 5e-4, name
 
 
 @pytest.mark.parametrize("prior_set", ["weak", "sceptical", "historical"])
@@ -114,41 +102,21 @@ def test_answers_agree_with_quadrature_to_a_hundredth(
 def test_summed_answers_are_those_of_quadrature(prior_set: str, readings: dict[str, str]) -> None:
     card = override_published(CARD, [load_prior_set(prior_set)])
     found = evidence(**readings)
-    exact, got = quadrature(card, found), summed_answers(card, found)
+    exact, posterior = quadrature(card, found), summed(card, found)
+    got = posterior.answers()
+    assert not posterior.doubts()
     assert {name: got[name].value for name in exact} == pytest.approx(exact, abs=0.001)
-    drawn = sampled(card, found, 5)
+    draws = (
+        summed(card, found, fine=True).part(Sampling(draws=2000), np.random.SeedSequence(5)).draws
+    )
+    mean, sd = draws["mean_log_ratio"], draws["sd_log_ratio"]
+    drawn = {"gmr": np.exp(mean)}
+    drawn |= {name: ndtr((bound - mean) / sd) for name, bound in an.NEXT.items()}
     for name in got:
         assert got[name].mcse == 0
-        for end in ("lower", "upper"):
-            ends = getattr(got[name], end), getattr(drawn[name], end)
-            assert ends[0] == pytest.approx(ends[1], rel=0.04, abs=0.025, nan_ok=True), name
-
-
-def test_weighted_draws_of_the_best_visit_are_those_under_the_other_prior() -> None:
-    found = best()
-    assert found.same_as(best())
-    sampling, stream = Sampling(draws=2000, target_accept=0.95), np.random.SeedSequence(8)
-    draws = fit_part(best_visit(CARD, found, VISITS), sampling, stream).draws
-    card = override_published(CARD, [load_prior_set("enthusiastic")])
-    was, now = (each.prior["mean_log_ratio"] for each in (CARD, card))
-    mean = draws["mean_log_ratio"]
-    ratio = stats.norm.logpdf(mean, **_normal(now)) - stats.norm.logpdf(mean, **_normal(was))
-    got = an.weighted_answers(mean, ratio)
-    assert got is not None
-    again = fit_part(best_visit(card, found, VISITS), sampling, np.random.SeedSequence(9)).draws
-    expected = an.drawn_answers(again["mean_log_ratio"])
-    for name, answer in expected.items():
-        error = np.hypot(answer.mcse, got[name].mcse)
-        assert abs(answer.value - got[name].value) < 4 * error, name
-        assert 0 < got[name].mcse < 0.04
-    assert got["gmr"].lower == pytest.approx(expected["gmr"].lower, rel=0.05)
-    assert got["gmr"].upper == pytest.approx(expected["gmr"].upper, rel=0.05)
-    # Far away there is nothing to weight.
-    assert an.weighted_answers(mean, -200 * (mean - 3) ** 2) is None
-
-
-def _normal(prior: PriorSpec) -> dict[str, float]:
-    return {"loc": prior.arguments["mu"], "scale": prior.arguments["sigma"]}
+        if name in drawn:
+            ends = np.quantile(drawn[name], [0.025, 0.975])
+            assert [got[name].lower, got[name].upper] == pytest.approx(ends, rel=0.04, abs=0.025)
 
 
 def counts_alone() -> Evidence:
@@ -158,41 +126,48 @@ def counts_alone() -> Evidence:
     return Evidence(("response", "none"), lower, upper, np.array([7.0, 5.0]))
 
 
-def test_counts_alone_are_summed_where_nuts_fails() -> None:
-    found, sampling = counts_alone(), Sampling(draws=4000, target_accept=0.95)
-    density_ = one_visit(CARD, found)
-    stream = np.random.SeedSequence(7)
-    nuts = fit_part(density_, Sampling(draws=2000, target_accept=0.95), stream)
-    assert not nuts.diagnostics.converged
-    part = fit_part(density_, sampling, stream, lambda own: grid_part(CARD, found, sampling, own))
-    assert part.diagnostics.converged
-    assert part.retried
+def test_counts_alone_are_summed() -> None:
+    found = counts_alone()
     exact = quadrature(CARD, found)
-    mean, sd = part.draws["mean_log_ratio"], part.draws["sd_log_ratio"]
-    got = an.ratio_answers(an.conditional(CARD.prior["mean_log_ratio"], found, mean, sd), mean)
-    for name, value in exact.items():
-        assert abs(got[name].value - value) < 0.01, name
-    summed = summed_answers(CARD, found)
-    assert {name: summed[name].value for name in exact} == pytest.approx(exact, abs=0.002)
-    # and the draws themselves, without the grid of the mean
+    posterior = summed(CARD, found, fine=True)
+    assert not posterior.doubts()
+    got = posterior.answers()
+    assert {name: got[name].value for name in exact} == pytest.approx(exact, abs=0.002)
+    # and the draws themselves
+    mean = posterior.part(Sampling(draws=4000), np.random.SeedSequence(7)).draws["mean_log_ratio"]
     assert float((mean < 0).mean()) == pytest.approx(exact["p_fall"], abs=0.015)
     assert float(np.exp(np.median(mean))) == pytest.approx(exact["gmr"], abs=0.01)
 
 
-def test_draws_of_the_grid_are_those_of_nuts_where_both_work() -> None:
-    found, sampling = evidence(), Sampling(draws=4000, target_accept=0.95)
-    summed = grid_part(CARD, found, sampling, np.random.SeedSequence(1)).draws
-    nuts = fit_part(one_visit(CARD, found), sampling, np.random.SeedSequence(1)).draws
-    for name in ("mean_log_ratio", "sd_log_ratio"):
-        levels = [0.05, 0.25, 0.5, 0.75, 0.95]
-        assert np.quantile(summed[name], levels) == pytest.approx(
-            np.quantile(nuts[name], levels), abs=0.06
-        )
+def test_too_few_points_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mnbayes.analyses.published.grid.FEWER", {2: (9, 7)})
+    doubts = summed(CARD, evidence()).doubts()
+    assert doubts
+    assert all(doubt.startswith("half the points of the sum give ") for doubt in doubts)
 
 
-def test_every_answer_of_the_trial_is_within_a_hundredth_whatever_the_seed() -> None:
-    # The error is below 0.01 / 4 everywhere, so no seed has to be lucky.
-    assert max(answer.mcse for answer in sampled(CARD, evidence(), 3).values()) < 0.0026
+def test_the_best_visit_summed_on_fewer_points_says_the_same() -> None:
+    for card in (CARD, override_published(CARD, [load_prior_set("enthusiastic")])):
+        found = [summed(card, best(), VISITS, fine=fine) for fine in (False, True)]
+        assert not any(each.doubts() for each in found)
+        few, many = (each.answers(of_patients=False) for each in found)
+        assert set(few) == {"gmr", *an.TYPICAL}
+        for name in few:
+            assert few[name].value == pytest.approx(many[name].value, abs=0.002)
+            assert few[name].lower == pytest.approx(many[name].lower, abs=0.01, nan_ok=True)
+            assert few[name].upper == pytest.approx(many[name].upper, abs=0.01, nan_ok=True)
+
+
+def test_parts_say_that_nothing_was_sampled() -> None:
+    part = summed(CARD, best(), VISITS, fine=True).part(Sampling(), np.random.SeedSequence(3))
+    table = part.table.set_index("parameter")
+    assert list(table.index) == ["mean_log_ratio", "sd_log_ratio", "visit_noise_sd"]
+    assert table[["rhat", "ess_bulk", "ess_tail"]].isna().all(axis=None)
+    for name, draws in part.draws.items():
+        assert draws.shape == (4, 1000)
+        error = draws.std() / 4000**0.5
+        assert draws.mean() == pytest.approx(table.loc[name, "mean"], abs=4.5 * error)
+        assert draws.std() == pytest.approx(table.loc[name, "sd"], rel=0.06)
 
 
 def test_rounding_of_the_printed_ends_makes_no_difference() -> None:
@@ -200,23 +175,23 @@ def test_rounding_of_the_printed_ends_makes_no_difference() -> None:
     assert known == pytest.approx(rounded, abs=1e-4)
 
 
-def numeric_gradient(function: Any, point: Floats, data: Floats) -> Floats:
-    spare, step = np.empty(point.size), 1e-5
-    return np.array([
-        (function(point + step * e, spare, data) - function(point - step * e, spare, data))
-        / (2 * step)
-        for e in np.eye(point.size)
-    ])  # fmt: skip
-
-
-@pytest.mark.parametrize("settings", [
-    [],
-    ["mean_log_ratio.distribution=StudentT", "mean_log_ratio.nu=4", "mean_log_ratio.mu=-0.3",
-     "mean_log_ratio.sigma=0.5", "sd_log_ratio.distribution=Exponential", "sd_log_ratio.lam=1.5"],
-    ["sd_log_ratio.distribution=HalfStudentT", "sd_log_ratio.nu=3", "sd_log_ratio.sigma=0.7"],
-    ["sd_log_ratio.distribution=Gamma", "sd_log_ratio.alpha=2", "sd_log_ratio.beta=3"],
-    ["sd_log_ratio.distribution=LogNormal", "sd_log_ratio.mu=-1", "sd_log_ratio.sigma=0.6"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        [
+            "mean_log_ratio.distribution=StudentT",
+            "mean_log_ratio.nu=4",
+            "mean_log_ratio.mu=-0.3",
+            "mean_log_ratio.sigma=0.5",
+            "sd_log_ratio.distribution=Exponential",
+            "sd_log_ratio.lam=1.5",
+        ],
+        ["sd_log_ratio.distribution=HalfStudentT", "sd_log_ratio.nu=3", "sd_log_ratio.sigma=0.7"],
+        ["sd_log_ratio.distribution=Gamma", "sd_log_ratio.alpha=2", "sd_log_ratio.beta=3"],
+        ["sd_log_ratio.distribution=LogNormal", "sd_log_ratio.mu=-1", "sd_log_ratio.sigma=0.6"],
+    ],
+)
 def test_densities_agree_with_the_stated_model_up_to_a_constant(settings: list[str]) -> None:
     card = CARD
     if settings:
@@ -228,59 +203,22 @@ def test_densities_agree_with_the_stated_model_up_to_a_constant(settings: list[s
 
         merged = [Change(name, "", each, "test") for name, each in values.items()]
         card = override_published(CARD, [], merged)
-    cases = [(one_visit(card, evidence()), density.one_visit_density, evidence(), 1)]
-    if not settings:
-        cases.append((best_visit(card, best(), VISITS), density.best_visit_density, best(), VISITS))
     rng = np.random.default_rng(5)
-    for made, function, found, visits in cases:
+    for found, visits in [(evidence(), 1), *([] if settings else [(best(), VISITS)])]:
         model = build_model(card, found, visits)
         log_density = model.compile_fn(model.logp(), mode="FAST_COMPILE")
         names = [variable.name for variable in model.value_vars]
         differences = []
         for _ in range(12):
-            point = rng.normal([-0.7, -0.6, -1.4][: made.dimension], 0.35)
-            gradient = np.empty(made.dimension)
-            value = function(point, gradient, made.data)
-            assert gradient == pytest.approx(
-                numeric_gradient(function, point, made.data), rel=1e-5, abs=1e-5
-            )
+            point = rng.normal([-0.7, -0.6, -1.4][: len(names)], 0.35)
+            value = log_posterior(card, found, visits, tuple(point))
             stated = log_density(dict(zip(names, point, strict=True)))
-            differences.append(value - float(stated))
+            differences.append(float(value) - float(stated))
         assert np.ptp(differences) < 2e-6
 
 
-def test_gradients_hold_far_from_the_data() -> None:
-    rng = np.random.default_rng(8)
-    for made, function in (
-        (one_visit(CARD, evidence()), density.one_visit_density),
-        (best_visit(CARD, best(), VISITS), density.best_visit_density),
-    ):
-        for _ in range(200):
-            point = rng.normal(
-                [-0.8, -0.8, -1.4][: made.dimension], [1.5, 0.6, 0.4][: made.dimension]
-            )
-            gradient = np.empty(made.dimension)
-            value = function(point, gradient, made.data)
-            assert np.isfinite(value)
-            assert gradient == pytest.approx(
-                numeric_gradient(function, point, made.data), rel=2e-4, abs=1e-4
-            )
-
-
 def least_terms(found: Evidence, mean: float, sd: float, noise: float, visits: int) -> Floats:
-    """Log likelihood of each row as the compiled density has it, less the priors."""
-    made = best_visit(CARD, found, visits)
-    point = np.array([mean, np.log(sd), np.log(noise)])
-    values = []
-    for row in range(found.lower.size):
-        one = Evidence(found.label[:1], *(a[row : row + 1] for a in
-                       (found.lower, found.upper, found.patients)))  # fmt: skip
-        none = Evidence((), *(np.empty(0) for _ in range(3)))
-        both = [density.best_visit_density(point, np.empty(3), best_visit(CARD, e, visits).data)
-                for e in (one, none)]  # fmt: skip
-        values.append(both[0] - both[1])
-    assert made.dimension == 3
-    return np.array(values)
+    return least_loglik(found, np.array(mean), np.array(sd), np.array(noise), visits)
 
 
 @pytest.mark.parametrize("sd", [0.15, 0.5, 1.1])  # below and above the noise
@@ -309,7 +247,7 @@ def test_the_least_of_one_visit_is_a_normal_with_both_variances() -> None:
     found = evidence().informative
     got = least_terms(found, -0.6, 0.4, 0.3, 1)
     spread = np.hypot(0.4, 0.3)
-    normal = an.loglik(found, np.array(-0.6), np.array(spread))
+    normal = loglik(found, np.array(-0.6), np.array(spread))
     assert got * 1.0 == pytest.approx(normal, abs=1e-8)
 
 
@@ -325,31 +263,34 @@ def test_nodes_integrate_the_least_of_some_standard_normals(visits: int) -> None
 
 
 def test_reading_the_best_of_three_as_one_measurement_overstates_the_change() -> None:
-    sampling = Sampling(draws=1000, target_accept=0.95)
     aware, naive = (
-        fit_part(made, sampling, np.random.SeedSequence(4)).draws["mean_log_ratio"]
-        for made in (best_visit(CARD, best(), VISITS), one_visit(CARD, best()))
+        summed(CARD, best(), visits).answers(of_patients=False)["gmr"].value
+        for visits in (VISITS, 1)
     )
     # The least of three noises of SD 0.23 lies 0.85 x 0.23 below their mean.
-    assert np.median(aware) - np.median(naive) == pytest.approx(0.20, abs=0.04)
+    assert np.log(aware) - np.log(naive) == pytest.approx(0.20, abs=0.04)
 
 
 def test_mean_is_integrated_exactly_where_everything_is_normal() -> None:
-    # Known values only: given the SD the mean's posterior is normal, in closed form.
+    # Known values and an SD that its prior holds at 0.5: the mean's posterior has a closed form.
     values = np.array([-1.0, -0.4, 0.1])
     found = Evidence(("a", "b", "c"), values, values, np.ones(3))
-    sd = np.full((2, 4), 0.5)
-    given = an.conditional(
-        CARD.prior["mean_log_ratio"], found, np.linspace(-2, 1.5, 8).reshape(2, 4),
-        sd * np.exp(np.linspace(-1e-3, 1e-3, 8)).reshape(2, 4),
-    )  # fmt: skip
+    held = {"distribution": "LogNormal", "arguments": {"mu": np.log(0.5), "sigma": 1e-4}}
+    spec = CARD.prior["sd_log_ratio"].model_copy(update=held)
+    posterior = summed(
+        CARD.model_copy(update={"prior": CARD.prior | {"sd_log_ratio": spec}}), found, fine=True
+    )
     precision = 3 / 0.25 + 1
     centre, spread = values.sum() / 0.25 / precision, precision**-0.5
-    assert given.below(-0.3).mean() == pytest.approx(ndtr((-0.3 - centre) / spread), abs=2e-4)
-    assert given.quantile(0.975) == pytest.approx(centre + 1.95996 * spread, abs=1e-3)
+    got = posterior.answers()
+    bound = an.TYPICAL["p_fall_30"]
+    assert got["p_fall_30"].value == pytest.approx(ndtr((bound - centre) / spread), abs=2e-4)
+    assert np.log(got["gmr"].upper) == pytest.approx(centre + 1.95996 * spread, abs=1e-3)
     both = np.hypot(spread, 0.5)
-    assert given.next_below(0.0).mean() == pytest.approx(ndtr(-centre / both), abs=2e-4)
-    assert given.mass.sum() == pytest.approx(1)
+    assert got["next_any_fall"].value == pytest.approx(ndtr(-centre / both), abs=2e-4)
+    assert posterior.mass.sum() == pytest.approx(1)
+    step = posterior.mean[1] - posterior.mean[0]
+    assert posterior.density.sum() * step == pytest.approx(1)
 
 
 def test_prior_answers_have_closed_forms() -> None:
@@ -406,13 +347,22 @@ def test_priors_are_overridden_by_sets_and_single_values_and_checked() -> None:
     assert believed.prior["mean_log_ratio"].belief
     with pytest.raises(InputError) as error:
         override_published(
-            CARD, [],
-            [parse_setting("mean_log_ration.sigma=1"), parse_setting("sd_log_ratio.sigma=-1"),
-             parse_setting("category_shares.partail=1"), parse_setting("category_shares.none=0")],
-        )  # fmt: skip
+            CARD,
+            [],
+            [
+                parse_setting("mean_log_ration.sigma=1"),
+                parse_setting("sd_log_ratio.sigma=-1"),
+                parse_setting("category_shares.partail=1"),
+                parse_setting("category_shares.none=0"),
+            ],
+        )
     said = str(error.value)
-    for words in ("did you mean mean_log_ratio?", "a number above 0", "did you mean partial?",
-                  "a weight above 0"):  # fmt: skip
+    for words in (
+        "did you mean mean_log_ratio?",
+        "a number above 0",
+        "did you mean partial?",
+        "a weight above 0",
+    ):
         assert words in said
 
 

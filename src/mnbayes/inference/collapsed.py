@@ -128,13 +128,43 @@ def collapsed_sample(
         One variable, ``unconstrained``. Its statistics say which draws repeat the one before, and
         have the attributes ``pareto_k`` and ``effective``.
     """
+
+    def draw(rounds: Sequence[int], rng: np.random.Generator) -> Weighted:
+        return weighted_draws(density, rounds, rng)
+
+    return importance_sample(draw, density.dimension, sampling, stream, news)
+
+
+def importance_sample(
+    draw: Callable[[Sequence[int], np.random.Generator], Weighted],
+    dimension: int,
+    sampling: Sampling,
+    stream: np.random.SeedSequence,
+    news: Callable[[int, int], None] = lambda done, total: None,
+    proposals: int = PROPOSALS,
+) -> Sampled:
+    """Equally weighted draws in chains, as of :func:`collapsed_sample`, of any density.
+
+    Parameters
+    ----------
+    draw : callable
+        Weighted draws of the last of some rounds, whose numbers of proposals it is given.
+    dimension : int
+        Number of unconstrained coordinates.
+    sampling : Sampling
+        Chains and draws.
+    stream : SeedSequence
+    news : callable
+    proposals : int
+        Of the last round for each draw, at first.
+    """
     rng = np.random.default_rng(stream)
     count = sampling.chains * sampling.draws
-    shaping = max(LEAST_SHAPING, SHAPING * density.dimension)
-    factor = PROPOSALS
+    shaping = max(LEAST_SHAPING, SHAPING * dimension)
+    factor = proposals
     while True:
         news(0, count)
-        weighted = weighted_draws(density, (shaping, shaping, factor * count), rng)
+        weighted = draw((shaping, shaping, factor * count), rng)
         enough = weighted.effective >= WANTED * count
         hopeless = weighted.effective * MOST_PROPOSALS < 0.25 * count * factor
         if enough or hopeless or 2 * factor > MOST_PROPOSALS:
@@ -142,7 +172,7 @@ def collapsed_sample(
         factor *= 2
     points = equal_draws(weighted, sampling.chains, sampling.draws, rng)
     news(count, count)
-    shape = (sampling.chains, sampling.draws, density.dimension)
+    shape = (sampling.chains, sampling.draws, dimension)
     repeated = np.zeros(shape[:2], dtype=bool)
     repeated[:, 1:] = (np.diff(points.reshape(shape), axis=1) == 0.0).all(axis=2)
     stats = xr.Dataset(

@@ -27,7 +27,7 @@ PARAMETERS: dict[str, priors.Role] = {
     "between_study_sd": "scale",
     "arm_correlation": "location",
 }
-#: Families that the compiled density knows.
+#: Families of the priors.
 FAMILIES: dict[priors.Role, tuple[str, ...]] = {
     "location": ("Normal", "StudentT"),
     "scale": ("HalfNormal", "HalfStudentT", "Exponential"),

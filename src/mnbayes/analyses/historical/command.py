@@ -68,7 +68,6 @@ def describe(result: HistoricalResult, started: datetime) -> dict[str, Any]:
         "diagnostics": result.gate.as_dict(),
         "converged": result.converged,
         "withheld": list(result.withheld),
-        "retried": result.retried,
         "mixture": None
         if mixture is None
         else {

@@ -35,12 +35,15 @@ from mnbayes.analyses.historical.refits import (
 from mnbayes.analyses.historical.reweighting import Source
 from mnbayes.analyses.historical.sampled import Posterior, labelled, sample_historical
 from mnbayes.analyses.historical.table import HistoricalTable
-from mnbayes.base.workers import silent
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.sampling import Sampling
 
 #: Called with a stage, the steps done and in all.
 News = Callable[[str, int, int], None]
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Show no progress."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +68,6 @@ class HistoricalResult:
         rows and the rest is None.
     sampling : Sampling
         As it was used last.
-    retried : bool
     rates : DataFrame
         Rates of a new study by class and time; see
         :func:`mnbayes.analyses.historical.predictive.rate_table`. The first row is the benchmark.
@@ -92,7 +94,6 @@ class HistoricalResult:
     diagnostics: pd.DataFrame
     withheld: tuple[str, ...]
     sampling: Sampling
-    retried: bool
     rates: pd.DataFrame
     arms: pd.DataFrame
     mixture: BetaMixture | None
@@ -127,7 +128,7 @@ def fit_historical(
     table: HistoricalTable,
     card: HistoricalCard,
     sampling: Sampling | None = None,
-    news: News = silent,
+    news: News = _silent,
     *,
     refits: bool = True,
     chosen: tuple[Reading, ...] | None = None,
@@ -135,8 +136,8 @@ def fit_historical(
 ) -> HistoricalResult:
     """Fit the historical model of a table of counts.
 
-    Nothing is compiled once the density's machine code is in numba's cache; a fit takes about
-    half a second, with everything without each study and under other readings three.
+    Nothing is compiled: effects are summed over, and what is left is sampled by importance
+    (:mod:`mnbayes.analyses.historical.sampled`).
 
     Parameters
     ----------
@@ -144,7 +145,7 @@ def fit_historical(
     card : HistoricalCard
     sampling : Sampling, optional
     news : callable, optional
-        Called with a stage (``sampling``, ``retrying``, ``influence``, ``summarising``), the
+        Called with a stage (``sampling``, ``influence``, ``summarising``), the
         steps done and in all.
     refits : bool
         Whether to leave out each study in turn and to read the table otherwise.
@@ -174,14 +175,14 @@ def fit_historical(
         now = time.perf_counter()
         seconds[stage], clock = now - clock, now
 
-    streams = np.random.SeedSequence(sampling.seed).spawn(5)
-    fit = sample_historical(table, card, sampling, (streams[0], streams[1]), news)
+    streams = np.random.SeedSequence(sampling.seed).spawn(4)
+    fit = sample_historical(table, card, sampling, streams[0], news)
     lap("sample")
     gate = fit.diagnostics
     withheld = () if gate.converged or allow_unconverged else gate.reasons
     diagnostics = fit.parameters.copy()
     diagnostics.insert(0, "model", card.name)
-    rng = np.random.default_rng(streams[2])
+    rng = np.random.default_rng(streams[1])
     tree = _tree(fit, card, rng)
     rates, arms = pd.DataFrame(columns=list(RATE_COLUMNS)), pd.DataFrame(columns=list(ARM_COLUMNS))
     mixture = robust = None
@@ -211,18 +212,37 @@ def fit_historical(
         total = len(table.studies) + len(other)
         source = Source.of(table, card, fit, sampling)
         left_out = leave_one_study_out(
-            source, streams[3].spawn(len(table.studies)),
-            lambda done, _: news("leaving out each study", done, total),
-        )  # fmt: skip
+            source,
+            streams[2].spawn(len(table.studies)),
+            lambda done, _: news("influence", done, total),
+        )
         otherwise = read_otherwise(
-            source, streams[4].spawn(len(other)),
-            lambda done, _: news("leaving out each study", len(table.studies) + done, total), other,
-        )  # fmt: skip
+            source,
+            streams[3].spawn(len(other)),
+            lambda done, _: news("influence", len(table.studies) + done, total),
+            other,
+        )
         lap("refit")
     return HistoricalResult(
-        table, card, fit.design, tree, gate, diagnostics, withheld, fit.sampling, fit.retried,
-        rates, arms, mixture, robust, ess, robust_ess, found, left_out, otherwise, seconds,
-    )  # fmt: skip
+        table,
+        card,
+        fit.design,
+        tree,
+        gate,
+        diagnostics,
+        withheld,
+        fit.sampling,
+        rates,
+        arms,
+        mixture,
+        robust,
+        ess,
+        robust_ess,
+        found,
+        left_out,
+        otherwise,
+        seconds,
+    )
 
 
 def _tree(fit: Posterior, card: HistoricalCard, rng: np.random.Generator) -> xr.DataTree:

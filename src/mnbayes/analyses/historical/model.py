@@ -1,4 +1,4 @@
-"""The historical model in PyMC: the statement that the compiled density is tested against.
+"""The historical model in PyMC.
 
 For arm j of study s, with class c, covariates z (refractory, doublings of time) and n patients::
 
@@ -10,7 +10,9 @@ For arm j of study s, with class c, covariates z (refractory, doublings of time)
 an arm that is alone in its study has ``tau u[s]``. A row that may share patients with others
 enters with its likelihood raised to a power below 1, so that together they count once.
 
-Runs sample :mod:`mnbayes.analyses.historical.density` instead, which needs no compilation.
+This module states the model. Compiling it takes a minute, so runs sum over ``u`` and ``v`` by
+quadrature in NumPy (:mod:`.quadrature`) and sample the rest by importance
+(:mod:`mnbayes.analyses.historical.sampled`), without a gradient; a test holds the two together.
 """
 
 from __future__ import annotations

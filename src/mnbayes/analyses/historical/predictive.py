@@ -236,12 +236,14 @@ def rate_table(
         prior = new_study_rate(before, card, *point, effects_before)
         rows.append(
             (
-                *point, *beyond(table, *point),
+                *point,
+                *beyond(table, *point),
                 *summarised(now, chains),
                 *np.quantile(typical, (0.5, 0.025, 0.975)),
-                prior.mean(), *np.quantile(prior, (0.5, 0.025, 0.975)),
+                prior.mean(),
+                *np.quantile(prior, (0.5, 0.025, 0.975)),
             )
-        )  # fmt: skip
+        )
     return pd.DataFrame(rows, columns=list(RATE_COLUMNS))
 
 

@@ -71,8 +71,8 @@ def read_otherwise(
         if other.rows.empty:
             rows.append(head | {"engine": "", "reason": "no arm is left"})
             continue
-        first, second, own = stream.spawn(3)
-        fit = refit(source, other, changed, (first, second))
+        first, own = stream.spawn(2)
+        fit = refit(source, other, changed, first)
         head |= {"engine": fit.engine, "pareto_k": fit.pareto_k, "reason": "; ".join(fit.reasons)}
         if fit.reasons:
             rows.append(head)
@@ -113,18 +113,16 @@ def leave_one_study_out(
     for done, (study, stream) in enumerate(zip(table.studies, streams, strict=True)):
         news(done, len(table.studies))
         gone = table.rows["study"] == study
-        first, second, own = stream.spawn(3)
+        first, own = stream.spawn(2)
         if gone.all():
             rows += [
                 {"study": study, "arm": a, "engine": "", "reason": "no other study"}
                 for a in table.rows["arm"]
             ]
             continue
-        fit = refit(source, table.with_rows(table.rows[~gone]), card, (first, second))
+        fit = refit(source, table.with_rows(table.rows[~gone]), card, first)
         rng = np.random.default_rng(own)
-        judged = {
-            "engine": fit.engine, "pareto_k": fit.pareto_k, "reason": "; ".join(fit.reasons)
-        }  # fmt: skip
+        judged = {"engine": fit.engine, "pareto_k": fit.pareto_k, "reason": "; ".join(fit.reasons)}
         mean, error, _, lower, upper = _benchmark(fit, card, rng)
         without = {"mean": mean, "mcse": error, "lower": lower, "upper": upper}
         for position in np.flatnonzero(gone.to_numpy()):

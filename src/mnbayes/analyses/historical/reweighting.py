@@ -10,15 +10,13 @@ the model is sampled again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mnbayes.analyses.historical.card import HistoricalCard
-from mnbayes.analyses.historical.density import study_log_likelihood
-from mnbayes.analyses.historical.design import COVARIATES, Design, design
-from mnbayes.analyses.historical.points import packed_studies
+from mnbayes.analyses.historical.design import Design, design
+from mnbayes.analyses.historical.quadrature import study_likelihood, study_numbers
 from mnbayes.analyses.historical.sampled import Posterior, sample_historical
 from mnbayes.analyses.historical.table import HistoricalTable
 from mnbayes.base.arrays import Floats
@@ -27,8 +25,6 @@ from mnbayes.cards import families as priors
 from mnbayes.inference.importance_weights import trusted_weights
 from mnbayes.inference.sampling import Sampling
 
-#: Points of the quadrature over an effect.
-POINTS = 9
 #: Draws of a chain that a refit needs for the gate.
 ENOUGH = 750
 #: What a refit's numbers rest on.
@@ -77,7 +73,7 @@ class Source:
     sampling : Sampling
         Of a refit whose draws cannot be weighted; its seed is not used.
     known : dict
-        Log likelihoods worked out so far, by the study as the density reads it.
+        Log likelihoods worked out so far, by the numbers of the study.
     """
 
     table: HistoricalTable
@@ -100,19 +96,11 @@ def study_likelihoods(source: Source, data: Design) -> list[Floats]:
 
     The study's own effects are integrated out; up to a constant.
     """
-    from numpy.polynomial.hermite_e import hermegauss
-
-    draws = source.fit.draws
-    z, weight = hermegauss(POINTS)
-    log_weight = np.log(weight / weight.sum())
-    coefficients = np.column_stack([draws["class_log_odds"], *(draws[c] for c in COVARIATES)])
-    tau = draws["between_study_sd"]
-    rho = draws.get("arm_correlation", np.ones_like(tau))
     out = []
-    for study in packed_studies(data):
-        key = study.tobytes()
+    for arms in study_numbers(data):
+        key = arms.tobytes()
         if key not in source.known:
-            source.known[key] = study_log_likelihood(coefficients, tau, rho, study, z, log_weight)
+            source.known[key] = study_likelihood(source.fit.draws, arms)
         out.append(source.known[key])
     return out
 
@@ -162,18 +150,12 @@ def refit(
     source: Source,
     table: HistoricalTable,
     card: HistoricalCard,
-    streams: Sequence[np.random.SeedSequence],
+    stream: np.random.SeedSequence,
 ) -> Refit:
-    """The posterior of another table or card: by weights where they do, else sampled again.
-
-    Parameters
-    ----------
-    streams : sequence of SeedSequence
-        Two, of the attempts to sample.
-    """
+    """The posterior of another table or card: by weights where they do, else sampled again."""
     weighted = reweighted(source, table, card)
     if weighted is not None:
         return weighted
-    fit = sample_historical(table, card, source.sampling, (streams[0], streams[1]))
+    fit = sample_historical(table, card, source.sampling, stream, effects=False)
     reasons = fit.diagnostics.reasons
     return Refit(fit.draws, fit.sampling.chains, None, float("nan"), reasons)

@@ -43,7 +43,7 @@ def stored_rate(
     InputError
         If the fit fails the gate: nothing should be stored then.
     """
-    result = fit_historical(table, card, Sampling(draws=draws, tune=1000, seed=seed), refits=False)
+    result = fit_historical(table, card, Sampling(draws=draws, seed=seed), refits=False)
     if result.withheld:
         found = "; ".join(result.withheld)
         raise InputError([Problem(table.file, None, None, found, "a fit that passes its checks")])

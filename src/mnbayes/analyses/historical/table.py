@@ -148,12 +148,16 @@ def _cell_problems(table: Table, classes: Sequence[str] | None) -> list[Problem]
 
     problems = [
         Problem(
-            table.file, table.header_row, name, "a column that is not used",
-            f"one of {', '.join(COLUMNS)}{did_you_mean(name, COLUMNS)}", "warning",
+            table.file,
+            table.header_row,
+            name,
+            "a column that is not used",
+            f"one of {', '.join(COLUMNS)}{did_you_mean(name, COLUMNS)}",
+            "warning",
         )
         for name in table.text.columns
         if name not in COLUMNS
-    ]  # fmt: skip
+    ]
     try:
         _schema(classes).validate(table.text, lazy=True)
     except pandera.errors.SchemaErrors as errors:

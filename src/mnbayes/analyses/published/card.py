@@ -199,12 +199,15 @@ def override_published(
     of_sets = [change for each in sets for change in each.changes if change.parameter in NAMES]
     problems = [
         Problem(
-            change.origin, None, quoted(change.parameter), "unknown prior",
+            change.origin,
+            None,
+            quoted(change.parameter),
+            "unknown prior",
             f"one of {', '.join(NAMES)}{did_you_mean(change.parameter, NAMES)}",
         )
         for change in changes
         if change.parameter not in NAMES
-    ]  # fmt: skip
+    ]
     data = card.model_dump(by_alias=True)
     every = [*of_sets, *(change for change in changes if change.parameter in NAMES)]
     for change in every:

@@ -99,7 +99,6 @@ def describe(result: PublishedResult, facts_file: str, started: datetime) -> dic
         "converged": result.converged,
         "reasons": list(result.reasons),
         "withheld": list(result.withheld),
-        "retried": result.retried,
         "same_priors": result.same_priors,
         "versions": versions(),
         "seconds": round(result.seconds, 2),
@@ -199,9 +198,15 @@ def run_published(
     own = own.model_copy(update={"readings": parse_readings(readings, own.readings)})
     used = override_published(own, sets, changes)
     result = fit_published(
-        said, used, response, sampling, news=news, prior_set=joined_name(sets),
-        others=brought_cards(own), allow_unconverged=allow_unconverged,
-    )  # fmt: skip
+        said,
+        used,
+        response,
+        sampling,
+        news=news,
+        prior_set=joined_name(sets),
+        others=brought_cards(own),
+        allow_unconverged=allow_unconverged,
+    )
     news("drawing", 0, 0)
     pictures = pictures_of(drawn(result), result.name)
     news("writing", 0, 0)

@@ -36,8 +36,10 @@ def _apart(row: Row, base: Row) -> str:
     if row["prior_set"] != base["prior_set"]:
         words.append(f"prior set {row['prior_set']}")
     for axis, named in (
-        ("withdrawn", _WITHDRAWN), ("remission", _REMISSION), ("no_response", _NO_RESPONSE),
-    ):  # fmt: skip
+        ("withdrawn", _WITHDRAWN),
+        ("remission", _REMISSION),
+        ("no_response", _NO_RESPONSE),
+    ):
         if row[axis] != base[axis]:
             words.append(named[row[axis]])
     if row["ends"] != base["ends"]:
@@ -74,10 +76,11 @@ def conclusions(result: PublishedResult) -> tuple[str, ...]:
         holds = base["value"] >= required
         # A share comes from counts: readings of sizes leave it alone.
         others = {
-            _apart(row, base): row for row in rows
+            _apart(row, base): row
+            for row in rows
             if (row["value"] >= required) != holds
             and (key[0] == "outcome" or _same_reading(row, base))
-        }  # fmt: skip
+        }
         verb = "holds" if holds else "does not hold"
         text = (
             f"{claim}: {verb} as reported, {chance(base)} where {wording.percent(required)} are "

@@ -1,53 +1,200 @@
-"""Mean and SD of log ratios summed over a grid: answers, or independent draws.
+"""The published-evidence model summed over a grid: answers, and draws from the same sum.
 
-Beside the reported answers stand those under other priors and readings; they are summed, which
-takes a tenth of sampling's time and has no Monte Carlo error. Draws are for the reported ones where
-NUTS cannot be trusted: facts without a single known value, such as counts alone, leave SDs close
-to 0 possible. There the likelihood of the mean is a box whose walls are as thick as the SD, which
-no step size of NUTS fits.
+Mean and SD of log ratios, and the noise of a visit where there are several, are two or three
+unknowns, so the posterior is summed as it stands: no step size, no Monte Carlo error, and a sum
+at half the points says how good it is. That also holds for facts without a single known value,
+such as counts alone, which leave SDs close to 0 possible: there the likelihood of the mean is a
+box whose walls are as thick as the SD.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
 import xarray as xr
 from scipy.special import ndtr
 
-from mnbayes.analyses.published.answers import NEXT, TYPICAL, Answer, loglik
+from mnbayes.analyses.published.answers import NEXT, TYPICAL, Answer
 from mnbayes.analyses.published.card import PublishedCard
-from mnbayes.analyses.published.fitting import Part
+from mnbayes.analyses.published.posteriors import least_loglik, loglik
 from mnbayes.analyses.published.readings import Evidence
 from mnbayes.answers.change import QUANTILES
 from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards import families as priors
-from mnbayes.inference.diagnostics import diagnose, parameter_table
 from mnbayes.inference.importance_weights import weighted_quantiles
 from mnbayes.inference.sampling import Sampling
 
-#: Points of the mean and of the log SD.
-MEANS, LOG_SDS = 801, 321
-#: Enough where a value is known exactly, so that no SD is near 0.
-FEWER_MEANS, FEWER_LOG_SDS = 241, 121
+#: Unknowns, in the order of the grid's axes; all but the first are on the axis as logs.
+NAMES = ("mean_log_ratio", "sd_log_ratio", "visit_noise_sd")
+#: Points of each axis, by their number. Enough for draws, and for facts without a known value.
+POINTS = {2: (801, 321), 3: (121, 41, 25)}
+#: Enough for answers alone where a value is known exactly, so that no SD is near 0.
+FEWER = {2: (241, 121), 3: (121, 33, 13)}
+#: Of these enough to find where the mass is, where every point is dear.
+FINDING = {3: (81, 27, 7)}
 #: Probability that a prior leaves out at either end of the grid.
 _TAIL = 1e-7
+#: Least log SD: such patients are all alike.
+_LEAST_LOG_SD = -9.0
+#: Most that an answer may differ from the one summed at half the points.
+TOLERANCE = 0.01
 
 
-def _mass(card: PublishedCard, evidence: Evidence, mean: Floats, log_sd: Floats) -> Floats:
-    """Posterior probability of each cell; shape (mean, log SD)."""
-    m, s = mean[:, None], np.exp(log_sd)[None, :]
-    log_mass = np.zeros((mean.size, log_sd.size)) + log_sd
-    for name, value in (("mean_log_ratio", m), ("sd_log_ratio", s)):
-        spec = card.prior[name]
-        log_mass = log_mass + priors.log_density(spec.distribution, spec.arguments, value)
-    for row in range(evidence.lower.size):
-        one = Evidence(
-            evidence.label[row : row + 1],
-            *(a[row : row + 1] for a in (evidence.lower, evidence.upper, evidence.patients)),
+@dataclass(frozen=True)
+class Part:
+    """One part of the evidence: draws from its summed posterior.
+
+    Attributes
+    ----------
+    draws : dict
+        Parameter to array, shape (chain, draw); independent.
+    stats : Dataset
+        Log probability of each draw's cell, ``logp``.
+    table : DataFrame
+        Mean and SD of every parameter, summed; columns of a run's ``diagnostics.csv``, of which
+        those about chains are blank, since there are none.
+    """
+
+    draws: dict[str, Floats]
+    stats: xr.Dataset
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Summed:
+    """A posterior summed over an even grid.
+
+    Attributes
+    ----------
+    axes : tuple of array
+        Points of the first of :data:`NAMES`, and of the logs of the others.
+    mass : array
+        Probability of each cell; one axis for each of ``axes``.
+    """
+
+    axes: tuple[Floats, ...]
+    mass: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """Points of the mean log ratio."""
+        return self.axes[0]
+
+    @property
+    def density(self) -> Floats:
+        """Posterior density of the mean log ratio at its points."""
+        return np.asarray(_marginal(self.mass, 0) / (self.mean[1] - self.mean[0]))
+
+    def _distribution(self) -> tuple[Floats, Floats]:
+        """Ends of the mean's cells, over which a point's probability is spread evenly; below."""
+        step = self.mean[1] - self.mean[0]
+        edges = np.append(self.mean - step / 2, self.mean[-1] + step / 2)
+        return edges, np.append(0.0, np.cumsum(_marginal(self.mass, 0)))
+
+    def answers(self, *, of_patients: bool = True) -> dict[str, Answer]:
+        """What the posterior says.
+
+        Parameters
+        ----------
+        of_patients : bool
+            Whether it answers for one patient as measured too.
+
+        Returns
+        -------
+        dict
+            ``gmr``, :data:`~mnbayes.analyses.published.answers.TYPICAL` (about the mean), and
+            :data:`.NEXT` (about one patient, with the interval of the
+            share of such patients). There is no Monte Carlo error.
+        """
+        edges, below = self._distribution()
+        answers = {"gmr": Answer(*np.exp(np.interp(QUANTILES, below, edges)).tolist())}
+        for name, bound in TYPICAL.items():
+            answers[name] = Answer(float(np.interp(bound, edges, below)))
+        if of_patients:
+            of_both = self.mass.reshape(*self.mass.shape[:2], -1).sum(axis=2)
+            for name, bound in NEXT.items():
+                share = ndtr((bound - self.mean[:, None]) / np.exp(self.axes[1]))
+                lower, upper = weighted_quantiles(share, (0.025, 0.975), of_both)
+                answers[name] = Answer(float(np.sum(of_both * share)), float(lower), float(upper))
+        return answers
+
+    def doubts(self) -> tuple[str, ...]:
+        """Why the sum is not to be trusted: answers that half the points would change."""
+        mass = self.mass[(slice(None, None, 2),) * self.mass.ndim]
+        half = Summed(tuple(axis[::2] for axis in self.axes), mass / mass.sum())
+        theirs = half.answers()
+        return tuple(
+            f"half the points of the sum give {name} = {theirs[name].value:.3f} "
+            f"for {mine.value:.3f}"
+            for name, mine in self.answers().items()
+            if not abs(theirs[name].value - mine.value) <= TOLERANCE * max(1.0, mine.value)
         )
-        log_mass = log_mass + loglik(one, m, s)[0]
-    mass = np.exp(log_mass - log_mass.max())
-    return np.asarray(mass / mass.sum())
+
+    def part(self, sampling: Sampling, stream: np.random.SeedSequence) -> Part:
+        """Draw from the grid.
+
+        Parameters
+        ----------
+        sampling : Sampling
+            Chains and draws.
+        stream : SeedSequence
+        """
+        rng = np.random.default_rng(stream)
+        shape, dims = (sampling.chains, sampling.draws), ("chain", "draw")
+        picked = np.searchsorted(np.cumsum(self.mass.ravel()), rng.random(shape), side="right")
+        cells = np.unravel_index(np.minimum(picked, self.mass.size - 1), self.mass.shape)
+        draws, rows = {}, []
+        for number, (name, axis, cell) in enumerate(zip(NAMES, self.axes, cells, strict=False)):
+            place = axis[cell] + (rng.random(shape) - 0.5) * (axis[1] - axis[0])
+            draws[name] = np.exp(place) if number else place
+            values, chance = np.exp(axis) if number else axis, _marginal(self.mass, number)
+            centre = float(chance @ values)
+            spread = float(np.sqrt(chance @ (values - centre) ** 2))
+            rows.append((name, centre, spread, 0.0, np.nan, np.nan, np.nan))
+        columns = ["parameter", "mean", "sd", "mcse_mean", "rhat", "ess_bulk", "ess_tail"]
+        stats = xr.Dataset(
+            {"logp": (dims, np.log(self.mass[cells]))},
+            coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1])},
+            attrs={"engine": "grid"},
+        )
+        return Part(draws, stats, pd.DataFrame(rows, columns=columns))
+
+
+def _marginal(mass: Floats, axis: int) -> Floats:
+    others = tuple(other for other in range(mass.ndim) if other != axis)
+    return np.asarray(mass.sum(axis=others))
+
+
+def log_posterior(
+    card: PublishedCard, evidence: Evidence, visits: int, point: tuple[Floats, ...]
+) -> Floats:
+    """Log density of the mean and the logs of the SDs, up to a constant; broadcasts.
+
+    Parameters
+    ----------
+    card : PublishedCard
+    evidence : Evidence
+    visits : int
+        How many visits each log ratio is the least of; 1: no noise apart.
+    point : tuple of array
+        Of :data:`NAMES`: the mean, and logs of the others.
+    """
+    values = [point[0], *(np.exp(log) for log in point[1:])]
+    total = np.zeros(np.broadcast_shapes(*(np.shape(each) for each in point)))
+    for name, value in zip(NAMES, values, strict=False):
+        spec = card.prior[name]
+        total = total + priors.log_density(spec.distribution, spec.arguments, value)
+    for log in point[1:]:
+        total = total + log
+    kept = evidence.informative
+    if visits > 1:
+        rows = least_loglik(kept, values[0], values[1], values[2], visits)
+    else:
+        rows = loglik(kept, values[0], values[1])
+    return np.asarray(total + rows.sum(axis=0))
 
 
 def _around(points: Floats, mass: Floats) -> tuple[float, float]:
@@ -57,35 +204,20 @@ def _around(points: Floats, mass: Floats) -> tuple[float, float]:
     return float(points[max(int(kept[0]) - 1, 0)]), float(points[last])
 
 
-def summed_posterior(
-    card: PublishedCard, evidence: Evidence, points: tuple[int, int] = (MEANS, LOG_SDS)
-) -> tuple[Floats, Floats, Floats]:
-    """Posterior of mean and log SD on an even grid of both, where its mass is.
+def summed(
+    card: PublishedCard, evidence: Evidence, visits: int = 1, *, fine: bool = False
+) -> Summed:
+    """Sum the posterior of a part of the evidence, where its mass is.
 
-    Returns
-    -------
-    mean : array, shape (mean,)
-    log_sd : array, shape (log SD,)
-    mass : array, shape (mean, log SD)
-        Probability of each cell.
-    """
-    kept = evidence.informative
-    ends = [
-        priors.quantile(spec.distribution, spec.arguments, [_TAIL, 1 - _TAIL])
-        for spec in (card.prior["mean_log_ratio"], card.prior["sd_log_ratio"])
-    ]
-    means, log_sds = points
-    mean = np.linspace(ends[0][0], ends[0][1], means)
-    log_sd = np.linspace(max(np.log(ends[1][0]), -9.0), np.log(ends[1][1]), log_sds)
-    # Twice: the first grid finds where the mass is.
-    mass = _mass(card, kept, mean, log_sd)
-    mean = np.linspace(*_around(mean, mass.sum(axis=1)), means)
-    log_sd = np.linspace(*_around(log_sd, mass.sum(axis=0)), log_sds)
-    return mean, log_sd, _mass(card, kept, mean, log_sd)
-
-
-def summed_answers(card: PublishedCard, evidence: Evidence) -> dict[str, Answer]:
-    """The answers of :func:`mnbayes.analyses.published.answers.ratio_answers`, without a draw.
+    Parameters
+    ----------
+    card : PublishedCard
+    evidence : Evidence
+        Log ratios at one visit, or the least of several.
+    visits : int
+        How many visits each log ratio is the least of; 1: no noise apart.
+    fine : bool
+        Whether the grid is to be fine enough for draws.
 
     Raises
     ------
@@ -93,63 +225,29 @@ def summed_answers(card: PublishedCard, evidence: Evidence) -> dict[str, Answer]
         If the priors make the facts impossible.
     """
     known = bool((evidence.informative.lower == evidence.informative.upper).any())
-    points = (FEWER_MEANS, FEWER_LOG_SDS) if known else (MEANS, LOG_SDS)
-    grid, log_sd, mass = summed_posterior(card, evidence, points)
+    size = 2 if visits == 1 else 3
+    points = (FEWER if known and not fine else POINTS)[size]
+    axes: list[Floats] = []
+    for name, count in zip(NAMES, FINDING.get(size, points), strict=False):
+        spec = card.prior[name]
+        low, high = priors.quantile(spec.distribution, spec.arguments, [_TAIL, 1 - _TAIL])
+        if axes:
+            low, high = max(np.log(low), _LEAST_LOG_SD), np.log(high)
+        axes.append(np.linspace(low, high, count))
+    # Twice: the first grid finds where the mass is.
+    mass = _mass(card, evidence, visits, axes)
+    axes = [
+        np.linspace(*_around(axis, _marginal(mass, number)), count)
+        for number, (axis, count) in enumerate(zip(axes, points, strict=True))
+    ]
+    return Summed(tuple(axes), _mass(card, evidence, visits, axes))
+
+
+def _mass(card: PublishedCard, evidence: Evidence, visits: int, axes: list[Floats]) -> Floats:
+    log_mass = log_posterior(card, evidence, visits, tuple(np.ix_(*axes)))
+    mass = np.exp(log_mass - log_mass.max())
+    mass /= mass.sum()
     if not np.isfinite(mass).all():
         expected = "priors under which the measurements are possible"
         raise InputError([Problem("priors", None, None, "no possible mean and SD", expected)])
-    step = grid[1] - grid[0]
-    # A point's probability is spread evenly over its cell.
-    edges = np.append(grid - step / 2, grid[-1] + step / 2)
-    cumulative = np.append(0.0, np.cumsum(mass.sum(axis=1)))
-    answers = {"gmr": Answer(*np.exp(np.interp(QUANTILES, cumulative, edges)).tolist())}
-    for name, bound in TYPICAL.items():
-        answers[name] = Answer(float(np.interp(bound, edges, cumulative)))
-    for name, bound in NEXT.items():
-        share = ndtr((bound - grid[:, None]) / np.exp(log_sd))
-        lower, upper = weighted_quantiles(share, (0.025, 0.975), mass)
-        answers[name] = Answer(float(np.sum(mass * share)), float(lower), float(upper))
-    return answers
-
-
-def grid_part(
-    card: PublishedCard, evidence: Evidence, sampling: Sampling, stream: np.random.SeedSequence
-) -> Part:
-    """Draw mean and SD of log ratios at one visit from the summed posterior.
-
-    Parameters
-    ----------
-    card : PublishedCard
-    evidence : Evidence
-    sampling : Sampling
-        Chains and draws; the draws are independent.
-    stream : SeedSequence
-
-    Returns
-    -------
-    Part
-        With the diagnostics that such draws have; ``retried`` is true.
-    """
-    *used, mass = summed_posterior(card, evidence)
-    rng = np.random.default_rng(stream)
-    shape = (sampling.chains, sampling.draws)
-    picked = np.searchsorted(np.cumsum(mass.ravel()), rng.random(shape), side="right")
-    row, column = np.divmod(np.minimum(picked, mass.size - 1), LOG_SDS)
-    places = [
-        axis[index] + (rng.random(shape) - 0.5) * (axis[1] - axis[0])
-        for axis, index in zip(used, (row, column), strict=True)
-    ]
-    draws = {"mean_log_ratio": places[0], "sd_log_ratio": np.exp(places[1])}
-    dims = ("chain", "draw")
-    logp = np.log(np.maximum(mass[row, column], 1e-300))
-    coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
-    stats = xr.Dataset(
-        {
-            "diverging": (dims, np.zeros(shape, dtype=bool)),
-            "energy": (dims, -logp),
-            "logp": (dims, logp),
-        },
-        coords=coords,
-    )
-    table = parameter_table(xr.Dataset({name: (dims, values) for name, values in draws.items()}))
-    return Part(draws, stats, table, diagnose(table, stats), True)
+    return np.asarray(mass)

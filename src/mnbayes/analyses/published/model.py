@@ -27,8 +27,8 @@ Shares of patients in the categories, from the counts alone::
 
 whose posterior is Dirichlet(weights + counts): :mod:`mnbayes.analyses.published.categories`.
 
-This module states the model; runs sample the same posterior as a compiled density
-(:mod:`mnbayes.analyses.published.density`), and a test holds the two together.
+This module states the model. Two or three unknowns need no sampler: runs sum the same log density
+over a grid (:mod:`mnbayes.analyses.published.grid`), and a test holds the two together.
 """
 
 from __future__ import annotations

@@ -1,30 +1,53 @@
-"""The published-evidence model's posteriors as compiled densities with their data."""
+"""Log likelihood of published evidence in NumPy, as :mod:`.model` states it.
+
+*One visit*: log ratios are normal.
+
+*Best of several visits*: with ``u`` the least of ``visits`` standard normals, whose density is
+``visits phi(u) (1 - Phi(u))^(visits - 1)``, the least log ratio is ``change + noise u``, so that::
+
+    P(least <= x) = E_u Phi((x - mean - noise u) / sd)                 (sd >= noise)
+                  = E_z [1 - (1 - Phi((x - mean - sd z) / noise))^visits]   (sd < noise)
+
+with ``z`` standard normal. Either is an integral over a smooth function of the variable that
+varies less, which 40 Gauss-Legendre nodes take to 1e-7.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
 
-from mnbayes.analyses.published import density
-from mnbayes.analyses.published.card import PublishedCard
+import numpy as np
+from scipy.special import ndtr
+
 from mnbayes.analyses.published.readings import Evidence
 from mnbayes.base.arrays import Floats
-from mnbayes.cards.families import FAMILIES
-from mnbayes.numerics.density import Density
 
-#: Gauss-Legendre nodes of the integral over noise or change; :mod:`.density`.
+#: Gauss-Legendre nodes of the integral over noise or change.
 NODES = 40
 
 
-def _prior(card: PublishedCard, parameter: str) -> list[float]:
-    spec = card.prior[parameter]
-    arguments = [spec.arguments[name] for name in FAMILIES[spec.distribution].arguments]
-    padding = [0.0] * (density.PRIOR_SIZE - 1 - len(arguments))
-    return [float(density.FAMILIES.index(spec.distribution)), *arguments, *padding]
+def loglik(evidence: Evidence, mean: Floats, sd: Floats) -> Floats:
+    """Log likelihood of each row of evidence at one visit; broadcasts over mean and SD.
 
-
-def _rows(evidence: Evidence) -> Floats:
-    kept = evidence.informative
-    return np.column_stack([kept.lower, kept.upper, kept.patients]).ravel()
+    Returns
+    -------
+    array, shape (row, ...)
+    """
+    rows = []
+    mean, sd = np.asarray(mean, dtype=float), np.asarray(sd, dtype=float)
+    for low, high, patients in zip(evidence.lower, evidence.upper, evidence.patients, strict=True):
+        if low == high:
+            z = (low - mean) / sd
+            term = -0.5 * z**2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
+        else:
+            a, b = (low - mean) / sd, (high - mean) / sd
+            # From the nearer tail, where the digits are.
+            flip = np.broadcast_to(a > 0, np.broadcast(a, b).shape)
+            between = np.where(flip, ndtr(-a) - ndtr(-b), ndtr(b) - ndtr(a))
+            with np.errstate(divide="ignore"):
+                term = np.log(between)
+        rows.append(patients * term)
+    return np.array(rows)
 
 
 def least_nodes(visits: int) -> Floats:
@@ -53,64 +76,72 @@ def least_nodes(visits: int) -> Floats:
     return np.array(rows)
 
 
-def _sized(numbers: list[float] | Floats) -> Floats:
-    # The first number is the length of all.
-    return np.concatenate([[1.0 + len(numbers)], numbers])
-
-
-def one_visit(card: PublishedCard, evidence: Evidence) -> Density:
-    """Posterior of the mean and SD of log ratios at one visit.
+def least_loglik(
+    evidence: Evidence, mean: Floats, sd: Floats, noise: Floats, visits: int
+) -> Floats:
+    """Log likelihood of each row of evidence of the least of several visits; broadcasts.
 
     Parameters
     ----------
-    card : PublishedCard
-        Priors of ``mean_log_ratio`` and ``sd_log_ratio``.
-    evidence : Evidence
-
-    Returns
-    -------
-    Density
-        Expands to these two parameters.
-    """
-    rows = _rows(evidence)
-    numbers = [*_prior(card, "mean_log_ratio"), *_prior(card, "sd_log_ratio"), rows.size / 3]
-    return Density(
-        2,
-        density.one_visit_c.address,
-        _sized(np.concatenate([numbers, rows])),
-        lambda draws: {"mean_log_ratio": draws[:, 0], "sd_log_ratio": np.exp(draws[:, 1])},
-    )
-
-
-def best_visit(card: PublishedCard, evidence: Evidence, visits: int) -> Density:
-    """Posterior of mean and SD of the true log ratios behind the best of several noisy visits.
-
-    Parameters
-    ----------
-    card : PublishedCard
-        With a prior of ``visit_noise_sd`` besides the two of :func:`one_visit`.
     evidence : Evidence
         Of each patient's least log ratio.
+    mean, sd : array
+        Of the patients' true changes.
+    noise : array
+        SD of a visit around the true change.
     visits : int
         How many it is the least of.
 
     Returns
     -------
-    Density
-        Expands to these three parameters.
+    array, shape (row, ...)
     """
-    rows = _rows(evidence)
-    names = ("mean_log_ratio", "sd_log_ratio", "visit_noise_sd")
-    prior = [number for name in names for number in _prior(card, name)]
-    numbers = [*prior, float(visits), rows.size / 3, float(NODES)]
-    data = np.concatenate([numbers, least_nodes(visits).ravel(), rows])
-    return Density(
-        3,
-        density.best_visit_c.address,
-        _sized(data),
-        lambda draws: {
-            "mean_log_ratio": draws[:, 0],
-            "sd_log_ratio": np.exp(draws[:, 1]),
-            "visit_noise_sd": np.exp(draws[:, 2]),
-        },
-    )
+    shape = np.broadcast_shapes(*(np.shape(each) for each in (mean, sd, noise)))
+    of_least, w_least, of_one, w_one = least_nodes(visits)
+    centre, spread, error = (np.broadcast_to(each, shape).ravel() for each in (mean, sd, noise))
+    out = np.zeros((evidence.lower.size, centre.size))
+    # What varies less is summed over, what varies more has its distribution function.
+    wide = spread >= error
+    m, s, e = centre[wide], spread[wide], error[wide]
+    out[:, wide] = _summed(evidence, m, e, s, 1, of_least, w_least)
+    m, s, e = centre[~wide], spread[~wide], error[~wide]
+    out[:, ~wide] = _summed(evidence, m, s, e, visits, of_one, w_one)
+    with np.errstate(divide="ignore"):
+        out = evidence.patients[:, None] * np.log(np.maximum(out, 0.0))
+    return out.reshape(-1, *shape)
+
+
+def _summed(
+    evidence: Evidence,
+    mean: Floats,
+    inner: Floats,
+    outer: Floats,
+    count: int,
+    nodes: Floats,
+    weights: Floats,
+) -> Floats:
+    """Likelihood of each row, of ``mean + inner node + outer times the least of count normals``."""
+
+    def terms(x: float) -> Iterator[tuple[float, Floats]]:
+        at, step = (x - mean) / outer, inner / outer
+        for node, weight in zip(nodes, weights, strict=True):
+            yield weight, at - step * node
+
+    def above(x: float) -> Floats:
+        if np.isinf(x):
+            return np.full(mean.size, float(x < 0))
+        total = np.zeros(mean.size)
+        for weight, z in terms(x):
+            total += weight * ndtr(-z) ** count
+        return total
+
+    def density(x: float) -> Floats:
+        total = np.zeros(mean.size)
+        for weight, z in terms(x):
+            total += weight * np.exp(-0.5 * z * z) * ndtr(-z) ** (count - 1)
+        return np.asarray(total * count / (np.sqrt(2.0 * np.pi) * outer))
+
+    rows = list(zip(evidence.lower, evidence.upper, strict=True))
+    ends = {end: above(end) for end in {end for row in rows if row[0] != row[1] for end in row}}
+    out = [density(low) if low == high else ends[low] - ends[high] for low, high in rows]
+    return np.array(out).reshape(len(rows), mean.size)

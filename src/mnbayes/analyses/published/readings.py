@@ -111,9 +111,13 @@ def _end(label: str, percent: float, reduction: Reduction, ends: EndsReading) ->
 
 
 def _responders(
-    counts: Counts, reduction: Reduction | None, half: float | None, least: float,
-    ends: EndsReading, key: str,
-) -> list[_Row]:  # fmt: skip
+    counts: Counts,
+    reduction: Reduction | None,
+    half: float | None,
+    least: float,
+    ends: EndsReading,
+    key: str,
+) -> list[_Row]:
     """Rows of those with a response; ``half`` is the log ratio that remission needs, or None."""
     remission = (counts.remission or 0) if half is not None else 0
     half = 0.0 if half is None else half

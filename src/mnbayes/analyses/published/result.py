@@ -43,14 +43,15 @@ class PublishedResult:
         Behind the reported answers; the second is None where the facts have no best of visits.
     estimates, probabilities, population : DataFrame
         As in a run's files, with ``model`` = the card's name. Where withheld, the first is
-        blank; the others come from counts, exactly, without a draw that could fail.
+        blank; the others come from counts, in closed form.
     answers : DataFrame
         Columns :data:`ANSWER_COLUMNS`, one row for each answer under each specification, the
         reported one first. ``value`` is the median of a ratio (``gmr``) or a probability;
         ``lower`` and ``upper`` its 95 % interval, or that of the share of patients behind it;
         ``reason`` says why numbers are blank.
     diagnostics : DataFrame
-        Convergence of the reported fit's parameters; columns as in a run's ``diagnostics.csv``.
+        Summed mean and SD of the reported fit's parameters; columns as in a run's
+        ``diagnostics.csv``, those about chains blank.
     tree : DataTree
         Draws of the reported fit: ``posterior, posterior_predictive, prior, prior_predictive,
         log_likelihood, log_prior, sample_stats, observed_data``, and ``sample_stats_best`` and
@@ -58,13 +59,11 @@ class PublishedResult:
     mean_grid, mean_density : array, shape (point,)
         Posterior density of the mean log ratio.
     reasons : tuple of str
-        Why the reported fit did not converge; empty if it did.
+        Why the reported sums are not to be trusted; empty if they may be.
     withheld : tuple of str
         Why its numbers are withheld; empty if they are not.
     same_priors : dict
         Prior sets without rows of their own, each with the one that has the same priors.
-    retried : bool
-        Whether a first attempt of the reported fit failed the gate.
     seconds : float
     """
 
@@ -86,7 +85,6 @@ class PublishedResult:
     reasons: tuple[str, ...]
     withheld: tuple[str, ...]
     same_priors: dict[str, str]
-    retried: bool
     seconds: float
 
     @property
@@ -96,7 +94,7 @@ class PublishedResult:
 
     @property
     def converged(self) -> bool:
-        """Whether the reported fit passed the gate."""
+        """Whether half the points of the reported sums would give the same answers."""
         return not self.reasons
 
     @property

@@ -188,7 +188,7 @@ def _lead(result: PublishedResult) -> tuple[str, ...]:
     gmr, fell = known["outcome", "gmr", ""], known["outcome", "p_fall", ""]
     half = known["outcome", "next_fall_50", ""]
     if np.isnan(gmr["value"]):
-        return ("The numbers that need draws are withheld; counts and exact intervals stand.",)
+        return ("The numbers that are summed are withheld; counts and exact intervals stand.",)
     said = [
         wording.moved(facts.marker, facts.outcome.week, gmr["value"], gmr["lower"], gmr["upper"]),
         f"The probability that the typical patient fell at all is {chance(fell)} (prior alone "
@@ -245,12 +245,26 @@ def published_section(
         for switch, choice in result.card.readings.model_dump().items()
     )
     return PublishedSection(
-        facts.title, facts.source, doi_of(facts.source), facts.invented, result.name,
-        result.reasons, result.withheld, _lead(result), statements(result), counted(result),
-        _main(result), behind_best(result), conclusions(result), by_prior(result),
+        facts.title,
+        facts.source,
+        doi_of(facts.source),
+        facts.invented,
+        result.name,
+        result.reasons,
+        result.withheld,
+        _lead(result),
+        statements(result),
+        counted(result),
+        _main(result),
+        behind_best(result),
+        conclusions(result),
+        by_prior(result),
         by_reading(result),
-        prior_table(result), readings, _notes(result), tuple(pictures),
-    )  # fmt: skip
+        prior_table(result),
+        readings,
+        _notes(result),
+        tuple(pictures),
+    )
 
 
 def drawn(result: PublishedResult) -> Sequence[Drawn]:

@@ -140,8 +140,11 @@ def same_shares(rows: list[tuple[str, ...]]) -> str:
     """Words for prior sets that leave the prior of the shares as another has it."""
     prior = {name: tuple(cells) for name, label, *cells in rows if label == "prior alone"}
     first = {cells: name for name, cells in list(prior.items())[::-1]}
-    same = [f"{name} has that of {first[cells]}" for name, cells in prior.items()
-            if first[cells] != name]  # fmt: skip
+    same = [
+        f"{name} has that of {first[cells]}"
+        for name, cells in prior.items()
+        if first[cells] != name
+    ]
     return f"; the prior of the shares: {', '.join(same)}" if same else ""
 
 
@@ -229,11 +232,13 @@ def prior_table(result: PublishedResult) -> Table:
         del specs["visit_noise_sd"]
     rows = tuple(
         (
-            name, spec.formula,
+            name,
+            spec.formula,
             spec.explained if isinstance(spec, PriorSpec) else spec.meaning,
-            spec.why, spec.source,
+            spec.why,
+            spec.source,
         )
         for name, spec in specs.items()
-    )  # fmt: skip
+    )
     head = ("Prior", "Distribution", "Meaning", "Why", "Source")
     return Table(f"Priors, set {result.prior_set}", head, rows, frozenset(range(5)), wide=True)

@@ -40,8 +40,10 @@ def estimates(
     """
     of_sizes = {row["quantity"]: row for row in reported if row["part"] == "outcome"}
     cells: dict[str, Any] = {
-        "model": card.name, "marker": facts.marker, "week": facts.outcome.week,
-    }  # fmt: skip
+        "model": card.name,
+        "marker": facts.marker,
+        "week": facts.outcome.week,
+    }
     gmr = of_sizes["gmr"]
     cells |= {f"gmr_{end}": gmr[end] for end in ("lower", "upper")} | {"gmr_median": gmr["value"]}
     cells |= {f"gmr_{end}_prior": gmr[f"prior_{end}"] for end in ("lower", "upper")}
@@ -74,23 +76,25 @@ def probabilities(facts: Facts, card: PublishedCard, definitions: Definitions) -
             rows.append(
                 place
                 | {
-                    "quantity": quantity, "category": category,
+                    "quantity": quantity,
+                    "category": category,
                     "probability": now[category].mean if known else np.nan,
                     "mcse": 0.0 if known else np.nan,
                     "prior_probability": before[category].mean if known else np.nan,
                 }
-            )  # fmt: skip
+            )
     for category, bar in definitions.benchmarks.items():
         known = category in now
         rows.append(
             place
             | {
-                "quantity": "exceeds", "category": category,
+                "quantity": "exceeds",
+                "category": category,
                 "probability": now[category].above(bar) if known else np.nan,
                 "mcse": 0.0 if known else np.nan,
                 "prior_probability": before[category].above(bar) if known else np.nan,
             }
-        )  # fmt: skip
+        )
     table = pd.DataFrame(rows)[list(PROBABILITY_COLUMNS)]
     return typed(table, ("model", "quantity", "patient", "category"))
 
@@ -111,8 +115,10 @@ def population(facts: Facts, card: PublishedCard) -> pd.DataFrame:
     rows = []
     for category in CATEGORIES:
         cells: dict[str, Any] = {
-            "model": card.name, "week": facts.outcome.week, "category": category,
-        }  # fmt: skip
+            "model": card.name,
+            "week": facts.outcome.week,
+            "category": category,
+        }
         for suffix, found in groups.items():
             if category in found:
                 share = found[category]

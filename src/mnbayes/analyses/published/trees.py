@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from mnbayes.analyses.published.answers import loglik
 from mnbayes.analyses.published.card import PARTS, PublishedCard
 from mnbayes.analyses.published.counts import outcome_counts
 from mnbayes.analyses.published.facts import Facts
-from mnbayes.analyses.published.fitting import Part
+from mnbayes.analyses.published.grid import Part
+from mnbayes.analyses.published.posteriors import loglik
 from mnbayes.analyses.published.readings import Evidence
 from mnbayes.base.arrays import Floats
 from mnbayes.cards import families as priors
@@ -96,8 +96,9 @@ def published_tree(
     shape = posterior["mean_log_ratio"].shape
     shape = (shape[0], shape[1])
     prior = _prior_draws(card, names, shape, rng)
-    density = {variable: _log_density(card, name, posterior[variable]) for variable, name in
-               names.items()}  # fmt: skip
+    density = {
+        variable: _log_density(card, name, posterior[variable]) for variable, name in names.items()
+    }
     visits = len(facts.best.weeks) if facts.best is not None else 1
     predictive = {"posterior": _next(posterior, visits, rng), "prior": _next(prior, visits, rng)}
     counted = part_counts(facts, card.readings.withdrawn)
