@@ -97,7 +97,8 @@ def test_terminal_ends_with_a_table_a_clinician_can_read(finished: Path) -> None
 
 def test_probabilities_csv(finished: Path) -> None:
     table = pd.read_csv(finished / "probabilities.csv")
-    assert table.columns.tolist() == PROBABILITY_COLUMNS.split()
+    assert table.columns.tolist() == [*PROBABILITY_COLUMNS.split(), "synthetic"]
+    assert (table["synthetic"] == (table["model"] != "published")).all()
     assert set(table["model"]) == {"proteinuria", "remission", "joint", "published"}
     assert set(table["quantity"]) == {
         "observed",
@@ -127,7 +128,7 @@ def test_probabilities_csv(finished: Path) -> None:
 
 def test_estimates_csv(finished: Path) -> None:
     table = pd.read_csv(finished / "estimates.csv")
-    assert table.columns.tolist() == ESTIMATE_COLUMNS.split()
+    assert table.columns.tolist() == [*ESTIMATE_COLUMNS.split(), "synthetic"]
     assert len(table) == 4 * (1 + 2 + 5 + 7 + 1) + 1
     (published,) = table[table["model"] == "published"].itertuples()
     assert (published.marker, published.week) == ("urine_protein_24h", 12)
@@ -156,7 +157,7 @@ def test_run_json(finished: Path) -> None:
 def test_what_stands_beside_the_cohort_is_recorded_and_apart(finished: Path) -> None:
     run = json.loads((finished / MANIFEST).read_text())
     for name in ("published", "historical"):
-        assert run[name]["converged"] is True
+        assert run["sections"][name]["converged"] is True
         assert name not in run["models"]
     page = (finished / "report.html").read_text()
     section = page[page.index('<section id="published">') :]

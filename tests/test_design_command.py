@@ -175,7 +175,7 @@ def test_the_section_holds_what_the_rule_says(plan) -> None:
     assert found.verdict == plan.main.verdict
     assert [row[0] for row in found.criteria.rows] == ["Significance", "Relevance"]
     assert len(found.trials.rows) == len(found.pooled.rows) == 4
-    assert [picture.section for picture in found.pictures] == ["decision"] * 3
+    assert [picture.name for picture in found.pictures] == list(design_figures(plan))
     assert len(found.prospects) == 4
     text = page(found)
     for needed in (found.sentence, "Jeffreys", "no control", "design prior", "Simon 1989"):

@@ -477,7 +477,7 @@ def test_every_reported_answer_is_scaled() -> None:
 
 def test_of_a_large_model_the_likelihood_has_half_of_the_draws() -> None:
     fit = fake_fit(load_card("joint"), draws=101)
-    table = summarise(fit, DEFINITIONS).power_scaling
+    table = summarise(fit, DEFINITIONS).parts["sensitivity"]
     assert table["likelihood_sensitivity"].gt(0).all()
 
 

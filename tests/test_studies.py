@@ -22,7 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnbayes.base.problems import InputError
-from mnbayes.studies import batches, ledger, processes, run
+from mnbayes.base.workers import silent
+from mnbayes.studies import batches, ledger, processes
 from mnbayes.studies.batches import one, packed, work
 from mnbayes.studies.frames import HEADER_SIZE, framed, whole_frames
 from mnbayes.studies.identity import LEDGER
@@ -525,7 +526,7 @@ class _Deadly:
 def test_a_place_where_everything_dies_is_given_up(tmp_path: Path) -> None:
     study = sr.study(replicates=1000)
     with open_ledger(study, tmp_path) as book, pytest.raises(StudyStoppedError, match="12 batches"):
-        drive(study, _Deadly(), book, run._quiet, 60)
+        drive(study, _Deadly(), book, silent, 60)
 
 
 class _Fickle(_Deadly):
@@ -546,7 +547,7 @@ class _Fickle(_Deadly):
 def test_no_order_of_work_changes_the_table(tmp_path: Path) -> None:
     study = sr.study(replicates=60)
     with open_ledger(study, tmp_path) as book:
-        drive(study, _Fickle(packed(study)), book, run._quiet, 60)
+        drive(study, _Fickle(packed(study)), book, silent, 60)
         table = book.table()
     died = table["failure"].str.startswith("WorkerDied").fillna(False).astype(bool)
     assert died.sum() < 5

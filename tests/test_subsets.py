@@ -134,7 +134,7 @@ def test_forest_keeps_the_models_rows_and_matches_by_subset_and_visit() -> None:
     )
     before = pd.concat([one_row("cd3", 12, 0.4), one_row("nk_cell", 12, 0.5)])
     table = forest_table(after, before)
-    assert tuple(table.columns) == (*SUBSET_COLUMNS, "synthetic")
+    assert tuple(table.columns) == SUBSET_COLUMNS
     places = list(zip(table["marker"], table["week"], strict=True))
     assert places == [("b_cell", 1), ("b_cell", 12), ("cd3", 1), ("cd3", 12)]
     assert table["alone_p_rise"].isna().tolist() == [True, True, True, False]

@@ -799,7 +799,7 @@ def test_the_command_reads_the_newest_run(run: Path, monkeypatch: pytest.MonkeyP
     pictures = {f"proteinuria_{n}.svg" for n in ("withdrawal_strategies", "tipping_curve")}
     assert {p.name for p in out.iterdir()} == names | pictures
     table = pd.read_csv(out / "withdrawal.csv")
-    assert table.columns.tolist() == list(COLUMNS)
+    assert table.columns.tolist() == [*COLUMNS, "synthetic"]
     assert set(table["delta"].dropna()) == {4.0}
     points = pd.read_csv(out / "tipping_points.csv")
     assert (points["delta_max"] == 20).all()

@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING
 from mnbayes.base.display import Displayed, Screen, listed_briefly
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.text_table import Table as Shown
-from mnbayes.data import checks
-from mnbayes.data.checks import check_patients
 from mnbayes.data.markers import MARKERS
-from mnbayes.data.read_table import FORMS, Table, read_table
-from mnbayes.data.schema import COLUMNS, SEXES, check_cells
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mnbayes.data.read_table import Table
 
 SYNTHETIC_MARK = "SYNTHETIC"
 """Name of the file that says a folder's data are simulated, and how."""
@@ -138,6 +135,8 @@ def load_cohort(path: str | Path) -> Cohort:
     InputError
         With all problems of all tables, and the warnings met on the way.
     """
+    from mnbayes.data.read_table import read_table
+
     folder = Path(path)
     if not folder.is_dir():
         found = "a file" if folder.exists() else "no such folder"
@@ -180,6 +179,9 @@ def _patients(table: Table | None) -> tuple[pd.DataFrame, list[Problem]]:
     """Typed patients, indexed by line; empty where the table has no column `patient`."""
     import pandas as pd
 
+    from mnbayes.data.checks import check_patients
+    from mnbayes.data.schema import COLUMNS, SEXES, check_cells
+
     if table is None:
         return pd.DataFrame(), []
     numbers, problems = check_cells(table, "patients")
@@ -198,6 +200,9 @@ def _measurements(
     """Measurements in canonical units, indexed by line; empty where a column is missing."""
     import numpy as np
     import pandas as pd
+
+    from mnbayes.data import checks
+    from mnbayes.data.schema import COLUMNS, check_cells
 
     if table is None:
         return pd.DataFrame(), []
@@ -234,6 +239,9 @@ def _events(table: Table | None, patient_frame: pd.DataFrame) -> tuple[pd.DataFr
     """Events with one spelling for each term, indexed by line; empty where a column is missing."""
     import pandas as pd
 
+    from mnbayes.data import checks
+    from mnbayes.data.schema import COLUMNS, check_cells
+
     if table is None:
         return pd.DataFrame(), []
     file, text = table.file, table.text
@@ -261,6 +269,8 @@ def _events(table: Table | None, patient_frame: pd.DataFrame) -> tuple[pd.DataFr
 
 def _misnamed_events(folder: Path) -> list[Problem]:
     """Files that look like a table of events under a name that is not read (a warning)."""
+    from mnbayes.data.read_table import FORMS
+
     names = sorted(
         entry.name
         for entry in folder.iterdir()

@@ -133,8 +133,8 @@ class Section:
         Model to draws that belong to the run, beside those of the cards.
     record : mapping
         What the manifest says of it.
-    withheld : tuple of str
-        Why its numbers are withheld; blank if they are not.
+    converged : bool
+        Whether what was fitted for it passed its checks.
     of_cohort : bool
         Whether it is about the cohort's patients, so that it bears the marks of a synthetic one.
     hidden : bool
