@@ -19,7 +19,7 @@ from rich.text import Text
 from mnbayes.base.text_table import Spanned, Table, plain
 from mnbayes.base.workers import News
 from mnbayes.report.kit.results import gate_sentences
-from mnbayes.report.page import in_order, marks
+from mnbayes.report.page import SYNTHETIC_MARK, in_order, marks
 from mnbayes.run.run import Run
 from mnbayes.run.section import Section
 
@@ -265,8 +265,11 @@ def show_run(run: Run, *, everything: bool = False) -> None:
         Whether to print the sentences and tables of every section.
     """
     screen = Console()
+    if run.cohort.synthetic:
+        say(SYNTHETIC, "bold", screen)
     for mark in marks(run):
-        say(mark, "bold", screen)
+        if mark != SYNTHETIC_MARK:
+            say(mark, "bold", screen)
     for result in run.results:
         for text in gate_sentences(result, unconverged_shown=run.unconverged_shown):
             say(text, "bold", screen)
