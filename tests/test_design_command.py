@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import xarray as xr
 from designs import CARD, DEFINITIONS, PROTEIN, evidence_from, short, stored_run
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -78,6 +79,25 @@ def test_a_finished_run_is_read_and_written_whole(folder, tmp_path, capsys, monk
         assert table is not None
         for cell in {cell for row in table.rows for cell in row}:
             assert cell in said
+
+
+def test_draws_of_an_older_layout_are_said_once(tmp_path) -> None:
+    """Draws before correlations had a dim ``pair``, and without patients' levels."""
+    folder = stored_run(tmp_path / "old")
+    for path in (folder / "posterior").glob("*.nc"):
+        with xr.open_datatree(path, engine="h5netcdf") as stored:
+            tree = stored.load()
+        for group in ("posterior", "prior"):
+            tree[group] = tree[group].dataset.drop_vars("pair", errors="ignore")
+        del tree["patients"]
+        tree.to_netcdf(path, engine="h5netcdf")
+    with pytest.raises(InputError) as error:
+        run_design(folder, **SMALL, out=tmp_path / "out")
+    (problem,) = error.value.problems
+    assert problem.file in {"remission.nc", "proteinuria.nc"}
+    assert "posterior/pair" in problem.found
+    assert "patients/level" in problem.found
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_foreign_folder_is_left_alone(folder, tmp_path) -> None:

@@ -13,8 +13,8 @@ from mnbayes.analyses.published import answers as an
 from mnbayes.analyses.published.card import PublishedCard, load_published_card, override_published
 from mnbayes.analyses.published.categories import shares
 from mnbayes.analyses.published.counts import outcome_counts
-from mnbayes.analyses.published.facts import load_facts
 from mnbayes.analyses.published.grid import log_posterior, summed
+from mnbayes.analyses.published.load_facts import load_facts
 from mnbayes.analyses.published.model import build_model
 from mnbayes.analyses.published.posteriors import least_loglik, least_nodes, loglik
 from mnbayes.analyses.published.readings import Evidence, Readings, best_evidence, outcome_evidence

@@ -10,26 +10,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import runs
 import xarray as xr
-from mnbayes.analyses.published.figure_parts import about
-from mnbayes.analyses.published.terminal import say_published
+from matplotlib.figure import Figure
 
-from mnbayes.analyses.published import (
-    PublishedResult,
-    fit_published,
-    load_facts,
-    load_published_card,
-    override_published,
-)
+from mnbayes.analyses.published.card import load_published_card, override_published
 from mnbayes.analyses.published.categories import shares
 from mnbayes.analyses.published.command import parse_readings, run_published
 from mnbayes.analyses.published.counts import outcome_counts
-from mnbayes.analyses.published.figure import _rows, published_figures
+from mnbayes.analyses.published.figure import patient_rows, published_figures
+from mnbayes.analyses.published.fit import fit_published
+from mnbayes.analyses.published.forest import about, answers
+from mnbayes.analyses.published.forest import shares as draw_shares
 from mnbayes.analyses.published.grid import Summed
+from mnbayes.analyses.published.load_facts import load_facts
 from mnbayes.analyses.published.page import render_page
 from mnbayes.analyses.published.readings import Readings
-from mnbayes.analyses.published.result import ANSWER_COLUMNS, SPECIFICATION
-from mnbayes.analyses.published.section import doi_of, published_section
+from mnbayes.analyses.published.result import ANSWER_COLUMNS, SPECIFICATION, PublishedResult
+from mnbayes.analyses.published.section import doi_of, published_section, section_of
 from mnbayes.analyses.published.section_tables import same_shares
 from mnbayes.analyses.published.specifications import brought_cards, distinct, specifications
 from mnbayes.analyses.summarise import summarise
@@ -40,6 +38,7 @@ from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.inference.fit import Fit
 from mnbayes.inference.sampling import Sampling
+from mnbayes.report.terminal import show_section
 from mnbayes.run.outputs import write_run
 from mnbayes.run.run import Run
 from mnbayes.run.stored_run import load_run, stored
@@ -63,8 +62,9 @@ def test_a_run_in_memory_has_its_rows_as_one_read_back(
     # A report compares with the previous run before its own files are written.
     own = summarise(proteinuria, DEFINITIONS, 1)
     described = {"mnbayes": "0", "models": {}}
-    run = Run(cohort, DEFINITIONS, (own,), "weak", (), described, published=result)
-    write_run(run, tmp_path / "run", {}, None)
+    run = Run(cohort, DEFINITIONS, (own,), "weak", (), described, found={"published": result})
+    run = runs.with_sections(run)
+    write_run(run, tmp_path / "run", None)
     back, memory = load_run(tmp_path / "run"), stored(run, "run")
     assert "published" in set(memory.numbers["model"])
     pd.testing.assert_frame_equal(back.numbers, memory.numbers, check_exact=True)
@@ -74,10 +74,8 @@ def test_its_rows_fit_a_runs_tables(result: PublishedResult) -> None:
     assert result.converged
     assert not result.withheld
     estimates, probabilities, population = (
-        result.estimates,
-        result.probabilities,
-        result.population,
-    )
+        result.estimates, result.probabilities, result.population,
+    )  # fmt: skip
     assert tuple(estimates.columns) == ESTIMATE_COLUMNS
     assert tuple(probabilities.columns) == PROBABILITY_COLUMNS
     assert tuple(population.columns) == POPULATION_COLUMNS
@@ -107,10 +105,9 @@ def test_every_specification_answers_beside_its_prior(result: PublishedResult) -
     }
     own = listed[(listed["prior_set"] == "weak") & (listed["withdrawn"] == "missing")]
     assert set(zip(own["remission"], own["no_response"], strict=True)) == {
-        (remission, none)
-        for remission in ("half", "unknown")
+        (remission, none) for remission in ("half", "unknown")
         for none in ("smaller_fall", "no_fall", "unknown")
-    }
+    }  # fmt: skip
     assert set(own["ends"]) == {"known", "rounded"}
     # the reported one comes first, and is the one of the estimates
     first = answers.iloc[0]
@@ -200,16 +197,8 @@ def test_a_failed_fit_withholds_its_numbers_and_says_why(
     assert withheld.answers.loc[sizes, ["value", "lower", "upper", "mcse"]].isna().all(axis=None)
     assert withheld.answers.loc[~sizes, "value"].notna().all()
     section = published_section(withheld, {})
-    page = render_page(
-        section,
-        {
-            "prior_set": "weak",
-            "seed": 1,
-            "started": "",
-            "versions": {"mnbayes": ""},
-            "facts": {"file": "", "sha256": ""},
-        },
-    )
+    page = render_page(section, {"prior_set": "weak", "seed": 1, "started": "", "versions":
+                                 {"mnbayes": ""}, "facts": {"file": "", "sha256": ""}})  # fmt: skip
     assert doubt in page
     assert "0.60" not in page.replace(doubt, "")  # the ratio
     assert "29.0\N{NO-BREAK SPACE}% to 96.3\N{NO-BREAK SPACE}%" in page  # counts stand
@@ -218,15 +207,9 @@ def test_a_failed_fit_withholds_its_numbers_and_says_why(
     assert shown.reasons
     assert shown.estimates["gmr_median"].notna().all()
     assert "Unconverged" in render_page(
-        published_section(shown, {}),
-        {
-            "prior_set": "weak",
-            "seed": 1,
-            "started": "",
-            "versions": {"mnbayes": ""},
-            "facts": {"file": "", "sha256": ""},
-        },
-    )
+        published_section(shown, {}), {"prior_set": "weak", "seed": 1, "started": "", "versions":
+                                       {"mnbayes": ""}, "facts": {"file": "", "sha256": ""}}
+    )  # fmt: skip
 
 
 def test_the_section_puts_each_statement_beside_what_supports_it(result: PublishedResult) -> None:
@@ -249,12 +232,9 @@ def test_the_section_puts_each_statement_beside_what_supports_it(result: Publish
     assert all(row[2] for row in section.answers.rows)
     rows = section.by_prior[0].rows
     assert [row[1] for row in rows[:5]] == [
-        "prior alone",
-        "missing (reported)",
-        "= no response",
-        "= best category",
+        "prior alone", "missing (reported)", "= no response", "= best category",
         "unknown: anything between",
-    ]
+    ]  # fmt: skip
     assert sum("(reported)" in row[1] for row in rows) == 1
     assert "has that of" not in section.by_prior[1].caption
     assert any("sceptical" in sentence for sentence in section.conclusions)
@@ -264,13 +244,10 @@ def test_the_section_puts_each_statement_beside_what_supports_it(result: Publish
 
 def test_prior_sets_with_the_same_prior_of_the_shares_are_named() -> None:
     rows = [
-        ("weak", "prior alone", "50 %"),
-        ("weak", "missing", "67 %"),
-        ("mine", "prior alone", "15 %"),
-        ("mine", "missing", "67 %"),
-        ("historical", "prior alone", "50 %"),
-        ("historical", "missing", "67 %"),
-    ]
+        ("weak", "prior alone", "50 %"), ("weak", "missing", "67 %"),
+        ("mine", "prior alone", "15 %"), ("mine", "missing", "67 %"),
+        ("historical", "prior alone", "50 %"), ("historical", "missing", "67 %"),
+    ]  # fmt: skip
     assert same_shares(rows) == "; the prior of the shares: historical has that of weak"
     assert same_shares(rows[:4]) == ""
 
@@ -278,14 +255,9 @@ def test_prior_sets_with_the_same_prior_of_the_shares_are_named() -> None:
 def test_no_sentence_speaks_of_a_synthetic_patient(result: PublishedResult) -> None:
     page = render_page(
         published_section(result, {}),
-        {
-            "prior_set": "weak",
-            "seed": 1,
-            "started": "",
-            "versions": {"mnbayes": ""},
-            "facts": {"file": "", "sha256": ""},
-        },
-    )
+        {"prior_set": "weak", "seed": 1, "started": "", "versions": {"mnbayes": ""},
+         "facts": {"file": "", "sha256": ""}},
+    )  # fmt: skip
     text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
     assert text.count("synthetic") == 1
     assert "No patient of the synthetic cohort is in it." in text
@@ -311,13 +283,10 @@ def test_another_paper_from_file_to_folder(
 ) -> None:
     stages: list[str] = []
     written = run_published(
-        EXAMPLE,
-        out=tmp_path / "out",
-        readings=["no_response=no_fall"],
-        settings=["mean_log_ratio.sigma=0.8"],
-        sampling=Sampling(seed=5),
+        EXAMPLE, out=tmp_path / "out", readings=["no_response=no_fall"],
+        settings=["mean_log_ratio.sigma=0.8"], sampling=Sampling(seed=5),
         news=lambda stage, done, total: stages.append(stage),
-    )
+    )  # fmt: skip
     folder, facts = written.folder, written.result.facts
     assert written.result.prior_set == "weak, changed"
     assert facts.invented
@@ -326,24 +295,15 @@ def test_another_paper_from_file_to_folder(
     assert (counts.evaluable, counts.none, counts.remission, counts.complete) == (21, 7, 9, None)
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        "answers.csv",
-        "estimates.csv",
-        "probabilities.csv",
-        "population.csv",
-        "diagnostics.csv",
-        "posterior",
-        "plots",
-        "report.html",
-        "published.json",
-    }
+        "answers.csv", "estimates.csv", "probabilities.csv", "population.csv", "diagnostics.csv",
+        "posterior", "plots", "report.html", "published.json",
+    }  # fmt: skip
     assert {p.name for p in (folder / "plots").iterdir()} == {
-        "published_evidence.png",
-        "published_answers.png",
-        "published_shares.png",
-    }
+        "published_evidence.svg", "published_answers.svg", "published_shares.svg",
+    }  # fmt: skip
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "INVENTED PAPER – no real patient" in page
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/svg+xml;base64,") == 3
     described = json.loads((folder / "published.json").read_text(encoding="utf-8"))
     assert described["readings"]["no_response"] == "no_fall"
     assert described["facts"]["said"]["enrolled"]["patients"] == 24
@@ -354,7 +314,7 @@ def test_another_paper_from_file_to_folder(
     blank = probabilities[probabilities["category"].isin(["complete", "partial"])]
     assert blank["probability"].isna().all()  # not told apart, and not forgotten
     assert stages[-1] == "done"
-    say_published(written.section)
+    show_section(section_of(written.result))
     assert "INVENTED PAPER" in capsys.readouterr().out
     # a second run takes the first one's place; something else's is not touched
     (tmp_path / "else").mkdir()
@@ -364,12 +324,38 @@ def test_another_paper_from_file_to_folder(
 
 
 def test_many_patients_share_a_row_of_their_kind(result: PublishedResult) -> None:
-    few = _rows(result.evidence)
+    few = patient_rows(result.evidence)
     assert len(few) == 8
-    assert few[0] == ("highest published fall", pytest.approx(0.24), pytest.approx(0.24))
-    many = replace(result.evidence, patients=10 * result.evidence.patients)
-    assert [label for label, _, _ in _rows(many)][1] == "30 patients: between, in remission"
-    assert len(_rows(many)) == len(result.evidence.label)
+    assert few[0].label == "highest published fall"
+    assert few[0].estimates[0].middle == pytest.approx(0.24)
+    many = patient_rows(replace(result.evidence, patients=10 * result.evidence.patients))
+    assert many[1].label == "30 patients: between, in remission"
+    assert len(many) == len(result.evidence.label)
+
+
+def test_forests_draw_every_answer_at_its_place(result: PublishedResult) -> None:
+    own = Figure().subplots()
+    assert answers(result, own) is own.figure
+    points = {x for line in own.lines for x in np.atleast_1d(line.get_xdata()).tolist()}
+    gmr = result.answers.query("part == 'outcome' and quantity == 'gmr'")
+    assert {*gmr["value"], *gmr["prior"]} <= points
+    labels = [label.get_text() for label in own.get_yticklabels()]
+    assert len(labels) == len(gmr) + gmr["prior_set"].nunique()
+    assert labels[1] == "withdrawn missing (reported)"
+
+    own = Figure().subplots()
+    draw_shares(result, own)
+    counts = outcome_counts(result.facts)
+    points = {x for line in own.lines for x in np.atleast_1d(line.get_xdata()).tolist()}
+    assert 100 * (counts.remission / counts.evaluable) in points
+    assert 100 * (counts.remission / counts.enrolled) in points
+    bars = [
+        path.vertices[0, 0]
+        for lines in own.collections
+        for path in lines.get_paths()
+        if path.vertices[0, 0] == path.vertices[1, 0]  # upright
+    ]
+    assert bars == [100 * bar for bar in DEFINITIONS.benchmarks.values()]
 
 
 def test_bad_input_is_said_all_at_once_and_nothing_is_written(tmp_path: Path) -> None:
@@ -378,12 +364,9 @@ def test_bad_input_is_said_all_at_once_and_nothing_is_written(tmp_path: Path) ->
     bad.write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as error:
         run_published(
-            bad,
-            out=tmp_path / "out",
-            prior_sets=["sceptcal"],
-            settings=["what"],
+            bad, out=tmp_path / "out", prior_sets=["sceptcal"], settings=["what"],
             readings=["ends=round", "remissions=half"],
-        )
+        )  # fmt: skip
     said = str(error.value)
     for words in (
         "bad.toml, column outcome.remission: found 19 remissions; expected no more remissions "

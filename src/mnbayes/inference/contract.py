@@ -21,6 +21,8 @@ PATIENTS = {"posterior": "patients", "prior": "prior_patients"}
 PREDICTIONS = {"posterior": "predictions", "prior": "prior_predictions"}
 #: Cells of a table of measurements.
 CELLS = ("patient", "visit", "marker")
+#: Parameters of a population that every card has.
+_POPULATION = ("baseline_mean", "baseline_sd", "visit_change", "change_sd", "residual_sd")
 
 
 def variable(tree: xr.DataTree, group: str, name: str) -> xr.DataArray:
@@ -44,6 +46,32 @@ def variable(tree: xr.DataTree, group: str, name: str) -> xr.DataArray:
         if place in tree.children and name in tree[place].data_vars:
             return tree[place].dataset[name]
     raise KeyError(f"{name} is not in the group {group} of this tree, nor among its patients")
+
+
+def lacking(tree: xr.DataTree) -> tuple[str, ...]:
+    """What the program's answers need of a fit's tree and do not find; empty if nothing.
+
+    A tree of an older version, or one of somebody's own model, may lack some of it.
+    """
+    missing = []
+    for group in ("posterior", "prior"):
+        if group not in tree.children:
+            missing.append(f"group {group}")
+            continue
+        data = tree[group].dataset
+        missing += [f"{group}/{name}" for name in _POPULATION if name not in data.data_vars]
+        if "correlation" in data.data_vars and "pair" not in data.coords:
+            missing.append(f"{group}/pair")
+        places = [place for place in (group, PATIENTS[group]) if place in tree.children]
+        if not any("level" in tree[place].data_vars for place in places):
+            missing.append(f"{PATIENTS[group]}/level")
+    observed = tree["observed_data"].dataset if "observed_data" in tree.children else xr.Dataset()
+    missing += [
+        f"observed_data/{name}"
+        for name in ("measurement", *CELLS)
+        if name not in observed.variables
+    ]
+    return tuple(missing)
 
 
 def level(tree: xr.DataTree, group: str) -> xr.DataArray:

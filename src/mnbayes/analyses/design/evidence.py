@@ -20,6 +20,7 @@ from mnbayes.base.labelled import array, labels
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.definitions import Definitions
 from mnbayes.run.stored_run import read_manifest, read_numbers, table_of
+from mnbayes.run.stored_tree import stored_tree
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,6 @@ def stored_evidence(folder: Path, models: Sequence[str] = ()) -> StoredEvidence:
     InputError
         If the folder holds no such run or models.
     """
-    # Heavy: with the modules of a run come those that fit it.
-
     manifest = read_manifest(folder)
     definitions = _definitions(table_of(manifest, "definitions"))
     probabilities = read_numbers(folder, "probabilities")
@@ -183,26 +182,17 @@ def _chosen(recorded: Mapping[str, Mapping[str, Any]], models: Sequence[str]) ->
 def _read(
     folder: Path, model: str, recorded: Mapping[str, Any], probabilities: pd.DataFrame
 ) -> Evidence:
-    path = folder / "posterior" / f"{model}.nc"
-    try:
-        tree = xr.open_datatree(path, engine="h5netcdf")
-        posterior = tree["posterior"].to_dataset()
-        markers = tuple(labels(posterior["marker"]))
-        weeks = tuple(array(posterior["later_visit"]).tolist())
-        reasons = {str(key): why for key, why in not_evaluable(tree).items()}
-    except (OSError, KeyError, ValueError) as error:
-        found = str(error).splitlines()[0] if str(error) else type(error).__name__
-        expected = "the draws of this version's mnbayes fit"
-        raise InputError([Problem(path.name, None, None, found, expected)]) from error
+    tree = stored_tree(folder, model)
+    posterior = tree["posterior"].dataset
     checks = recorded.get("diagnostics") or {}
     withheld = tuple(str(reason) for reason in recorded.get("withheld", ()))
     return Evidence(
         model=model,
         tree=None if withheld else tree,
-        markers=markers,
-        weeks=weeks,
+        markers=tuple(labels(posterior["marker"])),
+        weeks=tuple(array(posterior["later_visit"]).tolist()),
         withheld=withheld,
         doubtful=tuple(str(why) for why in checks.get("reasons", ())),
-        not_evaluable=reasons,
+        not_evaluable={str(key): why for key, why in not_evaluable(tree).items()},
         probabilities=probabilities[probabilities["model"] == model],
     )

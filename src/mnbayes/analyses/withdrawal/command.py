@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import xarray as xr
 from pydantic import ValidationError
 
 from mnbayes.analyses.withdrawal.enrolled import withdrawal_table
@@ -23,6 +22,7 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.run.outputs import MANIFEST
 from mnbayes.run.stored_run import read_manifest, table_of
+from mnbayes.run.stored_tree import stored_tree
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,8 @@ def _models(manifest: Mapping[str, Any], chosen: Sequence[str]) -> list[str]:
 
 
 def _draws(folder: Path, model: str) -> tuple[WithdrawalDraws, WithdrawalDraws]:
-    path = folder / "posterior" / f"{model}.nc"
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
-            return withdrawal_draws(tree, "posterior"), withdrawal_draws(tree, "prior")
-    except (OSError, KeyError, ValueError) as error:
-        found = str(error).splitlines()[0] if str(error) else type(error).__name__
-        expected = "the draws of this version's mnbayes fit"
-        raise InputError([Problem(path.name, None, None, found, expected)]) from error
+    with stored_tree(folder, model) as tree:
+        return withdrawal_draws(tree, "posterior"), withdrawal_draws(tree, "prior")
 
 
 def _definitions(manifest: Mapping[str, Any]) -> Definitions:
