@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 FIND = Path(__file__).parents[1] / "scripts" / "find_python.sh"
 
 
@@ -50,3 +52,11 @@ def test_the_users_own_choice_comes_first(tmp_path: Path) -> None:
     done = find(tmp_path, PYTHON=sys.executable)
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).samefile(sys.executable)
+
+
+@pytest.mark.xdist_group("setup")
+def test_a_group_of_tests_keeps_to_one_process(
+    request: pytest.FixtureRequest, worker_id: str
+) -> None:
+    """Side by side, a group is told by the end of its tests' names; else each process fits all."""
+    assert worker_id == "master" or request.node.nodeid.endswith("@setup")

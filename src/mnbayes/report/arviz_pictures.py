@@ -15,8 +15,10 @@ from typing import Any
 
 import xarray as xr
 
-#: Every so many draws of a chain are drawn as a trace; all are used for everything else.
+#: Every so many draws of a chain are drawn as a trace or as ranks; all serve everything else.
 _EVERY = 4
+#: What a forest shows of a model of many markers: some ninety parameters are no picture.
+_OF_MANY = ["visit_change", "change_sd", "residual_sd"]
 #: Replicated data sets that a predictive check shows.
 _REPLICATES = 50
 #: Pictures that say how the sampler did, and nothing of the answers.
@@ -51,16 +53,17 @@ def calls(tree: xr.DataTree) -> dict[str, Callable[[], Any]]:
 
     last = _last_visit(tree)
     answer: dict[str, Any] = {"var_names": ["visit_change"], "coords": last}
+    named = _OF_MANY if tree["posterior"].sizes["marker"] > 2 else None
     thinned = tree.isel(draw=slice(None, None, _EVERY))
     found: dict[str, Callable[[], Any]] = {
         "01_prior_predictive": lambda: azp.plot_ppc_dist(
             tree, group="prior_predictive", num_samples=_REPLICATES
         ),
         "02_trace": lambda: azp.plot_trace(thinned, **answer),
-        "03_rank": lambda: azp.plot_rank(tree, **answer),
+        "03_rank": lambda: azp.plot_rank(thinned, **answer),
         "04_energy": lambda: azp.plot_energy(tree),
         "05_convergence": lambda: azp.plot_convergence_dist(tree),
-        "06_forest": lambda: azp.plot_forest(tree, combined=True),
+        "06_forest": lambda: azp.plot_forest(tree, var_names=named, combined=True),
         "07_prior_posterior": lambda: azp.plot_prior_posterior(tree, **answer),
         "08_posterior_predictive": lambda: azp.plot_ppc_dist(tree, num_samples=_REPLICATES),
         "09_predictive_pit": lambda: azp.plot_ppc_pit(tree),
