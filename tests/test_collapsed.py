@@ -12,7 +12,7 @@ from conftest import simulate_cohort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
-from test_longitudinal import structured
+from test_identity import structured
 
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card, load_card

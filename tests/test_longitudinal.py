@@ -1,34 +1,22 @@
-"""The PyMC model: structure, density and prior against routes that share no code."""
+"""The statement in PyMC: names, prior, interventions; likelihoods and priors in NumPy."""
 
 import dataclasses
 
 import numpy as np
 import pymc as pm
 import pytest
-from conftest import simulate_cohort
-from pymc.testing import mock_sample
+from conftest import script, simulate_cohort
 from scipy import stats
+from test_identity import censor, structured
 
 from mnbayes.base.problems import InputError
-from mnbayes.cards.card import Card, load_card
-from mnbayes.cards.overrides import Change, apply_changes, with_priors
+from mnbayes.cards.card import load_card
 from mnbayes.data.observations import Observations, observations
+from mnbayes.inference.completing import complete_prior
+from mnbayes.inference.trees import OWN, TOP_LEVEL
 from mnbayes.models import effects as fx
 from mnbayes.models.likelihood import draw_prior, log_prior, pointwise_loglik
-from mnbayes.models.longitudinal import build_model, hyperparameters, model_data, structure_key
-
-
-def structured(card: Card, **changes: object) -> Card:
-    return card.model_copy(update={"structure": card.structure.model_copy(update=changes)})
-
-
-def censor(obs: Observations) -> Observations:
-    """Three censored values: between two limits, below one, above one."""
-    y, low, high = (a.copy() for a in (obs.log_value, obs.log_lower, obs.log_upper))
-    for patient, limits in enumerate([(0.0, 1.0), (-np.inf, 0.5), (0.2, np.inf)]):
-        y[patient, 1, 0] = np.nan
-        low[patient, 1, 0], high[patient, 1, 0] = limits
-    return dataclasses.replace(obs, log_value=y, log_lower=low, log_upper=high)
+from mnbayes.models.longitudinal import model, statement
 
 
 @pytest.fixture(scope="module")
@@ -36,134 +24,99 @@ def small() -> Observations:
     return observations(load_card("proteinuria"), simulate_cohort(4))
 
 
-def test_names_and_dims(small: Observations) -> None:
-    model = build_model(load_card("proteinuria"), small)
-    names = {rv.name for rv in model.free_RVs}
-    # The means and the visits' deviations have normal priors: they are integrated out.
-    scores = {f"{name}_score" for name in ("baseline_sd", "change_sd", "visit_sd", "residual_sd")}
-    assert names == scores | {"correlation_unit"}
-    assert {"baseline_sd", "residual_sd"} <= {rv.name for rv in model.deterministics}
-    assert model.named_vars_to_dims["visit_sd"] == ("marker",)
-    assert list(model.coords["marker"]) == ["urine_protein_24h"]
+@pytest.fixture(scope="module")
+def stated() -> pm.Model:
+    return model("remission", simulate_cohort(4, markers=load_card("remission").markers))
 
 
-def test_hyperparameters_are_labelled_model_data(small: Observations) -> None:
-    card = load_card("proteinuria")
-    model = build_model(card, small)
-    labels, values = hyperparameters(card)
-    assert list(model.coords["hyperparameter"]) == labels
-    where = labels.index("change_mean.sigma[urine_protein_24h]")
-    assert model["hyperparameters"].get_value()[where] == values[where] == 0.7
+def test_names_and_dims_are_those_of_a_tree(stated: pm.Model) -> None:
+    assert list(stated.coords["marker"]) == ["urine_protein_24h", "albumin"]
+    assert list(stated.coords["patient"]) == ["S001", "S002", "S003", "S004"]
+    assert stated.coords["observation"][0] == "S001, week 0, urine_protein_24h"
+    dims = {name: of for name, of in stated.named_vars_to_dims.items() if name in TOP_LEVEL | OWN}
+    assert dims == {name: of for name, of in (TOP_LEVEL | OWN).items() if name in dims}
+    assert set(dims) >= {*OWN, "visit_change", "baseline_mean", "residual_sd"}
+    assert stated.named_vars_to_dims["measurement"] == ("observation",)
 
 
 @pytest.mark.parametrize(
     ("changes", "extra"),
     [
-        ({"residual": "student_t"}, {"residual_df", "weight_offset"}),
-        ({"serial": True}, {"serial_sd_score", "serial_weeks"}),
+        ({"residual": "student_t"}, {"residual_df"}),
+        ({"serial": True}, {"serial_sd", "serial_weeks", "drift_offset"}),
+        ({"covariate": "bmi"}, {"covariate_slope"}),
     ],
 )
 def test_options_add_their_parameters(changes: dict[str, object], extra: set[str]) -> None:
     card = structured(load_card("proteinuria"), **changes)
-    model = build_model(card, observations(card, simulate_cohort(4)))
-    assert extra <= {rv.name for rv in model.free_RVs}
-
-
-def test_censored_values_are_unknowns_of_their_kind(small: Observations) -> None:
-    model = build_model(load_card("proteinuria"), censor(small))
-    assert {"censored_between", "censored_below", "censored_above"} <= {
-        rv.name for rv in model.free_RVs
-    }
-
-
-def test_a_mean_without_a_normal_prior_is_sampled(small: Observations) -> None:
-    card = heavy_tailed(load_card("proteinuria"))
-    assert "change_mean" in {rv.name for rv in build_model(card, small).free_RVs}
-
-
-def heavy_tailed(card: Card) -> Card:
-    values = {"distribution": "StudentT", "nu": 4, "mu": 0, "sigma": 0.7}
-    return apply_changes([card], [Change("change_mean", "", values, "test")], strict=True)[0]
-
-
-def test_structure_through_mock_sample(small: Observations) -> None:
-    model = build_model(load_card("proteinuria"), small)
-    # The mock draws from the prior, and says that it leaves the likelihood out.
-    with pytest.warns(UserWarning, match="Potentials"):
-        draws = mock_sample(draws=5, model=model, random_seed=1)
-    sizes = dict(draws["posterior"].to_dataset().sizes)
-    assert (sizes["marker"], sizes["partial"]) == (1, 1)
-
-
-def score(card: Card, name: str, value: np.ndarray) -> np.ndarray:
-    """The standard normal score at which a half-normal SD has its value."""
-    half = stats.halfnorm(0, card.argument_values(name)["sigma"])
-    return np.asarray(-stats.norm.ppf(half.sf(value)))
-
-
-def brute_log_density(card: Card, obs: Observations, point: dict[str, np.ndarray]) -> float:
-    """Log prior of what is sampled plus one multivariate normal of all data, from SciPy."""
-    numbers = {name: card.argument_values(name) for name in card.parameters}
-    total = float(stats.beta(2.0, 2.0).logpdf(point["correlation_unit"]).sum())
-    for name in ("baseline_sd", "change_sd", "visit_sd", "residual_sd"):
-        total += stats.norm().logpdf(score(card, name, point[name])).sum()
-    base, change = numbers["baseline_mean"], numbers["change_mean"]
-    mean_change, change_variance = float(change["mu"][0]), float(change["sigma"][0]) ** 2
-    if "change_mean" in point:
-        total += stats.t(4, 0, 0.7).logpdf(point["change_mean"]).sum()
-        mean_change, change_variance = float(point["change_mean"][0]), 0.0
-    sd = np.array([point["baseline_sd"][0], point["change_sd"][0]])
-    r = 2 * point["correlation_unit"][0] - 1
-    n_patients, n_visits = obs.log_value.shape[:2]
-    later = (np.arange(n_visits) > 0).astype(float)
-    design = np.column_stack([np.ones(n_visits), later])
-    own = design @ (np.outer(sd, sd) * np.array([[1, r], [r, 1]])) @ design.T
-    own += point["residual_sd"][0] ** 2 * np.eye(n_visits)
-    common = base["sigma"][0] ** 2 + np.outer(later, later) * change_variance
-    common += np.diag(later) * point["visit_sd"][0] ** 2
-    cov = np.kron(np.eye(n_patients), own) + np.kron(np.ones((n_patients, n_patients)), common)
-    mean = np.tile(base["mu"][0] + later * mean_change, n_patients)
-    return total + float(stats.multivariate_normal(mean, cov).logpdf(obs.log_value.ravel()))
-
-
-@pytest.mark.parametrize("sampled_mean", [False, True])
-def test_density_is_the_hierarchical_model_s(small: Observations, sampled_mean: bool) -> None:
-    card = heavy_tailed(load_card("proteinuria")) if sampled_mean else load_card("proteinuria")
-    model = build_model(card, small)
-    rng = np.random.default_rng(3)
-    logp = model.compile_logp(jacobian=False, mode="FAST_COMPILE")
-    for _ in range(5):
-        point = {
-            name: rng.uniform(0.2, 0.8, 1)
-            for name in ("baseline_sd", "change_sd", "visit_sd", "residual_sd", "correlation_unit")
-        }
-        if sampled_mean:
-            point["change_mean"] = rng.normal(size=1)
-        values = {
-            v.name: score(
-                card, rv.name.removesuffix("_score"), point[rv.name.removesuffix("_score")]
-            )
-            if rv.name.endswith("_score")
-            else np.log(point[rv.name] / (1 - point[rv.name]))
-            if v.name.endswith("_logodds__")
-            else point[rv.name]
-            for rv, v in model.rvs_to_values.items()
-        }
-        assert logp(values) == pytest.approx(brute_log_density(card, small, point), rel=1e-9)
+    assert extra <= {rv.name for rv in model(card, simulate_cohort(4)).free_RVs}
 
 
 def test_prior_draws_agree_with_pymc_s(small: Observations) -> None:
     card = load_card("proteinuria")
-    with build_model(card, small), pytest.warns(UserWarning, match="Potentials"):
+    with statement(card, small):
         theirs = pm.sample_prior_predictive(
-            4000, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"}
+            500, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"}
         )
-    ours = draw_prior(card, 2, 4000, np.random.default_rng(1))
-    for name in (n for n in theirs["prior"].data_vars if not n.endswith("_score")):
-        other = theirs["prior"][name].to_numpy().ravel()
-        assert stats.ks_2samp(ours[name].ravel(), other).pvalue > 1e-4, name
-    assert stats.kstest(ours["baseline_mean"].ravel(), stats.norm(1.386, 0.75).cdf).pvalue > 1e-4
-    assert stats.kstest(ours["visit_offset"].ravel(), "norm").pvalue > 1e-4
+    rng = np.random.default_rng(1)
+    ours = complete_prior(card, small, 500, rng, np.random.default_rng(2))
+    for name in ("baseline_mean", "residual_sd", "correlation_unit", "visit_change", "level"):
+        other = theirs["prior"][name].to_numpy().reshape(500, -1)
+        own = ours.draws[name].reshape(500, -1)
+        for column in range(own.shape[1]):
+            same = stats.ks_2samp(own[:, column], other[:, column])
+            assert same.pvalue > 1e-4, (name, column)
+    measured = theirs["prior_predictive"]["measurement"].to_numpy().reshape(500, -1)
+    repeats = ours.measurement[:, small.observed]
+    for column in range(repeats.shape[1]):
+        assert stats.ks_2samp(repeats[:, column], measured[:, column]).pvalue > 1e-4
+    assert (
+        stats.kstest(ours.draws["baseline_mean"].ravel(), stats.norm(1.386, 0.75).cdf).pvalue > 1e-4
+    )
+
+
+@pytest.mark.parametrize("residual", ["normal", "student_t"])
+def test_repeats_of_censored_values_are_not_censored(residual: str, small: Observations) -> None:
+    card = structured(load_card("proteinuria"), residual=residual)
+    data = dataclasses.replace(censor(small), weights=residual == "student_t")
+    known = {"level": np.full((4, 3, 1), 0.4), "residual_sd": np.array([0.3])}
+    if residual == "student_t":
+        known["residual_df"] = np.array(5.0)
+    with pm.do(statement(card, data), known):
+        drawn = pm.sample_prior_predictive(
+            3000, random_seed=2, var_names=["measurement"], compile_kwargs={"mode": "FAST_COMPILE"}
+        )
+    noise = stats.t(5.0) if residual == "student_t" else stats.norm()
+    repeats = drawn["prior_predictive"]["measurement"].to_numpy().reshape(3000, -1)
+    for column in range(repeats.shape[1]):
+        assert stats.kstest((repeats[:, column] - 0.4) / 0.3, noise.cdf).pvalue > 1e-4
+
+
+def test_an_intervention_sets_what_follows_from_it(stated: pm.Model) -> None:
+    """With every patient's change and the visits' held at 0 nobody leaves the baseline."""
+    nobody = {
+        "patient_change": np.zeros((4, 2)),
+        "visit_change": np.zeros((2, 2)),
+    }
+    with pm.do(stated, nobody):
+        drawn = pm.sample_prior_predictive(
+            20, random_seed=3, var_names=["level"], compile_kwargs={"mode": "FAST_COMPILE"}
+        )
+    level = drawn["prior"]["level"]
+    np.testing.assert_allclose(level.isel(visit=2), level.isel(visit=0))
+
+
+def test_other_measurements_can_be_observed(stated: pm.Model) -> None:
+    value = np.asarray(stated.rvs_to_values[stated["measurement"]].data)
+    again = pm.observe(pm.do(stated, {"residual_sd": [0.3, 0.05]}), {"baseline_mean": [1.4, 3.2]})
+    assert {rv.name for rv in again.observed_RVs} == {"measurement", "baseline_mean"}
+    assert np.isfinite(value).all()
+
+
+def test_the_graph_has_every_variable_and_plate(stated: pm.Model) -> None:
+    drawn = pm.model_to_graphviz(stated).source
+    for name in ("patient_baseline", "level", "measurement", "visit_change", "patient", "marker"):
+        assert name in drawn
 
 
 def test_log_prior_is_scipy_s() -> None:
@@ -201,28 +154,6 @@ def test_far_tail_of_a_censored_value_keeps_its_digits(small: Observations) -> N
     assert value == pytest.approx(stats.norm(-1.5, 0.1).logsf(0.2), rel=1e-6)
 
 
-def test_key_ignores_numbers_patients_and_visits_but_not_structure(small: Observations) -> None:
-    card = load_card("proteinuria")
-    key = structure_key(card, small)
-    assert structure_key(with_priors(card, "sceptical"), small) == key
-    more = observations(card, simulate_cohort(9, seed=3))
-    assert structure_key(card, more) == key
-    other = observations(card, simulate_cohort(4, weeks=(0, 1, 8, 20)))
-    assert structure_key(card, other) == key
-    assert structure_key(heavy_tailed(card), small) != key
-    joint = load_card("remission")
-    two = observations(joint, simulate_cohort(4, markers=joint.markers))
-    assert structure_key(joint, two) != key
-    assert structure_key(structured(card, serial=True), small) != key
-
-
-def test_numbers_that_are_not_finite_never_reach_the_sampler(small: Observations) -> None:
-    card = load_card("proteinuria")
-    broken = dataclasses.replace(small, weeks=(0.0, np.inf, 4.0))
-    with pytest.raises(ValueError, match="cells"):
-        model_data(card, broken)
-
-
 def test_missing_marker_and_missing_follow_up_are_said() -> None:
     with pytest.raises(InputError, match="albumin, which the model remission needs"):
         observations(load_card("remission"), simulate_cohort(3))
@@ -247,3 +178,9 @@ def test_rows_left_out_are_counted_and_named() -> None:
     cohort = simulate_cohort(3, markers=("urine_protein_24h", "albumin"))
     (sentence,) = observations(load_card("proteinuria"), cohort).left_out
     assert "9 of albumin" in sentence
+
+
+def test_the_page_of_the_model_is_the_model() -> None:
+    page = script("model_page")
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert page.filled(text) == text

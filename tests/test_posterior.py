@@ -11,16 +11,15 @@ from conftest import simulate_cohort
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
-from test_longitudinal import structured
 
 from mnbayes.base.arrays import Floats
 from mnbayes.cards import families as priors
-from mnbayes.cards.card import Card, available_cards, load_card
+from mnbayes.cards.card import load_card
 from mnbayes.data.observations import Observations, observations
-from mnbayes.models.density import has_density, longitudinal_density
+from mnbayes.models.density import longitudinal_density
 from mnbayes.numerics import posterior
+from mnbayes.numerics.cell_posterior import cell_function, digamma, pack_cells
 from mnbayes.numerics.density import Density
-from mnbayes.numerics.serial_posterior import serial_function
 
 #: Arguments to try each family with.
 ARGUMENTS = {
@@ -79,68 +78,6 @@ def test_slopes_of_a_coordinate(family: str, x: float) -> None:
     assert d_density == pytest.approx((above[2] - below[2]) / (2 * h), rel=1e-5, abs=1e-6)
 
 
-def _evaluate(card: Card, density: Density, points: Floats) -> tuple[Floats, Floats]:
-    function = serial_function() if card.structure.serial else posterior.gradient_function()
-    assert density.address == function.address
-    both = [posterior.evaluate(x, density.data, function) for x in points]
-    return np.array([value for value, _ in both]), np.array([slope for _, slope in both])
-
-
-def _with_family(card: Card, parameter: str, family: str, arguments: tuple[float, ...]) -> Card:
-    named = dict(zip(priors.FAMILIES[family].arguments, arguments, strict=True))
-    changed = {
-        key: spec.model_copy(update={"distribution": family, "arguments": named})
-        for key, spec in card.prior[parameter].items()
-    }
-    return card.model_copy(update={"prior": card.prior | {parameter: changed}})
-
-
-def _variants() -> dict[str, Card]:
-    """Every card as it stands, and cards with each family in the place of another."""
-    cards = {name: load_card(name) for name in available_cards()}
-    remission, proteinuria = cards["remission"], cards["proteinuria"]
-    cards["serial"] = structured(proteinuria, serial=True)
-    cards["covariate"] = structured(proteinuria, covariate="bmi")
-    for family in ("HalfStudentT", "Exponential", "Gamma", "LogNormal"):
-        cards[family] = _with_family(remission, "change_sd", family, ARGUMENTS[family])
-    cards["StudentT"] = _with_family(remission, "change_mean", "StudentT", ARGUMENTS["StudentT"])
-    cards["common StudentT"] = _with_family(
-        cards["lymphocytes"], "common_change", "StudentT", ARGUMENTS["StudentT"]
-    )
-    return cards
-
-
-VARIANTS = _variants()
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_density_is_that_of_the_pymc_model(name: str) -> None:
-    from mnbayes.models.longitudinal import build_model
-
-    card = VARIANTS[name]
-    cohort = simulate_cohort(markers=card.markers, seed=3)
-    data = observations(card, cohort)
-    model = build_model(card, data)
-    stated = model.compile_logp(mode="FAST_COMPILE")
-    density = longitudinal_density(card, data)
-    points = np.random.default_rng(4).normal(0.0, 0.7, size=(4, density.dimension))
-    expected = []
-    for point in points:
-        at, position = {}, 0
-        for name_, start in model.initial_point().items():
-            at[name_] = point[position : position + start.size].reshape(start.shape)
-            position += start.size
-        assert position == density.dimension
-        expected.append(float(stated(at)))
-    logs, gradient = _evaluate(card, density, points)
-    np.testing.assert_allclose(np.diff(logs), np.diff(expected), rtol=1e-9, atol=1e-8)
-    h = 1e-5
-    for i in range(density.dimension):
-        step = h * np.eye(density.dimension)[i]
-        ahead, behind = (_evaluate(card, density, points + sign * step)[0] for sign in (1, -1))
-        np.testing.assert_allclose(gradient[:, i], (ahead - behind) / (2 * h), rtol=1e-4, atol=1e-4)
-
-
 def test_draws_expand_to_the_parameters_by_name() -> None:
     card = load_card("lymphocytes")
     data = observations(card, simulate_cohort(markers=card.markers, seed=3))
@@ -156,27 +93,26 @@ def test_draws_expand_to_the_parameters_by_name() -> None:
     }
 
 
-def test_what_the_density_cannot_state_is_refused() -> None:
+def test_numbers_that_are_not_finite_never_reach_the_sampler() -> None:
     card = load_card("proteinuria")
     data = observations(card, simulate_cohort(markers=card.markers, seed=3))
-    heavy = structured(card, residual="student_t")
-    assert not has_density(heavy, data)
-    lower = data.log_lower.copy()
-    lower[0, 1, 0] = -np.inf
-    for model, seen in ((heavy, data), (card, replace(data, log_lower=lower))):
-        with pytest.raises(ValueError, match="normal residuals and exact values"):
-            longitudinal_density(model, seen)
     with pytest.raises(ValueError, match="not finite"):
         longitudinal_density(card, replace(data, covariate=data.covariate * np.nan))
+
+
+@pytest.mark.parametrize("x", [0.05, 0.7, 3.0, 40.0, 1e6])
+def test_digamma_is_scipy_s(x: float) -> None:
+    assert digamma(x) == pytest.approx(special.digamma(x), rel=1e-12)
 
 
 def _both_likelihoods(density: Density, data: Observations, point: Floats) -> list[Any]:
     """Value and gradient from the patients' means, and from their cells."""
     coordinates, inputs, _, n_marker = posterior.parts(density.data)
-    cells = posterior.pack(coordinates, inputs, n_marker, data.groups.packed())
+    nothing_hidden = pack_cells(0, 0, np.zeros(0), np.zeros(0), data.groups.packed())
+    cells = posterior.pack(coordinates, inputs, n_marker, nothing_hidden)
     return [
         posterior.evaluate(point, density.data, posterior.gradient_function()),
-        posterior.evaluate(point, cells, serial_function()),
+        posterior.evaluate(point, cells, cell_function()),
     ]
 
 

@@ -563,27 +563,3 @@ def test_models_lists_sets_and_effective_priors() -> None:
     for name in ("weak", "sceptical", "enthusiastic"):
         assert f"{name}: {' '.join(load_prior_set(name).first_sentence.split())}" in text
     assert "Normal(0, 0.2)" in text
-
-
-def test_another_family_says_that_it_compiles() -> None:
-    from mnbayes.analyses.priors.differences import differences, family_changes
-
-    (same,) = overrides.override([PROTEINURIA], overrides.load_prior_sets(["sceptical"]))
-    assert family_changes([PROTEINURIA], [same]) == []
-    assert [found.name for found in differences([PROTEINURIA], [same])] == ["change_mean"]
-    settings_ = [
-        "change_mean.distribution=StudentT",
-        "change_mean.nu=4",
-        "change_mean.mu=0",
-        "change_mean.sigma=0.5",
-        "change_sd.distribution=Exponential",
-        "change_sd.lam=2",
-    ]
-    other = overrides.with_priors(PROTEINURIA, settings=settings_)
-    (sentence,) = family_changes([PROTEINURIA], [other])
-    assert sentence.startswith(
-        "proteinuria: StudentT instead of Normal for change_mean, Exponential instead of "
-        "HalfNormal for change_sd: another family is another model and compiles"
-    )
-    off = [f"serial_sd.{setting}" for setting in ("distribution=Exponential", "lam=2")]
-    assert family_changes([PROTEINURIA], [overrides.with_priors(PROTEINURIA, settings=off)]) == []

@@ -5,15 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 from conftest import simulate_cohort
-from scipy import stats
 
 from mnbayes.base.problems import InputError
 from mnbayes.cards.card import Card, load_card, parse_card
 from mnbayes.cards.overrides import Change, apply_changes
 from mnbayes.data.observations import Observations, observations
+from mnbayes.models.density import longitudinal_density
 from mnbayes.models.fixed_effects import draw_fixed_effects
 from mnbayes.models.likelihood import draw_prior
-from mnbayes.models.longitudinal import build_model, structure_key
+from mnbayes.numerics import posterior
 
 MARKERS = ("cd3", "cd4")
 
@@ -98,50 +98,18 @@ def random_point(card: Card, rng: np.random.Generator) -> dict[str, np.ndarray]:
     return point
 
 
-def score(card: Card, name: str, value: np.ndarray) -> np.ndarray:
-    """The standard normal score at which a half-normal SD has its value; scalars are scalars."""
-    half = stats.halfnorm(0, card.argument_values(name)["sigma"].reshape(np.shape(value)))
-    return np.asarray(-stats.norm.ppf(half.sf(value)))
-
-
-@pytest.mark.parametrize("base", ["lymphocytes", "joint"])
-def test_density_is_the_hierarchical_model_s(base: str) -> None:
-    card = card_of(base)
-    obs = dataclasses.replace(two_markers(), separate=card.structure.correlation == "within")
-    model = build_model(card, obs)
-    logp = model.compile_logp(jacobian=False, mode="FAST_COMPILE")
-    rng = np.random.default_rng(3)
-    for _ in range(3):
-        point = random_point(card, rng)
-        total = 0.0
-        for name, value in point.items():
-            if name == "correlation_unit":
-                total += stats.beta(2.0, 2.0).logpdf(value).sum()
-            else:
-                total += stats.norm().logpdf(score(card, name, value)).sum()
-        _, _, mean, cov, _ = moments(card, obs, point)
-        y = obs.log_value[np.isfinite(obs.log_value)]
-        total += stats.multivariate_normal(mean, cov).logpdf(y)
-        values = {
-            v.name: np.log(point[rv.name] / (1 - point[rv.name]))
-            if v.name.endswith("_logodds__")
-            else score(card, rv.name.removesuffix("_score"), point[rv.name.removesuffix("_score")])
-            for rv, v in model.rvs_to_values.items()
-        }
-        assert logp(values) == pytest.approx(total, rel=1e-9)
-
-
 def test_separate_markers_are_the_same_model() -> None:
     obs = two_markers()
     card = card_of("lymphocytes")
     together, apart = (dataclasses.replace(obs, separate=flag) for flag in (False, True))
     assert apart.groups.size.size > together.groups.size.size
-    logp = []
-    for which in (together, apart):
-        model = build_model(card, which)
-        point = model.initial_point(random_seed=1)
-        logp.append(float(model.compile_logp(mode="FAST_COMPILE")(point)))
-    assert logp[0] == pytest.approx(logp[1], rel=1e-10)
+    both = [longitudinal_density(card, which) for which in (together, apart)]
+    at = np.random.default_rng(1).normal(size=both[0].dimension)
+    (one, slope), (other, slope_apart) = (
+        posterior.evaluate(at, density.data, posterior.gradient_function()) for density in both
+    )
+    assert one == pytest.approx(other, rel=1e-10)
+    np.testing.assert_allclose(slope, slope_apart, rtol=1e-8, atol=1e-9)
 
 
 @pytest.mark.parametrize("family", ["Normal", "StudentT"])
@@ -178,12 +146,6 @@ def test_prior_draws_of_the_changes_have_their_variance() -> None:
     np.testing.assert_allclose(draws["change_mean"].var(axis=0), total, rtol=0.05)
     between = np.cov(draws["change_mean"].T)[0, 1]
     assert between == pytest.approx(0.35**2, rel=0.06)
-
-
-def test_structure_decides_the_compilation() -> None:
-    obs = two_markers()
-    keys = {structure_key(card_of(base), obs) for base in ("lymphocytes", "joint")}
-    assert len(keys) == 2
 
 
 def test_one_marker_cannot_shrink() -> None:

@@ -1,10 +1,10 @@
 """Time a whole refit of mnbayes beside nutpie alone.
 
 Run ``python -m peers.mnbayes_overhead OUT.json ROUNDS``. Three take turns with the same seed: a
-refit; nutpie on the card's PyMC model, which is what one has without mnbayes's compiled density
-(its patient effects are integrated out as in mnbayes, so that it need not sample them); and nutpie
-on that density. A refit adds to the draws what was integrated out, the convergence checks,
-patients' levels, predictive draws, log-likelihood and log prior; nutpie alone does none of that.
+refit; nutpie on the card's model as PyMC states it, which is what one has without mnbayes's
+compiled density (and samples the patients' effects too); and nutpie on that density. A refit adds
+to the draws what was integrated out, the convergence checks, patients' levels, predictive draws,
+log-likelihood and log prior; nutpie alone does none of that.
 """
 
 import json
@@ -22,7 +22,7 @@ from mnbayes.data.observations import observations
 from mnbayes.inference.densities import nutpie_model
 from mnbayes.inference.fit import Sampling, fit
 from mnbayes.models.density import longitudinal_density
-from mnbayes.models.longitudinal import build_model
+from mnbayes.models.longitudinal import statement
 
 
 def main(out: Path, rounds: int) -> None:
@@ -30,7 +30,7 @@ def main(out: Path, rounds: int) -> None:
     card, cohort = load_card("proteinuria"), embedded_cohort()
     data = observations(card, cohort)
     density = nutpie_model(longitudinal_density(card, data))
-    pymc = nutpie.compile_pymc_model(build_model(card, data))
+    pymc = nutpie.compile_pymc_model(statement(card, data))
 
     def alone(model: Any, how: Sampling) -> float:
         (stream, *_) = np.random.SeedSequence(how.seed).spawn(4)  # as the refit does

@@ -39,6 +39,7 @@ from .data.embedded import embedded_cohort as embedded_cohort
 from .inference.fit import Fit as Fit
 from .inference.fit import fit as fit
 from .inference.sampling import Sampling as Sampling
+from .models.longitudinal import model as model
 from .pipeline import Job as Job
 from .pipeline import run_job as run_job
 from .run.analysis import Analysis as Analysis

@@ -93,6 +93,7 @@ def complete_posterior(
     rng: np.random.Generator,
     next_rng: np.random.Generator,
     effects: Floats | None = None,
+    drift: Floats | None = None,
 ) -> CompletedPosterior:
     """Draw what depends on the top-level parameters, and find the densities.
 
@@ -104,15 +105,16 @@ def complete_posterior(
     next_rng : Generator
         Of the next patient.
     effects : array, shape (draw, patient, effect), optional
-        Patient effects given the data, where they were drawn already; without serial correlation.
+        Patient effects given the data, where they were drawn already.
+    drift : array, shape (draw, patient, visit, marker), optional
+        The serial parts, drawn with them.
     """
     parameters = fx.parameters_from_draws(draws, card.structure.correlation)
-    serial = None
     if effects is None:
-        effects, serial = fx.conditional_deviations(
+        effects, drift = fx.conditional_deviations(
             parameters, observations, rng, draws.get("residual_weight"), draws.get("censored_value")
         )
-    named = _named(draws, parameters, effects, serial, card, observations)
+    named = _named(draws, parameters, effects, drift, card, observations)
     return CompletedPosterior(
         named,
         fx.measurements(named["level"], parameters, rng),

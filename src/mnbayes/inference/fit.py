@@ -24,7 +24,6 @@ from mnbayes.cards.card import Card, load_card
 from mnbayes.data.cohort import Cohort, load_cohort, synthetic_words
 from mnbayes.data.observations import Observations, observations
 from mnbayes.inference.collapsed import collapsed_sample
-from mnbayes.inference.compiling import compiled_model
 from mnbayes.inference.completing import complete_posterior, complete_prior
 from mnbayes.inference.densities import nutpie_model
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
@@ -32,14 +31,19 @@ from mnbayes.inference.sampling import Sampling as Sampling
 from mnbayes.inference.sampling import sample
 from mnbayes.inference.traces import Sampled
 from mnbayes.inference.trees import attributes, build_tree, coordinates, top_level
-from mnbayes.models.density import has_density, longitudinal_density
+from mnbayes.models.density import gaussian, longitudinal_density
 from mnbayes.models.fixed_effects import draw_fixed_effects
 from mnbayes.models.gaussian_effects import draw_gaussian_effects
+from mnbayes.models.longitudinal import statement
 from mnbayes.numerics.density import Density
 
 #: Called with a stage (``compiling``, ``sampling``, ``retrying``, ``predicting``), the
 #: iterations done and the iterations in all (0 where a stage has no count).
 Progress = Callable[[str, int, int], None]
+
+
+#: Of the statement's variables those that others determine.
+_FOLLOWING = ("visit_change", "patient_change", "drift", "level")
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,7 +64,7 @@ class Fit(Displayed):
         As it was used last.
     retried : bool
         Whether the first attempt failed the gate.
-    engine : {"nuts", "collapsed"}
+    engine : {"nuts", "pymc", "collapsed"}
         What drew in the end.
     handed_over : str
         Why NUTS took over from the collapsed engine; empty where it did not.
@@ -139,10 +143,9 @@ def fit(
 ) -> Fit:
     """Fit a card's model to a cohort, with NUTS unless ``sampling`` names another engine.
 
-    With normal residuals and exact values nothing is compiled after the first fit on a machine.
-    Another model is compiled once in a process (some tens of seconds on a machine that never
-    did), whatever the priors' numbers and the values afterwards. If the fit fails the gate of
-    :mod:`mnbayes.inference.diagnostics`, it is repeated once with smaller steps and longer
+    Nothing is compiled after the first fit of a kind on a machine, whatever card, priors and data
+    (but by the engine ``pymc``, which compiles the model each time). If the fit fails the gate
+    of :mod:`mnbayes.inference.diagnostics`, it is repeated once with smaller steps and longer
     tuning.
 
     Parameters
@@ -170,7 +173,7 @@ def fit(
         cohort = cohort if isinstance(cohort, Cohort) else read(load_cohort, cohort)
     sampling = sampling or Sampling()
     data = observations(card, cohort)
-    density = longitudinal_density(card, data) if has_density(card, data) else None
+    density = None if sampling.engine == "pymc" else longitudinal_density(card, data)
     seconds: dict[str, float] = {}
     clock = time.perf_counter()
 
@@ -234,9 +237,9 @@ def _engine(sampling: Sampling, card: Card, data: Observations) -> tuple[str, st
     InputError
         If the collapsed engine alone was asked for and cannot draw from the model.
     """
-    if sampling.engine == "nuts":
-        return "nuts", ""
-    if has_density(card, data):
+    if sampling.engine in ("nuts", "pymc"):
+        return sampling.engine, ""
+    if gaussian(card, data):
         return "collapsed", ""
     heavy = card.structure.residual != "normal"
     reason = "residuals are not normal" if heavy else "values are censored"
@@ -263,16 +266,12 @@ def _collapsed(
 
 
 def _sampled_model(card: Card, data: Observations, density: Density | None) -> Any:
-    """What nutpie samples.
+    """What nutpie samples: a density that numba compiled once on this machine, or the statement."""
+    import nutpie
 
-    A Gaussian model is a density that numba compiled once for this machine; one with Student-t
-    residuals or censored values samples a weight or a value for each cell besides and goes
-    through PyMC.
-    """
     if density is not None:
         return nutpie_model(density)
-
-    return compiled_model(card, data)
+    return nutpie.compile_pymc_model(statement(card, data))
 
 
 @dataclass(frozen=True)
@@ -296,8 +295,8 @@ def _complete(
     sizes = sampled.stats.sizes
 
     def expanded() -> dict[str, Floats]:
-        if density is None:
-            return sampled.draws
+        if density is None:  # what follows from others is not judged, as elsewhere
+            return {n: a for n, a in sampled.draws.items() if n not in _FOLLOWING}
         return density.expand(sampled.draws["unconstrained"])
 
     def check(draws: Mapping[str, Floats]) -> pd.DataFrame:
@@ -309,19 +308,25 @@ def _complete(
         names = beside.submit(coordinates, card, data, sizes["chain"], sizes["draw"])
         known = beside.submit(expanded)
         checks = [beside.submit(lambda: check(known.result()))]
-        effects = None
-        if density is not None and not card.structure.serial:
+        effects, drift = None, None
+        if density is None:
+            draws = known.result()
+            own = sampled.draws["patient_baseline"] - draws["baseline_mean"][:, None]
+            effects = np.concatenate([own, sampled.draws["patient_change"]], axis=-1)
+            drift = sampled.draws.get("drift")
+        elif gaussian(card, data) and not card.structure.serial:
             points = sampled.draws["unconstrained"]
             drawn = draw_gaussian_effects(card, data, density, points, rng)
             draws, effects = drawn.top_level, drawn.effects
         else:
             draws = draw_fixed_effects(card, data, known.result(), rng)
         new = {name: array for name, array in draws.items() if name not in known.result()}
-        checks.append(beside.submit(check, new))
+        if new:
+            checks.append(beside.submit(check, new))
         rng = np.random.default_rng(completing)
         # The streams of the next patient are those that its tables have always had.
         of_posterior, of_prior = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(2))
-        posterior = complete_posterior(card, data, draws, rng, of_posterior, effects)
+        posterior = complete_posterior(card, data, draws, rng, of_posterior, effects, drift)
         prior = complete_prior(card, data, len(posterior.measurement), rng, of_prior)
         tree = build_tree(card, data, names.result(), posterior, prior, sampled.stats)
         table = pd.concat([checked.result() for checked in checks], ignore_index=True)

@@ -11,7 +11,7 @@ import numpy as np
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.inference.traces import Sampled, read_trace
 
-Engine = Literal["nuts", "collapsed", "auto"]
+Engine = Literal["nuts", "pymc", "collapsed", "auto"]
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,12 @@ class Sampling:
     target_accept : float
         Of the first attempt; a retry uses 0.99 and twice the tuning.
     seed : int
-    engine : {"nuts", "collapsed", "auto"}
+    engine : {"nuts", "pymc", "collapsed", "auto"}
+        ``nuts`` samples the compiled density, patients' effects integrated out; ``pymc`` samples
+        the model as PyMC states it (:mod:`mnbayes.models.longitudinal`), which compiles it;
         ``collapsed`` is importance sampling of a Gaussian model
-        (:mod:`mnbayes.collapsed`); ``auto`` hands over to NUTS where that cannot be used or is
-        not to be trusted.
+        (:mod:`mnbayes.inference.collapsed`); ``auto`` hands over to NUTS where that cannot be
+        used or is not to be trusted.
     """
 
     chains: int = 4

@@ -21,7 +21,7 @@ from mnbayes.data.observations import Observations
 from mnbayes.inference.completing import Completed, CompletedPosterior
 from mnbayes.inference.contract import CELLS, PATIENTS, PREDICTIONS, effect_names
 from mnbayes.models.correlation import free_pairs
-from mnbayes.models.longitudinal import hyperparameters
+from mnbayes.models.roles import hyperparameters
 
 #: Dims of each top-level parameter after chain and draw. The visits' changes come first: ArviZ
 #: labels a forest by the dims in this order, and the short labels of visits keep those of
@@ -106,13 +106,13 @@ def attributes(
 
     Parameters
     ----------
-    engine : {"nuts", "collapsed"}
+    engine : {"nuts", "pymc", "collapsed"}
     reasons : sequence of str
         Why the fit did not converge; empty where it did.
     """
     origin = "SYNTHETIC COHORT, no real patient" if cohort.synthetic else "measured cohort"
     numbers = versions()
-    library = "nutpie" if engine == "nuts" else "mnbayes"
+    library = "mnbayes" if engine == "collapsed" else "nutpie"
     return {
         "title": f"Model {card.name}: {origin}",
         "synthetic": int(cohort.synthetic),
@@ -158,6 +158,9 @@ def top_level(draws: Mapping[str, Floats], names: xr.Coordinates) -> xr.Dataset:
         "correlation_unit": ("partial",),
         "residual_weight": ("cell",),
         "censored_value": ("censored",),
+        "patient_baseline": ("patient", "marker"),
+        "patient_offset": ("patient", "marker"),
+        "drift_offset": ("patient", "marker", "visit"),
     }
     variables = {
         name: (("chain", "draw", *dims[name]), _chains(array, names))

@@ -15,7 +15,7 @@ block that keeps its own ones is LKJ by itself and independent of the rest:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,3 +76,27 @@ def all_partials(free: Floats, kind: Kind, n_marker: int) -> Floats:
     out = np.full((free.shape[0], n_marker * (2 * n_marker - 1)), 0.5)
     out[:, free_partials(kind, n_marker)] = free
     return out
+
+
+def correlation_factor(partial: Any, size: int) -> Any:
+    """Cholesky factor of a correlation matrix from its canonical partial correlations, in PyTensor.
+
+    Lewandowski, Kurowicka and Joe (2009), J. Multivariate Anal. 100:1989, eq. 2: row by row,
+    ``r[i, j]`` times the root of what the columns before leave of the row's unit norm.
+
+    Parameters
+    ----------
+    partial : tensor, shape (size (size - 1) / 2,)
+        The lower triangle row by row, in (-1, 1).
+    size : int
+
+    Returns
+    -------
+    tensor, shape (size, size)
+    """
+    import pytensor.tensor as pt
+
+    rows = pt.set_subtensor(pt.zeros((size, size))[np.tril_indices(size, -1)], partial)
+    left = pt.cumprod(1.0 - rows**2, axis=1)
+    left = pt.concatenate([pt.ones((size, 1)), left[:, :-1]], axis=1)
+    return (rows + pt.eye(size)) * pt.sqrt(left)

@@ -1,9 +1,9 @@
-"""A card's posterior as a compiled log density, where residuals are normal and values exact."""
+"""A card's posterior as a compiled log density: the statement with its effects integrated out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import numpy as np
@@ -12,44 +12,42 @@ from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.models.correlation import free_partials, partial_alpha
-from mnbayes.models.longitudinal import FIXED, SCALAR, integrated
-from mnbayes.numerics import posterior
+from mnbayes.models.roles import FIXED, SCALAR, integrated
+from mnbayes.numerics import cell_posterior, posterior
 from mnbayes.numerics.density import Density
 from mnbayes.numerics.inputs import fixed_sd_places, input_sizes
 from mnbayes.numerics.packed_means import packed_means
-from mnbayes.numerics.serial_posterior import serial_function
 
 
-def has_density(card: Card, observations: Observations) -> bool:
-    """Whether :func:`longitudinal_density` can state the model: no weights, nothing censored."""
+def gaussian(card: Card, observations: Observations) -> bool:
+    """Whether the data are normal given the parameters: no weights, nothing censored."""
     return card.structure.residual == "normal" and not bool(observations.censored.any())
 
 
 def longitudinal_density(card: Card, observations: Observations) -> Density:
     """State a card's model of a cohort as a compiled log density.
 
-    The same posterior as :func:`mnbayes.models.longitudinal.build_model`; see
-    :mod:`mnbayes.numerics.posterior`.
+    The posterior of :func:`mnbayes.models.longitudinal.model`, its patients' effects and the
+    means with normal priors integrated out.
 
     Parameters
     ----------
     card : Card
     observations : Observations
-        With exact values only.
 
     Returns
     -------
     Density
-        It expands draws to the parameters by name; the correlations are ``correlation_unit``,
-        shape (draw, free partial correlation).
+        It expands draws to the parameters by name, the correlations as ``correlation_unit``,
+        shape (draw, free partial correlation); with Student-t residuals there is
+        ``residual_weight``, shape (draw, cell), with censored values ``censored_value``, shape
+        (draw, censored), both in patient, visit, marker order.
 
     Raises
     ------
     ValueError
-        If a number is not finite, or :func:`has_density` is false.
+        If a number is not finite.
     """
-    if not has_density(card, observations):
-        raise ValueError("only a model with normal residuals and exact values has this density")
     n_marker = len(observations.markers)
     sizes = input_sizes(n_marker)
     first = dict(zip(sizes, np.cumsum([0, *sizes.values()]).tolist(), strict=False))
@@ -73,6 +71,9 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
             free = first[name] + free_partials(kind, n_marker)
             sample("correlation_unit", "Beta", [alpha], free, 1)
             continue
+        if name == "residual_df":  # of the weights, not of the likelihood's inputs
+            sample(name, card.family(name), arguments, [0], 0)
+            continue
         target, copies = _target(name, n_marker)
         place = first[target[0]] + target[1]
         if integrated(card, name):
@@ -85,21 +86,35 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
         sample(name, card.family(name), arguments, place + np.arange(count), copies)
 
     coordinates = np.concatenate(rows)
-    packed, function, value_function = _likelihood(card, observations, coordinates, inputs)
-    data = posterior.pack(coordinates, inputs, n_marker, packed)
+    before_df = list(takewhile(lambda name: name != "residual_df", blocks))
+    df_at = sum(blocks[name] for name in before_df) if "residual_df" in blocks else 0
+    observed, function, value_function = _likelihood(card, observations, coordinates, inputs, df_at)
+    data = posterior.pack(coordinates, inputs, n_marker, observed)
     if not np.isfinite(data).all():
         raise ValueError("the model's numbers hold one that is not finite")
-    expand = _expand(coordinates, blocks)
-    return Density(len(coordinates), function.address, data, expand, value_function.address)
+    expand = _expand(coordinates, blocks, None if gaussian(card, observations) else observed)
+    n_unknown = _unknown(observations)
+    dimension = len(coordinates) + n_unknown
+    return Density(dimension, function.address, data, expand, value_function.address)
+
+
+def _unknown(observations: Observations) -> int:
+    """Coordinates besides the parameters': the cells' weights and the censored values."""
+    weights = int(observations.observed.sum()) if observations.weights else 0
+    return weights + int(observations.censored.sum())
 
 
 def _likelihood(
-    card: Card, observations: Observations, coordinates: Floats, inputs: Floats
+    card: Card, observations: Observations, coordinates: Floats, inputs: Floats, df_at: int
 ) -> tuple[Floats, Any, Any]:
     """The observations as the likelihood reads them, and the density with and without gradient."""
     groups = observations.groups
-    if card.structure.serial:
-        return groups.packed(), serial_function(), serial_function()
+    if card.structure.serial or not gaussian(card, observations):
+        weights = groups.visit.size if observations.weights else 0
+        hidden = observations.censored
+        low, high = observations.log_lower[hidden], observations.log_upper[hidden]
+        packed = cell_posterior.pack_cells(weights, df_at, low, high, groups.packed())
+        return packed, cell_posterior.cell_function(), cell_posterior.cell_function()
     n_marker = len(observations.markers)
     places = fixed_sd_places(n_marker, groups.weeks.size - 1)
     here = posterior.sampled_inputs(coordinates, inputs)[places]
@@ -121,12 +136,22 @@ def _sd_place(name: str, n_marker: int) -> int:
     return (FIXED.index(name) if name in FIXED else len(FIXED)) * n_marker
 
 
-def _expand(coordinates: Floats, blocks: dict[str, int]) -> Callable[[Floats], dict[str, Floats]]:
+def _expand(
+    coordinates: Floats, blocks: dict[str, int], cells: Floats | None
+) -> Callable[[Floats], dict[str, Floats]]:
     bounds = list(pairwise(np.cumsum([0, *blocks.values()]).tolist()))
+    n_own = len(coordinates)
 
     def expand(points: Floats) -> dict[str, Floats]:
-        values = posterior.values(coordinates, points)
+        values = posterior.values(coordinates, np.ascontiguousarray(points[:, :n_own]))
         out = {name: values[:, a:b] for name, (a, b) in zip(blocks, bounds, strict=True)}
-        return {name: array[:, 0] if name in SCALAR else array for name, array in out.items()}
+        out = {name: array[:, 0] if name in SCALAR else array for name, array in out.items()}
+        if cells is None:
+            return out
+        df = np.ascontiguousarray(out.get("residual_df", np.ones(len(points))))
+        unknown = np.ascontiguousarray(points[:, n_own:])
+        weight, value = cell_posterior.unknown_cells(cells, df, unknown)
+        found = {"residual_weight": weight, "censored_value": value}
+        return out | {name: array for name, array in found.items() if array.size}
 
     return expand

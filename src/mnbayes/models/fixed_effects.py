@@ -18,7 +18,7 @@ from mnbayes.models.effects import (
     cell_covariance,
     parameters_from_draws,
 )
-from mnbayes.models.longitudinal import FIXED, integrated
+from mnbayes.models.roles import FIXED, integrated
 from mnbayes.numerics.designs import fixed_design
 
 

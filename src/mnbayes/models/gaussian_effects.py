@@ -13,7 +13,7 @@ import numpy as np
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
-from mnbayes.models.longitudinal import FIXED
+from mnbayes.models.roles import FIXED
 from mnbayes.numerics.density import Density
 from mnbayes.numerics.effect_draws import draw_effects
 

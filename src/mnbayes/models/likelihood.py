@@ -13,7 +13,7 @@ from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.models.correlation import partial_alpha
 from mnbayes.models.effects import Parameters
-from mnbayes.models.longitudinal import SCALAR
+from mnbayes.models.roles import SCALAR
 
 
 def pointwise_loglik(level: Floats, parameters: Parameters, observations: Observations) -> Floats:

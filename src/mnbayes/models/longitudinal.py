@@ -1,267 +1,242 @@
-"""The longitudinal model of log marker levels as a PyMC model.
+"""The longitudinal model of log marker levels, stated in plain PyMC.
 
-    log y[i,t,k] ~ Normal or StudentT(level[i,t,k], residual_sd[k])
-    level[i,t,k] = baseline[i,k] + 1(t > 0) (visit_change[t,k] + change[i,k] + x[i] slope[k])
-                   + optionally a part whose correlation falls exponentially in time
-    visit_change[t,k] = change_mean[k] + visit_sd[k] visit_offset[t,k]
-    optionally change_mean[k] ~ Normal(common_change, change_spread)
-    (baseline - baseline_mean, change) ~ MvNormal(0, diag(sd) C diag(sd)),  C ~ LKJ
+    measurement ~ Normal(level, residual_sd)     or StudentT(residual_df, level, residual_sd)
+    level       = patient_baseline
+                  + 1(visit > 0) (visit_change + patient_change + covariate covariate_slope)
+                  + drift
+    (patient_baseline - baseline_mean, patient_change)
+                ~ MvNormal(0, diag(sd) C diag(sd)),  sd = (baseline_sd, change_sd),  C ~ LKJ
+    visit_change ~ Normal(change_mean, visit_sd)
+    change_mean  ~ its prior, or Normal(common_change, change_spread)
+    drift        ~ a patient's own Ornstein-Uhlenbeck process in actual time,
+                   of SD serial_sd and correlation exp(-|weeks apart| / serial_weeks)
 
-The patient effects, and the means and visit deviations that have normal priors, are
-integrated out (:mod:`mnbayes.numerics.marginal`) and drawn exactly afterwards
-(:mod:`mnbayes.models.fixed_effects`, :mod:`mnbayes.models.effects`). With eight patients that
-removes the funnels between effects and their SDs, which is where explicit parametrisations
-diverge; what is left to the sampler are the SDs and correlations.
+All levels are natural logarithms; what a card does not switch on is not there. Of a censored
+value the likelihood is the probability of its interval.
 
-Prior arguments, observations and censoring limits are model data: with new numbers the
-compiled model is reused.
+This is the statement that documentation, report and tests refer to. It can be drawn as a graph,
+sampled, conditioned and changed by anyone who knows PyMC. What samples by default has the
+patients' effects integrated out (:mod:`mnbayes.models.density`); a test holds it to this one.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mnbayes.base.arrays import Floats
-from mnbayes.cards.card import Card
-from mnbayes.data.observations import Observations
-from mnbayes.models.correlation import free_partials, partial_alpha
-from mnbayes.models.marginal_op import MarginalLogLik
+from mnbayes.cards.card import Card, load_card
+from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.observations import Observations, observations
+from mnbayes.models.correlation import correlation_factor, free_partials, partial_alpha
+from mnbayes.models.roles import SCALAR
 
-#: Parameters that are linear in the mean: one value for each marker, in the kernel's order.
-FIXED = ("baseline_mean", "change_mean", "covariate_slope")
-#: Parameters with one value for the model; the others have one for each marker.
-SCALAR = ("common_change", "change_spread", "serial_weeks", "residual_df")
-
-
-def integrated(card: Card, parameter: str) -> bool:
-    """Whether a parameter is integrated out: it is linear and its prior is normal."""
-    linear = (*FIXED, "common_change")
-    return parameter in linear and card.family(parameter) == "Normal"
+if TYPE_CHECKING:
+    import pymc as pm
 
 
-def hyperparameters(card: Card) -> tuple[list[str], Floats]:
-    """Prior arguments as one labelled vector, in the order the model reads them.
-
-    One vector, since each model-data array lengthens compilation. The LKJ parameter enters
-    as the beta parameters of the partial correlations.
-
-    Returns
-    -------
-    labels : list of str
-    values : array, shape (hyperparameter,)
-    """
-    labels: list[str] = []
-    values: list[Floats] = []
-    for parameter in card.parameters:
-        if parameter == "correlation":
-            eta = float(card.argument_values(parameter)["eta"][0])
-            alpha = partial_alpha(card.structure.correlation, len(card.markers), eta)
-            labels += [f"correlation.alpha[{i}]" for i in range(alpha.size)]
-            values.append(alpha)
-            continue
-        for argument, array in card.argument_values(parameter).items():
-            keys = card.markers if array.size == len(card.markers) else ("model",)
-            labels += [f"{parameter}.{argument}[{key}]" for key in keys]
-            values.append(array)
-    return labels, np.concatenate(values)
-
-
-def censoring_limits(observations: Observations) -> dict[str, Floats]:
-    """Finite limits of the censored values by kind, in the order of the cells.
-
-    Returns
-    -------
-    dict
-        ``between``: shape (n, 2); ``below``, ``above``: shape (n, 1).
-    """
-    hidden = observations.censored
-    limits = np.stack([observations.log_lower[hidden], observations.log_upper[hidden]], axis=1)
-    kind = _kinds(limits)
-    return {
-        "between": limits[kind == 0],
-        "below": limits[kind == 1, 1:],
-        "above": limits[kind == 2, :1],
-    }
-
-
-def _kinds(limits: Floats) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.where(np.isfinite(limits).all(axis=1), 0, np.where(np.isfinite(limits[:, 1]), 1, 2))
-
-
-def censored_order(observations: Observations) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Where each censored cell stands among the values sorted by kind."""
-    hidden = observations.censored
-    limits = np.stack([observations.log_lower[hidden], observations.log_upper[hidden]], axis=1)
-    return np.argsort(np.argsort(_kinds(limits), kind="stable"), kind="stable")
-
-
-def model_data(card: Card, observations: Observations) -> dict[str, Floats]:
-    """Everything that may change without compiling, by the name of its model data.
-
-    Raises
-    ------
-    ValueError
-        If a number is not finite; the compiled model would not notice.
-    """
-    data = {"hyperparameters": hyperparameters(card)[1], "cells": observations.groups.packed()}
-    data |= {f"limits_{k}": v for k, v in censoring_limits(observations).items() if v.size}
-    for name, array in data.items():
-        if not np.isfinite(array).all():
-            raise ValueError(f"model data {name} holds a number that is not finite")
-    return data
-
-
-def structure_key(card: Card, observations: Observations) -> tuple[Any, ...]:
-    """What decides the compiled code; fits with equal keys share one compilation.
-
-    Patients and visits are not in it: they enter as data of the kernel.
-    """
-    return (
-        len(observations.markers),
-        card.structure.residual,
-        card.structure.serial,
-        bool(card.structure.covariate),
-        card.structure.shrink,
-        card.structure.correlation,
-        tuple(card.family(parameter) for parameter in card.parameters),
-        observations.groups.visit.size if observations.weights else 0,
-        tuple(censored_order(observations)),
-        tuple(len(v) for v in censoring_limits(observations).values()),
-    )
-
-
-def build_model(card: Card, observations: Observations) -> Any:
-    """Build the PyMC model of a card on a cohort's observations.
+def model(card: Card | str | Path, cohort: Cohort | str | Path) -> pm.Model:
+    """State a card's model of a cohort in PyMC.
 
     Parameters
     ----------
-    card : Card
-    observations : Observations
+    card : Card, str or Path
+        A name or path as :func:`mnbayes.load_card` takes it.
+    cohort : Cohort, str or Path
+        A folder as :func:`mnbayes.load_cohort` takes it.
 
     Returns
     -------
     pymc.Model
-        Dim ``marker``; model data ``hyperparameters`` and ``cells``; the log-likelihood is the
-        potential ``marginal_loglik``.
+        Dims ``patient, visit, later_visit, marker, effect, observation``; the names of variables
+        are those of a fit's tree. Observed is ``measurement`` (observation), log scale, in
+        patient, visit, marker order.
+
+    Raises
+    ------
+    InputError
+        If the cohort lacks what the card needs.
+
+    Examples
+    --------
+    >>> with mn.model("proteinuria", mn.embedded_cohort()):
+    ...     tree = pm.sample(nuts_sampler="nutpie")
     """
+    card = card if isinstance(card, Card) else load_card(card)
+    cohort = cohort if isinstance(cohort, Cohort) else load_cohort(cohort)
+    return statement(card, observations(card, cohort))
+
+
+def statement(card: Card, data: Observations) -> pm.Model:
+    """State a card's model of observations; see :func:`model`."""
     import pymc as pm
     import pytensor.tensor as pt
 
-    n_marker = len(observations.markers)
-    free = free_partials(card.structure.correlation, n_marker)
-    labels, _ = hyperparameters(card)
-    data = model_data(card, observations)
-    coords: dict[str, list[Any]] = {
-        "marker": list(observations.markers),
-        "hyperparameter": labels,
-        "partial": free.tolist(),
+    structure, n_marker = card.structure, len(data.markers)
+    with pm.Model(coords=_coords(data)) as stated:
+        # The population. An SD's prior is a card's; so is a mean's.
+        baseline_mean = _prior(card, "baseline_mean")
+        if structure.shrink:
+            common, spread = _prior(card, "common_change"), _prior(card, "change_spread")
+            change_mean = pm.Normal("change_mean", common, spread, dims="marker")
+        else:
+            change_mean = _prior(card, "change_mean")
+        visit_offset = pm.Normal("visit_offset", dims=("later_visit", "marker"))
+        visit_change = pm.Deterministic(
+            "visit_change",
+            change_mean + _prior(card, "visit_sd") * visit_offset,
+            dims=("later_visit", "marker"),
+        )
+
+        # The patients: baselines of every marker, then changes given them. Baselines are well
+        # measured, so they are sampled as they are; changes are not, so they are sampled in SDs.
+        factor = correlation_factor(_partials(card, n_marker), 2 * n_marker)
+        baseline_factor = _prior(card, "baseline_sd")[:, None] * factor[:n_marker, :n_marker]
+        baseline = pm.MvNormal(
+            "patient_baseline", baseline_mean, chol=baseline_factor, dims=("patient", "marker")
+        )
+        above_mean = pt.linalg.solve_triangular(
+            baseline_factor, (baseline - baseline_mean).T, lower=True
+        ).T
+        own = pm.Normal("patient_offset", dims=("patient", "marker"))
+        in_sds = above_mean @ factor[n_marker:, :n_marker].T + own @ factor[n_marker:, n_marker:].T
+        change = pm.Deterministic(
+            "patient_change", _prior(card, "change_sd") * in_sds, dims=("patient", "marker")
+        )
+
+        # Their true levels.
+        course = visit_change + change[:, None]
+        if structure.covariate:
+            covariate = pm.Data("covariate", data.covariate, dims="patient")
+            course = course + covariate[:, None, None] * _prior(card, "covariate_slope")
+        level = baseline[:, None] + pt.concatenate([pt.zeros_like(course[:, :1]), course], axis=1)
+        if structure.serial:
+            level = level + _drift(card, data)
+        level = pm.Deterministic("level", level, dims=("patient", "visit", "marker"))
+
+        # What was measured.
+        cells = np.nonzero(data.observed)
+        patient, visit, marker = (
+            pm.Data(f"{name}_of", place, dims="observation")
+            for name, place in zip(("patient", "visit", "marker"), cells, strict=True)
+        )
+        residual_sd = _prior(card, "residual_sd")
+        _measurement(card, data, level[patient, visit, marker], residual_sd[marker])
+    return stated
+
+
+def _coords(data: Observations) -> dict[str, list[Any]]:
+    axes = data.patients, data.weeks, data.markers
+    cells = zip(*np.nonzero(data.observed), strict=True)
+    named = [[axis[place] for axis, place in zip(axes, cell, strict=True)] for cell in cells]
+    return {
+        "patient": list(data.patients),
+        "visit": list(data.weeks),
+        "later_visit": list(data.weeks[1:]),
+        "marker": list(data.markers),
+        "observation": [f"{patient}, week {week:g}, {marker}" for patient, week, marker in named],
     }
-    with pm.Model(coords=coords) as model:
-        vector = pm.Data("hyperparameters", data["hyperparameters"], dims="hyperparameter")
-        position = 0
-
-        def take(count: int) -> Any:
-            nonlocal position
-            position += count
-            return vector[position - count : position]
-
-        parameter: dict[str, Any] = {}
-        fixed_sd: dict[str, Any] = {}
-        for name in card.parameters:
-            if name == "correlation":
-                alpha = take(len(coords["partial"]))
-                parameter[name] = pm.Beta("correlation_unit", alpha, alpha, dims="partial")
-                uncorrelated = np.full(n_marker * (2 * n_marker - 1), 0.5)
-                if free.size < uncorrelated.size:
-                    among_all = pt.constant(uncorrelated)[free]
-                    parameter[name] = pt.set_subtensor(among_all, parameter[name])
-                continue
-            family = card.family(name)
-            shared = card.argument_values(name)
-            size = len(next(iter(shared.values())))
-            arguments = {argument: take(size) for argument in shared}
-            if name in SCALAR:
-                arguments = {argument: value[0] for argument, value in arguments.items()}
-            if integrated(card, name):
-                parameter[name], fixed_sd[name] = arguments["mu"], arguments["sigma"]
-            elif family == "HalfNormal":
-                dims = None if name in SCALAR else "marker"
-                parameter[name] = _half_normal(pm, pt, name, arguments["sigma"], dims)
-            elif name in SCALAR:
-                parameter[name] = getattr(pm, family)(name, **arguments)
-            else:
-                parameter[name] = getattr(pm, family)(name, **arguments, dims="marker")
-        zeros = np.zeros(n_marker)
-        if card.structure.shrink:
-            parameter["change_mean"] = parameter["common_change"] * np.ones(n_marker)
-            fixed_sd["change_mean"] = parameter["change_spread"] * np.ones(n_marker)
-        common_sd = pt.atleast_1d(fixed_sd.get("common_change", 0.0))
-        weight: Any = np.zeros(0)
-        if observations.weights:
-            weight = _weights(pm, pt, parameter["residual_df"], observations.groups.visit.size)
-        loglik = MarginalLogLik()(
-            parameter["baseline_mean"],
-            parameter["change_mean"],
-            parameter.get("covariate_slope", zeros),
-            parameter["visit_sd"],
-            parameter["baseline_sd"],
-            parameter["change_sd"],
-            parameter["correlation"],
-            parameter["residual_sd"],
-            parameter.get("serial_sd", zeros),
-            parameter.get("serial_weeks", np.array(1.0)),
-            weight,
-            _censored_values(pm, pt, observations, data),
-            pt.concatenate([*(fixed_sd.get(name, zeros) for name in FIXED), common_sd]),
-            pm.Data("cells", data["cells"]),
-        )[0]
-        pm.Potential("marginal_loglik", loglik)
-    return model
 
 
-def _half_normal(pm: Any, pt: Any, name: str, sigma: Any, dims: str | None) -> Any:
-    """A half-normal parameter as its quantile at the probability of a standard normal score.
+def _prior(card: Card, name: str) -> Any:
+    """A parameter under its prior of the card, for each marker or for the model."""
+    import pymc as pm
 
-    The sampler then sees the prior as a standard normal. On the log scale, PyMC's choice, an SD
-    that the data do not keep away from 0 has a long tail there, which costs small steps.
-    """
-    score = pm.Normal(f"{name}_score", 0.0, 1.0, dims=dims)
-    upper_tail = 0.5 * pt.erfc(score / np.sqrt(2.0))
-    return pm.Deterministic(name, sigma * np.sqrt(2.0) * pt.erfcinv(upper_tail), dims=dims)
-
-
-def _weights(pm: Any, pt: Any, df: Any, cells: int) -> Any:
-    """Precision multipliers ``w ~ Gamma(df / 2, df / 2)`` of Student-t residuals.
-
-    Sampled as ``log w / sqrt(2 / df)``, whose spread hardly depends on ``df``: sampled as
-    they are, the weights and ``df`` form a funnel (E-BFMI below 0.2 in trials).
-    """
-    half = df / 2.0
-    scale = pt.sqrt(1.0 / half)
-    offset = pm.Flat("weight_offset", shape=cells)
-    log_weight = scale * offset
-    weight = pm.Deterministic("residual_weight", pt.exp(log_weight))
-    density = half * (pt.log(half) + log_weight - weight) - pt.gammaln(half) + pt.log(scale)
-    pm.Potential("weight_density", density.sum())
-    return weight
+    family, arguments = getattr(pm, card.family(name)), card.argument_values(name)
+    if name in SCALAR:
+        return family(name, **{argument: values[0] for argument, values in arguments.items()})
+    return family(name, **arguments, dims="marker")
 
 
-def _censored_values(pm: Any, pt: Any, observations: Observations, data: dict[str, Floats]) -> Any:
-    """Unknown values, flat inside their intervals.
+def _partials(card: Card, n_marker: int) -> Any:
+    """Canonical partial correlations of the patient effects, row by row; 0 where held at 0."""
+    import pymc as pm
+    import pytensor.tensor as pt
 
-    Integrating them out gives the interval likelihood.
-    """
-    parts = []
-    if "limits_between" in data:
-        limits = pm.Data("limits_between", data["limits_between"])
-        parts.append(pm.Uniform("censored_between", limits[:, 0], limits[:, 1]))
-    for kind, sign in (("below", -1.0), ("above", 1.0)):
-        if f"limits_{kind}" in data:
-            limits = pm.Data(f"limits_{kind}", data[f"limits_{kind}"])
-            distance = pm.HalfFlat(f"censored_{kind}", shape=len(data[f"limits_{kind}"]))
-            parts.append(limits[:, 0] + sign * distance)
-    if not parts:
-        return np.zeros(0)
-    return pm.Deterministic("censored_value", pt.concatenate(parts)[censored_order(observations)])
+    kind = card.structure.correlation
+    alpha = partial_alpha(kind, n_marker, float(card.argument_values("correlation")["eta"][0]))
+    unit = pm.Beta("correlation_unit", alpha, alpha)
+    none = pt.zeros(n_marker * (2 * n_marker - 1))
+    return pt.set_subtensor(none[free_partials(kind, n_marker)], 2.0 * unit - 1.0)
+
+
+def _drift(card: Card, data: Observations) -> Any:
+    """Deviations of each patient that fade in time: the correlation's factor times noise."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    weeks = np.array(data.weeks)
+    apart = np.abs(weeks[:, None] - weeks)
+    factor = pt.linalg.cholesky(pt.exp(-apart / _prior(card, "serial_weeks")))
+    noise = pm.Normal("drift_offset", dims=("patient", "marker", "visit"))
+    drift = _prior(card, "serial_sd") * (noise @ factor.T).transpose(0, 2, 1)
+    return pm.Deterministic("drift", drift, dims=("patient", "visit", "marker"))
+
+
+def _measurement(card: Card, data: Observations, level: Any, sd: Any) -> Any:
+    """The observed variable; where values are censored, with the probability of their interval."""
+    import pymc as pm
+
+    heavy = card.structure.residual == "student_t"
+    of_residual = {"nu": _prior(card, "residual_df")} if heavy else {}
+    family = pm.StudentT if heavy else pm.Normal
+    value = data.log_value[data.observed]
+    if not data.censored.any():
+        return family(
+            "measurement", mu=level, sigma=sd, **of_residual, observed=value, dims="observation"
+        )
+    low, high = data.log_lower[data.observed], data.log_upper[data.observed]
+    return pm.CustomDist(
+        "measurement",
+        level,
+        sd,
+        *of_residual.values(),
+        logp=lambda value, level, sd, *df: _interval_logp(family, value, level, sd, df, low, high),
+        random=_repeat,
+        observed=np.where(np.isnan(value), _limit(low, high), value),
+        dims="observation",
+        signature=f"(),(){',()' * heavy}->()",
+    )
+
+
+def _limit(low: Floats, high: Floats) -> Floats:
+    """What is recorded of a censored value: its limit, or the middle of two."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(low), high, np.where(np.isinf(high), low, (low + high) / 2))
+
+
+def _interval_logp(
+    family: Any, value: Any, level: Any, sd: Any, df: Any, low: Floats, high: Floats
+) -> Any:
+    """Log density of exact values, log probability of the intervals of the others."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    named = {"nu": df[0]} if df else {}
+    noise = family.dist(mu=0.0, sigma=1.0, **named)
+    # An end that is not there must be a number all the same: its branch has a gradient.
+    a, b = ((np.where(np.isfinite(end), end, 0.0) - level) / sd for end in (low, high))
+    upper = a > 0.0  # from the nearer tail, where the digits are
+    inside = pm.logcdf(noise, pt.switch(upper, -a, b))
+    outside = pm.logcdf(noise, pt.switch(upper, -b, a))
+    between = inside + pt.log1mexp(pt.minimum(outside - inside, -1e-300))
+    return pt.switch(
+        np.isnan(low),
+        pm.logp(family.dist(mu=level, sigma=sd, **named), value),
+        pt.switch(
+            np.isinf(low),
+            pm.logcdf(noise, b),
+            pt.switch(np.isinf(high), pm.logcdf(noise, -a), between),
+        ),
+    )
+
+
+def _repeat(
+    level: Any, sd: Any, *df: Any, rng: np.random.Generator | None = None, size: Any = None
+) -> Any:
+    """Another measurement at the same true level, not censored."""
+    rng = rng or np.random.default_rng()
+    noise = rng.standard_t(df[0], size) if df else rng.standard_normal(size)
+    return level + sd * noise

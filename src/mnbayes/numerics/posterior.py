@@ -3,16 +3,16 @@
 Each coordinate ``x`` stands for one sampled number ``theta`` (an SD, a correlation, a location
 whose prior is not normal). Its prior's family says which transformation takes one to the other;
 the density includes the Jacobian. The likelihood is that of
-:mod:`mnbayes.numerics.patient_means`; see :mod:`mnbayes.numerics.serial_posterior` for serial
-correlation.
+:mod:`mnbayes.numerics.patient_means`; see :mod:`mnbayes.numerics.cell_posterior` for what
+needs single cells.
 
 A half-normal ``theta`` is the quantile of its prior at the probability of a standard normal
 score, so that the sampler sees the prior as a standard normal. On the log scale an SD that the
 data do not keep away from 0 has a long tail there, which costs small steps.
 
 Everything enters as one array of numbers (:func:`pack`), so that new priors and observations
-compile nothing. PyTensor is not needed; :mod:`mnbayes.models.longitudinal` states the same
-density in PyMC, and tests hold the two together.
+compile nothing. PyTensor is not needed; :mod:`mnbayes.models.longitudinal` states the model in
+PyMC, and tests hold the two together.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def pack(coordinates: Floats, inputs: Floats, n_marker: int, observed: Floats) -
     n_marker : int
     observed : array
         The observations as the likelihood reads them: from
-        :func:`mnbayes.numerics.packed_means.packed_means`, or with serial correlation
-        :meth:`mnbayes.numerics.groups.Groups.packed`.
+        :func:`mnbayes.numerics.packed_means.packed_means`, or
+        :func:`mnbayes.numerics.cell_posterior.pack_cells`.
     """
     length = HEADER + coordinates.size + inputs.size + observed.size
     header = np.array([length, len(coordinates), n_marker], dtype=float)

@@ -47,32 +47,3 @@ def differences(before: Iterable[Card], after: Iterable[Card]) -> list[Differenc
                     texts = (own.formula, spec.formula, spec.explained)
                     found.append(Difference(new.name, name, *texts))
     return found
-
-
-def family_changes(before: Iterable[Card], after: Iterable[Card]) -> list[str]:
-    """Say which priors have another family than their card, and what that costs.
-
-    Parameters
-    ----------
-    before, after : iterable of Card
-        The same cards without and with overrides.
-
-    Returns
-    -------
-    list of str
-        One sentence for each model that is another model now.
-    """
-    sentences = []
-    for old, new in zip(before, after, strict=True):
-        changed = [
-            f"{new.family(name)} instead of {old.family(name)} for {name}"
-            for name in new.parameters
-            if new.family(name) != old.family(name)
-        ]
-        if changed:
-            sentences.append(
-                f"{new.name}: {', '.join(changed)}: another family is another model and compiles, "
-                "some 20 s for one marker and a minute or more for seven, where it never was "
-                "compiled before. Other numbers compile nothing."
-            )
-    return sentences

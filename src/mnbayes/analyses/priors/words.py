@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mnbayes.analyses.priors.differences import differences, family_changes
+from mnbayes.analyses.priors.differences import differences
 from mnbayes.analyses.priors.elicit_command import Elicitation
 from mnbayes.analyses.priors.predictive import PATIENT_BEYOND, TYPICAL_BEYOND, PriorPredictive
 from mnbayes.analyses.priors.tables import responses_at
@@ -22,7 +22,7 @@ def prior_sentences(
     sets: Iterable[PriorSet],
     changes: Iterable[Change],
 ) -> list[str]:
-    """Which priors of a run are not the cards' own, and what has no place or compiles anew.
+    """Which priors of a run are not the cards' own, and what has no place.
 
     Parameters
     ----------
@@ -56,8 +56,6 @@ def prior_sentences(
                 f"{written} is not a prior of {', '.join(others)}: unchanged there "
                 "(a model of several markers wants NAME.MARKER.ARG).",
             )
-    for sentence in family_changes(own, cards):
-        said.append(sentence)
     return said
 
 

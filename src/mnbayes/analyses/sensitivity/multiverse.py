@@ -33,7 +33,6 @@ from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.observations import observations
 from mnbayes.inference.fit import Fit, Sampling, fit
-from mnbayes.models.longitudinal import structure_key
 
 NUMBERS = ("prior", "value", "lower", "upper", "mcse", "benchmark")
 #: What names a specification, besides the thresholds that vary.
@@ -86,10 +85,10 @@ class Multiverse:
 
 @dataclass(frozen=True)
 class _Task:
-    """Fits that share one compilation."""
+    """One fit, whose answers are wanted under each variant."""
 
     cohort: Cohort
-    fittings: tuple[Fitting, ...]
+    fitting: Fitting
     variants: tuple[Variant, ...]
     sampling: Sampling
 
@@ -126,7 +125,8 @@ def _answers(fitted: Fit, variant: Variant, *, power: bool) -> tuple[pd.DataFram
     return answers, scaled
 
 
-def _fit_one(task: _Task, fitting: Fitting, news: Callable[[str, int, int], None]) -> _Fitted:
+def _fit_one(task: _Task, news: Callable[[str, int, int], None]) -> _Fitted:
+    fitting = task.fitting
     try:
         fitted = fit(fitting.card, task.cohort, task.sampling, news)
     except InputError as error:
@@ -144,28 +144,22 @@ def _fit_one(task: _Task, fitting: Fitting, news: Callable[[str, int, int], None
     return _Fitted(fitting, "", fitted.retried, 0.0, answers, parts[0][1])
 
 
-def _fit_all(task: _Task, news: News) -> list[_Fitted]:
-    """Fit what shares a compilation, one after another."""
-    found = []
-    for fitting in task.fittings:
-        clock, label = time.perf_counter(), ", ".join(_key(fitting))
-        done = _fit_one(task, fitting, partial(news, label))
-        found.append(replace(done, seconds=time.perf_counter() - clock))
-        news(label, "done", 0, 0)
-    return found
+def _timed(task: _Task, news: News) -> _Fitted:
+    clock, label = time.perf_counter(), ", ".join(_key(task.fitting))
+    done = _fit_one(task, partial(news, label))
+    news(label, "done", 0, 0)
+    return replace(done, seconds=time.perf_counter() - clock)
 
 
 def _tasks(
     cohort: Cohort, chosen: Sequence[Fitting], variants_: Sequence[Variant], sampling: Sampling
 ) -> list[_Task]:
-    """Fits by compilation: those with Student-t residuals first, which take longest."""
+    """Fits: those with Student-t residuals first, which take longest."""
     with gathered() as attempt:
-        data = [attempt(observations, each.card, cohort) for each in chosen]
-    groups: dict[object, list[Fitting]] = {}
-    for each, arrays in zip(chosen, data, strict=True):
-        groups.setdefault(structure_key(each.card, arrays), []).append(each)
-    tasks = [_Task(cohort, tuple(part), tuple(variants_), sampling) for part in groups.values()]
-    return sorted(tasks, key=lambda task: task.fittings[0].residual == "normal")
+        for each in chosen:
+            attempt(observations, each.card, cohort)
+    tasks = [_Task(cohort, each, tuple(variants_), sampling) for each in chosen]
+    return sorted(tasks, key=lambda task: task.fitting.residual == "normal")
 
 
 def run_multiverse(
@@ -217,7 +211,7 @@ def run_multiverse(
     tried = variants(definitions, grid)
     sampling = sampling or Sampling()
     tasks = _tasks(cohort, chosen, tried, sampling)
-    done = [each for part in side_by_side(_fit_all, tasks, progress) for each in part]
+    done = side_by_side(_timed, tasks, progress)
     order = {_key(each): place for place, each in enumerate(chosen)}
     done.sort(key=lambda each: order[_key(each.fitting)])
     return Multiverse(

@@ -1,0 +1,48 @@
+"""Write the model's graph and statement into docs/model.md; a test fails when they are not it.
+
+Run ``python scripts/model_page.py``.
+"""
+
+import inspect
+import re
+from pathlib import Path
+
+import pymc as pm
+
+import mnbayes as mn
+from mnbayes.models import longitudinal
+
+PAGE = Path(__file__).parents[1] / "docs" / "model.md"
+
+
+def fenced(language: str, text: str) -> str:
+    return f"```{language}\n{text.rstrip()}\n```"
+
+
+def parts() -> dict[str, str]:
+    """What stands between the page's marks, by their name."""
+    stated = mn.model("remission", mn.embedded_cohort())
+    # GitHub's renderer knows no shapes of this kind; the brackets before them say the same.
+    graph = re.sub(r"^\w+@\{.*\}\n", "", pm.model_to_mermaid(stated), flags=re.MULTILINE)
+    return {
+        "graph": fenced("mermaid", graph),
+        "statement": fenced("python", inspect.getsource(longitudinal.statement)),
+    }
+
+
+def filled(page: str) -> str:
+    """The page with its parts as they are now."""
+    for name, text in parts().items():
+        marks = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, after = page.split(marks[0])[0], page.split(marks[1])[1]
+        page = f"{before}{marks[0]}\n{text}\n{marks[1]}{after}"
+    return page
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
