@@ -19,13 +19,14 @@ from mnbayes.analyses.influence.refits import patients_to_leave_out, refit_witho
 from mnbayes.analyses.influence.section import ANALYSIS as INFLUENCE
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.result import Result
+from mnbayes.base.problems import gathered
 from mnbayes.base.workers import News, side_by_side
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.data.cohort import Cohort
-from mnbayes.data.observations import observations
 from mnbayes.inference.fit import Sampling, fit
+from mnbayes.models.well_posed import well_posed
 from mnbayes.report.arviz_pictures import write_arviz_pictures
 from mnbayes.report.kit.drawing import pictures_of
 from mnbayes.report.kit.figures import without_collection
@@ -278,7 +279,8 @@ def work_all(
         By name of the model: what each card and each model beside them came to.
     """
     # Bad input is reported here, before anything heavy starts.
-    data = {card.name: observations(card, job.cohort) for card in job.cards}
+    with gathered() as attempt:
+        data = {card.name: attempt(well_posed, card, job.cohort) for card in job.cards}
     longest_first = sorted(job.cards, key=lambda card: len(card.markers), reverse=True)
     tasks: list[_Task] = [_CardTask(job, card) for card in longest_first]
     tasks += [_BesideTask(each) for each in job.beside]

@@ -183,7 +183,7 @@ def gathered() -> Iterator[Attempt]:
 
     yield attempt
     if problems:
-        raise InputError(problems)
+        raise InputError(list(dict.fromkeys(problems)))  # several models may lack the same
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:

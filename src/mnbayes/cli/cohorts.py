@@ -152,13 +152,21 @@ def check(
 ) -> None:
     """Validate a cohort: every problem at once, with file, row, column, found and expected."""
     from mnbayes.analyses.participants.section import of_cohort
+    from mnbayes.base.problems import gathered
+    from mnbayes.cards.card import available_cards, fitting_cards, load_card
     from mnbayes.data.cohort import load_cohort
-    from mnbayes.report.terminal import say_warnings, show_section
+    from mnbayes.models.well_posed import well_posed
+    from mnbayes.report.terminal import say, say_warnings, show_section
 
     try:
         cohort = load_cohort(folder)
+        cards, _ = fitting_cards([load_card(name) for name in available_cards()], cohort.markers)
+        with gathered() as attempt:  # whatever fit would refuse
+            for card in cards:
+                attempt(well_posed, card, cohort)
     except InputError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(BAD_INPUT) from None
     say_warnings(cohort.warnings)
     show_section(of_cohort(cohort), synthetic=cohort.synthetic)
+    say(f"Models that apply (mnbayes fit): {', '.join(card.name for card in cards)}.")

@@ -22,7 +22,7 @@ from mnbayes.base.text_table import Table, records
 from mnbayes.base.workers import silent
 from mnbayes.cards.card import Card, load_card
 from mnbayes.data.cohort import Cohort, load_cohort, synthetic_words
-from mnbayes.data.observations import Observations, observations
+from mnbayes.data.observations import Observations
 from mnbayes.inference.collapsed import collapsed_sample
 from mnbayes.inference.completing import complete_posterior, complete_prior
 from mnbayes.inference.densities import nutpie_model
@@ -35,6 +35,7 @@ from mnbayes.models.density import gaussian, longitudinal_density
 from mnbayes.models.fixed_effects import draw_fixed_effects
 from mnbayes.models.gaussian_effects import draw_gaussian_effects
 from mnbayes.models.longitudinal import statement
+from mnbayes.models.well_posed import well_posed
 from mnbayes.numerics.density import Density
 
 #: Called with a stage (``compiling``, ``sampling``, ``retrying``, ``predicting``), the
@@ -165,14 +166,15 @@ def fit(
     Raises
     ------
     InputError
-        If the cohort lacks what the card needs, or the priors make the data impossible; where
+        If the cohort lacks what the card needs, the fit would be ill-posed
+        (:func:`mnbayes.models.well_posed.well_posed`), or the priors make the data impossible; where
         names or paths are given, every problem of both.
     """
     with gathered() as read:
         card = card if isinstance(card, Card) else read(load_card, card)
         cohort = cohort if isinstance(cohort, Cohort) else read(load_cohort, cohort)
     sampling = sampling or Sampling()
-    data = observations(card, cohort)
+    data = well_posed(card, cohort)
     density = None if sampling.engine == "pymc" else longitudinal_density(card, data)
     seconds: dict[str, float] = {}
     clock = time.perf_counter()

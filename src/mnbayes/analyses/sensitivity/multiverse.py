@@ -31,8 +31,8 @@ from mnbayes.base.workers import News, side_by_side, silent
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.data.cohort import Cohort
-from mnbayes.data.observations import observations
 from mnbayes.inference.fit import Fit, Sampling, fit
+from mnbayes.models.well_posed import well_posed
 
 NUMBERS = ("prior", "value", "lower", "upper", "mcse", "benchmark")
 #: What names a specification, besides the thresholds that vary.
@@ -157,7 +157,7 @@ def _tasks(
     """Fits: those with Student-t residuals first, which take longest."""
     with gathered() as attempt:
         for each in chosen:
-            attempt(observations, each.card, cohort)
+            attempt(well_posed, each.card, cohort)
     tasks = [_Task(cohort, each, tuple(variants_), sampling) for each in chosen]
     return sorted(tasks, key=lambda task: task.fitting.residual == "normal")
 
