@@ -16,6 +16,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "model.md"
 
 
 def fenced(language: str, text: str) -> str:
+    """A block of code in Markdown."""
     return f"```{language}\n{text.rstrip()}\n```"
 
 

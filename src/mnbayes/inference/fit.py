@@ -167,8 +167,8 @@ def fit(
     ------
     InputError
         If the cohort lacks what the card needs, the fit would be ill-posed
-        (:func:`mnbayes.models.well_posed.well_posed`), or the priors make the data impossible; where
-        names or paths are given, every problem of both.
+        (:func:`mnbayes.models.well_posed.well_posed`), or the priors make the data impossible;
+        where names or paths are given, every problem of both.
     """
     with gathered() as read:
         card = card if isinstance(card, Card) else read(load_card, card)
