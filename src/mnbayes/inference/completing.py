@@ -16,6 +16,7 @@ from mnbayes.data.markers import RESPONSE
 from mnbayes.data.observations import Observations
 from mnbayes.models import effects as fx
 from mnbayes.models.correlation import free_pairs
+from mnbayes.models.hyperparameters import Hyperparameters, hyperparameters_from_draws
 from mnbayes.models.likelihood import draw_prior, log_prior, pointwise_loglik
 
 
@@ -75,7 +76,7 @@ def complete_prior(
         Of the next patient.
     """
     draws = draw_prior(card, len(observations.weeks) - 1, n, rng)
-    parameters = fx.parameters_from_draws(draws, card.structure.correlation)
+    parameters = hyperparameters_from_draws(draws, card.structure.correlation)
     weeks = np.array(observations.weeks)
     deviations = fx.prior_deviations(parameters, weeks, len(observations.patients), rng)
     named = _named(draws, parameters, *deviations, card, observations)
@@ -106,7 +107,7 @@ def complete_posterior(
     effects : array, shape (draw, patient, effect), optional
         Patient effects given the data, where they were drawn already; without serial correlation.
     """
-    parameters = fx.parameters_from_draws(draws, card.structure.correlation)
+    parameters = hyperparameters_from_draws(draws, card.structure.correlation)
     serial = None
     if effects is None:
         effects, serial = fx.conditional_deviations(
@@ -123,7 +124,7 @@ def complete_posterior(
 
 
 def _next_patient(
-    parameters: fx.Parameters, observations: Observations, rng: np.random.Generator
+    parameters: Hyperparameters, observations: Observations, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """The next patient; the markers that a response is judged by come first, as in small models."""
     markers = observations.markers
@@ -135,7 +136,7 @@ def _next_patient(
 
 def _named(
     draws: Mapping[str, Floats],
-    parameters: fx.Parameters,
+    parameters: Hyperparameters,
     effects: Floats,
     serial: Floats | None,
     card: Card,
