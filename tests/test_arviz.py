@@ -236,6 +236,7 @@ def test_next_patient_of_the_tables_is_the_tree_s(
 
 def test_next_patient_is_the_same_where_other_markers_join(files: dict[str, xr.DataTree]) -> None:
     from mnbayes.models import effects as fx
+    from mnbayes.models.hyperparameters import Hyperparameters
 
     rng = np.random.default_rng(1)
     count, weeks = 50, np.array([0.0, 1.0, 4.0])
@@ -244,11 +245,11 @@ def test_next_patient_is_the_same_where_other_markers_join(files: dict[str, xr.D
     size = np.sqrt(np.diagonal(correlation, axis1=1, axis2=2))
     correlation /= size[:, :, None] * size[:, None]
 
-    def parameters(markers: list[int]) -> fx.Parameters:
+    def parameters(markers: list[int]) -> Hyperparameters:
         at = [*markers, *(3 + k for k in markers)]
         fixed = np.random.default_rng(2)
         of = {name: fixed.random((count, 3))[:, markers] for name in "abcd"}
-        return fx.Parameters(
+        return Hyperparameters(
             baseline_mean=of["a"],
             visit_change=np.stack([of["b"], of["c"]], axis=1),
             slope=np.zeros_like(of["a"]),
@@ -269,11 +270,12 @@ def test_next_patient_is_the_same_where_other_markers_join(files: dict[str, xr.D
 
 def test_next_patient_has_the_law_of_the_model() -> None:
     from mnbayes.models import effects as fx
+    from mnbayes.models.hyperparameters import Hyperparameters
 
     count = 40_000
     one = np.ones((count, 1))
     factor = np.broadcast_to([[1.0, 0.0], [0.6, 0.8]], (count, 2, 2))
-    parameters = fx.Parameters(
+    parameters = Hyperparameters(
         baseline_mean=2 * one,
         visit_change=np.tile([[-1.0], [-2.0]], (count, 1, 1)),
         slope=0 * one,

@@ -15,7 +15,7 @@ from scipy import stats
 
 from mnbayes.analyses.calibration import command
 from mnbayes.analyses.calibration.posterior import posterior_case
-from mnbayes.analyses.calibration.quantities import loglik, population_of, test_quantities
+from mnbayes.analyses.calibration.quantities import loglik, test_quantities
 from mnbayes.analyses.calibration.replicates import OWN, calibration_study, quantities, replicate
 from mnbayes.analyses.calibration.result import (
     COLUMNS,
@@ -211,8 +211,8 @@ def test_quantities_of_a_card_with_albumin_include_complete_remission() -> None:
     assert named["share complete at week 12"] == "derived"
     assert named["correlation, partial 6"] == "parameter"
     truth, _ = prior_case(setting, np.random.default_rng(2))
-    population = population_of(arranged(setting.card, truth), np.array([0.0, 12.0]), [1])
-    assert population.factor.shape == (1, 2, 2)
+    population = arranged(setting.card, truth).at_visit(-1).of_markers([1])
+    assert population.effect_cholesky.shape == (1, 2, 2)
 
 
 def test_lymphocytes_are_ranked_without_protein() -> None:

@@ -49,13 +49,14 @@ from mnbayes.analyses.characteristics.scenarios import (
 from mnbayes.analyses.characteristics.summary import decisions, estimates
 from mnbayes.analyses.design.rules import load_rules
 from mnbayes.answers.categories import classify
-from mnbayes.answers.population import population_share
+from mnbayes.answers.population import patient_dims, population_share
 from mnbayes.answers.response_draws import POINTS, POINTS_SEED
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.base.problems import InputError
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.inference.study_fits import study_fit
+from mnbayes.models.hyperparameters import hyperparameters_from_draws
 
 MANY = 40_000
 DEFINITIONS = load_definitions()
@@ -307,12 +308,11 @@ def test_the_population_is_that_of_the_whole_fit() -> None:
     ours = population_fit(CARD, data, np.random.default_rng(2), 4000)
     whole = study_fit(CARD, data, np.random.default_rng(3), 4000)
     assert not ours.doubt
+    population = hyperparameters_from_draws(ours.draws)
     for mine, theirs in (
-        (ours.population.visit_change[..., 0], whole.draws["visit_change"][..., 0]),
-        (ours.population.factor[:, 1], None),
+        (population.visit_change[..., 0], whole.draws["visit_change"][..., 0]),
+        (np.linalg.norm(population.effect_cholesky[:, 1], axis=1), whole.draws["change_sd"][:, 0]),
     ):
-        if theirs is None:
-            mine, theirs = np.linalg.norm(mine, axis=1), whole.draws["change_sd"][:, 0]
         spread = theirs.std(axis=0)
         np.testing.assert_allclose(mine.mean(axis=0), theirs.mean(axis=0), atol=0.12 * spread.max())
         np.testing.assert_allclose(mine.std(axis=0), spread, rtol=0.12)
@@ -321,9 +321,10 @@ def test_the_population_is_that_of_the_whole_fit() -> None:
 def test_the_share_in_closed_form_is_that_over_points() -> None:
     cohort = find_scenario("change").simulate(8, np.random.default_rng(1))
     fitted = population_fit(CARD, observed(cohort, CARD), np.random.default_rng(2))
-    population = fitted.population
-    points = normal_points(POINTS, population.dims, POINTS_SEED)
-    over_points = population_share(population, DEFINITIONS, points)["effective"][:, -1]
+    population = hyperparameters_from_draws(fitted.draws)
+    weeks = np.array(WEEKS[1:])
+    points = normal_points(POINTS, patient_dims(population), POINTS_SEED)
+    over_points = population_share(population, weeks, DEFINITIONS, points)["effective"][:, -1]
     exact = fall_share(population, 3, DEFINITIONS.effective.fall.at_least)
     np.testing.assert_allclose(exact, over_points, atol=0.02)
     np.testing.assert_array_equal(quantity(population, RULES[0], CARD, DEFINITIONS), exact)

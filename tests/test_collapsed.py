@@ -24,6 +24,7 @@ from mnbayes.inference.study_fits import study_fit
 from mnbayes.models import effects as fx
 from mnbayes.models.density import longitudinal_density
 from mnbayes.models.fixed_effects import draw_fixed_effects
+from mnbayes.models.hyperparameters import hyperparameters_from_draws
 from mnbayes.numerics import importance, posterior
 
 
@@ -191,7 +192,7 @@ def test_compiled_effects_have_the_moments_of_the_numpy_ones(name: str) -> None:
     rng = np.random.default_rng(6)
     ours = complete_draws(card, data, density, points, rng)
     fixed = draw_fixed_effects(card, data, density.expand(points), rng)
-    parameters = fx.parameters_from_draws(fixed, card.structure.correlation)
+    parameters = hyperparameters_from_draws(fixed, card.structure.correlation)
     effects, serial = fx.conditional_deviations(parameters, data, rng)
     level = fx.levels(parameters, effects, serial, data.covariate)
     pairs = {

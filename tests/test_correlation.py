@@ -5,7 +5,7 @@ import pytest
 
 from mnbayes.cards.families import partial_correlation_alpha
 from mnbayes.models.correlation import Kind, all_partials, free_partials, partial_alpha
-from mnbayes.models.effects import cholesky_from_unit
+from mnbayes.models.hyperparameters import cholesky_from_unit
 
 
 def matrices(kind: Kind, n_marker: int, n: int = 500) -> np.ndarray:

@@ -34,7 +34,7 @@ from mnbayes.cards.card import load_card
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import MARKERS
 from mnbayes.inference.contract import correlated_pairs
-from mnbayes.models.effects import parameters_from_draws
+from mnbayes.models.hyperparameters import hyperparameters_from_draws
 from mnbayes.models.likelihood import draw_prior
 from mnbayes.run.run import Run
 
@@ -309,7 +309,7 @@ def test_the_cards_priors_have_the_spread_that_the_note_states(card_name: str) -
     card = load_card(card_name)
     count, kind = len(card.markers), card.structure.correlation
     drawn = draw_prior(card, 4, 4000, np.random.default_rng(1))
-    factor = parameters_from_draws(drawn, kind).cholesky
+    factor = hyperparameters_from_draws(drawn, kind).cholesky
     between = (factor @ factor.transpose(0, 2, 1))[:, count:, count:]
     pairs_of = between[:, *np.tril_indices(count, -1)]
     if kind == "within":

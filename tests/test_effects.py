@@ -10,11 +10,12 @@ from scipy import stats
 from mnbayes.cards.card import load_card
 from mnbayes.data.observations import Observations, observations
 from mnbayes.models import effects as fx
+from mnbayes.models.hyperparameters import Hyperparameters, cholesky_from_unit
 
 N = 40_000
 
 
-def parameters(n_marker: int, serial: float = 0.0) -> fx.Parameters:
+def parameters(n_marker: int, serial: float = 0.0) -> Hyperparameters:
     """The same parameters in every draw, so that draws estimate one distribution."""
     rng = np.random.default_rng(5)
     size = 2 * n_marker
@@ -23,14 +24,14 @@ def parameters(n_marker: int, serial: float = 0.0) -> fx.Parameters:
         return np.repeat(np.asarray(value, dtype=float)[None], N, axis=0)
 
     unit = rng.uniform(0.3, 0.7, size=size * (size - 1) // 2)
-    return fx.Parameters(
+    return Hyperparameters(
         baseline_mean=repeat(rng.normal(size=n_marker)),
         visit_change=repeat(rng.normal(size=(2, n_marker))),
         slope=repeat(np.zeros(n_marker)),
         baseline_sd=repeat(0.5 + rng.uniform(size=n_marker)),
         change_sd=repeat(0.5 + rng.uniform(size=n_marker)),
         residual_sd=repeat(0.3 + rng.uniform(size=n_marker)),
-        cholesky=repeat(fx.cholesky_from_unit(unit[None], size)[0]),
+        cholesky=repeat(cholesky_from_unit(unit[None], size)[0]),
         serial_sd=repeat(np.full(n_marker, serial)),
         serial_weeks=repeat(np.array(2.0)),
         residual_df=np.full(N, np.inf),
@@ -46,7 +47,7 @@ def data(n_marker: int) -> Observations:
     return dataclasses.replace(out, log_value=y)
 
 
-def analytic(p: fx.Parameters, obs: Observations, patient: int) -> tuple[np.ndarray, np.ndarray]:
+def analytic(p: Hyperparameters, obs: Observations, patient: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance of a patient's levels given the data, by Gaussian conditioning."""
     weeks, k = np.array(obs.weeks), p.baseline_mean.shape[1]
     cells = [(t, m) for t in range(weeks.size) for m in range(k)]

@@ -18,7 +18,7 @@ from mnbayes.data.cohort import Cohort
 from mnbayes.data.observations import observations
 from mnbayes.inference.contract import variable
 from mnbayes.inference.fit import Fit, Sampling, _engine, fit
-from mnbayes.models.effects import parameters_from_draws
+from mnbayes.models.hyperparameters import hyperparameters_from_draws
 
 SHORT = Sampling(draws=500, tune=500)
 
@@ -269,7 +269,7 @@ def test_parameters_from_draws_defaults_to_no_options() -> None:
         )
     }
     draws |= {"correlation_unit": np.full((2, 1), 0.5), "visit_offset": np.zeros((2, 3, 1))}
-    p = parameters_from_draws(draws)
+    p = hyperparameters_from_draws(draws)
     assert p.visit_change.shape == (2, 3, 1)
     assert not p.serial_sd.any()
     assert np.isinf(p.residual_df).all()

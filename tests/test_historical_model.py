@@ -53,7 +53,7 @@ def test_design_by_hand() -> None:
     ]
     assert data.study.tolist() == [0, 1, 0]
     assert data.arm.tolist() == [0, -1, 1]
-    assert (data.n_arms, data.n_effects) == (2, 4)
+    assert (data.n_arms, len(data.studies)) == (2, 2)
 
 
 def test_counts_that_are_not_exact_become_intervals() -> None:

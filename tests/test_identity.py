@@ -27,6 +27,7 @@ from mnbayes.models import effects as fx
 from mnbayes.models.density import gaussian, longitudinal_density
 from mnbayes.models.fixed_effects import draw_fixed_effects
 from mnbayes.models.gaussian_effects import draw_gaussian_effects
+from mnbayes.models.hyperparameters import hyperparameters_from_draws
 from mnbayes.models.likelihood import pointwise_loglik
 from mnbayes.models.longitudinal import statement
 from mnbayes.models.roles import FIXED, integrated
@@ -267,7 +268,7 @@ def test_the_statement_s_measurements_have_scipy_s_law(name: str) -> None:
     stacked = {n: np.asarray(v)[None] for n, v in theta_of(draws, 0).items()}
     zeros = {"baseline_mean": np.zeros((1, sd.size)), "change_mean": np.zeros((1, sd.size))}
     offset = {"visit_offset": np.zeros((1, len(data.weeks) - 1, sd.size))}
-    parameters = fx.parameters_from_draws(stacked | zeros | offset, card.structure.correlation)
+    parameters = hyperparameters_from_draws(stacked | zeros | offset, card.structure.correlation)
     ours = pointwise_loglik(level[None], parameters, data)[0]
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
 
@@ -286,13 +287,13 @@ def test_exact_draws_have_the_statement_s_moments(name: str) -> None:
     drawn = []
     rng = np.random.default_rng(7)
     known = draw_fixed_effects(card, data, draws, rng)
-    parameters = fx.parameters_from_draws(known, card.structure.correlation)
+    parameters = hyperparameters_from_draws(known, card.structure.correlation)
     unknown = (known.get("residual_weight"), known.get("censored_value"))
     effects, drift = fx.conditional_deviations(parameters, data, rng, *unknown)
     drawn.append(fx.levels(parameters, effects, drift, data.covariate))
     if gaussian(card, data) and not card.structure.serial:
         other = draw_gaussian_effects(card, data, density, points, rng)
-        parameters = fx.parameters_from_draws(other.top_level, card.structure.correlation)
+        parameters = hyperparameters_from_draws(other.top_level, card.structure.correlation)
         drawn.append(fx.levels(parameters, other.effects, None, data.covariate))
     for levels in drawn:
         flat = levels.reshape(n, -1)

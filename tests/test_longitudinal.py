@@ -14,7 +14,7 @@ from mnbayes.cards.card import load_card
 from mnbayes.data.observations import Observations, observations
 from mnbayes.inference.completing import complete_prior
 from mnbayes.inference.trees import OWN, TOP_LEVEL
-from mnbayes.models import effects as fx
+from mnbayes.models.hyperparameters import hyperparameters_from_draws
 from mnbayes.models.likelihood import draw_prior, log_prior, pointwise_loglik
 from mnbayes.models.longitudinal import model, statement
 
@@ -134,7 +134,7 @@ def test_log_prior_is_scipy_s() -> None:
 def test_pointwise_loglik_of_exact_and_censored_values(small: Observations) -> None:
     obs = censor(small)
     draws = draw_prior(load_card("proteinuria"), 2, 1, np.random.default_rng(4))
-    p = fx.parameters_from_draws(draws)
+    p = hyperparameters_from_draws(draws)
     level = np.full((1, 4, 3, 1), 0.3)
     sd = p.residual_sd[0, 0]
     out = pointwise_loglik(level, p, obs)[0].reshape(4, 3)
@@ -148,7 +148,7 @@ def test_pointwise_loglik_of_exact_and_censored_values(small: Observations) -> N
 def test_far_tail_of_a_censored_value_keeps_its_digits(small: Observations) -> None:
     obs = censor(small)
     draws = draw_prior(load_card("proteinuria"), 2, 1, np.random.default_rng(4))
-    p = dataclasses.replace(fx.parameters_from_draws(draws), residual_sd=np.array([[0.1]]))
+    p = dataclasses.replace(hyperparameters_from_draws(draws), residual_sd=np.array([[0.1]]))
     level = np.full((1, 4, 3, 1), -1.5)
     value = pointwise_loglik(level, p, obs)[0].reshape(4, 3)[2, 1]
     assert value == pytest.approx(stats.norm(-1.5, 0.1).logsf(0.2), rel=1e-6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mnbayes.models.effects import cholesky_from_unit
+from mnbayes.models.hyperparameters import cholesky_from_unit
 from mnbayes.numerics.correlation_factor import correlation_cholesky
 from mnbayes.numerics.groups import group_patients
 from mnbayes.numerics.marginal_gradient import marginal_loglik_and_gradient

@@ -19,7 +19,6 @@ from trees import make_tree, pairs_of
 
 from mnbayes.analyses.sensitivity.marginal_likelihood import (
     _completed,
-    _parameters,
     marginal_loglik,
 )
 from mnbayes.analyses.sensitivity.power_scaling import (
@@ -41,7 +40,13 @@ from mnbayes.base.labelled import stacked
 from mnbayes.cards.card import Card, load_card, restore_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.observations import Observations, observations
-from mnbayes.inference.contract import CELLS, correlation_matrix, effect_names, level
+from mnbayes.inference.contract import (
+    CELLS,
+    correlation_matrix,
+    effect_names,
+    hyperparameters_of,
+    level,
+)
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
 from mnbayes.inference.importance_weights import (
@@ -414,7 +419,7 @@ def test_censored_values_are_drawn_inside_their_intervals() -> None:
     data = fit.observations
     posterior = fit.tree["posterior"].to_dataset()
     levels = stacked(level(fit.tree, "posterior"), *CELLS)
-    value, _ = _completed(levels, data, _parameters(posterior), np.random.default_rng(1))
+    value, _ = _completed(levels, data, hyperparameters_of(posterior), np.random.default_rng(1))
     hidden = value[:, data.censored[data.observed]]
     lower, upper = data.log_lower[data.censored], data.log_upper[data.censored]
     assert np.isfinite(hidden).all()
@@ -431,7 +436,7 @@ def test_weights_of_student_t_residuals_follow_the_distance() -> None:
     hyper = replace(default_hyper(card.markers, 2), residual_df=4.0)
     fit = fake_fit(card, hyper=hyper, spread=0.0, level_spread=0.0)
     posterior = fit.tree["posterior"].to_dataset()
-    parameters = _parameters(posterior)
+    parameters = hyperparameters_of(posterior)
     levels = stacked(level(fit.tree, "posterior"), *CELLS)
     value, sd = _completed(levels, fit.observations, parameters, np.random.default_rng(2))
     weight = (parameters.residual_sd[:, fit.observations.observed.nonzero()[2]] / sd) ** 2
@@ -586,7 +591,7 @@ def test_the_report_names_the_command_of_the_multiverse(result: Result) -> None:
 
 
 def test_a_correlation_on_the_edge_has_a_factor() -> None:
-    from mnbayes.analyses.sensitivity.marginal_likelihood import _cholesky
+    from mnbayes.inference.contract import _cholesky
 
     edge = np.array([[[1.0, 1.0 + 1e-12], [1.0 + 1e-12, 1.0]], [[1.0, 0.6], [0.6, 1.0]]])
     factor = _cholesky(edge)

@@ -6,7 +6,7 @@ import pytest
 from scipy import integrate, stats
 
 from mnbayes.cards import families as priors
-from mnbayes.models.effects import cholesky_from_unit
+from mnbayes.models.hyperparameters import cholesky_from_unit
 
 ARGUMENTS = {
     "Normal": {"mu": 0.3, "sigma": 0.7},

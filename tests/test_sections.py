@@ -20,11 +20,12 @@ from mnbayes.analyses.catalogue import catalogue, register_section, unregister_s
 from mnbayes.analyses.comparison.runs import compare_runs
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.result import Result
+from mnbayes.base.text_table import Table
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.report.kit.drawing import pictures_of
 from mnbayes.report.page import render_report
-from mnbayes.report.terminal import show_section
+from mnbayes.report.terminal import show_section, show_table
 from mnbayes.run.analysis import Analysis, Shown, sections_of
 from mnbayes.run.manifest import sections_manifest
 from mnbayes.run.outputs import write_run
@@ -95,6 +96,48 @@ def test_the_terminal_prints_the_same_table(run: Run) -> None:
     text = console.file.getvalue()
     for cell in ("Is a measurement noisy?", "P(noisy)", f"{100 * by_hand(run):.0f} %"):
         assert cell in text
+
+
+INTERVALS = Table(
+    "GMR",
+    (
+        "Changes of two markers",
+        *(f"{of}: {what}" for of in ("Data", "Prior") for what in ("GMR", "P", "error")),
+        "Remark",
+    ),
+    tuple(
+        (
+            f"24-h protein and albumin, week {week}",
+            *(f"{week}.55 (0.31 to {week}.72)", ">99 %", f"−0.{week}1 to 0.{week}4"),
+            *(f"{week}.01 (0.24 to 39{week}.1)", "2 %", f"{week} % to 10{week} %"),
+            "prior-dominated",
+        )
+        for week in (1, 2, 4)
+    ),
+    frozenset({0, 7}),
+)
+
+
+@pytest.mark.parametrize(("width", "parts"), [(44, 3), (80, 2), (120, 1)])
+def test_no_interval_is_broken(width: int, parts: int) -> None:
+    console = Console(width=width, file=io.StringIO())
+    show_table(INTERVALS, console)
+    shown = console.file.getvalue()
+    assert max(map(len, shown.splitlines())) <= width
+    assert shown.count("───\n") == parts  # each with the names of the rows
+    for row in INTERVALS.rows:
+        for cell in row[1:]:
+            for whole in cell.replace(" (", "\n(").split("\n"):
+                assert whole in shown
+
+
+def test_a_table_whose_rows_have_one_name_is_not_cut() -> None:
+    rows = tuple(("a", *row[1:]) for row in INTERVALS.rows)
+    console = Console(width=60, file=io.StringIO())
+    show_table(replace(INTERVALS, rows=rows), console)
+    shown = console.file.getvalue()
+    assert "───" not in shown
+    assert shown.count("  Data: GMR: ") == len(rows)
 
 
 def test_its_files_are_in_the_folder_and_in_the_record(run: Run, tmp_path: Path) -> None:

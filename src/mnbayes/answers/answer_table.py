@@ -10,7 +10,7 @@ from dataclasses import replace
 import pandas as pd
 import xarray as xr
 
-from mnbayes.answers.change import estimates
+from mnbayes.answers.change import FALLS, estimates
 from mnbayes.answers.probability_tables import population_table, probability_table
 from mnbayes.answers.reported import estimate_errors
 from mnbayes.answers.response_draws import ResponseDraws, response_draws
@@ -78,7 +78,7 @@ def _ratios(gmr: pd.DataFrame, tree: xr.DataTree) -> pd.DataFrame:
             value=gmr[kind],
             mcse=errors[kind][1].ravel(),
         )
-        for kind in ("p_fall", "p_fall_30", "p_fall_50")
+        for kind in FALLS
     ]
     return pd.concat([ratio, *falls], ignore_index=True)
 

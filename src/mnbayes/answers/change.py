@@ -10,15 +10,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels, stacked, typed
 from mnbayes.inference.contract import level, predicted, recorded
 
-SUMMARIES = (
-    *("gmr_median", "gmr_lower", "gmr_upper"),
-    *("p_fall", "p_fall_30", "p_fall_50"),
-)
+#: Of a ratio below 1, and of one that is at most 0.7 and at most 0.5.
+FALLS = ("p_fall", "p_fall_30", "p_fall_50")
+SUMMARIES = ("gmr_median", "gmr_lower", "gmr_upper", *FALLS)
 ESTIMATE_COLUMNS = ("model", "marker", "week", *SUMMARIES, *(f"{s}_prior" for s in SUMMARIES))
 PATIENT_COLUMNS = (
     *("model", "patient", "marker", "week"),
@@ -33,6 +33,12 @@ BEST_COLUMNS = (
 
 #: Median and the ends of the 95 % equal-tailed interval.
 QUANTILES = (0.5, 0.025, 0.975)
+
+
+def falls(log_gmr: Floats) -> dict[str, NDArray[np.bool_]]:
+    """Whether each draw of the log of a ratio is a fall, by :data:`FALLS`."""
+    met = (log_gmr < 0, log_gmr <= np.log(0.7), log_gmr <= np.log(0.5))
+    return dict(zip(FALLS, met, strict=True))
 
 
 def gmr_summaries(log_gmr: Floats) -> dict[str, Floats]:
@@ -54,10 +60,7 @@ def gmr_summaries(log_gmr: Floats) -> dict[str, Floats]:
         "gmr_median": median,
         "gmr_lower": lower,
         "gmr_upper": upper,
-        "p_fall": np.mean(log_gmr < 0, axis=(0, 1)),
-        "p_fall_30": np.mean(log_gmr <= np.log(0.7), axis=(0, 1)),
-        "p_fall_50": np.mean(log_gmr <= np.log(0.5), axis=(0, 1)),
-    }
+    } | {name: met.mean(axis=(0, 1)) for name, met in falls(log_gmr).items()}
 
 
 def estimates(tree: xr.DataTree, model: str) -> pd.DataFrame:

@@ -5,13 +5,14 @@ Two runs can then be matched number by number, whatever tables they came from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from mnbayes.answers.change import falls
 from mnbayes.answers.response_draws import POINTS
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels
@@ -78,28 +79,48 @@ def estimate_errors(log_gmr: Floats) -> dict[str, tuple[Floats, Floats]]:
     sd = np.asarray(log_gmr.std(axis=(0, 1), ddof=1))
     blank = np.full(sd.shape, np.nan)
     quantiles = {"gmr_median": 0.5, "gmr_lower": 0.025, "gmr_upper": 0.975}
-    falls = {
-        "p_fall": log_gmr < 0,
-        "p_fall_30": log_gmr <= np.log(0.7),
-        "p_fall_50": log_gmr <= np.log(0.5),
-    }
     return {name: (sd, quantile_error(p)) for name, p in quantiles.items()} | {
-        name: (blank, mcse(indicator, log_gmr)) for name, indicator in falls.items()
+        name: (blank, mcse(met, log_gmr)) for name, met in falls(log_gmr).items()
     }
 
 
-def _long(table: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """One row for each number of a table; the keys that the table lacks are blank."""
-    keys = list(ROW_KEYS[table])
-    numbers = [column for column in frame.columns if column not in (*keys, "mcse")]
-    long = frame.melt(keys, numbers, var_name="column", value_name="value")
-    long = long.assign(table=table, sd=np.nan, mc_error=np.nan)
+def _long(
+    table: str,
+    frame: pd.DataFrame,
+    keys: Sequence[str],
+    errors: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """One row for each number of a table; the keys that the table lacks are blank.
+
+    Keys that are not among :data:`KEYS` are written into ``quantity``. ``errors`` says which
+    column is the Monte Carlo error of which other one.
+    """
+    known = {} if errors is None else errors
+    texts = {key: frame[key].astype(object).where(frame[key].notna(), "") for key in keys}
+    own = [f"{key} " + texts[key].astype("str") for key in keys if key not in KEYS]
+    place = pd.DataFrame(index=frame.index)
     for key in KEYS:
-        if key not in long:
-            long[key] = np.nan if key == "week" else ""
-        elif key != "week":
-            long[key] = long[key].astype(object).where(long[key].notna(), "").astype("str")
-    return long.astype({"week": float, "value": float})[list(COLUMNS)]
+        if key == "week":
+            place[key] = frame[key].astype(float) if key in keys else np.nan
+        else:
+            place[key] = texts[key].astype("str") if key in keys else ""
+    if own:
+        place["quantity"] = [", ".join(row) for row in zip(*own, strict=True)]
+    parts = [
+        place.assign(
+            table=table,
+            column=column,
+            value=frame[column].astype(float),
+            sd=np.nan,
+            mc_error=frame[known[column]].astype(float) if column in known else np.nan,
+        )
+        for column in frame.select_dtypes("number").columns
+        if column not in keys and column not in known.values()
+    ]
+    empty = place.iloc[:0].reindex(columns=list(COLUMNS))
+    return pd.concat(parts or [empty], ignore_index=True).astype(
+        {"value": float, "sd": float, "mc_error": float}
+    )
 
 
 def _independent_error(p: pd.Series, model: pd.Series, draws: Mapping[str, float]) -> Floats:
@@ -110,12 +131,8 @@ def _independent_error(p: pd.Series, model: pd.Series, draws: Mapping[str, float
 
 
 def _probabilities(frame: pd.DataFrame, draws: Mapping[str, float]) -> pd.DataFrame:
-    long = _long("probabilities", frame)
-    # A melted table repeats its rows once for each column of numbers.
-    repeats = len(long) // max(len(frame), 1)
-    if "mcse" in frame:
-        error = np.tile(frame["mcse"].to_numpy(float), repeats)
-        long["mc_error"] = np.where(long["column"] == "probability", error, np.nan)
+    errors = {"probability": "mcse"} if "mcse" in frame else None
+    long = _long("probabilities", frame, ROW_KEYS["probabilities"], errors)
     prior = long["column"] == "prior_probability"
     independent = _independent_error(long["value"], long["model"], draws)
     long["mc_error"] = long["mc_error"].where(~prior, independent)
@@ -151,7 +168,7 @@ def _share_errors(frame: pd.DataFrame, suffix: str, error: Floats) -> dict[str, 
 def _population(
     frame: pd.DataFrame, probabilities: pd.DataFrame, draws: Mapping[str, float]
 ) -> pd.DataFrame:
-    long = _long("population", frame).assign(quantity="population")
+    long = _long("population", frame, ROW_KEYS["population"]).assign(quantity="population")
     keys = list(ROW_KEYS["population"])
     means = frame[keys]
     if {"mcse", *ROW_KEYS["probabilities"]} <= set(probabilities):
@@ -180,7 +197,7 @@ def _population(
 def _estimates(
     frame: pd.DataFrame, log_gmr: Mapping[str, Mapping[str, xr.DataArray]]
 ) -> pd.DataFrame:
-    long = _long("estimates", frame).assign(quantity="change")
+    long = _long("estimates", frame, ROW_KEYS["estimates"]).assign(quantity="change")
     for suffix in ("", f"_{PRIOR}"):
         ends = [f"gmr_{end}{suffix}" for end in ("lower", "upper")]
         if set(ends) <= set(frame):
@@ -263,8 +280,10 @@ def reported_numbers(
         _population(tables["population"], probabilities, prior_draws),
         _estimates(tables["estimates"], log_gmr),
     ]
-    parts += [keyed_numbers(name, table) for name, table in (more or {}).items()]
-    return pd.concat([part.astype({"mc_error": float}) for part in parts], ignore_index=True)
+    parts += [
+        _long(name, table.frame, table.keys, table.errors) for name, table in (more or {}).items()
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 class Keyed(Protocol):
@@ -281,39 +300,3 @@ class Keyed(Protocol):
     @property
     def errors(self) -> Mapping[str, str]:
         """Column to the column that holds its Monte Carlo standard error."""
-
-
-def keyed_numbers(name: str, table: Keyed) -> pd.DataFrame:
-    """Every number of a section's table, as :func:`reported_numbers` gives them.
-
-    Keys that are not among :data:`KEYS` are written into ``quantity``.
-    """
-    frame, keys = table.frame, list(table.keys)
-    errors = set(table.errors.values())
-    numbers = [
-        column
-        for column in frame.select_dtypes("number").columns
-        if column not in keys and column not in errors
-    ]
-    own = [key for key in keys if key not in KEYS]
-    parts = []
-    for column in numbers:
-        part = frame[[key for key in keys if key in KEYS]].copy()
-        words = [f"{key} " + frame[key].astype("str") for key in own]
-        if words:
-            part["quantity"] = [", ".join(row) for row in zip(*words, strict=True)]
-        error = table.errors.get(column)
-        part = part.assign(
-            table=name,
-            column=column,
-            value=frame[column].astype(float),
-            sd=np.nan,
-            mc_error=np.nan if error is None else frame[error].astype(float),
-        )
-        for key in KEYS:
-            if key not in part:
-                part[key] = np.nan if key == "week" else ""
-        parts.append(part[list(COLUMNS)])
-    if not parts:
-        return pd.DataFrame(columns=list(COLUMNS))
-    return pd.concat(parts, ignore_index=True).astype({"week": float})

@@ -28,13 +28,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mnbayes.answers.categories import CATEGORIES, Category, Interval, classify
-from mnbayes.answers.population import next_patient, population_of, population_share
+from mnbayes.answers.population import next_patient, patient_dims, population_share
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import RESPONSE
-from mnbayes.inference.contract import PREDICTIONS, level, recorded
+from mnbayes.inference.contract import PREDICTIONS, hyperparameters_of, level, recorded
 
 type BoolArray = NDArray[np.bool_]
 
@@ -134,19 +134,20 @@ def _group_draws(
             albumin = array(draws.sel(marker=ALBUMIN), *dims, "visit")[..., 1:]
         return _response(first, protein[..., 1:], albumin, definitions)
 
-    population = population_of(tree, group, markers)
+    data = tree[group].to_dataset().sel(marker=markers)
+    population, weeks = hyperparameters_of(data), array(data["later_visit"])
     shape = (tree[group].sizes["chain"], tree[group].sizes["draw"])
 
     def by_chain(values: Floats) -> Floats:
         return values.reshape(*shape, *values.shape[1:])
 
-    normals = normal_points(POINTS, population.dims, POINTS_SEED)
-    shares = population_share(population, definitions, normals)
+    normals = normal_points(POINTS, patient_dims(population), POINTS_SEED)
+    shares = population_share(population, weeks, definitions, normals)
     predictions = tree[PREDICTIONS[group]].dataset
     if "new_measurement" in predictions:
         newcomer = response(predictions["new_measurement"])
     else:
-        baseline, levels = next_patient(population, rng)
+        baseline, levels = next_patient(population, weeks, rng)
         albumin = by_chain(levels[:, 1].T) if len(markers) > 1 else None
         newcomer = _response(
             by_chain(baseline[0])[..., None], by_chain(levels[:, 0].T), albumin, definitions

@@ -12,6 +12,7 @@ import pandas as pd
 from mnbayes.answers.answer_table import answer_table
 from mnbayes.answers.change import best_reduction, estimates, patient_changes
 from mnbayes.answers.probability_tables import population_table, probability_table
+from mnbayes.answers.reported import ROW_KEYS
 from mnbayes.answers.response_draws import (
     PROTEIN,
     ResponseDraws,
@@ -22,6 +23,7 @@ from mnbayes.base.display import Displayed, Screen
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.number_words import percent, ratio_range
 from mnbayes.base.text_table import Table, records
+from mnbayes.base.workers import silent
 from mnbayes.cards.definitions import CATEGORY_LABELS, Definitions
 from mnbayes.data.cohort import Cohort, synthetic_words
 from mnbayes.data.markers import MARKERS
@@ -155,7 +157,7 @@ class ModelAsked:
     definitions: Definitions
     draws: ResponseDraws | None
     cohort: Cohort | None = None
-    progress: Callable[[str, int, int], None] = lambda stage, done, total: None
+    progress: Callable[[str, int, int], None] = silent
 
 
 def blanked(table: pd.DataFrame, keep: tuple[str, ...]) -> pd.DataFrame:
@@ -208,8 +210,8 @@ def base_result(
         columns = ["probability", "mcse", "prior_probability"]
         probabilities = probabilities.copy()
         probabilities.loc[modelled, columns] = np.nan
-        population = blanked(population, ("model", "week", "category"))
-        gmr = blanked(gmr, ("model", "marker", "week"))
+        population = blanked(population, ROW_KEYS["population"])
+        gmr = blanked(gmr, ROW_KEYS["estimates"])
         changes, best = changes.iloc[:0], best.iloc[:0]
     result = Result(
         fit=fit,

@@ -21,6 +21,11 @@ def percent_range(lower: float, upper: float, digits: int = 0) -> str:
     return f"{percent(lower, digits)} to {percent(upper, digits)}"
 
 
+def between(low: str, high: str) -> str:
+    """What lies between two numbers: "3 to 5"; "3" where both are that."""
+    return low if low == high else f"{low} to {high}"
+
+
 def level(value: float) -> str:
     """A level in its marker's unit: three significant digits, no exponent: "0.935", "1280".
 

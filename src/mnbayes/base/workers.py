@@ -67,7 +67,7 @@ def side_by_side[Task, Done](
     function: Callable[[Task, News], Done],
     tasks: Sequence[Task],
     news: News,
-    finished: Callable[[int, Done], None] = lambda position, done: None,
+    finished: Callable[[int, Done], None] = silent,
 ) -> list[Done]:
     """Call a function on each task, in a process for each core where there are several.
 

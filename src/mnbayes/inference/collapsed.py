@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from mnbayes.base.arrays import Floats
+from mnbayes.base.workers import silent
 from mnbayes.inference.diagnostics import MAX_PARETO_K
 from mnbayes.inference.sampling import Sampling
 from mnbayes.inference.traces import Sampled
@@ -115,7 +116,7 @@ def collapsed_sample(
     density: Density,
     sampling: Sampling,
     stream: np.random.SeedSequence,
-    news: Callable[[int, int], None] = lambda done, total: None,
+    news: Callable[[int, int], None] = silent,
 ) -> Sampled:
     """Draw from a density with the collapsed engine, in the form that NUTS hands its draws over.
 
@@ -140,7 +141,7 @@ def importance_sample(
     dimension: int,
     sampling: Sampling,
     stream: np.random.SeedSequence,
-    news: Callable[[int, int], None] = lambda done, total: None,
+    news: Callable[[int, int], None] = silent,
     proposals: int = PROPOSALS,
 ) -> Sampled:
     """Equally weighted draws in chains, as of :func:`collapsed_sample`, of any density.

@@ -16,6 +16,7 @@ from mnbayes.data.markers import RESPONSE
 from mnbayes.data.observations import Observations
 from mnbayes.models import effects as fx
 from mnbayes.models.correlation import free_pairs
+from mnbayes.models.hyperparameters import Hyperparameters, hyperparameters_from_draws
 from mnbayes.models.likelihood import draw_prior, log_prior, pointwise_loglik
 
 
@@ -75,7 +76,7 @@ def complete_prior(
         Of the next patient.
     """
     draws = draw_prior(card, len(observations.weeks) - 1, n, rng)
-    parameters = fx.parameters_from_draws(draws, card.structure.correlation)
+    parameters = hyperparameters_from_draws(draws, card.structure.correlation)
     weeks = np.array(observations.weeks)
     deviations = fx.prior_deviations(parameters, weeks, len(observations.patients), rng)
     named = _named(draws, parameters, *deviations, card, observations)
@@ -109,7 +110,7 @@ def complete_posterior(
     drift : array, shape (draw, patient, visit, marker), optional
         The serial parts, drawn with them.
     """
-    parameters = fx.parameters_from_draws(draws, card.structure.correlation)
+    parameters = hyperparameters_from_draws(draws, card.structure.correlation)
     if effects is None:
         effects, drift = fx.conditional_deviations(
             parameters, observations, rng, draws.get("residual_weight"), draws.get("censored_value")
@@ -125,7 +126,7 @@ def complete_posterior(
 
 
 def _next_patient(
-    parameters: fx.Parameters, observations: Observations, rng: np.random.Generator
+    parameters: Hyperparameters, observations: Observations, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """The next patient; the markers that a response is judged by come first, as in small models."""
     markers = observations.markers
@@ -137,7 +138,7 @@ def _next_patient(
 
 def _named(
     draws: Mapping[str, Floats],
-    parameters: fx.Parameters,
+    parameters: Hyperparameters,
     effects: Floats,
     serial: Floats | None,
     card: Card,

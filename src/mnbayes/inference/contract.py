@@ -13,7 +13,8 @@ import numpy as np
 import xarray as xr
 
 from mnbayes.base.arrays import Floats
-from mnbayes.base.labelled import array, labels
+from mnbayes.base.labelled import array, labels, stacked
+from mnbayes.models.hyperparameters import Hyperparameters
 
 Group = Literal["posterior", "prior"]
 #: Groups of the patients' own draws, and of predictions for every cell, by what they follow.
@@ -164,3 +165,45 @@ def correlation_matrix(data: xr.Dataset, effects: Sequence[str]) -> Floats:
 def effect_names(markers: Sequence[str]) -> list[str]:
     """Names of the patient effects: baselines of every marker, then changes."""
     return [f"{marker} {kind}" for kind in ("baseline", "change") for marker in markers]
+
+
+def hyperparameters_of(data: xr.Dataset) -> Hyperparameters:
+    """Draws of a population's parameters, chain after chain on one axis.
+
+    Parameters
+    ----------
+    data : Dataset
+        Group ``posterior`` or ``prior``, or that of some of its markers.
+    """
+    mean = stacked(data["baseline_mean"], "marker")
+    correlation = correlation_matrix(data, effect_names(labels(data["marker"])))
+
+    def optional(name: str, missing: Floats) -> Floats:
+        return stacked(data[name]) if name in data else missing
+
+    return Hyperparameters(
+        baseline_mean=mean,
+        visit_change=stacked(data["visit_change"], "later_visit", "marker"),
+        slope=optional("covariate_slope", np.zeros_like(mean)),
+        baseline_sd=stacked(data["baseline_sd"], "marker"),
+        change_sd=stacked(data["change_sd"], "marker"),
+        residual_sd=stacked(data["residual_sd"], "marker"),
+        cholesky=_cholesky(correlation.reshape(-1, *correlation.shape[2:])),
+        serial_sd=optional("serial_sd", np.zeros_like(mean)),
+        serial_weeks=optional("serial_weeks", np.ones(len(mean))),
+        residual_df=optional("residual_df", np.full(len(mean), np.inf)),
+    )
+
+
+def _cholesky(correlation: Floats) -> Floats:
+    """Cholesky factors, shape (draw, effect, effect), also of matrices on the edge of validity.
+
+    A stored correlation near 1 can lose its positive definiteness by rounding; eigenvalues are
+    then raised to the smallest one that a factor needs.
+    """
+    try:
+        return np.asarray(np.linalg.cholesky(correlation))
+    except np.linalg.LinAlgError:
+        value, vector = np.linalg.eigh(correlation)
+        raised = np.maximum(value, 1e-8)[:, None] * vector
+        return np.asarray(np.linalg.cholesky(raised @ vector.transpose(0, 2, 1)))

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.workers import silent
 from mnbayes.inference.traces import Sampled, read_trace
 
 Engine = Literal["nuts", "pymc", "collapsed", "auto"]
@@ -45,7 +46,7 @@ def sample(
     model: Any,
     sampling: Sampling,
     stream: np.random.SeedSequence,
-    news: Callable[[int, int], None] = lambda done, total: None,
+    news: Callable[[int, int], None] = silent,
 ) -> Sampled:
     """Draw from a model's posterior.
 

@@ -36,9 +36,16 @@ class StudyFit:
     effective: float
 
     @property
+    def doubt(self) -> str:
+        """Which of the weights' Pareto shape and effective number does not pass; empty if none."""
+        if not self.pareto_k <= MAX_PARETO_K:
+            return f"Pareto k above {MAX_PARETO_K:g}"
+        return "" if self.effective >= MIN_ESS else f"effective draws below {MIN_ESS}"
+
+    @property
     def trusted(self) -> bool:
-        """Whether the weights' Pareto shape and effective number pass."""
-        return self.pareto_k <= MAX_PARETO_K and self.effective >= MIN_ESS
+        """Whether there is no doubt."""
+        return not self.doubt
 
 
 def study_fit(

@@ -21,7 +21,7 @@ from mnbayes.data.observations import Observations
 from mnbayes.inference.completing import Completed, CompletedPosterior
 from mnbayes.inference.contract import CELLS, PATIENTS, PREDICTIONS, effect_names
 from mnbayes.models.correlation import free_pairs
-from mnbayes.models.roles import hyperparameters
+from mnbayes.models.roles import prior_arguments
 
 #: Dims of each top-level parameter after chain and draw. The visits' changes come first: ArviZ
 #: labels a forest by the dims in this order, and the short labels of visits keep those of
@@ -83,7 +83,7 @@ def coordinates(card: Card, observations: Observations, chains: int, draws: int)
         "later_visit": list(observations.weeks[1:]),
         "marker": list(observations.markers),
         "pair": pair_labels(card),
-        "hyperparameter": hyperparameters(card)[0],
+        "hyperparameter": prior_arguments(card)[0],
     }
     return xr.Coordinates(labels)
 
@@ -255,7 +255,7 @@ def build_tree(
     loglik["measurement"].attrs = {}
     unit = described("measurement", markers)
     constant = {
-        "hyperparameters": (("hyperparameter",), hyperparameters(card)[1]),
+        "hyperparameters": (("hyperparameter",), prior_arguments(card)[1]),
         "covariate": (("patient",), observations.covariate),
         "withdrew_week": (("patient",), observations.withdrew_week, {"units": "weeks"}),
         "week": (("visit",), np.array(observations.weeks), {"units": "weeks"}),

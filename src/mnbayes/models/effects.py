@@ -8,111 +8,14 @@ Without data the same code draws from the prior.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnbayes.base.arrays import Floats
 from mnbayes.data.observations import Observations
-from mnbayes.models.correlation import Kind, all_partials
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """Draws of the top-level parameters; the first axis of every array is the draw.
-
-    Attributes
-    ----------
-    baseline_mean, baseline_sd, change_sd, residual_sd, serial_sd : array, shape (draw, marker)
-    visit_change : array, shape (draw, visit - 1, marker)
-    slope : array, shape (draw, marker)
-    cholesky : array, shape (draw, effect, effect)
-        Of the correlation matrix of the patient effects.
-    serial_weeks : array, shape (draw,)
-    residual_df : array, shape (draw,)
-        inf for normal residuals.
-    """
-
-    baseline_mean: Floats
-    visit_change: Floats
-    slope: Floats
-    baseline_sd: Floats
-    change_sd: Floats
-    residual_sd: Floats
-    cholesky: Floats
-    serial_sd: Floats
-    serial_weeks: Floats
-    residual_df: Floats
-
-    @property
-    def n_draws(self) -> int:
-        """Number of draws."""
-        return int(self.baseline_mean.shape[0])
-
-    @property
-    def effect_cholesky(self) -> Floats:
-        """Cholesky factor of the effects' covariance, shape (draw, effect, effect)."""
-        sd = np.concatenate([self.baseline_sd, self.change_sd], axis=1)
-        return sd[:, :, None] * self.cholesky
-
-
-def cholesky_from_unit(unit: Floats, size: int) -> Floats:
-    """Cholesky factors of correlation matrices from unit-interval partial correlations.
-
-    Vectorised twin of :func:`mnbayes.numerics.correlation_factor.correlation_cholesky`.
-
-    Parameters
-    ----------
-    unit : array, shape (draw, size * (size - 1) / 2)
-
-    Returns
-    -------
-    array, shape (draw, size, size)
-    """
-    partial = 2.0 * unit - 1.0
-    factor = np.zeros((unit.shape[0], size, size))
-    position = 0
-    for i in range(size):
-        left = np.ones(unit.shape[0])
-        for j in range(i):
-            r = partial[:, position]
-            factor[:, i, j] = r * np.sqrt(left)
-            left = left * (1.0 - r * r)
-            position += 1
-        factor[:, i, i] = np.sqrt(left)
-    return factor
-
-
-def parameters_from_draws(draws: Mapping[str, Floats], correlation: Kind = "all") -> Parameters:
-    """Arrange sampled or simulated top-level draws (first axis: draw).
-
-    Parameters
-    ----------
-    draws : mapping
-        By the names of the model's random variables, ``correlation_unit`` and
-        ``visit_offset`` among them.
-    correlation : {"all", "changes", "within"}
-        Which correlations ``correlation_unit`` holds.
-    """
-    mean = draws["baseline_mean"]
-    zeros = np.zeros_like(mean)
-    n_marker = mean.shape[1]
-    unit = all_partials(draws["correlation_unit"], correlation, n_marker)
-    change = draws["change_mean"][:, None] + draws["visit_sd"][:, None] * draws["visit_offset"]
-    return Parameters(
-        baseline_mean=mean,
-        visit_change=change,
-        slope=draws.get("covariate_slope", zeros),
-        baseline_sd=draws["baseline_sd"],
-        change_sd=draws["change_sd"],
-        residual_sd=draws["residual_sd"],
-        cholesky=cholesky_from_unit(unit, 2 * n_marker),
-        serial_sd=draws.get("serial_sd", zeros),
-        serial_weeks=draws.get("serial_weeks", np.ones(mean.shape[0])),
-        residual_df=draws.get("residual_df", np.full(mean.shape[0], np.inf)),
-    )
+from mnbayes.models.hyperparameters import Hyperparameters
 
 
 def serial_cholesky(weeks: Floats, correlation_weeks: Floats) -> Floats:
@@ -140,7 +43,7 @@ def serial_cholesky(weeks: Floats, correlation_weeks: Floats) -> Floats:
 
 
 def prior_deviations(
-    parameters: Parameters, weeks: Floats, n_patients: int, rng: np.random.Generator
+    parameters: Hyperparameters, weeks: Floats, n_patients: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats | None]:
     """Draw patient effects and serial parts from the population.
 
@@ -153,7 +56,7 @@ def prior_deviations(
     n, effects = parameters.n_draws, parameters.cholesky.shape[1]
     standard = rng.standard_normal((n, n_patients, effects))
     deviation = standard @ parameters.effect_cholesky.transpose(0, 2, 1)
-    if not parameters.serial_sd.any():
+    if not parameters.serial:
         return deviation, None
     shape = (n, n_patients, weeks.size, effects // 2)
     factor = serial_cholesky(weeks, parameters.serial_weeks)
@@ -162,7 +65,7 @@ def prior_deviations(
 
 
 def levels(
-    parameters: Parameters, effects: Floats, serial: Floats | None, covariate: Floats
+    parameters: Hyperparameters, effects: Floats, serial: Floats | None, covariate: Floats
 ) -> Floats:
     """Patients' true log levels.
 
@@ -187,7 +90,7 @@ def levels(
 
 
 def conditional_deviations(
-    parameters: Parameters,
+    parameters: Hyperparameters,
     observations: Observations,
     rng: np.random.Generator,
     weight: Floats | None = None,
@@ -197,7 +100,7 @@ def conditional_deviations(
 
     Parameters
     ----------
-    parameters : Parameters
+    parameters : Hyperparameters
     observations : Observations
     weight : array, shape (draw, cell), optional
         Residual precision multipliers of a Student-t model, in the order of the groups' cells.
@@ -258,7 +161,7 @@ def cell_design(visit: NDArray[np.int64], marker: NDArray[np.int64], n_marker: i
 
 
 def cell_covariance(
-    parameters: Parameters,
+    parameters: Hyperparameters,
     weeks: Floats,
     visit: NDArray[np.int64],
     marker: NDArray[np.int64],
@@ -280,13 +183,13 @@ def cell_covariance(
     )
     cov = loading @ loading.transpose(0, 2, 1)
     cov[:, np.arange(visit.size), np.arange(visit.size)] += noise_sd**2
-    if parameters.serial_sd.any():
+    if parameters.serial:
         cov += serial_covariance(parameters, weeks, visit, marker)[:, visit, marker]
     return np.asarray(cov)
 
 
 def serial_covariance(
-    parameters: Parameters, weeks: Floats, visit: NDArray[np.int64], marker: NDArray[np.int64]
+    parameters: Hyperparameters, weeks: Floats, visit: NDArray[np.int64], marker: NDArray[np.int64]
 ) -> Floats:
     """Covariance of the serial part at every visit and marker with that of the cells.
 
@@ -302,7 +205,7 @@ def serial_covariance(
 
 
 def _gain(
-    parameters: Parameters,
+    parameters: Hyperparameters,
     weeks: Floats,
     visit: NDArray[np.int64],
     marker: NDArray[np.int64],
@@ -322,7 +225,7 @@ def _gain(
     cross = (design @ factor) @ factor.transpose(0, 2, 1)  # cell by effect
     # cov is symmetric, so solve(cov, cross) is the transpose of the gain.
     gain = np.linalg.solve(cov, cross).transpose(0, 2, 1)
-    if not parameters.serial_sd.any():
+    if not parameters.serial:
         return gain, np.zeros((parameters.n_draws, 0, 0, visit.size))
     serial = serial_covariance(parameters, weeks, visit, marker)
     flat = serial.reshape(parameters.n_draws, -1, visit.size)
@@ -330,7 +233,7 @@ def _gain(
     return gain, serial_gain.reshape(serial.shape)
 
 
-def measurements(level: Floats, parameters: Parameters, rng: np.random.Generator) -> Floats:
+def measurements(level: Floats, parameters: Hyperparameters, rng: np.random.Generator) -> Floats:
     """Repeat measurements of the levels, residual noise included.
 
     Returns
@@ -338,7 +241,7 @@ def measurements(level: Floats, parameters: Parameters, rng: np.random.Generator
     array, shape of ``level``
     """
     noise = rng.standard_normal(level.shape)
-    if np.isfinite(parameters.residual_df).all():
+    if parameters.student:
         df = parameters.residual_df[:, None, None, None]
         noise /= np.sqrt(rng.chisquare(np.broadcast_to(df, level.shape)) / df)
     noise *= parameters.residual_sd[:, None, None, :]
@@ -347,7 +250,7 @@ def measurements(level: Floats, parameters: Parameters, rng: np.random.Generator
 
 
 def next_patient(
-    parameters: Parameters,
+    parameters: Hyperparameters,
     weeks: Floats,
     first: Sequence[int],
     rng: np.random.Generator,
@@ -377,20 +280,22 @@ def next_patient(
     effects = np.empty((n_draw, 2 * n_marker))
     noise = np.empty((n_draw, 1 + n_later, n_marker))
     serial = np.zeros_like(noise)
-    df = parameters.residual_df
-    heavy = bool(np.isfinite(df).all())
     for stream, markers in ((rng, first), (rng.spawn(1)[0], rest)):
         if not markers:
             continue
         standard = stream.standard_normal((n_draw, 2 * len(markers)))
         start = 0 if markers is first else 2 * len(first)
         effects[:, start : start + standard.shape[1]] = standard
-        if parameters.serial_sd.any():
+        if parameters.serial:
             path = stream.standard_normal((n_draw, 1 + n_later, len(markers)))
             serial[:, :, markers] = serial_cholesky(weeks, parameters.serial_weeks) @ path
         for visits in (slice(0, 1), slice(1, None)):
             shape = (noise[:, visits].shape[1], len(markers), n_draw)
-            drawn = stream.standard_t(df, shape) if heavy else stream.standard_normal(shape)
+            drawn = (
+                stream.standard_t(parameters.residual_df, shape)
+                if parameters.student
+                else stream.standard_normal(shape)
+            )
             noise[:, visits, markers] = drawn.transpose(2, 0, 1)
     effects = np.einsum("nij,nj->ni", factor, effects)[:, np.argsort(at)]
     level = np.empty_like(noise)

@@ -13,11 +13,8 @@ import numpy as np
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
-from mnbayes.models.effects import (
-    Parameters,
-    cell_covariance,
-    parameters_from_draws,
-)
+from mnbayes.models.effects import cell_covariance
+from mnbayes.models.hyperparameters import Hyperparameters, hyperparameters_from_draws
 from mnbayes.models.roles import FIXED, integrated
 from mnbayes.numerics.designs import fixed_design
 
@@ -124,12 +121,12 @@ def _offsets_and_sds(
 
 def _placeholder(
     card: Card, draws: Mapping[str, Floats], n_draws: int, n_visit: int, n_marker: int
-) -> Parameters:
-    """Parameters whose covariance part is right; the means are not known yet."""
+) -> Hyperparameters:
+    """Hyperparameters whose covariance part is right; the means are not known yet."""
     zeros = np.zeros((n_draws, n_marker))
     unknown = {
         "baseline_mean": zeros,
         "change_mean": zeros,
         "visit_offset": np.zeros((n_draws, n_visit, n_marker)),
     }
-    return parameters_from_draws(dict(draws) | unknown, card.structure.correlation)
+    return hyperparameters_from_draws(dict(draws) | unknown, card.structure.correlation)

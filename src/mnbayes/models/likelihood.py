@@ -12,11 +12,13 @@ from mnbayes.cards import families as priors
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.models.correlation import partial_alpha
-from mnbayes.models.effects import Parameters
+from mnbayes.models.hyperparameters import Hyperparameters
 from mnbayes.models.roles import SCALAR
 
 
-def pointwise_loglik(level: Floats, parameters: Parameters, observations: Observations) -> Floats:
+def pointwise_loglik(
+    level: Floats, parameters: Hyperparameters, observations: Observations
+) -> Floats:
     """Log-likelihood of each observation given the patient's level.
 
     A censored value contributes the probability of its interval.
@@ -34,7 +36,7 @@ def pointwise_loglik(level: Floats, parameters: Parameters, observations: Observ
     mean = level[:, patient, visit, marker]
     sd = parameters.residual_sd[:, marker]
     df = parameters.residual_df[:, None]
-    heavy = bool(np.isfinite(df).all())
+    heavy = parameters.student
     noise = stats.t(df) if heavy else stats.norm  # freezing it would compile code
     distance = observations.log_value[patient, visit, marker] - mean
     if heavy:

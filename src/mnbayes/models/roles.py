@@ -20,7 +20,7 @@ def integrated(card: Card, parameter: str) -> bool:
     return parameter in linear and card.family(parameter) == "Normal"
 
 
-def hyperparameters(card: Card) -> tuple[list[str], Floats]:
+def prior_arguments(card: Card) -> tuple[list[str], Floats]:
     """Prior arguments as one labelled vector, for a tree's record.
 
     The LKJ parameter enters as the beta parameters of the partial correlations.

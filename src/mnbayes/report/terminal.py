@@ -26,8 +26,9 @@ from mnbayes.run.section import Section
 SYNTHETIC = "SYNTHETIC cohort: no real patient."
 #: Spaces between two columns.
 _GAP = 2
-#: A column of words is not made narrower than this, unless all of it is shorter.
-_WORDS = 16
+#: A column of words is not made narrower than this, unless all of it is shorter; one after the
+#: other, where a table is too wide. Its longest word stays whole.
+_WORDS = (16, 12, 8)
 #: A longer word of a text, such as a DOI, may be broken.
 _WORD = 24
 #: Of a heading, the longest word that gives way to a letter last.
@@ -82,22 +83,16 @@ def progress_bars() -> Iterator[News]:
         yield show
 
 
-def _glued(text: str, *, intervals: bool = True) -> str:
-    # Kept on one line: a number and its percent sign, "4 of 8", and an interval in brackets.
+def _glued(text: str) -> str:
+    # Kept on one line: a number and its percent sign, "4 of 8", and an interval, "0.31 to 0.72".
     # textwrap breaks at plain spaces alone.
     glued = re.sub(r"(?<=\d) (?=%)", _GLUE, text)
-    glued = re.sub(r"(?<=\d) of (?=\d)", f"{_GLUE}of{_GLUE}", glued)
-    if intervals:
-        glued = re.sub(r"\([−<>\d][^()]{,20}\)", lambda m: m.group().replace(" ", _GLUE), glued)
-    return glued
+    return re.sub(r"(?<=[\d%]) (of|to) (?=[−<>]?\d)", rf"{_GLUE}\1{_GLUE}", glued)
 
 
-def _wrapped(text: str, width: int, indent: str = "", *, intervals: bool = True) -> list[str]:
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
     lines = textwrap.wrap(
-        _glued(text, intervals=intervals),
-        max(width, 1),
-        subsequent_indent=indent,
-        break_on_hyphens=False,
+        _glued(text), max(width, 1), subsequent_indent=indent, break_on_hyphens=False
     )
     return [line.replace(_GLUE, " ") for line in lines] or [""]
 
@@ -128,10 +123,10 @@ def say_warnings(problems: Iterable[object]) -> None:
         say(str(problem), error=True)
 
 
-def _widths(table: Table, head: Sequence[str], room: int, *, intervals: bool) -> list[int] | None:
-    """How wide each column is; None where a number would have to be cut.
+def _widths(table: Table, head: Sequence[str], room: int, words: int) -> list[int] | None:
+    """How wide each column is; None where a number or an interval would have to be cut.
 
-    ``intervals`` says whether those in brackets have to stay on one line.
+    A column of words may become as narrow as ``words``.
     """
     columns = [[name, *(row[i] for row in table.rows)] for i, name in enumerate(head)]
     whole = [max(map(len, column)) for column in columns]
@@ -140,11 +135,9 @@ def _widths(table: Table, head: Sequence[str], room: int, *, intervals: bool) ->
         return whole
     least, cells = [], []
     for i, column in enumerate(columns):
-        word = max(
-            len(word) for text in column for word in _glued(text, intervals=intervals).split(" ")
-        )
+        word = max(len(word) for text in column for word in _glued(text).split(" "))
         if i in table.text:
-            word = max(min(word, _WORD), min(whole[i], _WORD if table.wide else _WORDS))
+            word = max(min(word, _WORD), min(whole[i], words))
         least.append(word)
         cells.append(max(word, *map(len, column[1:]), 0))
     spare -= sum(least)
@@ -156,6 +149,55 @@ def _widths(table: Table, head: Sequence[str], room: int, *, intervals: bool) ->
         least[i] += given
         spare -= given
     return least
+
+
+def _fitted(table: Table, room: int) -> tuple[tuple[str, ...], list[int]] | None:
+    """Headings and widths with which a table fits; None where there are none.
+
+    Words give way first, then headings.
+    """
+    heads = [table.head]
+    if not table.wide:
+        heads += [_lettered(table.head, longest) for longest in (_HEAD, 0)]
+    for head, least in product(heads, (_WORD,) if table.wide else _WORDS):
+        widths = _widths(table, head, room, least)
+        if widths is not None:
+            return head, widths
+    return None
+
+
+def _parts(table: Table, room: int) -> list[tuple[Table, tuple[str, ...], list[int]]]:
+    """A table, or what it is cut into, with headings and widths; empty where nothing fits.
+
+    Each part begins with the columns of words that name the rows. A table whose rows have the
+    same name there is not cut.
+    """
+    count = len(table.head)
+    start = next((i for i in range(count) if i not in table.text), count)
+    names = range(start)
+    whole = _fitted(table, room)
+    if whole is not None:
+        return [(table, *whole)]
+    parts = []
+    if table.wide or len({row[:start] for row in table.rows}) < len(table.rows):
+        return []
+    while start < count:
+        for stop in range(count, start, -1):
+            columns = (*names, *range(start, stop))
+            part = Table(
+                table.caption,
+                tuple(table.head[i] for i in columns),
+                tuple(tuple(row[i] for i in columns) for row in table.rows),
+                frozenset(new for new, i in enumerate(columns) if i in table.text),
+            )
+            fitted = _fitted(part, room)
+            if fitted is not None:
+                parts.append((part, *fitted))
+                start = stop
+                break
+        else:
+            return []
+    return parts
 
 
 def _stacked(table: Table, console: Console) -> None:
@@ -180,22 +222,24 @@ def _lettered(head: tuple[str, ...], longest: int) -> tuple[str, ...]:
 def show_table(table: Table, console: Console | None = None) -> None:
     """Print one table of a section.
 
-    No number is cut. Where the terminal is too narrow for the headings' words, columns have
-    letters, named below; where it is too narrow for the numbers, each cell has its own line.
+    No number and no interval is cut. Where the terminal is too narrow for the headings' words,
+    columns have letters, named below; where it is too narrow for the numbers, the table is cut
+    into parts that stand below each other, or each cell has its own line.
     """
     screen = console or Console()
     say(table.caption, "italic", screen)
-    heads = [table.head] if table.wide else [table.head, _lettered(table.head, _HEAD)]
-    heads += [] if table.wide else [_lettered(table.head, 0)]
-    for intervals, head in product((True, False), heads):
-        widths = _widths(table, head, screen.width, intervals=intervals)
-        if widths is not None:
-            break
-    else:
+    parts = _parts(table, screen.width)
+    for position, (part, head, widths) in enumerate(parts):
+        if position:
+            screen.print()
+        _print(part, head, widths, screen)
+    if not parts:
         _stacked(table, screen)
-        return
+
+
+def _print(table: Table, head: Sequence[str], widths: Sequence[int], screen: Console) -> None:
     shown = [
-        [_wrapped(cell, w, intervals=intervals) for cell, w in zip(row, widths, strict=True)]
+        [_wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
         for row in table.rows
     ]
     printed = rich.table.Table(

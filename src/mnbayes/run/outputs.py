@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.run.run import Run
+from mnbayes.run.section import Picture
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 MANIFEST = "run.json"
@@ -138,8 +140,60 @@ def write_run(run: Run, folder: Path, report: str | None, draws: Path | None = N
                 shutil.move(draws / name, place / "plots" / "arviz")
         if report is not None:
             (place / "report.html").write_text(report, encoding="utf-8")
-        text = json.dumps(run.manifest, indent=2, ensure_ascii=False)
-        (place / MANIFEST).write_text(text + "\n", encoding="utf-8")
+        _write_json(place / MANIFEST, run.manifest)
+
+
+def write_beside(
+    folder: Path,
+    manifest: str,
+    described: Mapping[str, Any],
+    *,
+    tables: Mapping[str, pd.DataFrame],
+    trees: Mapping[str, xr.DataTree],
+    pictures: Mapping[str, Picture],
+    page: str,
+) -> None:
+    """Write the files of a model that stands beside a cohort, whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : str
+        File of what is described; by it the folder is known again.
+    described : mapping
+    tables, trees, pictures : mapping
+        By file, without ending; draws go into ``posterior/``, pictures into ``plots/``.
+    page : str
+        The HTML page.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else.
+    """
+    with whole_folder(folder, manifest) as place:
+        for name, table in tables.items():
+            table.to_csv(place / f"{name}.csv", index=False)
+        (place / "posterior").mkdir()
+        for name, tree in trees.items():
+            write_tree(tree, place / "posterior", name)
+        (place / "plots").mkdir()
+        for name, picture in pictures.items():
+            (place / "plots" / f"{name}.svg").write_bytes(picture.content)
+        (place / "report.html").write_text(page, encoding="utf-8")
+        _write_json(place / manifest, described)
+
+
+def _write_json(path: Path, described: Mapping[str, Any]) -> None:
+    text = json.dumps(described, indent=2, ensure_ascii=False)
+    path.write_text(f"{text}\n", encoding="utf-8")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole: a reader, or a kill, never meets half of it."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(content)
+    temporary.replace(path)
 
 
 def file_name_problems(endings: Mapping[str, tuple[Path | None, str]]) -> list[Problem]:

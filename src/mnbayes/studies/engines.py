@@ -10,6 +10,7 @@ import pandas as pd
 
 from mnbayes.answers.probability_tables import probability_table
 from mnbayes.answers.response_draws import response_draws
+from mnbayes.base.workers import silent
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
@@ -41,7 +42,7 @@ def agreement(
     weeks: Sequence[float],
     n_cohorts: int,
     seed: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = silent,
 ) -> pd.DataFrame:
     """Fit each cohort, simulated from the card's priors, with both engines.
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.base.labelled import array
+from mnbayes.base.workers import silent
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import observations
 from mnbayes.inference.fit import Sampling, fit
@@ -31,7 +32,7 @@ def recover(
     weeks: Sequence[float],
     n_cohorts: int,
     seed: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = silent,
     first: int | None = None,
 ) -> pd.DataFrame:
     """Simulate cohorts from a card's priors, fit the card to each, compare with the truth.

@@ -13,6 +13,7 @@ from mnbayes.cards.card import Card
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import MARKERS
 from mnbayes.models import effects as fx
+from mnbayes.models.hyperparameters import hyperparameters_from_draws
 from mnbayes.models.likelihood import draw_prior
 
 
@@ -59,7 +60,7 @@ def simulate_cohorts(
         Of length ``n_cohorts``; values are in canonical units.
     """
     draws = draw_prior(card, len(weeks) - 1, n_cohorts, rng)
-    parameters = fx.parameters_from_draws(draws, card.structure.correlation)
+    parameters = hyperparameters_from_draws(draws, card.structure.correlation)
     deviations = fx.prior_deviations(parameters, np.array(weeks, dtype=float), n_patients, rng)
     level = fx.levels(parameters, *deviations, np.zeros(n_patients))
     measured = fx.measurements(level, parameters, rng)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ from mnbayes.cards.prior_sets import joined_name
 from mnbayes.data.cohort import load_cohort
 from mnbayes.data.observations import Observations, observations
 from mnbayes.report.kit.figures import svg_bytes
-from mnbayes.run.outputs import check_replaceable, new_folder
+from mnbayes.run.outputs import check_replaceable, new_folder, write_whole
 from mnbayes.studies.identity import LEDGER
 from mnbayes.studies.run import run_study
 
@@ -106,7 +105,7 @@ def run_calibrate(
         "seed": seed,
         "study": study.identity,
     }
-    _write(folder / "replicates.csv", table.to_csv(index=False))
+    write_whole(folder / "replicates.csv", table.to_csv(index=False).encode())
     _write_files(outcome, described)
     return outcome
 
@@ -147,18 +146,10 @@ def _check_model(card: Card, observed: Observations, posterior: bool) -> None:
 
 
 def _write_files(outcome: Outcome, described: dict[str, object]) -> None:
-
     calibration, folder = outcome.calibration, outcome.folder
     if calibration.checks:
         figure = calibration_figure(calibration, outcome.synthetic)
-        _write(folder / "calibration.svg", svg_bytes(figure))
-    _write(folder / "calibration.csv", calibration.table().to_csv(index=False))
+        write_whole(folder / "calibration.svg", svg_bytes(figure))
+    write_whole(folder / "calibration.csv", calibration.table().to_csv(index=False).encode())
     text = json.dumps(described, indent=2, ensure_ascii=False)
-    _write(folder / "calibration.json", text + "\n")
-
-
-def _write(path: Path, content: str | bytes) -> None:
-    """Write a file whole: a reader, or a kill, never meets half of it."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(temporary, path)  # noqa: PTH105 (as one step, over an existing file)
+    write_whole(folder / "calibration.json", f"{text}\n".encode())

@@ -14,13 +14,14 @@ import numpy as np
 
 from mnbayes.analyses.calibration.simulate import Draws, Setting, arranged
 from mnbayes.answers.categories import classify
-from mnbayes.answers.population import Population, next_patient, population_share
+from mnbayes.answers.population import next_patient, patient_dims, population_share
 from mnbayes.answers.response_draws import ALBUMIN, POINTS_SEED, PROTEIN
 from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.models import effects as fx
+from mnbayes.models.hyperparameters import Hyperparameters
 from mnbayes.models.likelihood import pointwise_loglik
 
 type Group = Literal["parameter", "derived", "data"]
@@ -94,7 +95,7 @@ def _of_parameters(card: Card, draws: Draws) -> dict[str, Floats]:
 
 
 def _derived(
-    setting: Setting, draws: Draws, parameters: fx.Parameters, rng: np.random.Generator
+    setting: Setting, draws: Draws, parameters: Hyperparameters, rng: np.random.Generator
 ) -> dict[str, Floats]:
     card, observed = setting.card, setting.observed
     last = f"week {observed.weeks[-1]:g}"
@@ -109,13 +110,15 @@ def _derived(
         out |= _each(f"level of {name}", level[:, -1], labels)
         if judged:
             out |= _categories(level[:, 0], level[:, -1], setting, name)
-    population = population_of(parameters, np.array(observed.weeks), columns)
-    baseline, later = next_patient(population, rng)
+    population, week = parameters.at_visit(-1).of_markers(columns), np.array(observed.weeks[-1:])
+    baseline, later = next_patient(population, week, rng)
     ratio = (later[0] - baseline).T
     out |= _each(f"ratio of the next patient at {last}", np.exp(ratio), labels)
     if judged:
         out |= _categories(baseline.T, later[0].T, setting, f"the next patient at {last}")
-        shares = population_share(population, setting.definitions, _points(population.dims))
+        shares = population_share(
+            population, week, setting.definitions, _points(patient_dims(population))
+        )
         out |= {
             f"share {name} at {last}": share[:, 0]
             for name, share in shares.items()
@@ -143,7 +146,7 @@ def _categories(baseline: Floats, level: Floats, setting: Setting, name: str) ->
 
 
 def _of_data(
-    draws: Draws, parameters: fx.Parameters, observations: Observations
+    draws: Draws, parameters: Hyperparameters, observations: Observations
 ) -> dict[str, Floats]:
     given_levels = pointwise_loglik(draws["level"], parameters, observations).sum(axis=1)
     return {
@@ -152,13 +155,13 @@ def _of_data(
     }
 
 
-def loglik(parameters: fx.Parameters, observations: Observations) -> Floats:
+def loglik(parameters: Hyperparameters, observations: Observations) -> Floats:
     """Log density of all exact data given the parameters, patients integrated out; shape (draw,).
 
     In NumPy, without the compiled kernel that the sampler uses.
     """
     weeks = np.array(observations.weeks)
-    count, n_marker = len(observations.patients), parameters.residual_sd.shape[1]
+    count, n_marker = len(observations.patients), parameters.n_markers
     nobody = np.zeros((parameters.n_draws, count, 2 * n_marker))
     mean = fx.levels(parameters, nobody, None, observations.covariate)
     out = np.zeros(parameters.n_draws)
@@ -175,29 +178,6 @@ def loglik(parameters: fx.Parameters, observations: Observations) -> Floats:
         constant = log_root + 0.5 * visit.size * np.log(2.0 * np.pi)
         out -= len(patients) * constant + 0.5 * np.sum(scaled**2, axis=(1, 2))
     return out
-
-
-def population_of(parameters: fx.Parameters, weeks: Floats, columns: list[int]) -> Population:
-    """The population of new patients at the last visit, for some of the markers."""
-    n_marker = parameters.baseline_mean.shape[1]
-    effects = [*columns, *(n_marker + column for column in columns)]
-    factor = parameters.effect_cholesky
-    if len(columns) < n_marker:
-        rows = factor[:, effects]
-        factor = np.linalg.cholesky(rows @ rows.transpose(0, 2, 1))
-    serial = bool(parameters.serial_sd.any())
-    decay = np.exp(-weeks[-1:] / parameters.serial_weeks[:, None])
-    heavy = bool(np.isfinite(parameters.residual_df).all())
-    return Population(
-        baseline_mean=parameters.baseline_mean[:, columns],
-        visit_change=parameters.visit_change[:, -1:, columns],
-        factor=factor,
-        residual_sd=parameters.residual_sd[:, columns],
-        residual_df=parameters.residual_df if heavy else None,
-        serial_sd=parameters.serial_sd[:, columns],
-        serial_decay=decay,
-        serial=serial,
-    )
 
 
 @lru_cache(maxsize=4)

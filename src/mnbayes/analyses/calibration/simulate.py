@@ -14,6 +14,7 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.data.observations import Observations
 from mnbayes.inference.study_fits import StudyFit
 from mnbayes.models import effects as fx
+from mnbayes.models.hyperparameters import Hyperparameters, hyperparameters_from_draws
 from mnbayes.models.likelihood import draw_prior
 
 #: From a card, observations, a generator and a number of draws to a fit.
@@ -75,13 +76,9 @@ class Setting:
         return found
 
 
-def arranged(card: Card, draws: Draws) -> fx.Parameters:
+def arranged(card: Card, draws: Draws) -> Hyperparameters:
     """Draws of a fit or of :func:`prior_truth` as parameters."""
-    visit_change = draws["visit_change"]
-    # The change of each visit is known: its standardised deviation is not needed.
-    named = {**draws, "visit_offset": np.zeros_like(visit_change)}
-    found = fx.parameters_from_draws(named, card.structure.correlation)
-    return replace(found, visit_change=visit_change)
+    return hyperparameters_from_draws(draws, card.structure.correlation)
 
 
 def prior_truth(card: Card, observed: Observations, rng: np.random.Generator) -> dict[str, Floats]:
@@ -93,7 +90,7 @@ def prior_truth(card: Card, observed: Observations, rng: np.random.Generator) ->
         The first axis has length 1: the card's parameters, ``visit_change``, ``level``.
     """
     draws = draw_prior(card, len(observed.weeks) - 1, 1, rng)
-    parameters = fx.parameters_from_draws(draws, card.structure.correlation)
+    parameters = hyperparameters_from_draws(draws, card.structure.correlation)
     level = new_levels(parameters, observed, rng)
     return draws | {"visit_change": parameters.visit_change, "level": level}
 
@@ -118,7 +115,7 @@ def simulated(
 
 
 def new_levels(
-    parameters: fx.Parameters, observed: Observations, rng: np.random.Generator
+    parameters: Hyperparameters, observed: Observations, rng: np.random.Generator
 ) -> Floats:
     """True log levels of patients from the population, as many as were observed.
 

@@ -29,6 +29,7 @@ from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cards.overrides import override
 from mnbayes.cards.prior_sets import PriorSet, joined_name, load_prior_sets
 from mnbayes.report.kit.figures import svg_bytes
+from mnbayes.run.outputs import write_whole
 from mnbayes.studies.rerun import as_lines
 from mnbayes.studies.run import run_study
 from mnbayes.studies.study import Cell, Study
@@ -167,9 +168,7 @@ def write_characteristics(found: Characteristics, folder: Path, pictures: bool =
             contents[f"{name}.svg"] = svg_bytes(figure)
     folder.mkdir(parents=True, exist_ok=True)
     for name in sorted(contents, key=lambda item: item == MANIFEST):
-        temporary = folder / f".{name}.new"
-        temporary.write_bytes(contents[name])
-        temporary.replace(folder / name)
+        write_whole(folder / name, contents[name])
 
 
 def _sizes(patients: Sequence[int]) -> tuple[int, ...]:

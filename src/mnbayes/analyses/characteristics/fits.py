@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from mnbayes.answers.population import Population
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
-from mnbayes.inference.diagnostics import MAX_PARETO_K, MIN_ESS
-from mnbayes.inference.study_fits import study_fit
-from mnbayes.models.correlation import all_partials
-from mnbayes.models.effects import cholesky_from_unit
+from mnbayes.inference.study_fits import StudyFit, study_fit
 
 #: Equally weighted draws of a fit.
 DRAWS = 500
 
 
-@dataclass(frozen=True)
-class PopulationFit:
-    """The population that a cohort's fit describes.
-
-    Attributes
-    ----------
-    population : Population
-        Draws of its parameters; equally weighted.
-    pareto_k, effective : float
-        Of the weights before resampling.
-    doubt : str
-        Why its numbers are withheld; empty if they are not.
-    """
-
-    population: Population
-    pareto_k: float
-    effective: float
-    doubt: str
-
-
 def population_fit(
     card: Card, observations: Observations, rng: np.random.Generator, draws: int = DRAWS
-) -> PopulationFit:
+) -> StudyFit:
     """Fit a card to observations, keeping the population alone.
 
     Parameters
@@ -54,28 +30,9 @@ def population_fit(
 
     Returns
     -------
-    PopulationFit
+    StudyFit
     """
-    fitted = study_fit(card, _unnamed(observations), rng, draws)
-    named, k = fitted.draws, len(observations.markers)
-    n_visit = len(observations.weeks) - 1
-    unit = all_partials(named["correlation_unit"], card.structure.correlation, k)
-    sd = np.concatenate([named["baseline_sd"], named["change_sd"]], axis=1)
-    population = Population(
-        baseline_mean=named["baseline_mean"],
-        visit_change=named["visit_change"],
-        factor=sd[..., None] * cholesky_from_unit(unit, 2 * k),
-        residual_sd=named["residual_sd"],
-        residual_df=None,
-        serial_sd=np.zeros((draws, k)),
-        serial_decay=np.zeros((draws, n_visit)),
-        serial=False,
-    )
-    doubt = ""
-    if not fitted.trusted:
-        heavy = not fitted.pareto_k <= MAX_PARETO_K
-        doubt = f"Pareto k above {MAX_PARETO_K:g}" if heavy else f"effective draws below {MIN_ESS}"
-    return PopulationFit(population, fitted.pareto_k, fitted.effective, doubt)
+    return study_fit(card, _unnamed(observations), rng, draws)
 
 
 def _unnamed(observations: Observations) -> Observations:

@@ -20,7 +20,6 @@ from mnbayes.report.kit import wording
 
 #: Judges that are not rules, as they are named in tables.
 WILCOXON, MAJORITY_READING, EXACT = "wilcoxon", "majority", "exact"
-OTHERS = (WILCOXON, MAJORITY_READING, EXACT)
 #: Categories that need no albumin.
 FALL_ALONE = ("effective", "none")
 
@@ -39,7 +38,7 @@ class Judge:
     Attributes
     ----------
     name : str
-        Of a rule, or one of :data:`OTHERS`.
+        Of a rule, or one of :func:`other_judges`.
     title, says : str
         In tables; what it asks for.
     quantity : {"share", "gmr"}

@@ -8,18 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from mnbayes.analyses.characteristics.fits import PopulationFit, population_fit
+from mnbayes.analyses.characteristics.fits import population_fit
 from mnbayes.analyses.characteristics.judges import FALL_ALONE, Judge, called
 from mnbayes.analyses.characteristics.readings import counted, wilcoxon_fall
 from mnbayes.analyses.characteristics.scenarios import MARKERS, WEEKS, Scenario, Simulated
 from mnbayes.analyses.design.decision import support
-from mnbayes.answers.population import Population, population_share
+from mnbayes.answers.population import patient_dims, population_share
 from mnbayes.answers.response_draws import ALBUMIN, POINTS, POINTS_SEED, PROTEIN
 from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.observations import Observations
+from mnbayes.inference.study_fits import StudyFit
+from mnbayes.models.hyperparameters import Hyperparameters, hyperparameters_from_draws
 
 #: Ends of the 95 % equal-tailed interval, and the median.
 QUANTILES = (0.025, 0.5, 0.975)
@@ -127,9 +129,10 @@ def observed(cohort: Simulated, card: Card) -> Observations:
     )
 
 
-def judged(fitted: PopulationFit, setting: Setting) -> dict[str, float]:
+def judged(fitted: StudyFit, setting: Setting) -> dict[str, float]:
     """Estimates and the rules' probabilities of a fit."""
-    population, card = fitted.population, setting.card
+    card = setting.card
+    population = hyperparameters_from_draws(fitted.draws, card.structure.correlation)
     last = population.visit_change[:, -1, card.markers.index(PROTEIN)]
     ends = dict(
         zip(("log_lower", "log_median", "log_upper"), np.quantile(last, QUANTILES), strict=True)
@@ -142,7 +145,9 @@ def judged(fitted: PopulationFit, setting: Setting) -> dict[str, float]:
     return found
 
 
-def quantity(population: Population, judge: Judge, card: Card, definitions: Definitions) -> Floats:
+def quantity(
+    population: Hyperparameters, judge: Judge, card: Card, definitions: Definitions
+) -> Floats:
     """Draws of what a rule is about, shape (draw,)."""
     visit = judge.visit - 1
     if judge.quantity == "gmr":
@@ -152,22 +157,12 @@ def quantity(population: Population, judge: Judge, card: Card, definitions: Defi
         return effective if judge.category == "effective" else 1 - effective
     # Protein first, albumin second, as the shares ask for.
     order = [card.markers.index(m) for m in (PROTEIN, ALBUMIN) if m in card.markers]
-    both = [*order, *(len(card.markers) + i for i in order)]
-    one = Population(
-        baseline_mean=population.baseline_mean[:, order],
-        visit_change=population.visit_change[:, [visit]][..., order],
-        factor=population.factor[:, both],
-        residual_sd=population.residual_sd[:, order],
-        residual_df=None,
-        serial_sd=population.serial_sd[:, order],
-        serial_decay=population.serial_decay[:, [visit]],
-        serial=False,
-    )
-    normals = normal_points(POINTS, one.dims, POINTS_SEED)
-    return population_share(one, definitions, normals)[called(judge)]
+    one, week = population.at_visit(visit).of_markers(order), np.array([WEEKS[judge.visit]])
+    normals = normal_points(POINTS, patient_dims(one), POINTS_SEED)
+    return population_share(one, week, definitions, normals)[called(judge)]
 
 
-def fall_share(population: Population, visit: int, fall: float) -> Floats:
+def fall_share(population: Hyperparameters, visit: int, fall: float) -> Floats:
     """Share of such patients whose true level falls by at least a share, in closed form.
 
     Without albumin in the model the definition is the fall alone, and a patient's log change is
@@ -175,6 +170,6 @@ def fall_share(population: Population, visit: int, fall: float) -> Floats:
     """
     from scipy.special import ndtr
 
-    sd = np.linalg.norm(population.factor[:, 1], axis=1)
+    sd = np.linalg.norm(population.effect_cholesky[:, 1], axis=1)
     share: Floats = ndtr((np.log1p(-fall) - population.visit_change[:, visit, 0]) / sd)
     return share

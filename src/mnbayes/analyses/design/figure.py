@@ -16,16 +16,13 @@ from matplotlib.ticker import MaxNLocator
 from mnbayes.analyses.design import words
 from mnbayes.analyses.design.beta_binomial import Beta, chances, cutoffs
 from mnbayes.analyses.design.decision import Decision
+from mnbayes.analyses.design.next_trial import HANDLING
 from mnbayes.analyses.design.plan import Plan
 from mnbayes.analyses.design.simon import TwoStageDesign
 from mnbayes.analyses.design.success import NEW, POOLED
 from mnbayes.base.arrays import Floats
 from mnbayes.report.kit import figures, style, wording
 
-_HANDLING = {
-    "composite": "A withdrawal counts as no response.",
-    "evaluable": "A withdrawn patient leaves the denominator.",
-}
 _GRID = np.linspace(0, 1, 401)
 
 
@@ -210,7 +207,7 @@ def assurance(plan: Plan, decision: Decision) -> Figure:
         ],
     )
     of = "this trial says of the share as measured" if seen else "the counts say of the share"
-    sentences = [f"Assurance: averaged over what {of}.", _HANDLING[trial.handling]]
+    sentences = [f"Assurance: averaged over what {of}.", f"A{HANDLING[trial.handling][1:]}."]
     if seen is not None:
         sentences += [
             "With the patients seen so far in the analysis a false go is likelier: it was their "

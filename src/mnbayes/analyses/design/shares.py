@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import xarray as xr
 
 from mnbayes.answers.categories import Category, classify
-from mnbayes.answers.population import (
-    CHUNK,
-    Population,
-    population_of,
-    population_share,
-    true_levels,
-)
+from mnbayes.answers.population import CHUNK, patient_dims, population_share, true_levels
 from mnbayes.answers.response_draws import ALBUMIN, POINTS, POINTS_SEED, PROTEIN
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.definitions import Definitions
+from mnbayes.inference.contract import hyperparameters_of
+from mnbayes.models.hyperparameters import Hyperparameters
 
 #: Points of the integral over patients and their measurement noise, which has more dimensions.
 MEASURED_POINTS = 1024
 
 
-def _at_week(tree: xr.DataTree, group: str, week: float) -> tuple[Population, tuple[int, int]]:
+def _at_week(tree: xr.DataTree, group: str, week: float) -> tuple[Hyperparameters, tuple[int, int]]:
     """Hyperparameters at one visit, draws stacked, and their chains and draws."""
     data = tree[group].to_dataset()
     known = labels(data["marker"])
     markers = [name for name in (PROTEIN, ALBUMIN) if name in known]
-    population = population_of(tree, group, markers)
-    visit = array(data["later_visit"]).tolist().index(week)
-    one = replace(
-        population,
-        visit_change=population.visit_change[:, [visit]],
-        serial_decay=population.serial_decay[:, [visit]],
-    )
+    one = hyperparameters_of(data.sel(marker=markers, later_visit=[week]))
     return one, (tree[group].sizes["chain"], tree[group].sizes["draw"])
 
 
@@ -63,8 +51,9 @@ def true_share(
     array, shape (chain, draw)
     """
     population, shape = _at_week(tree, group, week)
-    normals = normal_points(POINTS, population.dims, POINTS_SEED)
-    return population_share(population, definitions, normals)[category].reshape(shape)
+    normals = normal_points(POINTS, patient_dims(population), POINTS_SEED)
+    shares = population_share(population, np.array([week]), definitions, normals)
+    return shares[category].reshape(shape)
 
 
 def measured_share(
@@ -88,13 +77,13 @@ def measured_share(
         normal are turned into quantiles of each draw's t.
     """
     population, shape = _at_week(tree, group, week)
-    n_marker = population.baseline_mean.shape[-1]
-    points = normal_points(MEASURED_POINTS, population.dims + n_marker + 1, POINTS_SEED)
-    effects, noise = points[:, : population.dims], points[:, population.dims :]
-    share = np.empty(len(population.baseline_mean))
+    n_marker, size = population.n_markers, patient_dims(population)
+    points = normal_points(MEASURED_POINTS, size + n_marker + 1, POINTS_SEED)
+    effects, noise = points[:, :size], points[:, size:]
+    share = np.empty(population.n_draws)
     for start in range(0, len(share), CHUNK):
         rows = population.rows(slice(start, start + CHUNK))
-        baseline, levels = true_levels(rows, effects[None])
+        baseline, levels = true_levels(rows, np.array([week]), effects[None])
         errors = _noise(rows, noise)
         measured = levels[0] + errors[:n_marker]
         # Only the protein's baseline enters a definition.
@@ -105,15 +94,14 @@ def measured_share(
     return share.reshape(shape)
 
 
-def _noise(population: Population, normals: Floats) -> Floats:
+def _noise(population: Hyperparameters, normals: Floats) -> Floats:
     """Measurement errors: each marker's at the visit, then the protein's at baseline.
 
     Shape (marker + 1, draw, patient), from points of shape (patient, marker + 1).
     """
-    scale = population.residual_sd[:, [*range(population.residual_sd.shape[1]), 0]]
-    if population.residual_df is None:
-        standard = normals[None]
-    else:
+    scale = population.residual_sd[:, [*range(population.n_markers), 0]]
+    standard = normals[None]
+    if population.student:
         from scipy.special import ndtr, stdtrit
 
         standard = stdtrit(population.residual_df[:, None, None], ndtr(normals)[None])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +16,7 @@ from mnbayes.base.versions import versions
 from mnbayes.base.workers import silent
 from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit.drawing import pictures_of
-from mnbayes.run.outputs import check_replaceable, new_folder, whole_folder
-from mnbayes.run.section import Picture
+from mnbayes.run.outputs import check_replaceable, new_folder, write_beside
 
 MANIFEST = "historical.json"
 #: Tables of a result and the files they are written to.
@@ -81,36 +79,6 @@ def describe(result: HistoricalResult, started: datetime) -> dict[str, Any]:
     }
 
 
-def write_historical(
-    result: HistoricalResult,
-    folder: Path,
-    pictures: Sequence[Picture],
-    page: str,
-    described: Mapping[str, Any],
-) -> None:
-    """Write the files of the historical model into a folder, whole or not at all.
-
-    The tables of :data:`FILES`, ``posterior/historical.nc``, ``plots/``, ``report.html`` and
-    ``historical.json``.
-
-    Raises
-    ------
-    InputError
-        If the folder holds something else.
-    """
-    with whole_folder(folder, MANIFEST) as place:
-        for name, file in FILES.items():
-            getattr(result, name).to_csv(place / f"{file}.csv", index=False)
-        (place / "posterior").mkdir()
-        result.tree.to_netcdf(place / "posterior" / "historical.nc", engine="h5netcdf")
-        (place / "plots").mkdir()
-        for each in pictures:
-            (place / "plots" / f"{each.name}.svg").write_bytes(each.content)
-        (place / "report.html").write_text(page, encoding="utf-8")
-        text = json.dumps(described, indent=2, ensure_ascii=False)
-        (place / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
-
-
 def run_historical(
     table: Path | None = None,
     model: Path | None = None,
@@ -161,5 +129,13 @@ def run_historical(
     pictures = pictures_of(drawn(result), result.card.name)
     section = historical_section(result, pictures)
     described = describe(result, started)
-    write_historical(result, folder, pictures, render_historical(section, described), described)
+    write_beside(
+        folder,
+        MANIFEST,
+        described,
+        tables={file: getattr(result, name) for name, file in FILES.items()},
+        trees={"historical": result.tree},
+        pictures={each.name: each for each in pictures},
+        page=render_historical(section, described),
+    )
     return WrittenHistory(folder, result)

@@ -52,11 +52,6 @@ class Design:
     arm: Ints
     n_arms: int
 
-    @property
-    def n_effects(self) -> int:
-        """Number of random effects: of studies, then of arms."""
-        return len(self.studies) + self.n_arms
-
 
 def covariates(card: HistoricalCard, refractory: str, month: float) -> tuple[float, float]:
     """Covariates of a group of patients, relative to the benchmark's.

@@ -35,15 +35,12 @@ from mnbayes.analyses.historical.refits import (
 from mnbayes.analyses.historical.reweighting import Source
 from mnbayes.analyses.historical.sampled import Posterior, labelled, sample_historical
 from mnbayes.analyses.historical.table import HistoricalTable
+from mnbayes.base.workers import silent
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.sampling import Sampling
 
 #: Called with a stage, the steps done and in all.
 News = Callable[[str, int, int], None]
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Show no progress."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +125,7 @@ def fit_historical(
     table: HistoricalTable,
     card: HistoricalCard,
     sampling: Sampling | None = None,
-    news: News = _silent,
+    news: News = silent,
     *,
     refits: bool = True,
     chosen: tuple[Reading, ...] | None = None,

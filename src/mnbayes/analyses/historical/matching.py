@@ -24,6 +24,7 @@ from mnbayes.base.toml_files import read_toml
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
 from mnbayes.models import effects as fx
+from mnbayes.models.hyperparameters import hyperparameters_from_draws
 from mnbayes.models.likelihood import draw_prior
 
 type Shares = Callable[[float, float], Floats]
@@ -77,7 +78,7 @@ def card_shares(
         for values in draws.values():
             values[:] = np.median(values, axis=0)
     draws["change_mean"][:, protein] = 0.0
-    parameters = fx.parameters_from_draws(draws, card.structure.correlation)
+    parameters = hyperparameters_from_draws(draws, card.structure.correlation)
     deviations = fx.prior_deviations(parameters, np.array(WEEKS), PATIENTS, rng)
     level = fx.levels(parameters, *deviations, np.zeros(PATIENTS))
     measured = fx.measurements(level, parameters, rng)

@@ -27,6 +27,7 @@ from mnbayes.analyses.historical.quadrature import (
 )
 from mnbayes.analyses.historical.table import HistoricalTable
 from mnbayes.base.arrays import Floats
+from mnbayes.base.workers import silent
 from mnbayes.cards import families as priors
 from mnbayes.inference.collapsed import Weighted, importance_sample
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
@@ -101,7 +102,7 @@ def sample_historical(
     card: HistoricalCard,
     sampling: Sampling,
     stream: np.random.SeedSequence,
-    news: Callable[[str, int, int], None] = lambda stage, done, total: None,
+    news: Callable[[str, int, int], None] = silent,
     *,
     effects: bool = True,
 ) -> Posterior:

@@ -17,7 +17,7 @@ from mnbayes.base.workers import News
 from mnbayes.inference.importance_weights import MAX_SHAPE
 from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.results import beside_record, doubted
+from mnbayes.report.kit.results import beside_record, beside_section, doubted
 from mnbayes.report.kit.wording import probability
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
@@ -345,12 +345,7 @@ def historical_job(sampling: Sampling, *, allow_unconverged: bool = False) -> Hi
 
 def section(run: Run) -> Section:
     """Earlier studies, where a run has them."""
-    result: HistoricalResult | None = run.found.get(ANALYSIS.name)
-    if result is None:
-        return Section(
-            name=ANALYSIS.name, title=ANALYSIS.title, absent="it was not asked for", hidden=True
-        )
-    return section_of(result, run.pictures.get(ANALYSIS.name, {}))
+    return beside_section(run, ANALYSIS, section_of)
 
 
 def section_of(

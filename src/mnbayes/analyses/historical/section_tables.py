@@ -6,6 +6,7 @@ from typing import Any
 
 from mnbayes.analyses.historical.card import HistoricalCard
 from mnbayes.analyses.historical.fit import HistoricalResult
+from mnbayes.base.number_words import between
 from mnbayes.base.text_table import Table, records
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.wording import percent, percent_range, percent_with_range, probability
@@ -105,7 +106,7 @@ def arm_rows(result: HistoricalResult) -> Table:
     rows = []
     both = zip(records(result.arms), records(result.table.rows), strict=True)
     for row, source in both:
-        ends = f"{row['low']}" if row["low"] == row["high"] else f"{row['low']} to {row['high']}"
+        ends = between(f"{row['low']}", f"{row['high']}")
         about = "about " if row["month_is"] == "average" else ""
         rows.append(
             (
@@ -141,7 +142,7 @@ def left_out_rows(result: HistoricalResult) -> Table:
             blank = (wording.BLANK,) * 5
             rows.append((f"{row['study']}: {row['arm']}", *blank, f"withheld: {row['reason']}"))
             continue
-        ends = f"{row['low']}" if row["low"] == row["high"] else f"{row['low']} to {row['high']}"
+        ends = between(f"{row['low']}", f"{row['high']}")
         rows.append(
             (
                 f"{row['study']}: {row['arm']}",

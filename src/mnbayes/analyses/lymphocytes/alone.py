@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from mnbayes.analyses.lymphocytes.subsets import subset_estimates
+from mnbayes.base.workers import silent
 from mnbayes.cards.card import Card, Structure
 from mnbayes.data.cohort import Cohort
 from mnbayes.inference.fit import Sampling, fit
@@ -30,7 +31,7 @@ def alone(
     card: Card,
     cohort: Cohort,
     sampling: Sampling | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = silent,
 ) -> pd.DataFrame:
     """Fit each marker of a card by itself.
 

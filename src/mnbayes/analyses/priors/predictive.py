@@ -19,6 +19,7 @@ from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import CATEGORIES, Definitions, load_definitions
 from mnbayes.data.markers import MARKERS
 from mnbayes.models import effects as fx
+from mnbayes.models.hyperparameters import hyperparameters_from_draws
 from mnbayes.models.likelihood import draw_prior
 
 #: The trial's planned visits, where no cohort says otherwise.
@@ -108,7 +109,7 @@ def prior_draws(
         a difference between them is no Monte Carlo error.
     """
     rng = np.random.default_rng(seed)
-    parameters = fx.parameters_from_draws(
+    parameters = hyperparameters_from_draws(
         draw_prior(card, len(weeks) - 1, n, rng), card.structure.correlation
     )
     deviations = fx.prior_deviations(parameters, np.array(weeks, dtype=float), 1, rng)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +21,7 @@ from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.prior_sets import joined_name, load_prior_sets, parse_setting
 from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit.drawing import pictures_of
-from mnbayes.run.outputs import check_replaceable, new_folder, whole_folder
-from mnbayes.run.section import Picture
+from mnbayes.run.outputs import check_replaceable, new_folder, write_beside
 
 MANIFEST = "published.json"
 
@@ -105,39 +103,6 @@ def describe(result: PublishedResult, facts_file: str, started: datetime) -> dic
     }
 
 
-def write_published(
-    result: PublishedResult,
-    folder: Path,
-    pictures: Sequence[Picture],
-    page: str,
-    described: Mapping[str, Any],
-) -> None:
-    """Write the files of published facts into a folder, whole or not at all.
-
-    ``answers.csv`` (every answer under every specification), ``estimates.csv``,
-    ``probabilities.csv``, ``population.csv`` and ``diagnostics.csv`` with a run's columns,
-    ``posterior/published.nc``, ``plots/``, ``report.html`` and ``published.json``.
-
-    Raises
-    ------
-    InputError
-        If the folder holds something else.
-    """
-    with whole_folder(folder, MANIFEST) as place:
-        for name in ("answers", "estimates", "probabilities", "population", "diagnostics"):
-            getattr(result, name).to_csv(place / f"{name}.csv", index=False)
-        (place / "posterior").mkdir()
-        path = place / "posterior" / f"{result.name}.nc"
-        result.tree.to_netcdf(path, engine="h5netcdf")
-        (place / "plots").mkdir()
-        for each in pictures:
-            path = place / "plots" / f"{result.name}_{each.name}.svg"
-            path.write_bytes(each.content)
-        (place / "report.html").write_text(page, encoding="utf-8")
-        text = json.dumps(described, indent=2, ensure_ascii=False)
-        (place / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
-
-
 def run_published(
     facts: Path | None = None,
     *,
@@ -212,7 +177,15 @@ def run_published(
     news("writing", 0, 0)
     section = published_section(result, pictures)
     described = describe(result, facts.name if facts is not None else "published.toml", started)
-    page = render_page(section, described)
-    write_published(result, folder, pictures, page, described)
+    tables = ("answers", "estimates", "probabilities", "population", "diagnostics")
+    write_beside(
+        folder,
+        MANIFEST,
+        described,
+        tables={name: getattr(result, name) for name in tables},
+        trees={result.name: result.tree},
+        pictures={f"{result.name}_{each.name}": each for each in pictures},
+        page=render_page(section, described),
+    )
     news("done", 1, 1)
     return Written(folder, result)

@@ -25,18 +25,17 @@ from mnbayes.analyses.published.specifications import (
     distinct,
     specifications,
 )
-from mnbayes.analyses.published.tables import blanked, estimates, population, probabilities
+from mnbayes.analyses.published.tables import estimates, population, probabilities
 from mnbayes.analyses.published.trees import published_tree
+from mnbayes.answers.reported import ROW_KEYS
+from mnbayes.answers.result import blanked
 from mnbayes.base.labelled import typed
 from mnbayes.base.problems import InputError
+from mnbayes.base.workers import silent
 from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.sampling import Sampling
 
 News = Callable[[str, int, int], None]
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Show no progress."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def fit_published(
     definitions: Definitions,
     sampling: Sampling | None = None,
     *,
-    news: News = _silent,
+    news: News = silent,
     prior_set: str = OWN,
     others: Mapping[str, PublishedCard] | None = None,
     allow_unconverged: bool = False,
@@ -234,7 +233,7 @@ def fit_published(
         population(facts, card),
     )
     if withheld:  # the shares come from counts, in closed form
-        tables = (blanked(tables[0]), *tables[1:])
+        tables = (blanked(tables[0], ROW_KEYS["estimates"]), *tables[1:])
     shown = base.sums["outcome"]
     return PublishedResult(
         facts,

@@ -80,12 +80,6 @@ class Evidence:
         label = tuple(name for name, kept in zip(self.label, keep, strict=True) if kept)
         return Evidence(label, self.lower[keep], self.upper[keep], self.patients[keep])
 
-    def same_as(self, other: Evidence) -> bool:
-        """Whether another says the same of the same patients."""
-        pairs = ((self.lower, other.lower), (self.upper, other.upper))
-        same = all(np.array_equal(*pair) for pair in (*pairs, (self.patients, other.patients)))
-        return same and self.label == other.label
-
 
 type _Row = tuple[str, float, float, int]
 

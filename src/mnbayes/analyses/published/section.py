@@ -37,7 +37,7 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit import dominance, wording
-from mnbayes.report.kit.results import beside_record, doubted
+from mnbayes.report.kit.results import beside_record, beside_section, doubted
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, Picture, Section, Tidy
@@ -343,12 +343,7 @@ def published_job(
 
 def section(run: Run) -> Section:
     """The published numbers alone, where a run has them."""
-    result: PublishedResult | None = run.found.get(ANALYSIS.name)
-    if result is None:
-        return Section(
-            name=ANALYSIS.name, title=ANALYSIS.title, absent="it was not asked for", hidden=True
-        )
-    return section_of(result, run.pictures.get(ANALYSIS.name, {}))
+    return beside_section(run, ANALYSIS, section_of)
 
 
 def section_of(

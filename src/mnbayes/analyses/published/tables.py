@@ -12,12 +12,10 @@ from mnbayes.analyses.published.card import PublishedCard
 from mnbayes.analyses.published.categories import shares
 from mnbayes.analyses.published.counts import outcome_counts
 from mnbayes.analyses.published.facts import Facts
-from mnbayes.answers.change import ESTIMATE_COLUMNS
+from mnbayes.answers.change import ESTIMATE_COLUMNS, FALLS
 from mnbayes.answers.probability_tables import POPULATION_COLUMNS, PROBABILITY_COLUMNS
 from mnbayes.base.labelled import typed
 from mnbayes.cards.definitions import CATEGORIES, Definitions
-
-_KEYS = ("model", "marker", "week")
 
 
 def estimates(
@@ -48,7 +46,7 @@ def estimates(
     cells |= {f"gmr_{end}": gmr[end] for end in ("lower", "upper")} | {"gmr_median": gmr["value"]}
     cells |= {f"gmr_{end}_prior": gmr[f"prior_{end}"] for end in ("lower", "upper")}
     cells["gmr_median_prior"] = gmr["prior"]
-    for name in ("p_fall", "p_fall_30", "p_fall_50"):
+    for name in FALLS:
         cells |= {name: of_sizes[name]["value"], f"{name}_prior": of_sizes[name]["prior"]}
     return typed(pd.DataFrame([cells])[list(ESTIMATE_COLUMNS)], ("model", "marker"))
 
@@ -128,11 +126,3 @@ def population(facts: Facts, card: PublishedCard) -> pd.DataFrame:
         rows.append(cells)
     table = pd.DataFrame(rows, columns=list(POPULATION_COLUMNS))
     return typed(table, ("model", "category"))
-
-
-def blanked(table: pd.DataFrame) -> pd.DataFrame:
-    """A copy without any number that a model gave."""
-    out = table.copy()
-    for column in out.columns.difference(list(_KEYS)):
-        out[column] = np.nan
-    return out

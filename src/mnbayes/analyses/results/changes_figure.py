@@ -261,13 +261,4 @@ def waterfall(
 
 def _threshold(ax: Axes, at: float, label: str) -> None:
     ax.axhline(at, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=1.0, zorder=1)
-    ax.annotate(
-        label,
-        (1, at),
-        xycoords=("axes fraction", "data"),
-        xytext=(4, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=style.SMALL,
-        color="#A34700",
-    )
+    style.beside(ax, label, 1, at, 4, color="#A34700")

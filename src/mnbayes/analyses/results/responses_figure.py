@@ -142,15 +142,7 @@ def response_probabilities(
     ax.set_xlabel("Probability, %", fontsize=style.TEXT)
     ax.set_ylabel("Patient", fontsize=style.TEXT)
     for place, word in zip([*places, below], [*words, "to come"], strict=True):
-        ax.annotate(
-            word,
-            (1, place),
-            xycoords=("axes fraction", "data"),
-            xytext=(5, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=style.SMALL,
-        )
+        style.beside(ax, word, 1, place, 5)
     ax.annotate(
         "as measured:",
         (1, 1),

@@ -92,16 +92,7 @@ def _draw_range(ax: Axes, healthy: ReferenceRange, labelled: bool) -> None:
     for at in (healthy.lower, healthy.upper):
         ax.axhline(at, color=style.GREEN, linestyle="-.", linewidth=0.9, zorder=2)
         if labelled:
-            ax.annotate(
-                f"{at:g}",
-                (1, at),
-                xycoords=("axes fraction", "data"),
-                xytext=(3, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=style.SMALL,
-                color="#00664B",
-            )
+            style.beside(ax, f"{at:g}", 1, at, 3, color="#00664B")
 
 
 def _stretches(seen: Floats) -> list[tuple[int, int, bool]]:
@@ -192,16 +183,7 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
         for at, label in lines:
             ax.axhline(at, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=0.9, zorder=2)
             if is_right(ax):
-                ax.annotate(
-                    label,
-                    (1, at),
-                    xycoords=("axes fraction", "data"),
-                    xytext=(3, 0),
-                    textcoords="offset points",
-                    va="center",
-                    fontsize=style.SMALL,
-                    color="#A34700",
-                )
+                style.beside(ax, label, 1, at, 3, color="#A34700")
         if healthy is not None:
             _draw_range(ax, healthy, is_right(ax))
         _panel(ax, data, row, bands[:, row], limits)

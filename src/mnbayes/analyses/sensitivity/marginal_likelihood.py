@@ -17,60 +17,24 @@ be diagnosed where there are none.
 from __future__ import annotations
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
 from mnbayes.base.arrays import Floats
-from mnbayes.base.labelled import labels, stacked
+from mnbayes.base.labelled import stacked
 from mnbayes.data.observations import Observations
-from mnbayes.inference.contract import CELLS, correlation_matrix, effect_names, level
+from mnbayes.inference.contract import CELLS, hyperparameters_of, level
 from mnbayes.inference.fit import Fit
-from mnbayes.models.effects import Parameters, cell_covariance
+from mnbayes.models.effects import cell_covariance
+from mnbayes.models.hyperparameters import Hyperparameters
 
 _LOG_2PI = float(np.log(2 * np.pi))
-
-
-def _cholesky(correlation: Floats) -> Floats:
-    """Cholesky factors, shape (draw, effect, effect), also of matrices on the edge of validity.
-
-    A stored correlation near 1 can lose its positive definiteness by rounding; eigenvalues are
-    then raised to the smallest one that a factor needs.
-    """
-    try:
-        return np.asarray(np.linalg.cholesky(correlation))
-    except np.linalg.LinAlgError:
-        value, vector = np.linalg.eigh(correlation)
-        raised = np.maximum(value, 1e-8)[:, None] * vector
-        return np.asarray(np.linalg.cholesky(raised @ vector.transpose(0, 2, 1)))
-
-
-def _parameters(posterior: xr.Dataset) -> Parameters:
-    """The draws as the model's arrays; what the card switches off is absent."""
-    mean = stacked(posterior["baseline_mean"])
-    correlation = correlation_matrix(posterior, effect_names(labels(posterior["marker"])))
-
-    def optional(name: str, missing: Floats) -> Floats:
-        return stacked(posterior[name]) if name in posterior else missing
-
-    return Parameters(
-        baseline_mean=mean,
-        visit_change=stacked(posterior["visit_change"]),
-        slope=optional("covariate_slope", np.zeros_like(mean)),
-        baseline_sd=stacked(posterior["baseline_sd"]),
-        change_sd=stacked(posterior["change_sd"]),
-        residual_sd=stacked(posterior["residual_sd"]),
-        cholesky=_cholesky(correlation.reshape(-1, *correlation.shape[2:])),
-        serial_sd=optional("serial_sd", np.zeros_like(mean)),
-        serial_weeks=optional("serial_weeks", np.ones(len(mean))),
-        residual_df=optional("residual_df", np.full(len(mean), np.inf)),
-    )
 
 
 def _completed(
     levels: Floats,
     data: Observations,
-    parameters: Parameters,
+    parameters: Hyperparameters,
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     """Log values of every observed cell, and the SD of its normal residual.
@@ -147,7 +111,7 @@ def marginal_loglik(fit: Fit, rng: np.random.Generator, every: int = 1) -> Float
         Constants are included.
     """
     posterior = fit.tree["posterior"].to_dataset().isel(draw=slice(None, None, every))
-    data, parameters = fit.observations, _parameters(posterior)
+    data, parameters = fit.observations, hyperparameters_of(posterior)
     levels = stacked(level(fit.tree, "posterior").isel(draw=slice(None, None, every)), *CELLS)
     shrink = fit.card.structure.shrink
     n_draws, n_visit = parameters.n_draws, len(data.weeks) - 1

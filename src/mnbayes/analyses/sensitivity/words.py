@@ -11,6 +11,7 @@ from mnbayes.analyses.sensitivity.decisions import base_of, flips, specification
 from mnbayes.analyses.sensitivity.multiverse import Multiverse
 from mnbayes.answers.conclusions import CONCLUDED, as_reported
 from mnbayes.answers.conclusions import Row as Row
+from mnbayes.base.number_words import between
 from mnbayes.base.text_table import records
 from mnbayes.report.kit.answer_words import answer, lines_text, number
 from mnbayes.report.kit.wording import probability
@@ -68,7 +69,7 @@ def _numbers(rows: pd.DataFrame) -> str:
     """The range of some probabilities."""
     ends = records(rows.sort_values("value", kind="stable").iloc[[0, -1]])
     low, high = (probability(row["value"], row["mcse"]) for row in ends)
-    return low if low == high else f"{low} to {high}"
+    return between(low, high)
 
 
 def flip_sentences(multiverse: Multiverse, model: str) -> list[str]:
@@ -162,4 +163,4 @@ def range_of(multiverse: Multiverse, model: str, row: Row) -> str:
         table = table[table[key] == row[key]]
     found = records(table[np.isfinite(table["value"])].sort_values("value", kind="stable"))
     low, high = (number(found[place]) for place in (0, -1))
-    return low if low == high else f"{low} to {high}"
+    return between(low, high)

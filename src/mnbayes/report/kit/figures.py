@@ -175,17 +175,8 @@ def forest(ax: Axes, rows: Sequence[Row], *, columns: Sequence[str] = ()) -> lis
     places, y, group = [], 0.0, ""
     for row in rows:
         if row.group and row.group != group:
-            ax.annotate(
-                row.group,
-                (0, y),
-                xycoords=("axes fraction", "data"),
-                xytext=(3, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=style.TEXT,
-                weight="bold",
-                bbox=_PAPER,
-                zorder=5,
+            style.beside(
+                ax, row.group, 0, y, 3, fontsize=style.TEXT, weight="bold", bbox=_PAPER, zorder=5
             )
             y += 1.0
         group = row.group
@@ -199,18 +190,8 @@ def forest(ax: Axes, rows: Sequence[Row], *, columns: Sequence[str] = ()) -> lis
             look = each.color, each.marker, each.dash, each.width, each.filled
             looks.setdefault(look, []).append((at, each))
         if row.note:
-            ax.annotate(
-                row.note,
-                (0, place),
-                xycoords=("axes fraction", "data"),
-                xytext=(4, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=style.SMALL,
-                style="italic",
-                color="#333333",
-                bbox=_PAPER,
-                zorder=5,
+            style.beside(
+                ax, row.note, 0, place, 4, style="italic", color="#333333", bbox=_PAPER, zorder=5
             )
     for drawn in looks.values():
         _estimates(ax, drawn, limits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,16 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
+from mnbayes.answers.change import falls
 from mnbayes.answers.result import Result
 from mnbayes.base.labelled import array
 from mnbayes.base.montecarlo import mcse
 from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import CATEGORIES
 from mnbayes.report.kit import wording
+from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
+from mnbayes.run.section import Picture, Section
 
 
 def prior_draws(result: Result) -> int:
@@ -42,15 +45,13 @@ def fall_errors(result: Result, marker: str) -> dict[float, dict[str, float]]:
     Returns
     -------
     dict
-        Week to errors by name: ``p_fall``, ``p_fall_30``, ``p_fall_50``, and ``log_gmr``, the
-        error of the mean log ratio.
+        Week to errors by name: :data:`mnbayes.answers.change.FALLS`, and ``log_gmr``, the error
+        of the mean log ratio.
     """
     draws = result.fit.tree["posterior"].dataset["visit_change"].sel(marker=marker)
     log_gmr = array(draws, "later_visit")
     columns = {
-        "p_fall": mcse(log_gmr < 0, log_gmr),
-        "p_fall_30": mcse(log_gmr <= np.log(0.7), log_gmr),
-        "p_fall_50": mcse(log_gmr <= np.log(0.5), log_gmr),
+        **{name: mcse(met, log_gmr) for name, met in falls(log_gmr).items()},
         "log_gmr": mcse(log_gmr),
     }
     return {
@@ -160,6 +161,20 @@ def models_shown(run: Run) -> tuple[ModelShown, ...]:
         return f"{re.sub(r'[^a-z0-9]+', '-', result.name.lower()).strip('-')}-{position}"
 
     return tuple(ModelShown(slug(r, i), r) for i, r in enumerate(run.results, 1))
+
+
+def beside_section(
+    run: Run,
+    analysis: Analysis,
+    made: Callable[[Any, Mapping[str, tuple[Picture, ...]]], Section],
+) -> Section:
+    """The section of what was fitted beside the cohort's models, where a run has it."""
+    found = run.found.get(analysis.name)
+    if found is None:
+        return Section(
+            name=analysis.name, title=analysis.title, absent="it was not asked for", hidden=True
+        )
+    return made(found, run.pictures.get(analysis.name, {}))
 
 
 def beside_record(

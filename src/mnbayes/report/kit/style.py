@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -206,6 +206,27 @@ def note(figure: Figure, *sentences: str) -> None:
         multialignment="left",
     )
     _grow(figure, 0.06 + 0.13 * len(lines))
+
+
+def beside(ax: Axes, text: str, edge: int, at: float, points: float, **look: Any) -> None:
+    """Write a text at the left edge of axes (0) or the right one (1), level with a value.
+
+    Parameters
+    ----------
+    points : float
+        To the right of the edge.
+    **look
+        Of the text, as matplotlib names it.
+    """
+    ax.annotate(
+        text,
+        (edge, at),
+        xycoords=("axes fraction", "data"),
+        xytext=(points, 0),
+        textcoords="offset points",
+        va="center",
+        **{"fontsize": SMALL} | look,
+    )
 
 
 def week_text(week: float) -> str:
