@@ -33,13 +33,17 @@ from .cards.card import load_card as load_card
 from .cards.definitions import Definitions as Definitions
 from .cards.definitions import load_definitions as load_definitions
 from .cards.overrides import with_priors as with_priors
+from .cards.own_model import OwnModel as OwnModel
+from .cards.own_model import load_own_model as load_own_model
 from .data.cohort import Cohort as Cohort
 from .data.cohort import load_cohort as load_cohort
 from .data.embedded import embedded_cohort as embedded_cohort
 from .inference.fit import Fit as Fit
 from .inference.fit import fit as fit
+from .inference.own_fit import fit_own as fit_own
 from .inference.sampling import Sampling as Sampling
 from .pipeline import Job as Job
+from .pipeline import report as report
 from .pipeline import run_job as run_job
 from .run.analysis import Analysis as Analysis
 from .run.analysis import Shown as Shown

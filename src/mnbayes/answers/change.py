@@ -13,7 +13,7 @@ import xarray as xr
 
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels, stacked, typed
-from mnbayes.inference.contract import level, predicted, recorded
+from mnbayes.inference.contract import drawn, level, predicted, recorded
 
 SUMMARIES = (
     *("gmr_median", "gmr_lower", "gmr_upper"),
@@ -75,7 +75,8 @@ def estimates(tree: xr.DataTree, model: str) -> pd.DataFrame:
     DataFrame
         Columns :data:`ESTIMATE_COLUMNS`: the ratio's median and 95 % equal-tailed interval,
         P(ratio < 1), P(fall of at least 30 %) and of at least 50 %; then the same under the
-        prior. The population's ratio, at the mean of the covariate where there is one.
+        prior, blank where the tree has none. The population's ratio, at the mean of the
+        covariate where there is one.
     """
     markers = labels(tree["posterior"].dataset["marker"])
     weeks = array(tree["posterior"].dataset["later_visit"])
@@ -85,6 +86,9 @@ def estimates(tree: xr.DataTree, model: str) -> pd.DataFrame:
         "week": np.tile(weeks, len(markers)),
     }
     for group, suffix in (("posterior", ""), ("prior", "_prior")):
+        if not drawn(tree, group, "visit_change"):
+            columns |= {f"{name}{suffix}": np.nan for name in SUMMARIES}
+            continue
         log_gmr = array(tree[group].dataset["visit_change"], "marker", "later_visit")
         columns |= {f"{k}{suffix}": v.ravel() for k, v in gmr_summaries(log_gmr).items()}
     return typed(pd.DataFrame(columns)[list(ESTIMATE_COLUMNS)], ("model", "marker"))

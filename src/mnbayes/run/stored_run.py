@@ -273,7 +273,9 @@ def in_memory(
     """
     draws = {
         result.name: {
-            group: result.fit.tree[group].to_dataset()["visit_change"] for group in _GROUPS
+            group: result.fit.tree[group].to_dataset()["visit_change"]
+            for group in _GROUPS
+            if group in result.fit.tree.children
         }
         for result in results
     }
