@@ -27,7 +27,7 @@ def model(cohort):
         baseline_sd = pm.HalfNormal("baseline_sd", 0.5)  # 1 | patient
         change_sd = pm.HalfNormal("change_sd", 0.5)  # post | patient
         residual_sd = pm.HalfNormal("residual_sd", 0.3)
-        baseline = baseline_sd * pm.Normal("baseline_z", dims="patient")
+        baseline = pm.Normal("baseline", 0, baseline_sd, dims="patient")
         change = change_sd * pm.Normal("change_z", dims="patient")
         course = visit_mean + baseline[:, None] + change[:, None] * post
         level = pm.Deterministic("level", course[:, :, None], dims=("patient", "visit", "marker"))

@@ -28,7 +28,7 @@ def model(cohort):
         slope_mean = pm.Normal("slope_mean", 0, 0.5)
         slope_sd = pm.HalfNormal("slope_sd", 0.3)
         residual_sd = pm.HalfNormal("residual_sd", 0.3)  # this name: repeats are drawn from it
-        baseline = baseline_mean + baseline_sd * pm.Normal("baseline_z", dims="patient")
+        baseline = pm.Normal("baseline", baseline_mean, baseline_sd, dims="patient")
         slope = pm.Deterministic(
             "slope", slope_mean + slope_sd * pm.Normal("slope_z", dims="patient"), dims="patient"
         )

@@ -32,7 +32,7 @@ def model(cohort):
         odds = pm.math.logit(share) + (change**2 - (change - response) ** 2) / (2 * WITHIN**2)
         pm.Deterministic("responder", pm.math.sigmoid(odds), dims="patient")
         mean, spread = pm.Normal("mean", 1.4, 0.75), pm.HalfNormal("spread", 0.5)
-        baseline = mean + spread * pm.Normal("baseline_z", dims="patient")
+        baseline = pm.Normal("baseline", mean, spread, dims="patient")
         visit = pm.Normal("visit_effect", 0, 0.1, dims="visit")
         residual_sd = pm.HalfNormal("residual_sd", 0.3)  # this name: repeats are drawn from it
         course = baseline[:, None] + after * (change[:, None] + visit)

@@ -43,8 +43,8 @@ from .inference.fit import fit as fit
 from .inference.own_fit import fit_own as fit_own
 from .inference.sampling import Sampling as Sampling
 from .pipeline import Job as Job
-from .pipeline import report as report
 from .pipeline import run_job as run_job
+from .pipeline import write_report as write_report
 from .run.analysis import Analysis as Analysis
 from .run.analysis import Shown as Shown
 from .run.opened_run import OpenedRun as OpenedRun

@@ -465,7 +465,7 @@ def _written(
     return run
 
 
-def report(
+def write_report(
     results: Result | Sequence[Result],
     folder: str | Path,
     *,
@@ -538,10 +538,12 @@ def _shared(results: Sequence[Result]) -> tuple[Cohort, Definitions]:
     problems = []
     if not cohorts or len(cohorts) < len(results) or len({c.sha256 for c in cohorts}) > 1:
         found = f"{len({cohort.sha256 for cohort in cohorts})} cohorts of {len(results)} results"
-        problems.append(Problem("report", None, "results", found, "results of one cohort"))
+        problems.append(Problem("write_report", None, "results", found, "results of one cohort"))
     if len(set(names)) < len(names):
         found = ", ".join(names)
-        problems.append(Problem("report", None, "results", found, "models of different names"))
+        problems.append(
+            Problem("write_report", None, "results", found, "models of different names")
+        )
     if problems:
         raise InputError(problems)
     return cohorts[0], results[0].definitions or load_definitions()

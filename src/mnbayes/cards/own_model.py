@@ -19,7 +19,6 @@ import numpy as np
 from mnbayes.base.problems import InputError, Problem, did_you_mean, quoted
 from mnbayes.cards.card import Structure
 from mnbayes.data.cohort import Cohort
-from mnbayes.data.markers import MARKERS
 from mnbayes.data.observations import Observations, observations
 
 #: Ending of the files that ``--model`` takes for a model of one's own.
@@ -168,9 +167,9 @@ def observed_of(
         )
         raise InputError([problem])
     markers = [str(name) for name in labels["marker"]]
-    strange = [name for name in markers if name not in MARKERS]
+    strange = [name for name in markers if name not in cohort.markers]
     if strange or not markers or len(set(markers)) != len(markers):
-        hint = did_you_mean(strange[0], MARKERS) if strange else ""
+        hint = did_you_mean(strange[0], cohort.markers) if strange else ""
         expected = f"different names among {', '.join(cohort.markers)}{hint}"
         raise InputError([_level_problem(own, f"marker {', '.join(markers) or 'none'}", expected)])
     data = observations(Needs(own.name, tuple(markers)), cohort)

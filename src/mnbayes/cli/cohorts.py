@@ -115,7 +115,7 @@ def fit(
         for sentence in left_out:
             say(sentence)
     cards = overrides.override(own, prior_sets, changes)
-    for sentence in prior_sentences(own, cards, prior_sets, changes):
+    for sentence in prior_sentences(own, cards, prior_sets, changes) if cards else ():
         say(sentence, error=True)
 
     from mnbayes.analyses.historical.section import historical_job

@@ -83,7 +83,7 @@ def fit_own(
     compiled = _compiled(own, stated)
     lap("compile")
     first, second, completing, prior_seed = np.random.SeedSequence(sampling.seed).spawn(4)
-    prior, why_no_prior = _prior(stated, sampling, prior_seed)
+    prior, why_no_prior = prior_draws(stated, sampling, prior_seed)
     lap("predict")
 
     def attempt(how: Sampling, stream: np.random.SeedSequence, stage: str) -> _Attempt:
@@ -161,7 +161,8 @@ def _judged(
     own: OwnModel, groups: Mapping[str, xr.Dataset], cohort: Cohort, rng: np.random.Generator
 ) -> _Attempt:
     made = own_tree(own, groups, cohort, rng)
-    table = parameter_table(made.sampled)
+    with np.errstate(divide="ignore", invalid="ignore"):  # chains that do not move have no R-hat
+        table = parameter_table(made.sampled)
     return _Attempt(made, table, diagnose(table, groups.get("sample_stats", xr.Dataset())))
 
 
@@ -267,10 +268,23 @@ def _unsaid(library: str) -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _prior(
+def prior_draws(
     model: Any, sampling: Sampling, stream: np.random.SeedSequence
 ) -> tuple[dict[str, xr.Dataset], str]:
-    """As many draws of the prior as of the posterior, or why there are none."""
+    """As many draws of the prior as of the posterior, or why there are none.
+
+    Parameters
+    ----------
+    model : pymc.Model
+    sampling : Sampling
+    stream : SeedSequence
+
+    Returns
+    -------
+    groups : dict
+        ``prior``, or nothing.
+    reason : str
+    """
     import pymc as pm
 
     if model.potentials:
