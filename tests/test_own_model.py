@@ -14,6 +14,7 @@ from conftest import simulate_cohort
 from typer.testing import CliRunner
 
 import mnbayes as mn
+from mnbayes.analyses.catalogue import catalogue
 from mnbayes.base.labelled import array, stacked
 from mnbayes.base.resources import embedded_cohort_folder
 from mnbayes.cards.own_model import OwnModel, load_own_model
@@ -25,6 +26,7 @@ from mnbayes.report.page import render_report
 EXAMPLES = Path(__file__).parents[1] / "examples" / "own_models"
 NAMES = ("slope_in_time", "bambi_nearest", "two_classes")
 PROTEIN = "urine_protein_24h"
+FEW = tuple(each for each in catalogue() if each.name in ("results", "previous", "decision"))
 CARDS_ONLY = ("priors", "calibration", "influence", "sensitivity")
 
 
@@ -274,6 +276,24 @@ def test_models_of_cards_and_one_s_own_stand_in_one_report(
     with pytest.raises(mn.InputError, match="models of different names"):
         mn.write_report([own, own], tmp_path / "twice")
     assert not (tmp_path / "twice").exists()
+
+
+def test_a_model_that_judges_no_response(
+    proteinuria: mn.Fit, cohort: mn.Cohort, tmp_path: Path
+) -> None:
+    """Its run has no table of responses, and is compared all the same."""
+    levels = bare(proteinuria)["posterior"].to_dataset().assign_coords(marker=["albumin"])
+    result = mn.summarise(xr.DataTree.from_dict({"posterior": levels}), cohort)
+    assert result.probabilities.empty
+    places = [tmp_path / name for name in ("first", "second")]
+    for place in places:
+        run = mn.write_report(result, place, analyses=FEW, with_report=False)
+    assert not (places[0] / "probabilities.csv").exists()
+    assert run.manifest["previous"]["folder"] == "first"
+    found = mn.compare(*places)
+    assert len(found.numbers) > 0
+    assert found.changed.empty
+    assert any("previous run is first" in text for text in run.section("previous").sentences)
 
 
 def test_noise_gives_repeats(
