@@ -409,7 +409,7 @@ def _run_job(job: Job, folder: Path, progress: News, draws: Path, with_report: b
     names = [each.name for each in (*job.stated, *job.beside)]
     pictures = by_analysis({name: worked[name] for name in names})
     run = replace(
-        decided,
+        run_of(results),
         found={**decided.found, **beside},
         pictures={**pictures, **decided.pictures},
     )
