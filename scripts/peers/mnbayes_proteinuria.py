@@ -36,7 +36,7 @@ def timed(card: Card, cohort: Cohort, engine: Engine, seed: int) -> tuple[float,
 def effective(fitted: Fit) -> float:
     """Smallest of the bulk and tail effective draws of the card's own parameters."""
     table = fitted.parameters
-    own = table["parameter"].str.split("[").str[0].isin(fitted.card.parameters)
+    own = table["parameter"].str.split("[").str[0].isin(fitted.required_card.parameters)
     return float(table.loc[own, ["ess_bulk", "ess_tail"]].min().min())
 
 

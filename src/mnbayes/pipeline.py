@@ -19,22 +19,24 @@ from mnbayes.analyses.influence.refits import patients_to_leave_out, refit_witho
 from mnbayes.analyses.influence.section import ANALYSIS as INFLUENCE
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.result import Result
-from mnbayes.base.problems import gathered
+from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.workers import News, side_by_side
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions, load_definitions
+from mnbayes.cards.own_model import OwnModel
 from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.data.cohort import Cohort
 from mnbayes.inference.fit import Sampling, fit
+from mnbayes.inference.own_fit import checked_model, fit_own
 from mnbayes.models.well_posed import well_posed
 from mnbayes.report.arviz_pictures import write_arviz_pictures
 from mnbayes.report.kit.drawing import pictures_of
 from mnbayes.report.kit.figures import without_collection
 from mnbayes.report.page import prepare_report, render_report
-from mnbayes.run.analysis import Analysis, Beside, Shown, sections_of
-from mnbayes.run.history import earlier_runs, record
+from mnbayes.run.analysis import Analysis, Beside, Shown, able, sections_of
+from mnbayes.run.history import History, earlier_runs, record
 from mnbayes.run.manifest import manifest, sections_manifest
-from mnbayes.run.outputs import write_run, write_tree
+from mnbayes.run.outputs import check_replaceable, write_run, write_tree
 from mnbayes.run.run import Run
 from mnbayes.run.section import Picture
 
@@ -68,6 +70,8 @@ class Job:
     beside : tuple of Beside
         Models that stand beside the cohort: a paper's published numbers, earlier studies.
     analyses : tuple of Analysis
+    own : tuple of OwnModel
+        Models of one's own, fitted to the cohort as the cards are.
     """
 
     cohort: Cohort
@@ -81,6 +85,12 @@ class Job:
     prior_sets: tuple[PriorSet, ...] = ()
     beside: tuple[Beside, ...] = ()
     analyses: tuple[Analysis, ...] = field(default_factory=catalogue)
+    own: tuple[OwnModel, ...] = ()
+
+    @property
+    def stated(self) -> tuple[Card | OwnModel, ...]:
+        """Every model of the cohort, in the order in which they are shown."""
+        return (*self.cards, *self.own)
 
 
 @dataclass(frozen=True)
@@ -103,21 +113,26 @@ def draw(
     result: Result, how: Shown, analyses: Sequence[Analysis], only: Sequence[str] = ()
 ) -> Pictures:
     """Every figure of a model, by analysis; of some analyses only where they are named."""
-    title = result.fit.card.title
+    title = result.fit.title
     return {
         analysis.name: pictures_of(analysis.figures(result, how), title)
         for analysis in analyses
-        if analysis.figures is not None and (not only or analysis.name in only)
+        if analysis.figures is not None
+        and not analysis.needs(result.fit)
+        and (not only or analysis.name in only)
     }
 
 
-def work(job: Job, card: Card, progress: News) -> Worked:
-    """Fit one card of a job, make its tables and draw its pictures; the influence comes later."""
+def work(job: Job, card: Card | OwnModel, progress: News) -> Worked:
+    """Fit one model of a job, make its tables and draw its pictures; the influence comes later."""
 
     def told(stage: str, done: int, total: int) -> None:
         progress(card.name, stage, done, total)
 
-    fitted = fit(card, job.cohort, job.sampling, told)
+    if isinstance(card, Card):
+        fitted, repeated = fit(card, job.cohort, job.sampling, told), is_repeated(card, job.cards)
+    else:
+        fitted, repeated = fit_own(card, job.cohort, job.sampling, told), False
     clock = time.perf_counter()
     told("summarising", 0, 0)
     result = summarise(
@@ -131,7 +146,7 @@ def work(job: Job, card: Card, progress: News) -> Worked:
     )
     summarised = time.perf_counter()
     told("drawing", 0, 0)
-    how = Shown(job.definitions, job.cohort.synthetic, is_repeated(card, job.cards))
+    how = Shown(job.definitions, job.cohort.synthetic, repeated)
     pictures = draw(result, how, job.analyses)
     seconds = fitted.seconds | {
         "summarise": summarised - clock,
@@ -150,7 +165,7 @@ def is_repeated(card: Card, cards: Sequence[Card]) -> bool:
 @dataclass(frozen=True)
 class _CardTask:
     job: Job
-    card: Card
+    card: Card | OwnModel
 
     @property
     def name(self) -> str:
@@ -282,7 +297,10 @@ def work_all(
     with gathered() as attempt:
         data = {card.name: attempt(well_posed, card, job.cohort) for card in job.cards}
     longest_first = sorted(job.cards, key=lambda card: len(card.markers), reverse=True)
+    for own in job.own:
+        checked_model(own, job.cohort)
     tasks: list[_Task] = [_CardTask(job, card) for card in longest_first]
+    tasks += [_CardTask(job, own) for own in job.own]
     tasks += [_BesideTask(each) for each in job.beside]
     if folder is not None:
         tasks = [_StoredTask(task, folder) for task in tasks]
@@ -306,9 +324,9 @@ def work_all(
             if not worked:
                 prepare_report(job.cards, job.analyses)
             worked[task.name] = done
-            waiting = any(card.name not in worked for card in job.cards)
-            if fitted is not None and position < len(job.cards) and not waiting:
-                fitted(tuple(worked[card.name].result for card in job.cards))
+            waiting = any(each.name not in worked for each in job.stated)
+            if fitted is not None and position < len(job.stated) and not waiting:
+                fitted(tuple(worked[each.name].result for each in job.stated))
         name = task.name
         if name in worked and refits.get(name) and len(refits[name]) == len(left_out[name]):
             worked[name] = _with_influence(job, worked[name], refits[name])
@@ -322,8 +340,9 @@ def after_fits(run: Run, analyses: Sequence[Analysis]) -> Run:
     """A run with what analyses find of it as a whole once the cards are fitted."""
     found, pictures = dict(run.found), dict(run.pictures)
     for analysis in analyses:
-        if analysis.after_fits is not None:
-            found[analysis.name], drawn = analysis.after_fits(run)
+        of, without = able(run, analysis)
+        if analysis.after_fits is not None and (of.results or not without):
+            found[analysis.name], drawn = analysis.after_fits(of)
             pictures[analysis.name] = {analysis.name: pictures_of(drawn, run.results[0].name)}
     return replace(run, found=found, pictures=pictures)
 
@@ -356,7 +375,8 @@ def run_job(job: Job, folder: Path, progress: News, *, with_report: bool = True)
     Raises
     ------
     InputError
-        If the cohort lacks what a card needs, or ``folder`` holds something else than a run.
+        If the cohort lacks what a card needs, the file of a model of one's own fails, or
+        ``folder`` holds something else than a run.
     """
     with TemporaryDirectory(prefix="mnbayes-") as draws:
         return _run_job(job, folder, progress, Path(draws), with_report)
@@ -384,37 +404,147 @@ def _run_job(job: Job, folder: Path, progress: News, draws: Path, with_report: b
 
     worked = work_all(job, progress, draws, plan)
     fitted = time.perf_counter()
-    results = tuple(worked[card.name].result for card in job.cards)
-    run = run_of(results)
-    decided = early[0] if early else after_fits(run, job.analyses)
+    results = tuple(worked[each.name].result for each in job.stated)
+    decided = early[0] if early else after_fits(run_of(results), job.analyses)
     beside = {each.analysis: worked[each.name].result for each in job.beside}
-    names = [card.name for card in job.cards] + [each.name for each in job.beside]
+    names = [each.name for each in (*job.stated, *job.beside)]
     pictures = by_analysis({name: worked[name] for name in names})
-    described = manifest(
-        job.cohort,
-        job.definitions,
-        results,
-        job.prior_set,
-        job.settings,
-        started,
-        {"models": fitted - clock},
-        unconverged_shown=job.allow_unconverged,
-        prior_sets=job.prior_sets,
-    )
-    described |= record(described, history)
     run = replace(
-        run,
+        run_of(results),
         found={**decided.found, **beside},
         pictures={**pictures, **decided.pictures},
-        manifest=described,
     )
     progress("report", "writing", 0, 0)
-    run = sections_of(run, job.analyses)
+    run = _written(
+        run,
+        job.analyses,
+        folder,
+        draws,
+        history,
+        started,
+        {"models": fitted - clock},
+        prior_sets=job.prior_sets,
+        with_report=with_report,
+    )
+    progress("report", "done", 0, 0)
+    return run
+
+
+def _written(
+    run: Run,
+    analyses: Sequence[Analysis],
+    folder: Path,
+    draws: Path,
+    history: History,
+    started: datetime,
+    seconds: Mapping[str, float],
+    *,
+    prior_sets: Sequence[PriorSet] = (),
+    with_report: bool = True,
+) -> Run:
+    """A run with its record and its sections, written into its folder."""
+    clock = time.perf_counter()
+    described = manifest(
+        run.cohort,
+        run.definitions,
+        run.results,
+        run.prior_set,
+        run.settings,
+        started,
+        seconds,
+        unconverged_shown=run.unconverged_shown,
+        prior_sets=prior_sets,
+    )
+    described |= record(described, history)
+    run = sections_of(replace(run, manifest=described), analyses)
     described |= {"converged": run.converged} | sections_manifest(run)
     run = replace(run, manifest=described)
     report = render_report(run) if with_report else None
-    taken = described["seconds"] | {"report": round(time.perf_counter() - fitted, 2)}
+    taken = described["seconds"] | {"report": round(time.perf_counter() - clock, 2)}
     run = replace(run, manifest=described | {"seconds": taken})
     write_run(run, folder, report, draws)
-    progress("report", "done", 0, 0)
     return run
+
+
+def write_report(
+    results: Result | Sequence[Result],
+    folder: str | Path,
+    *,
+    analyses: Sequence[Analysis] | None = None,
+    with_report: bool = True,
+) -> Run:
+    """Write results that are there already into a folder, as a run: report, tables, draws.
+
+    Parameters
+    ----------
+    results : Result or sequence of Result
+        Of one cohort, from :func:`mnbayes.summarise`: of cards, or of draws of somebody else.
+    folder : str or Path
+        New, empty or an earlier run's; written whole.
+    analyses : sequence of Analysis, optional
+        Default: all of the catalogue. What asks for refits says that there are none.
+    with_report : bool
+        Whether to write ``report.html``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        If the results are not of one cohort, two have one name, or ``folder`` holds something
+        else than a run.
+    """
+    given = (results,) if isinstance(results, Result) else tuple(results)
+    place = Path(folder)
+    check_replaceable(place)
+    cohort, definitions = _shared(given)
+    chosen = catalogue() if analyses is None else tuple(analyses)
+    how = Shown(definitions, cohort.synthetic)
+    worked = {result.name: Worked(result, draw(result, how, chosen)) for result in given}
+    sets = {str(result.fit.tree.attrs.get("prior_set") or "not recorded") for result in given}
+    run = Run(
+        cohort=cohort,
+        definitions=definitions,
+        results=given,
+        prior_set=", ".join(sorted(sets)),
+        unconverged_shown=any(
+            not result.withheld and not result.fit.diagnostics.converged for result in given
+        ),
+        folder=place,
+    )
+    run = after_fits(run, chosen)
+    run = replace(run, pictures={**by_analysis(worked), **run.pictures})
+    with TemporaryDirectory(prefix="mnbayes-") as draws:
+        for result in given:
+            pictures = Path(draws) / result.name
+            write_arviz_pictures(result.fit.tree, pictures, withheld=bool(result.withheld))
+        return _written(
+            run,
+            chosen,
+            place,
+            Path(draws),
+            earlier_runs(place, cohort.sha256),
+            datetime.now(UTC),
+            {},
+            with_report=with_report,
+        )
+
+
+def _shared(results: Sequence[Result]) -> tuple[Cohort, Definitions]:
+    """The cohort and the definitions that all results are of."""
+    cohorts = [result.fit.cohort for result in results if result.fit.cohort is not None]
+    names = [result.name for result in results]
+    problems = []
+    if not cohorts or len(cohorts) < len(results) or len({c.sha256 for c in cohorts}) > 1:
+        found = f"{len({cohort.sha256 for cohort in cohorts})} cohorts of {len(results)} results"
+        problems.append(Problem("write_report", None, "results", found, "results of one cohort"))
+    if len(set(names)) < len(names):
+        found = ", ".join(names)
+        problems.append(
+            Problem("write_report", None, "results", found, "models of different names")
+        )
+    if problems:
+        raise InputError(problems)
+    return cohorts[0], results[0].definitions or load_definitions()

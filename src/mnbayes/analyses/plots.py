@@ -65,7 +65,7 @@ class Plots(Displayed):
         definitions = result.definitions or load_definitions()
         how = Shown(definitions, result.fit.synthetic)
         for analysis in self._analyses:
-            if analysis.figures is not None:
+            if analysis.figures is not None and not analysis.needs(result.fit):
                 yield from analysis.figures(result, how)
 
     def _figures(self) -> dict[str, dict[str, Drawn]]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels, stacked, typed
-from mnbayes.inference.contract import level, predicted, recorded
+from mnbayes.inference.contract import drawn, level, predicted, recorded
 
 #: Of a ratio below 1, and of one that is at most 0.7 and at most 0.5.
 FALLS = ("p_fall", "p_fall_30", "p_fall_50")
@@ -78,7 +78,8 @@ def estimates(tree: xr.DataTree, model: str) -> pd.DataFrame:
     DataFrame
         Columns :data:`ESTIMATE_COLUMNS`: the ratio's median and 95 % equal-tailed interval,
         P(ratio < 1), P(fall of at least 30 %) and of at least 50 %; then the same under the
-        prior. The population's ratio, at the mean of the covariate where there is one.
+        prior, blank where the tree has none. The population's ratio, at the mean of the
+        covariate where there is one.
     """
     markers = labels(tree["posterior"].dataset["marker"])
     weeks = array(tree["posterior"].dataset["later_visit"])
@@ -88,6 +89,9 @@ def estimates(tree: xr.DataTree, model: str) -> pd.DataFrame:
         "week": np.tile(weeks, len(markers)),
     }
     for group, suffix in (("posterior", ""), ("prior", "_prior")):
+        if not drawn(tree, group, "visit_change"):
+            columns |= {f"{name}{suffix}": np.nan for name in SUMMARIES}
+            continue
         log_gmr = array(tree[group].dataset["visit_change"], "marker", "later_visit")
         columns |= {f"{k}{suffix}": v.ravel() for k, v in gmr_summaries(log_gmr).items()}
     return typed(pd.DataFrame(columns)[list(ESTIMATE_COLUMNS)], ("model", "marker"))

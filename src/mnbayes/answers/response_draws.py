@@ -34,7 +34,15 @@ from mnbayes.base.labelled import array, labels
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import RESPONSE
-from mnbayes.inference.contract import PREDICTIONS, hyperparameters_of, level, recorded
+from mnbayes.inference.contract import (
+    PREDICTIONS,
+    drawn,
+    has_population,
+    hyperparameters_of,
+    level,
+    predicted,
+    recorded,
+)
 
 type BoolArray = NDArray[np.bool_]
 
@@ -55,6 +63,9 @@ class Response:
 @dataclass(frozen=True)
 class GroupDraws:
     """Responses under one group of draws, the posterior or the prior.
+
+    Without categories where the tree has nothing that they could be worked out from: no prior, no
+    repeat measurements, nothing of the next patient.
 
     Attributes
     ----------
@@ -134,19 +145,26 @@ def _group_draws(
             albumin = array(draws.sel(marker=ALBUMIN), *dims, "visit")[..., 1:]
         return _response(first, protein[..., 1:], albumin, definitions)
 
-    data = tree[group].to_dataset().sel(marker=markers)
-    population, weeks = hyperparameters_of(data), array(data["later_visit"])
+    nothing = Response(np.empty((0, 0)), {})
+    if not drawn(tree, group, "level"):
+        return GroupDraws(nothing, nothing, nothing, {})
     shape = (tree[group].sizes["chain"], tree[group].sizes["draw"])
 
     def by_chain(values: Floats) -> Floats:
         return values.reshape(*shape, *values.shape[1:])
 
-    normals = normal_points(POINTS, patient_dims(population), POINTS_SEED)
-    shares = population_share(population, weeks, definitions, normals)
-    predictions = tree[PREDICTIONS[group]].dataset
-    if "new_measurement" in predictions:
-        newcomer = response(predictions["new_measurement"])
-    else:
+    shares: Mapping[Category, Floats] = {}
+    newcomer = repeat = nothing
+    if drawn(tree, PREDICTIONS[group], "measurement"):
+        repeat = response(predicted(tree, group), "patient", start=measured)
+    if has_population(tree, group):
+        data = tree[group].to_dataset().sel(marker=markers)
+        population, weeks = hyperparameters_of(data), array(data["later_visit"])
+        normals = normal_points(POINTS, patient_dims(population), POINTS_SEED)
+        shares = population_share(population, weeks, definitions, normals)
+    if drawn(tree, PREDICTIONS[group], "new_measurement"):
+        newcomer = response(tree[PREDICTIONS[group]].dataset["new_measurement"])
+    elif has_population(tree, group):
         baseline, levels = next_patient(population, weeks, rng)
         albumin = by_chain(levels[:, 1].T) if len(markers) > 1 else None
         newcomer = _response(
@@ -154,7 +172,7 @@ def _group_draws(
         )
     return GroupDraws(
         latent=response(level(tree, group), "patient"),
-        repeat=response(predictions["measurement"], "patient", start=measured),
+        repeat=repeat,
         next_patient=newcomer,
         share={category: by_chain(share) for category, share in shares.items()},
     )

@@ -27,6 +27,7 @@ from mnbayes.base.workers import silent
 from mnbayes.cards.definitions import CATEGORY_LABELS, Definitions
 from mnbayes.data.cohort import Cohort, synthetic_words
 from mnbayes.data.markers import MARKERS
+from mnbayes.inference.contract import PREDICTIONS, drawn
 from mnbayes.inference.fit import Fit
 
 #: The trial's short term; the best reduction is taken over these visits where they exist.
@@ -78,7 +79,7 @@ class Result(Displayed):
     @property
     def name(self) -> str:
         """Name of the model."""
-        return self.fit.card.name
+        return self.fit.name
 
     @property
     def plot(self) -> Any:
@@ -190,14 +191,14 @@ def base_result(
     ResponseDraws or None
         What the probabilities were worked out from.
     """
-    name, tree = fit.card.name, fit.tree
+    name, tree = fit.name, fit.tree
     draws = response_draws(tree, definitions, seed)
     probabilities = probability_table(draws, name)
     population = population_table(draws, name)
     gmr = estimates(tree, name)
     changes = patient_changes(tree, name)
     best = pd.DataFrame()
-    if PROTEIN in fit.observations.markers:
+    if PROTEIN in fit.observations.markers and drawn(tree, PREDICTIONS["posterior"], "measurement"):
         later = fit.observations.weeks[1:]
         short = [w for w in later if w <= SHORT_TERM_WEEKS] or list(later)
         best = best_reduction(tree, PROTEIN, short)

@@ -24,9 +24,10 @@ def fit(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model card, by name or .toml file, or published or historical; repeatable "
-            "(default: every card whose markers the cohort has, and those two beside the "
-            "embedded cohort, whose trial they are of)."
+            help="Model card, by name or .toml file, or published or historical; or a .py file "
+            "whose model(cohort) returns a PyMC model with level (patient, visit, marker), see "
+            "docs/own-models.md; repeatable (default: every card whose markers the cohort has, "
+            "and published and historical beside the embedded cohort, whose trial they are of)."
         ),
     ] = None,
     priors: Priors = None,
@@ -45,8 +46,8 @@ def fit(
     engine: Annotated[
         Literal["auto", "nuts", "collapsed"],
         typer.Option(
-            help="nuts; collapsed (importance sampling of Gaussian models, milliseconds a fit); "
-            "auto (collapsed where it can be trusted, else nuts)."
+            help="Of cards: nuts; collapsed (importance sampling of Gaussian models, "
+            "milliseconds a fit); auto (collapsed where it can be trusted, else nuts)."
         ),
     ] = "nuts",
     influence: Annotated[
@@ -78,6 +79,7 @@ def fit(
     from mnbayes.cards import overrides
     from mnbayes.cards.card import available_cards, fitting_cards, load_card
     from mnbayes.cards.definitions import load_definitions
+    from mnbayes.cards.own_model import ENDING, load_own_model
     from mnbayes.cards.prior_sets import joined_name
     from mnbayes.data.cohort import load_cohort
     from mnbayes.report.terminal import progress_bars, say, say_warnings, show_run
@@ -85,24 +87,35 @@ def fit(
 
     folder = out if out is not None else new_folder(Path("results"), datetime.now())
     check_replaceable(folder)
-    named = [name for name in model or [] if name not in NAMES]
-    if model and not named:
+    files = [name for name in model or [] if Path(name).suffix == ENDING]
+    named = [name for name in model or [] if name not in (*NAMES, *files)]
+    if model and not named and not files:
         expected = "a card of the cohort besides, or `mnbayes published` or `mnbayes historical`"
         raise InputError([Problem("--model", None, None, ", ".join(model), expected)])
     beside = model if model is not None else NAMES if data is None else ()
     with gathered() as attempt:
         cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
-        own = [attempt(load_card, name, NAMES) for name in named or available_cards()]
+        stated = [attempt(load_own_model, name) for name in dict.fromkeys(files)]
+        wanted = named if model else available_cards()
+        own = [attempt(load_card, name, NAMES) for name in wanted]
         prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
         changes = [attempt(overrides.parse_setting, text) for text in set_ or []]
         response = attempt(load_definitions, definitions)
+    names = [*NAMES, *(each.name for each in own), *(each.name for each in stated)]
+    if stated and len(set(names)) < len(names):
+        expected = "models of different names; the name of a file is without its ending"
+        found = ", ".join(name for name in dict.fromkeys(names) if names.count(name) > 1)
+        raise InputError([Problem("--model", None, None, found, expected)])
+    if not own and (priors or set_):
+        expected = "a card besides: the file of a model of one's own states its priors itself"
+        raise InputError([Problem("--priors, --set", None, None, "no card", expected)])
     say_warnings(cohort.warnings)
-    if not named:
+    if not model:
         own, left_out = fitting_cards(own, cohort.markers)
         for sentence in left_out:
             say(sentence)
     cards = overrides.override(own, prior_sets, changes)
-    for sentence in prior_sentences(own, cards, prior_sets, changes):
+    for sentence in prior_sentences(own, cards, prior_sets, changes) if cards else ():
         say(sentence, error=True)
 
     from mnbayes.analyses.historical.section import historical_job
@@ -113,7 +126,9 @@ def fit(
     from mnbayes.run.history import post_hoc_sentences
 
     sampling = Sampling(chains=chains, draws=draws, tune=tune, seed=seed, engine=engine)
-    name = joined_name(prior_sets)
+    if not cards:
+        prior_sets = ()
+    name = joined_name(prior_sets) if cards else "none"
     asked: list[Beside] = []
     if "historical" in beside:
         asked.append(historical_job(sampling, allow_unconverged=allow_unconverged))
@@ -132,6 +147,7 @@ def fit(
         influence=influence,
         prior_sets=prior_sets,
         beside=tuple(asked),
+        own=tuple(stated),
     )
     with progress_bars() as progress:
         run = run_job(job, folder, progress, with_report=not no_report)

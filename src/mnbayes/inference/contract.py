@@ -75,6 +75,20 @@ def lacking(tree: xr.DataTree) -> tuple[str, ...]:
     return tuple(missing)
 
 
+def drawn(tree: xr.DataTree, group: str, name: str) -> bool:
+    """Whether a tree has draws of a variable: see :func:`variable`."""
+    places = (group, PATIENTS.get(group, group))
+    return any(place in tree.children and name in tree[place].data_vars for place in places)
+
+
+def has_population(tree: xr.DataTree, group: str) -> bool:
+    """Whether a group holds the parameters that describe a population as a card's model does.
+
+    A model of one's own that leaves one of them out says nothing of the share of such patients.
+    """
+    return all(drawn(tree, group, name) for name in _POPULATION)
+
+
 def level(tree: xr.DataTree, group: str) -> xr.DataArray:
     """Patients' true log levels: dims ``chain, draw, patient, visit, marker``."""
     return variable(tree, group, "level")

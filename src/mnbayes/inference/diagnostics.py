@@ -101,14 +101,16 @@ def diagnose(table: pd.DataFrame, sample_stats: xr.Dataset) -> Diagnostics:
     table : DataFrame
         From :func:`parameter_table`, over the sampled quantities.
     sample_stats : Dataset
-        With ``diverging`` and ``energy``, or with an attribute ``pareto_k``.
+        With ``diverging`` and ``energy``, or with an attribute ``pareto_k``; what another
+        sampler did not record is not judged.
     """
     from arviz_stats.base.array import array_stats
 
     divergences, worst_bfmi = 0, None
     pareto_k = sample_stats.attrs.get("pareto_k")
-    if pareto_k is None:
+    if pareto_k is None and "diverging" in sample_stats:
         divergences = int(sample_stats["diverging"].to_numpy().sum())
+    if pareto_k is None and "energy" in sample_stats:
         energy = sample_stats["energy"].transpose("chain", "draw").to_numpy()
         worst_bfmi = float(np.min(array_stats.bfmi(energy)))
     rhat, bulk, tail = (

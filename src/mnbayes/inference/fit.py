@@ -21,6 +21,7 @@ from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.text_table import Table, records
 from mnbayes.base.workers import silent
 from mnbayes.cards.card import Card, load_card
+from mnbayes.cards.own_model import OwnModel
 from mnbayes.data.cohort import Cohort, load_cohort, synthetic_words
 from mnbayes.data.observations import Observations
 from mnbayes.inference.collapsed import collapsed_sample
@@ -53,8 +54,8 @@ class Fit(Displayed):
 
     Attributes
     ----------
-    card : Card
-        With the priors as they were used.
+    card : Card or None
+        With the priors as they were used; None of a model of one's own.
     observations : Observations
     tree : DataTree
         See :func:`mnbayes.inference.trees.build_tree`.
@@ -73,9 +74,11 @@ class Fit(Displayed):
         Wall-clock seconds by stage.
     cohort : Cohort or None
         What was fitted; None where somebody else sampled.
+    own : OwnModel or None
+        What takes the card's place, where there is none.
     """
 
-    card: Card
+    card: Card | None
     observations: Observations
     tree: xr.DataTree
     diagnostics: Diagnostics
@@ -86,6 +89,39 @@ class Fit(Displayed):
     engine: str = "nuts"
     handed_over: str = ""
     cohort: Cohort | None = None
+    own: OwnModel | None = None
+
+    @property
+    def stated(self) -> Card | OwnModel:
+        """Where the model is stated: a card, or somebody's own file or draws."""
+        found = self.card if self.card is not None else self.own
+        if found is None:
+            raise ValueError("a fit is of a card or of a model of one's own")
+        return found
+
+    @property
+    def required_card(self) -> Card:
+        """The card.
+
+        Raises
+        ------
+        InputError
+            If the model is one's own.
+        """
+        if self.card is None:
+            found = "a model of one's own, which has no card"
+            raise InputError([Problem(self.name, None, None, found, "a fit of a card")])
+        return self.card
+
+    @property
+    def name(self) -> str:
+        """Name of the model."""
+        return self.stated.name
+
+    @property
+    def title(self) -> str:
+        """Title of the model."""
+        return self.stated.title
 
     @property
     def synthetic(self) -> bool:
@@ -115,7 +151,7 @@ class Fit(Displayed):
         patients = len(self.observations.patients)
         engine = f"{self.engine} ({self.handed_over})" if self.handed_over else self.engine
         return Screen(
-            f"Fit of {self.card.name} to {patients} patients{synthetic_words(self.synthetic)}",
+            f"Fit of {self.name} to {patients} patients{synthetic_words(self.synthetic)}",
             (
                 ("markers", ", ".join(self.observations.markers)),
                 ("engine", engine),

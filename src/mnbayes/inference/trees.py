@@ -17,7 +17,7 @@ from mnbayes.base.versions import versions
 from mnbayes.cards.card import Card
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import MARKERS
-from mnbayes.data.observations import Observations
+from mnbayes.data.observations import ModelNeeds, Observations
 from mnbayes.inference.completing import Completed, CompletedPosterior
 from mnbayes.inference.contract import CELLS, PATIENTS, PREDICTIONS, effect_names
 from mnbayes.models.correlation import free_pairs
@@ -100,12 +100,14 @@ def described(name: str, markers: Sequence[str]) -> dict[str, str]:
 
 
 def attributes(
-    card: Card, cohort: Cohort, engine: str, seed: int, reasons: Sequence[str]
+    card: ModelNeeds, cohort: Cohort, engine: str, seed: int, reasons: Sequence[str]
 ) -> dict[str, Any]:
     """What a tree says of itself; only types that netCDF has.
 
     Parameters
     ----------
+    card : Card
+        Or what stands for it where a model is one's own.
     engine : {"nuts", "pymc", "collapsed"}
     reasons : sequence of str
         Why the fit did not converge; empty where it did.
@@ -170,7 +172,9 @@ def top_level(draws: Mapping[str, Floats], names: xr.Coordinates) -> xr.Dataset:
     return _dataset(variables, names)
 
 
-def _records(observations: Observations) -> tuple[tuple[Any, ...], dict[str, Any], xr.Dataset]:
+def measured_cells(
+    observations: Observations,
+) -> tuple[tuple[Any, ...], dict[str, Any], xr.Dataset]:
     """Measured cells: their places, their coordinates, and what was recorded of them.
 
     Of a censored value ``measurement`` is the limit, or the middle of its interval (on the log
@@ -227,7 +231,7 @@ def build_tree(
         constant_data``. Every value of a marker is a natural logarithm of its canonical unit.
     """
     markers = observations.markers
-    cells, of_cells, records = _records(observations)
+    cells, of_cells, records = measured_cells(observations)
 
     def variable(name: str, dims: tuple[str, ...], draws: Floats) -> Any:
         return ("chain", "draw", *dims), _chains(draws, names), described(name, markers)

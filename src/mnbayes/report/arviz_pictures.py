@@ -53,7 +53,8 @@ def calls(tree: xr.DataTree) -> dict[str, Callable[[], Any]]:
 
     last = _last_visit(tree)
     answer: dict[str, Any] = {"var_names": ["visit_change"], "coords": last}
-    named = _OF_MANY if tree["posterior"].sizes["marker"] > 2 else None
+    many = [name for name in _OF_MANY if name in tree["posterior"].data_vars]
+    named = many if tree["posterior"].sizes["marker"] > 2 else None
     thinned = tree.isel(draw=slice(None, None, _EVERY))
     found: dict[str, Callable[[], Any]] = {
         "01_prior_predictive": lambda: azp.plot_ppc_dist(
@@ -72,9 +73,23 @@ def calls(tree: xr.DataTree) -> dict[str, Callable[[], Any]]:
         "12_khat": lambda: _khat(tree),
         "13_power_scaling": lambda: azp.plot_psense_quantities(tree, **answer),
     }
-    if "energy" not in tree["sample_stats"].data_vars:
-        del found["04_energy"]
-    return found
+    needs = {
+        "01_prior_predictive": ("prior_predictive/measurement",),
+        "04_energy": ("sample_stats/energy",),
+        "07_prior_posterior": ("prior/visit_change",),
+        "08_posterior_predictive": ("posterior_predictive/measurement",),
+        "09_predictive_pit": ("posterior_predictive/measurement",),
+        "10_predictive_interval": ("posterior_predictive/measurement",),
+        "11_loo_pit": ("posterior_predictive/measurement", "log_likelihood/measurement"),
+        "12_khat": ("log_likelihood/measurement",),
+        "13_power_scaling": ("log_likelihood/measurement", "log_prior"),
+    }
+
+    def there(place: str) -> bool:
+        group, _, name = place.partition("/")
+        return group in tree.children and (not name or name in tree[group].data_vars)
+
+    return {name: call for name, call in found.items() if all(map(there, needs.get(name, ())))}
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import Template
@@ -13,7 +14,7 @@ from mnbayes.cards.card import Card
 from mnbayes.data.embedded import is_embedded
 from mnbayes.report.kit.results import ModelShown, models_shown
 from mnbayes.report.kit.templates import environment, style_sheet
-from mnbayes.run.analysis import Analysis
+from mnbayes.run.analysis import Analysis, reasons
 from mnbayes.run.run import Run
 from mnbayes.run.section import Section
 
@@ -61,6 +62,10 @@ def _template(section: Section) -> Template:
 
 def section_html(section: Section, run: Run, parts: Sequence[ModelShown]) -> Markup:
     """The words, tables and pictures of one section."""
+    if section.without:
+        # Its words were made of the others.
+        parts = [part for part in parts if part.result.name not in section.without]
+        run = replace(run, results=tuple(part.result for part in parts))
     withheld = {part.result.name for part in parts if part.result.withheld}
     shown = [plain(table) if isinstance(table, Spanned) else table for table in section.shown]
     text = _template(section).render(
@@ -71,7 +76,10 @@ def section_html(section: Section, run: Run, parts: Sequence[ModelShown]) -> Mar
         drawn=lambda model: () if model in withheld else section.pictures.get(model, ()),
         **section.words,
     )
-    return Markup(text)  # escaped by the template
+    said = Markup(text)  # escaped by the template
+    if section.without:
+        said += Markup("<p>Not shown: {}.</p>\n").format(reasons(section.without))
+    return said
 
 
 def render_report(run: Run) -> str:

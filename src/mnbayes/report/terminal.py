@@ -20,6 +20,7 @@ from mnbayes.base.text_table import Spanned, Table, plain
 from mnbayes.base.workers import News
 from mnbayes.report.kit.results import gate_sentences
 from mnbayes.report.page import SYNTHETIC_MARK, in_order, marks
+from mnbayes.run.analysis import reasons
 from mnbayes.run.run import Run
 from mnbayes.run.section import Section
 
@@ -285,6 +286,8 @@ def show_section(
     say(section.title, "bold", screen)
     if section.absent:
         say(f"Not shown: {section.absent}.", console=screen)
+    if section.without:
+        say(f"Not shown: {reasons(section.without)}.", console=screen)
     for remark in section.remarks:
         say(remark, "bold", screen)
     for sentence in section.sentences:

@@ -13,6 +13,8 @@ from mnbayes.answers.result import ModelAsked, Result
 from mnbayes.base.workers import News
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
+from mnbayes.inference.fit import Fit
+from mnbayes.run.needs import nothing
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, Section
 
@@ -74,6 +76,10 @@ class Analysis:
         name), and the figures of that.
     prepare : callable, optional
         Called with the cards while models are still worked on: what does not wait for a fit.
+    needs : callable
+        Says why a fit lacks what the analysis needs, blank where it does not; a model of one's
+        own has no card, and may say nothing of a population (:mod:`mnbayes.run.needs`). Such a
+        model is not worked on, and the section is made of the others.
     """
 
     name: str
@@ -84,11 +90,40 @@ class Analysis:
     draws: Mapping[str, str] = field(default_factory=dict)
     after_fits: Callable[[Run], tuple[Any, Sequence[Drawn]]] | None = None
     prepare: Callable[[Iterable[Card]], None] | None = None
+    needs: Callable[[Fit], str] = nothing
+
+
+def able(run: Run, analysis: Analysis) -> tuple[Run, dict[str, str]]:
+    """A run with those of its models that have what an analysis needs, and why the others lack it.
+
+    Returns
+    -------
+    run : Run
+    without : dict
+        Model to the reason.
+    """
+    without = {r.name: why for r in run.results if (why := analysis.needs(r.fit))}
+    if not without:
+        return run, {}
+    kept = tuple(result for result in run.results if result.name not in without)
+    return replace(run, results=kept), without
 
 
 def sections_of(run: Run, catalogue: Iterable[Analysis]) -> Run:
     """A run with its sections, made in the catalogue's order."""
     for analysis in catalogue:
-        made = analysis.section(run)
+        of, without = able(run, analysis)
+        if without and not of.results:
+            made = Section(analysis.name, analysis.title, absent=reasons(without))
+        else:
+            made = replace(analysis.section(of), without=without)
         run = replace(run, sections=(*run.sections, made))
     return run
+
+
+def reasons(without: Mapping[str, str]) -> str:
+    """Why models lack what a section needs, those of one reason together."""
+    models: dict[str, list[str]] = {}
+    for name, why in without.items():
+        models.setdefault(why, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in models.items())

@@ -8,9 +8,11 @@ from typing import Any
 
 from mnbayes.answers.result import Result
 from mnbayes.base.versions import versions
+from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.data.cohort import Cohort
+from mnbayes.inference.fit import Fit
 from mnbayes.run.run import Run
 
 
@@ -69,30 +71,7 @@ def model_manifest(result: Result) -> dict[str, Any]:
     """What ``run.json`` says of one model."""
     fit = result.fit
     return {
-        "card_sha256": fit.card.sha256,
-        "priors_sha256": fit.card.priors_sha256,
-        "markers": list(fit.card.markers),
-        "structure": fit.card.structure.model_dump(),
-        "priors": {
-            name: {marker or "model": spec.formula for marker, spec in table.items()}
-            for name, table in fit.card.prior.items()
-            if name in fit.card.parameters
-        },
-        # To the last digit, so that two runs can be compared.
-        "prior_arguments": {
-            name: {
-                marker or "model": {"distribution": spec.distribution, **spec.arguments}
-                for marker, spec in table.items()
-            }
-            for name, table in fit.card.prior.items()
-            if name in fit.card.parameters
-        },
-        "beliefs": {
-            name: stated
-            for name, table in fit.card.prior.items()
-            if name in fit.card.parameters
-            and (stated := {m or "model": s.belief for m, s in table.items() if s.belief})
-        },
+        **(_stated_by_card(fit.card) if fit.card is not None else _own(fit)),
         "engine": fit.engine,
         "handed_over": fit.handed_over,
         "chains": fit.sampling.chains,
@@ -104,6 +83,45 @@ def model_manifest(result: Result) -> dict[str, Any]:
         "withheld": list(result.withheld),
         "left_out": list(fit.observations.left_out),
         "seconds": {name: round(value, 2) for name, value in fit.seconds.items()},
+    }
+
+
+def _own(fit: Fit) -> dict[str, Any]:
+    """What is known of a model of one's own: its file."""
+    own = fit.own
+    return {
+        "own": "" if own is None else own.file,
+        "own_sha256": "" if own is None else own.sha256,
+        "markers": list(fit.observations.markers),
+    }
+
+
+def _stated_by_card(card: Card) -> dict[str, Any]:
+    return {
+        "card_sha256": card.sha256,
+        "priors_sha256": card.priors_sha256,
+        "markers": list(card.markers),
+        "structure": card.structure.model_dump(),
+        "priors": {
+            name: {marker or "model": spec.formula for marker, spec in table.items()}
+            for name, table in card.prior.items()
+            if name in card.parameters
+        },
+        # To the last digit, so that two runs can be compared.
+        "prior_arguments": {
+            name: {
+                marker or "model": {"distribution": spec.distribution, **spec.arguments}
+                for marker, spec in table.items()
+            }
+            for name, table in card.prior.items()
+            if name in card.parameters
+        },
+        "beliefs": {
+            name: stated
+            for name, table in card.prior.items()
+            if name in card.parameters
+            and (stated := {m or "model": s.belief for m, s in table.items() if s.belief})
+        },
     }
 
 

@@ -139,6 +139,8 @@ class Section:
         Whether it is about the cohort's patients, so that it bears the marks of a synthetic one.
     hidden : bool
         Whether an absent section is left out of the report and of the terminal.
+    without : mapping
+        Model to why the section says nothing of it, where it does of others.
     """
 
     name: str
@@ -158,6 +160,7 @@ class Section:
     converged: bool = True
     of_cohort: bool = True
     hidden: bool = False
+    without: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -167,5 +170,6 @@ class Section:
             for name, table in self.tables.items()
             if table.keys
         }
-        said = {"title": self.title, "place": self.place, "absent": self.absent}
+        said: dict[str, Any] = {"title": self.title, "place": self.place, "absent": self.absent}
+        said |= {"without": dict(self.without)} if self.without else {}
         return {**said, "files": sorted(self.tables), "compared": compared, **self.record}

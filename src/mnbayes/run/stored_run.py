@@ -15,14 +15,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mnbayes.answers.reported import PRIOR, ROW_KEYS, reported_numbers
+from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError, Problem, gathered, quoted, row_problems
 from mnbayes.data.read_table import read_table
 from mnbayes.run.outputs import MANIFEST
-from mnbayes.run.run import Run
+from mnbayes.run.run import Run, of_models
 from mnbayes.run.section import Section, Tidy
 
 _GROUPS = ("posterior", PRIOR)
+#: Tables of responses.
+_RESPONSES = ("probabilities", "population")
 _DIMS = {"chain", "draw", "marker", "later_visit"}
 
 
@@ -219,6 +222,13 @@ def _more_tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Tidy]:
     return found
 
 
+def _judges(manifest: Mapping[str, Any]) -> bool:
+    """Whether a model of a run judges responses; their tables are not written where none does."""
+    models = table_of(manifest, "models").values()
+    markers = [table_of(model).get("markers") for model in models]
+    return not markers or any(not isinstance(each, list) or PROTEIN in each for each in markers)
+
+
 def load_run(folder: str | Path) -> StoredRun:
     """Read a run back from its folder.
 
@@ -236,8 +246,14 @@ def load_run(folder: str | Path) -> StoredRun:
     place = Path(folder)
     manifest = read_manifest(place)
     name = shown_name(place)
+    unwritten = () if _judges(manifest) else _RESPONSES
     with gathered() as attempt:
-        tables = {table: attempt(read_numbers, place, table) for table in ROW_KEYS}
+        tables = {
+            table: attempt(read_numbers, place, table)
+            if table not in unwritten
+            else pd.DataFrame(columns=list(keys))
+            for table, keys in ROW_KEYS.items()
+        }
         more = attempt(_more_tables, place, manifest)
     models = tables["estimates"]["model"].unique()
     draws = {str(model): _stored_draws(place, str(model)) for model in models}
@@ -248,7 +264,9 @@ def load_run(folder: str | Path) -> StoredRun:
 def stored(run: Run, name: str) -> StoredRun:
     """A run in memory, as :func:`load_run` would read it back from a folder of that name."""
     more = compared_tables(run.sections)
-    return in_memory(run.results, run.tables, run.manifest, name, more)
+    # Of models that judge no response too, whose tables are empty.
+    tables = {table: of_models(run, table) for table in ROW_KEYS}
+    return in_memory(run.results, tables, run.manifest, name, more)
 
 
 def in_memory(
@@ -273,7 +291,9 @@ def in_memory(
     """
     draws = {
         result.name: {
-            group: result.fit.tree[group].to_dataset()["visit_change"] for group in _GROUPS
+            group: result.fit.tree[group].to_dataset()["visit_change"]
+            for group in _GROUPS
+            if group in result.fit.tree.children
         }
         for result in results
     }

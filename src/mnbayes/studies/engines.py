@@ -135,7 +135,7 @@ def _probabilities(
     keys = ["quantity", "patient", "week", "category"]
     tables = []
     for each in (one, other):
-        table = probability_table(response_draws(each.tree, definitions, 1), each.card.name)
+        table = probability_table(response_draws(each.tree, definitions, 1), each.name)
         modelled = table[table["quantity"] != "observed"].fillna({"patient": ""})
         tables.append(modelled.set_index(keys)[["probability", "mcse"]].dropna())
     first, second = tables

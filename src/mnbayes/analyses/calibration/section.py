@@ -15,6 +15,7 @@ from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import Card
 from mnbayes.report.kit import wording
 from mnbayes.run.analysis import Analysis
+from mnbayes.run.needs import a_card
 from mnbayes.run.run import Run
 from mnbayes.run.section import Section
 from mnbayes.studies.fingerprint import fingerprint
@@ -173,7 +174,7 @@ def _remarks(cards: Iterable[Card], kept: StoredCalibration) -> list[str]:
 
 def section(run: Run) -> Section:
     """The stored calibration, beside the cards of a run."""
-    said = calibration_section([result.fit.card for result in run.results])
+    said = calibration_section([result.fit.required_card for result in run.results])
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
@@ -244,4 +245,5 @@ ANALYSIS = Analysis(
     title="Does the program do what the model says?",
     section=section,
     prepare=prepare,
+    needs=a_card,
 )

@@ -52,7 +52,7 @@ def compare(
     InputError
         If two fits are of different models, or a folder is not a run's.
     """
-    models = [each.card.name for each in map(_fit, (a, b)) if each is not None]
+    models = [each.name for each in map(_fit, (a, b)) if each is not None]
     if len(set(models)) == 2:
         expected = f"a fit of {models[0]}; other models have other answers"
         raise InputError([Problem("compare", None, None, f"a fit of {models[1]}", expected)])

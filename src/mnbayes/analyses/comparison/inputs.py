@@ -76,7 +76,7 @@ def _inputs(manifest: Mapping[str, Any]) -> dict[tuple[str, str], object]:
 def _model_inputs(model: object) -> dict[tuple[str, str], object]:
     described = table_of(model)
     found: dict[tuple[str, str], object] = {
-        ("card", "SHA-256"): described.get("card_sha256"),
+        ("card", "SHA-256"): described.get("card_sha256") or described.get("own_sha256"),
         ("card", "markers"): described.get("markers"),
     }
     for name, value in table_of(described, "structure").items():

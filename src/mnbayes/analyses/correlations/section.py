@@ -23,6 +23,7 @@ from mnbayes.report.kit.results import joined, prior_text, shown
 from mnbayes.report.kit.tables import great
 from mnbayes.report.kit.wording import PROTEIN, probability
 from mnbayes.run.analysis import Analysis, Shown
+from mnbayes.run.needs import a_prior
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, Section, Tidy
 
@@ -189,7 +190,7 @@ def together(run: Run) -> tuple[Together, ...]:
     return tuple(
         Together(
             result.name,
-            result.fit.card.title,
+            result.fit.title,
             verdict(result),
             questions(result),
             great(correlation_spanned(result, number)),
@@ -241,4 +242,5 @@ ANALYSIS = Analysis(
     draws={
         "correlations": "more than one marker",
     },
+    needs=a_prior,
 )

@@ -170,7 +170,11 @@ def _definitions(recorded: Mapping[str, Any]) -> Definitions:
 
 
 def _chosen(recorded: Mapping[str, Mapping[str, Any]], models: Sequence[str]) -> list[str]:
-    able = [name for name, model in recorded.items() if PROTEIN in model.get("markers", [])]
+    able = [
+        name
+        for name, model in recorded.items()
+        if PROTEIN in model.get("markers", []) and "own" not in model
+    ]
     unknown = [name for name in models if name not in able]
     if unknown or not able:
         expected = f"a model of the run that has {PROTEIN} ({', '.join(able) or 'none'})"

@@ -16,6 +16,7 @@ from mnbayes.base.text_table import Table
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, probability_dominated
 from mnbayes.run.analysis import Analysis
+from mnbayes.run.needs import a_population
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, Picture, Section, Tidy
 
@@ -257,4 +258,6 @@ def section_of(plan: Plan, pictures: Mapping[str, tuple[Picture, ...]] | None = 
     )
 
 
-ANALYSIS = Analysis(name="decision", title="Decision rule", section=section, after_fits=find)
+ANALYSIS = Analysis(
+    name="decision", title="Decision rule", section=section, after_fits=find, needs=a_population
+)

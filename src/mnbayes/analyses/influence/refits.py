@@ -71,6 +71,8 @@ def _measured(data: Observations) -> tuple[str, ...]:
 
 def why_none(fitted: Fit) -> str:
     """Say why no patient of a fit is left out; empty where each can be."""
+    if fitted.card is None:
+        return "A model of one's own is not refitted without a patient."
     return _why_none(fitted.card, fitted.observations)
 
 
@@ -115,7 +117,7 @@ def _answers_of(fitted: Fit, definitions: Definitions) -> pd.DataFrame:
     for name in ("prior", "prior_patients", "prior_predictions"):
         groups[name] = fitted.tree[name].to_dataset().isel(draw=slice(1))
     tree = xr.DataTree.from_dict(groups)
-    return refit_answers(tree, definitions, fitted.card.name, fitted.sampling.seed)[0]
+    return refit_answers(tree, definitions, fitted.name, fitted.sampling.seed)[0]
 
 
 def compare(
@@ -244,14 +246,13 @@ def leave_one_out(
         Empty where no patient is left out; :func:`why_none` says why.
     """
     fitted = result.fit
-    asked = patients_to_leave_out(fitted.card, fitted.observations, fitted.sampling.seed)
+    card = fitted.required_card
+    asked = patients_to_leave_out(card, fitted.observations, fitted.sampling.seed)
     if result.withheld or not asked:
         return influence_table(result, {})
     refits: dict[str, pd.DataFrame | str] = {}
     for patient, seed in asked.items():
         progress(len(refits), len(asked))
-        refits[patient] = refit_without(
-            fitted.card, cohort, definitions, fitted.sampling, patient, seed
-        )
+        refits[patient] = refit_without(card, cohort, definitions, fitted.sampling, patient, seed)
     progress(len(asked), len(asked))
     return influence_table(result, refits)

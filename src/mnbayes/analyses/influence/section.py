@@ -37,6 +37,7 @@ from mnbayes.report.kit.results import (
 )
 from mnbayes.report.kit.wording import percent_range, ratio_range
 from mnbayes.run.analysis import Analysis, Shown
+from mnbayes.run.needs import a_card
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, PageOne, Section, Tidy
 
@@ -316,4 +317,5 @@ ANALYSIS = Analysis(
     draws={
         "influence": "refits without each patient, as a run makes of a card with influence = true",
     },
+    needs=a_card,
 )

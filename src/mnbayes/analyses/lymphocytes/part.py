@@ -47,7 +47,7 @@ def find(asked: ModelAsked) -> Lymphocytes:
     """The subsets of a model; each by itself as well where a cohort is there to fit it to."""
     fit = asked.result.fit
     clock, by_itself = time.perf_counter(), None
-    if fit.card.structure.shrink and asked.cohort is not None:
+    if fit.card is not None and fit.card.structure.shrink and asked.cohort is not None:
         by_itself = alone(
             fit.card,
             asked.cohort,

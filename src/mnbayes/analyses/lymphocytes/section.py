@@ -28,6 +28,7 @@ from mnbayes.report.kit.results import joined, prior_text, shown
 from mnbayes.report.kit.tables import great
 from mnbayes.report.kit.wording import probability
 from mnbayes.run.analysis import Analysis, Shown
+from mnbayes.run.needs import a_prior
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, PageOne, Section, Tidy
 
@@ -187,7 +188,7 @@ def subsets(run: Run) -> Subsets | None:
     ]
     return Subsets(
         model=result.name,
-        title=result.fit.card.title,
+        title=result.fit.title,
         shrunk=shrunk,
         alone=bool(subsets_part.of(result).subsets["alone_gmr_median"].notna().any()),
         sentences=sentences,
@@ -278,4 +279,5 @@ ANALYSIS = Analysis(
         "subset_forest": "lymphocyte subsets",
         "subset_ranks": "more than one lymphocyte subset",
     },
+    needs=a_prior,
 )

@@ -9,6 +9,7 @@ from mnbayes.analyses.method import tables
 from mnbayes.analyses.method.ranks import ranks
 from mnbayes.answers.result import Result
 from mnbayes.report.kit import wording
+from mnbayes.report.kit.parameters import scalars
 from mnbayes.report.kit.results import joined
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
@@ -35,6 +36,8 @@ def _model(run: Run) -> Section:
 
 def _figures(result: Result, how: Shown) -> Sequence[Drawn]:
     """Rank plots: also of a withheld model, whose reason they help to see."""
+    if not scalars(result):
+        return ()
     return [
         Drawn(
             "ranks",

@@ -57,8 +57,11 @@ def computation_table(run: Run) -> Table:
         row("Seed", (str(s.seed) for s in sampling)),
         row("Chains", (str(s.chains) for s in sampling)),
         row("Draws per chain", (str(s.draws) for s in sampling)),
-        row("Tuning draws per chain", (str(s.tune) for s in sampling)),
-        row("Target acceptance", (f"{s.target_accept:g}" for s in sampling)),
+        row("Tuning draws per chain", (_known(r, str(r.fit.sampling.tune)) for r in results)),
+        row(
+            "Target acceptance",
+            (_known(r, f"{r.fit.sampling.target_accept:g}") for r in results),
+        ),
         row("Repeated with smaller steps", ("yes" if r.fit.retried else "no" for r in results)),
         row("Largest R-hat (below 1.01)", (f"{c.worst_rhat:.4f}" for c in checks)),
         row("Smallest bulk ESS (at least 400)", (f"{c.worst_ess_bulk:.0f}" for c in checks)),
@@ -79,6 +82,12 @@ def computation_table(run: Run) -> Table:
     )
 
 
+def _known(result: Result, setting: str) -> str:
+    """A setting of the sampler, where it was this program's."""
+    elsewhere = result.fit.own is not None and not result.fit.own.file
+    return wording.BLANK if elsewhere else setting
+
+
 def _seconds(fit: Fit, stage: str) -> str:
     return f"{fit.seconds[stage]:.1f}" if stage in fit.seconds else wording.BLANK
 
@@ -90,6 +99,8 @@ def _number(value: float | None) -> str:
 def _engine(fit: Fit) -> str:
     if fit.engine == "collapsed":
         return "collapsed: importance sampling"
+    if fit.own is not None:
+        return "NUTS, of the model as its file states it" if fit.own.file else fit.engine
     if not fit.handed_over:
         return "NUTS"
     return f"NUTS, handed over from the collapsed engine: {fit.handed_over}"

@@ -23,6 +23,7 @@ from mnbayes.base.text_table import Table
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import MARKERS
 from mnbayes.run.analysis import Analysis
+from mnbayes.run.needs import a_card
 from mnbayes.run.run import Run
 from mnbayes.run.section import Section
 
@@ -51,7 +52,7 @@ def consequences(result: Result, definitions: Definitions) -> Consequences:
     the levels are shown, without probabilities.
     """
     weeks, seed = result.fit.observations.weeks, result.fit.sampling.seed
-    predictive = prior_predictive(result.fit.card, definitions, weeks, seed=seed)
+    predictive = prior_predictive(result.fit.required_card, definitions, weeks, seed=seed)
     table = levels_table(predictive, shares=not result.withheld)
     return Consequences(table, words.verdict(predictive), not predictive.implausible)
 
@@ -110,7 +111,7 @@ def section(run: Run) -> Section:
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        shown=tuple(prior_table(result.fit.card) for result in run.results[:1]),
+        shown=tuple(prior_table(result.fit.required_card) for result in run.results[:1]),
         template="priors/section.html.j2",
         words={
             "sets": prior_sets(run),
@@ -122,4 +123,4 @@ def section(run: Run) -> Section:
     )
 
 
-ANALYSIS = Analysis(name="priors", title="Priors", section=section)
+ANALYSIS = Analysis(name="priors", title="Priors", section=section, needs=a_card)

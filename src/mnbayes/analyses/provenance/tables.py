@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 import numpy as np
 
+from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import MARKERS
@@ -58,6 +59,16 @@ def patients_table(cohort: Cohort) -> Table:
     return Table("Patients", head, rows, frozenset({0, 1}))
 
 
+def _stated(result: Result) -> tuple[str, str]:
+    """What states a model, and its hash."""
+    fit = result.fit
+    if fit.card is not None:
+        return f"Card {fit.name}, SHA-256", fit.card.sha256
+    if fit.own is not None and fit.own.file:
+        return f"Own model {fit.own.file}, SHA-256", fit.own.sha256
+    return f"Own model {fit.name}", f"sampled elsewhere ({fit.engine})"
+
+
 def provenance_table(run: Run) -> Table:
     """Hashes, prior set and single settings."""
     # Only the folder's name: its path tells about the machine, not about the data.
@@ -65,7 +76,7 @@ def provenance_table(run: Run) -> Table:
         ("Data folder", PurePath(run.cohort.source).name),
         ("Data, SHA-256", run.cohort.sha256),
     ]
-    rows += [(f"Card {r.name}, SHA-256", r.fit.card.sha256) for r in run.results]
+    rows += [_stated(result) for result in run.results]
     rows += [
         ("Definitions of response", f"{run.definitions.name}: {run.definitions.title}"),
         ("Prior set", run.prior_set),

@@ -45,6 +45,7 @@ def gmr_by_visit(result: Result, synthetic: bool) -> Figure:
     """
     markers, weeks = result.fit.observations.markers, result.fit.observations.weeks[1:]
     looks = {"posterior": (style.BLUE, "o"), "prior": (style.PALE, "s")}
+    looks = {group: look for group, look in looks.items() if group in result.fit.tree.children}
     rows: dict[str, list[Row]] = {}
     limits = {}
     for marker in markers:

@@ -15,6 +15,7 @@ from mnbayes.data.markers import MARKERS
 from mnbayes.inference.contract import predicted
 from mnbayes.report.kit.results import shown
 from mnbayes.run.analysis import Analysis, Shown
+from mnbayes.run.needs import repeats
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, Section
 
@@ -93,4 +94,5 @@ ANALYSIS = Analysis(
     draws={
         "predictive_check": "",
     },
+    needs=repeats,
 )

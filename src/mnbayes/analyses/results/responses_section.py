@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from mnbayes.answers.result import Result
@@ -81,7 +82,7 @@ def group_table(result: Result, week: float, slug: str) -> Spanned:
     for quantity in ("next_patient", "population", "exceeds"):
         for row in rows_of(result, quantity, week):
             category = row["category"]
-            if category in result.not_evaluable:
+            if category in result.not_evaluable or np.isnan(row["probability"]):
                 continue
             interval = prior_interval = ""
             dominated = probability_dominated(row["probability"], row["prior_probability"])

@@ -19,6 +19,7 @@ from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Spanned, Table, plain
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
+from mnbayes.report.kit.parameters import scalars
 from mnbayes.report.kit.results import (
     ModelShown,
     evaluable,
@@ -30,6 +31,7 @@ from mnbayes.report.kit.results import (
 )
 from mnbayes.report.kit.tables import great
 from mnbayes.run.analysis import Analysis, Shown
+from mnbayes.run.needs import a_prior
 from mnbayes.run.run import Run, of_models
 from mnbayes.run.section import Drawn, Section, Tidy
 
@@ -65,6 +67,7 @@ def _of_model(model: ModelShown) -> ModelResults:
         if category not in ("remission", "effective")
     ]
     groups = [group_table(result, w, model.slug) for w in data.weeks[:0:-1]] if able else []
+    groups = [table for table in groups if not table.frame.empty]  # nothing of the next patient
     courses = [course_table(result)] if able else []
     return ModelResults(
         changes=tuple(great(change_table(result, m, model.slug)) for m in data.markers),
@@ -95,8 +98,9 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
         "Density of each parameter before and after the data",
         partial(prior_posterior, result, how.synthetic),
     )
+    compared = [priors] if scalars(result) and not a_prior(result.fit) else []
     if how.repeated:
-        return [change, priors]
+        return [change, *compared]
     week = last_week(result)
     courses = [
         Drawn(
@@ -124,7 +128,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
                 partial(response_probabilities, result, week, how.synthetic),
             )
         )
-    return [*drawn, priors]
+    return [*drawn, *compared]
 
 
 def section(run: Run) -> Section:

@@ -113,7 +113,7 @@ def marginal_loglik(fit: Fit, rng: np.random.Generator, every: int = 1) -> Float
     posterior = fit.tree["posterior"].to_dataset().isel(draw=slice(None, None, every))
     data, parameters = fit.observations, hyperparameters_of(posterior)
     levels = stacked(level(fit.tree, "posterior").isel(draw=slice(None, None, every)), *CELLS)
-    shrink = fit.card.structure.shrink
+    shrink = fit.required_card.structure.shrink
     n_draws, n_visit = parameters.n_draws, len(data.weeks) - 1
     change = stacked(posterior["common_change" if shrink else "change_mean"])
     change = np.broadcast_to(change.reshape(n_draws, -1), parameters.baseline_mean.shape)

@@ -117,7 +117,7 @@ def _key(fitting: Fitting) -> tuple[str, str, str]:
 def _answers(fitted: Fit, variant: Variant, *, power: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Answers of a fit under some definitions, and their power scaling where it is asked for."""
     answers, draws = refit_answers(
-        fitted.tree, variant.definitions, fitted.card.name, fitted.sampling.seed
+        fitted.tree, variant.definitions, fitted.name, fitted.sampling.seed
     )
     scaled = power_scaling(fitted, draws, answers) if power else pd.DataFrame()
     bar = answers["category"].map(variant.definitions.benchmarks).astype(float)

@@ -81,7 +81,7 @@ def log_priors(fit: Fit) -> dict[str, Floats]:
     """
     group = fit.tree["log_prior"].dataset
     found = {}
-    for name in fit.card.parameters:
+    for name in fit.required_card.parameters:
         rest = [dim for dim in group[name].dims if dim not in ("chain", "draw")]
         found[name] = array(group[name].sum(rest))
     return found
@@ -178,7 +178,7 @@ def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) 
         averaged = _averaged(row, quantities[what], draws)
         cells.append(moved[what] | _rescaled(quantities[what], averaged, scaled))
     found = pd.concat([table.reset_index(drop=True), pd.DataFrame(cells)], axis=1).assign(
-        model=fit.card.name
+        model=fit.name
     )
     texts = ("model", "kind", "marker", "category", "diagnosis", "strongest_prior")
     return typed(found.reindex(columns=list(POWER_COLUMNS)), texts)

@@ -24,6 +24,7 @@ from mnbayes.report.kit.answer_words import answer, heading, lines_text, number
 from mnbayes.report.kit.results import joined, last_week, prior_text
 from mnbayes.report.kit.wording import PARAMETER_LABELS
 from mnbayes.run.analysis import Analysis, Shown
+from mnbayes.run.needs import a_card
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, Section, Tidy
 
@@ -292,4 +293,5 @@ ANALYSIS = Analysis(
     draws={
         "power_scaling": "draws that can be weighted by its priors",
     },
+    needs=a_card,
 )

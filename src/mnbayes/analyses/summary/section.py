@@ -98,11 +98,17 @@ def _change(result: Result, marker: str, headlines: list[Headline]) -> list[str]
     if marker == PROTEIN:
         error = fall_errors(result, marker)[week]["p_fall"]
         sentences.append(
-            "That is the geometric mean over patients of this kind. The probability that it fell "
+            f"That is the geometric mean over {_over(result)}. The probability that it fell "
             f"at all is {probability(float(row['p_fall']), error)}; under the prior alone it is "
             f"{prior_text(result, float(row['p_fall_prior']))}."
         )
     return sentences
+
+
+def _over(result: Result) -> str:
+    """Over whom a model's ratio is a mean."""
+    of = result.fit.tree["posterior"]["visit_change"].attrs.get("of")
+    return "patients of this kind" if of is None else f"{of}, not over all of their kind"
 
 
 def _named(rows: dict[str, dict[str, Any]], result: Result, week: float) -> str:
@@ -155,6 +161,8 @@ def _next_patient(result: Result, run: Run, headlines: list[Headline]) -> list[s
             category = row["category"]
             if category not in ("remission", "effective") or category in result.not_evaluable:
                 continue
+            if np.isnan(row["probability"]):
+                continue  # the model says nothing of such patients
             now = probability(row["probability"], row["mcse"])
             before = prior_text(result, row["prior_probability"])
             dominated = probability_dominated(row["probability"], row["prior_probability"])

@@ -48,7 +48,7 @@ def _models(manifest: Mapping[str, Any], chosen: Sequence[str]) -> list[str]:
     with_protein = [
         name
         for name, model in table_of(manifest, "models").items()
-        if PROTEIN in table_of(model).get("markers", [])
+        if PROTEIN in table_of(model).get("markers", []) and "own" not in table_of(model)
     ]
     unknown = [name for name in chosen if name not in with_protein]
     if unknown or not with_protein:

@@ -20,6 +20,7 @@ from mnbayes.base.text_table import Table, records
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import OVERTURNS, doubted, last_week, response_model, shown
 from mnbayes.run.analysis import Analysis, Shown
+from mnbayes.run.needs import repeats_and_prior
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, PageOne, Section, Tidy
 
@@ -279,4 +280,5 @@ ANALYSIS = Analysis(
         "withdrawal_strategies": "a patient who withdrew, and a response to judge",
         "tipping_curve": "a patient who withdrew, and a response to judge",
     },
+    needs=repeats_and_prior,
 )

@@ -24,8 +24,9 @@ from mnbayes.run.section import Picture, Section
 
 
 def prior_draws(result: Result) -> int:
-    """Number of independent draws of the prior."""
-    sizes = result.fit.tree["prior"].sizes
+    """Number of independent draws of the prior; as many as of the posterior where it has none."""
+    tree = result.fit.tree
+    sizes = tree["prior" if "prior" in tree.children else "posterior"].sizes
     return int(sizes["chain"] * sizes["draw"])
 
 
