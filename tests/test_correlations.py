@@ -10,8 +10,9 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.collections import LineCollection, PolyCollection
+from runs import BAD, DEFINITIONS, result_of
 from scipy import stats
-from test_plots import BAD, DEFINITIONS, result_of, texts
+from test_plots import texts
 from trees import make_tree
 
 from mnbayes.analyses.correlations.figure import correlations

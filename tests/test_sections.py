@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import runs
 from rich.console import Console
-from test_plots import result_of
+from runs import result_of
 from trees import make_tree
 
 from mnbayes.analyses.catalogue import catalogue, register_section, unregister_section
