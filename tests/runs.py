@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from trees import make_tree
 
 from mnbayes.analyses.catalogue import catalogue
@@ -99,6 +100,12 @@ def all_figures(
     }
 
 
+def texts(figure: Figure) -> str:
+    """All that is written on a figure, line breaks as spaces."""
+    found = (" ".join(artist.get_text().split()) for artist in figure.findobj(Text))
+    return " | ".join(found)
+
+
 def with_part(result: Result, analysis: str, part: object) -> Result:
     """A result with another part of an analysis."""
     return replace(result, parts={**result.parts, analysis: part})
@@ -165,3 +172,14 @@ def result_of(
     card = load_card("proteinuria")
     fit = Fit(card, seen, tree, diagnostics, pd.DataFrame(), Sampling(), False, {})
     return summarise(fit, DEFINITIONS, allow_unconverged=allow_unconverged)
+
+
+def edited(folder: Path, shipped: Path, *edits: tuple[str, str]) -> Path:
+    """A copy of a shipped file in a folder, with each first text in the place of the other."""
+    text = shipped.read_text(encoding="utf-8")
+    for old, new in edits:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import simulate_cohort
 from scipy import stats
+from test_longitudinal import structured
 
 from mnbayes.analyses.summarise import summarise
 from mnbayes.base.problems import InputError
@@ -22,10 +23,6 @@ from mnbayes.models.effects import parameters_from_draws
 SHORT = Sampling(draws=500, tune=500)
 
 
-def structured(card: Card, **changes: object) -> Card:
-    return card.model_copy(update={"structure": card.structure.model_copy(update=changes)})
-
-
 def summary(fitted: Fit, name: str) -> tuple[float, float, float]:
     """Mean, SD and Monte Carlo error of the mean of a parameter of the first marker."""
     row = fitted.parameters.set_index("parameter").loc[f"{name}[urine_protein_24h]"]
@@ -34,21 +31,9 @@ def summary(fitted: Fit, name: str) -> tuple[float, float, float]:
 
 @pytest.mark.xdist_group("proteinuria")
 def test_groups_of_the_tree(proteinuria: Fit) -> None:
-    assert set(proteinuria.tree.children) == {
-        "posterior",
-        "patients",
-        "posterior_predictive",
-        "predictions",
-        "prior",
-        "prior_patients",
-        "prior_predictive",
-        "prior_predictions",
-        "log_likelihood",
-        "log_prior",
-        "sample_stats",
-        "observed_data",
-        "constant_data",
-    }
+    names = "posterior patients posterior_predictive predictions prior prior_patients "
+    names += "prior_predictive prior_predictions log_likelihood log_prior sample_stats "
+    assert set(proteinuria.tree.children) == {*names.split(), "observed_data", "constant_data"}
     patients = proteinuria.tree["patients"]
     assert patients["level"].dims == ("chain", "draw", "patient", "visit", "marker")
     assert patients["patient"].values.tolist() == [f"MN0{i}" for i in range(1, 9)]
@@ -172,11 +157,9 @@ def plain_reference(
     y = np.log(rows["value"].to_numpy())
     numbers = {n: card.argument_values(n) for n in card.parameters}
     with pm.Model() as model:
-        mean = pm.Normal(
-            "baseline_mean", numbers["baseline_mean"]["mu"][0], numbers["baseline_mean"]["sigma"][0]
-        )
-        change = pm.Normal(
-            "change_mean", numbers["change_mean"]["mu"][0], numbers["change_mean"]["sigma"][0]
+        mean, change = (
+            pm.Normal(name, numbers[name]["mu"][0], numbers[name]["sigma"][0])
+            for name in ("baseline_mean", "change_mean")
         )
         sd = {
             n: pm.HalfNormal(n, numbers[n]["sigma"][0])
@@ -202,15 +185,8 @@ def plain_reference(
             )
     import arviz as az
 
-    tree = nutpie.sample(
-        nutpie.compile_pymc_model(model),
-        draws=1500,
-        tune=1500,
-        chains=4,
-        seed=1,
-        target_accept=0.995,
-        progress_bar=False,
-    )
+    how = {"draws": 1500, "tune": 1500, "chains": 4, "seed": 1, "target_accept": 0.995}
+    tree = nutpie.sample(nutpie.compile_pymc_model(model), progress_bar=False, **how)
     table = az.summary(tree, kind="all", ci_prob=0.95, ci_kind="eti", round_to="none")
     return {n: (r["mean"], r["sd"], r["mcse_mean"]) for n, r in table.iterrows() if n in numbers}
 
@@ -268,12 +244,7 @@ def test_serial_correlation_and_covariate(proteinuria_card: Card) -> None:
 @pytest.mark.xdist_group("shapes")
 @pytest.mark.parametrize(
     ("n_patients", "weeks"),
-    [
-        (2, (0.0, 1.0, 4.0)),
-        (8, (0.0, 6.0)),
-        (8, (0.0, 3.0, 26.0)),
-        (400, (0.0, 1.0, 4.0)),
-    ],
+    [(2, (0.0, 1.0, 4.0)), (8, (0.0, 6.0)), (8, (0.0, 3.0, 26.0)), (400, (0.0, 1.0, 4.0))],
 )
 def test_awkward_shapes(
     n_patients: int, weeks: tuple[float, ...], proteinuria_card: Card, definitions: Definitions
@@ -311,17 +282,8 @@ def test_prior_group_follows_the_card(proteinuria: Fit) -> None:
 
 
 def test_parameters_from_draws_defaults_to_no_options() -> None:
-    draws = {
-        n: np.ones((2, 1))
-        for n in (
-            "baseline_mean",
-            "change_mean",
-            "baseline_sd",
-            "change_sd",
-            "visit_sd",
-            "residual_sd",
-        )
-    }
+    names = ("baseline_mean", "change_mean", "baseline_sd", "change_sd", "visit_sd", "residual_sd")
+    draws = {name: np.ones((2, 1)) for name in names}
     draws |= {"correlation_unit": np.full((2, 1), 0.5), "visit_offset": np.zeros((2, 3, 1))}
     p = parameters_from_draws(draws)
     assert p.visit_change.shape == (2, 3, 1)
