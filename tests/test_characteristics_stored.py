@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import script
-from rich.console import Console
 
 from mnbayes.analyses.characteristics import section as report
 from mnbayes.analyses.characteristics import words
@@ -37,7 +35,6 @@ from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import apply_changes, parse_setting
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.report.kit.templates import environment
-from mnbayes.report.terminal import show_section
 from mnbayes.studies.rerun import first_replicates, from_lines, moved
 
 CARD, DEFINITIONS = load_card("proteinuria"), load_definitions()
@@ -271,14 +268,3 @@ def test_the_report_shows_table_pictures_date_and_hash() -> None:
     assert "not of this run’s cohort" in html
     assert html.count("data:image/svg+xml") == 3
     assert "Out of date" in page(replace(part, current=False))
-
-
-@pytest.mark.parametrize("width", [40, 80, 130])
-def test_the_terminal_shows_every_rate(width: int) -> None:
-    console = Console(width=width, file=io.StringIO())
-    show_section(report.of_study(small()), console)
-    shown = console.file.getvalue()
-    assert max(map(len, shown.splitlines())) <= width
-    assert "…" not in shown  # no name is cut
-    assert "No real patient" in " ".join(shown.split())
-    assert shown.count("40 %") >= len(JUDGES)

@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 import runs
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from runs import BAD, DEFINITIONS, result_of
+from runs import BAD, DEFINITIONS, result_of, texts
 from trees import make_tree
 
 from mnbayes.analyses.method.ranks import (
@@ -58,12 +57,6 @@ def many() -> Result:
 @pytest.fixture(scope="module")
 def withheld() -> Result:
     return result_of(make_tree(markers=(PROTEIN,), draws=60), diagnostics=BAD)
-
-
-def texts(figure: Figure) -> str:
-    """All that is written on a figure, line breaks as spaces."""
-    found = (" ".join(artist.get_text().split()) for artist in figure.findobj(Text))
-    return " | ".join(found)
 
 
 def labels(figure: Figure, which: str) -> set[str]:
@@ -516,15 +509,6 @@ def test_crowded_visits_keep_their_ticks_and_lose_labels():
     style.week_axis(ax, [0, 0.5, 26, 52])
     assert [label.get_text() for label in ax.get_xticklabels()] == ["0", "", "26", "52"]
     assert list(ax.get_xticks()) == [0, 0.5, 26, 52]
-
-
-def test_panels_do_not_overlap_and_lie_inside_the_figure(figures):
-    for name in (f"trajectories_{PROTEIN}", "prior_posterior", "ranks", "gmr_by_visit"):
-        svg_bytes(figures[name])  # lays it out
-        boxes = [ax.get_position() for ax in figures[name].axes]
-        assert all(b.x0 > 0 and b.y0 > 0 and b.x1 < 1 and b.y1 < 1 for b in boxes), name
-        for i, one in enumerate(boxes):
-            assert not any(one.overlaps(other) for other in boxes[i + 1 :]), name
 
 
 def test_no_figure_is_registered_with_pyplot(protein):

@@ -16,10 +16,7 @@ from conftest import simulate_cohort
 from echo_task import double
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
-from runs import BAD, DEFINITIONS, unsampled
+from runs import BAD, DEFINITIONS, texts, unsampled
 from trees import default_hyper
 from typer.testing import CliRunner
 
@@ -399,15 +396,10 @@ def test_covering_words_name_exactly_the_chosen(places: set[int]) -> None:
 # ------------------------------------------------------------------ what is written
 
 
-def texts(figure: Figure) -> list[str]:
-    FigureCanvasAgg(figure).draw()
-    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
-
-
 def test_specification_curve_shows_every_choice(found: Multiverse) -> None:
     figure = specification_curve(found, "proteinuria")
     assert figure is not None
-    assert any("Synthetic cohort" in text for text in texts(figure))
+    assert "Synthetic cohort" in texts(figure)
     above = figure.axes[0]
     (points,) = [
         line for line in above.lines if line.get_marker() == "o" and len(line.get_xdata()) == 8

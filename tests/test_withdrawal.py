@@ -14,8 +14,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
-from runs import BAD, GOOD, result_of
+from runs import BAD, GOOD, result_of, texts
 from scipy.special import ndtri
 from scipy.stats import norm
 from trees import make_tree
@@ -167,10 +166,13 @@ def test_a_shift_of_what_was_seen_is_refused(row: tuple[object, ...], words: str
 
 
 @pytest.mark.parametrize("ratio", [0.0, -1.0, np.inf, NAN])
-def test_an_impossible_delta_is_refused(ratio: float) -> None:
+def test_an_impossible_delta_or_sweep_is_refused(ratio: float) -> None:
     draws = draws_of(np.zeros(2), {1: 8.0}, draws=5)
     with pytest.raises(ValueError, match="ratio above 0"):
         withdrawal.delta(draws, ratio)
+    for largest in (ratio, 0.5, 1.0):
+        with pytest.raises(ValueError, match="ratio above 1"):
+            tipping(draws, draws, DEFINITIONS, "m", delta_max=largest)
 
 
 def test_locf_takes_the_last_measurement_for_the_true_level() -> None:
@@ -538,13 +540,6 @@ def test_a_share_that_is_not_monotone_or_no_response_is_not_swept() -> None:
     assert set(curve["quantity"]) == {"gmr"}
 
 
-@pytest.mark.parametrize("largest", [1.0, 0.5, np.inf, NAN])
-def test_an_impossible_sweep_is_refused(largest: float) -> None:
-    draws = draws_of(np.zeros(2), {1: 8.0}, draws=5)
-    with pytest.raises(ValueError, match="ratio above 1"):
-        tipping(draws, draws, DEFINITIONS, "m", delta_max=largest)
-
-
 def test_bisection_finds_the_place() -> None:
     grid = np.linspace(0.0, 2.0, 5)
     found = crossing(lambda x: -(x**2), grid, -(grid**2), -2.0)
@@ -586,11 +581,6 @@ def test_a_result_holds_the_table_and_the_sweep_and_blanks_them_when_withheld() 
 
 
 # --- figures and the command ---------------------------------------------------------------------
-
-
-def texts(figure: object) -> str:
-    found = figure.findobj(Text)  # type: ignore[attr-defined]
-    return " | ".join(" ".join(text.get_text().split()) for text in found)
 
 
 def test_figures_draw_where_it_flips_and_say_that_it_is_synthetic() -> None:
