@@ -1,6 +1,5 @@
 """Draws from the prior alone: closed forms, and what is called implausible."""
 
-import hashlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -23,17 +22,15 @@ from mnbayes.analyses.priors.predictive import (
     ratio_table,
     response_table,
 )
-from mnbayes.analyses.priors.section import consequences, limits_table, prior_sets
+from mnbayes.analyses.priors.section import consequences
 from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError
-from mnbayes.base.resources import models_folder, physiological_limits_file
+from mnbayes.base.resources import physiological_limits_file
 from mnbayes.cards.card import Card, available_cards, load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import with_priors
-from mnbayes.cards.prior_sets import load_prior_set
 from mnbayes.cli import app
 from mnbayes.data.markers import MARKERS
-from mnbayes.run.run import Run
 
 PROTEINURIA, REMISSION = load_card("proteinuria"), load_card("remission")
 DEFINITIONS = load_definitions()
@@ -280,14 +277,3 @@ def test_report_keeps_probabilities_of_a_withheld_model() -> None:
     made = consequences(result_of(PROTEINURIA, withheld=True), DEFINITIONS)
     assert "%" not in " ".join(cell for row in made.table.rows for cell in row)
     assert {len(row) for row in made.table.rows} == {len(made.table.head)}
-
-
-def test_report_names_the_sets_and_the_limits() -> None:
-    described = [load_prior_set(name).described for name in ("weak", "sceptical")]
-    run = SimpleNamespace(manifest={"prior_sets": described}, results=[result_of(REMISSION)])
-    assert [each["name"] for each in prior_sets(cast(Run, run))] == ["weak", "sceptical"]
-    assert prior_sets(cast(Run, SimpleNamespace(manifest={}))) == ()
-    rows = limits_table(cast(Run, run)).rows
-    assert [row[1] for row in rows] == ["0.01 to 30 g/24h", "5 to 60 g/L"]
-    digest = hashlib.sha256((models_folder() / "priors" / "weak.toml").read_bytes()).hexdigest()
-    assert described[0]["sha256"] == digest

@@ -14,8 +14,8 @@ from cohorts import small_cohort_frames, write_cohort
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from runs import BAD, DEFINITIONS, result_of
-from test_plots import horizontal_lines, texts
+from runs import BAD, DEFINITIONS, result_of, texts
+from test_plots import horizontal_lines
 from trees import default_hyper, make_tree
 
 from mnbayes.analyses.correlations.figure import correlations
