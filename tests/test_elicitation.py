@@ -220,9 +220,8 @@ def test_gamma_with_a_median() -> None:
 
 def test_a_table_of_a_prior() -> None:
     values = {"belief": "90% between 0% and 70%", "on": "fall"}
-    assert read_prior_belief(values, RATIO, "Normal", {}).belief.text == (
-        "90% between 0% and 70% on fall"
-    )
+    read = read_prior_belief(values, RATIO, "Normal", {})
+    assert read.belief.text == "90% between 0% and 70% on fall"
     given = read_prior_belief(values | {"nu": 5}, RATIO, "StudentT", {"nu": 3, "mu": 0, "sigma": 1})
     assert given.arguments["nu"] == 5
     for wrong, key in (
@@ -312,16 +311,15 @@ def test_consequences_under_the_prior_alone() -> None:
     ratio = found.with_belief.ratios.query("marker == 'urine_protein_24h' and week == 12").iloc[0]
     # mean -0.554; SD of mean change and a half-normal(0.2) visit SD together.
     assert ratio["median"] == pytest.approx(0.574, abs=0.02)
-    assert ratio["upper"] / ratio["lower"] == pytest.approx(
-        np.exp(2 * 1.96 * np.hypot(0.395, 0.2)), rel=0.08
-    )
+    width = np.exp(2 * 1.96 * np.hypot(0.395, 0.2))
+    assert ratio["upper"] / ratio["lower"] == pytest.approx(width, rel=0.08)
     # The card's own prior has the same random numbers: baselines agree to the last digit.
-    same = [
-        p.levels.query("week == 0")["typical_median"] for p in (found.without, found.with_belief)
-    ]
-    assert same[0].tolist() == same[1].tolist()
-    week = found.with_belief.responses.query("week == 12").set_index("category")["probability"]
-    before = found.without.responses.query("week == 12").set_index("category")["probability"]
+    both = (found.without, found.with_belief)
+    one, other = (each.levels.query("week == 0")["typical_median"] for each in both)
+    assert one.tolist() == other.tolist()
+    before, week = (
+        each.responses.query("week == 12").set_index("category")["probability"] for each in both
+    )
     assert week["remission"] > before["remission"] + 0.1
     assert week["remission"] == pytest.approx(week["complete"] + week["partial"])
 

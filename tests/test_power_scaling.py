@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from runs import BAD, DEFINITIONS, GOOD, unsampled
 from scipy import stats
+from test_longitudinal import structured
 from trees import default_hyper, pairs_of
 
 from mnbayes.analyses.sensitivity.marginal_likelihood import (
@@ -39,7 +40,7 @@ from mnbayes.analyses.sensitivity.section import (
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.result import Result
 from mnbayes.base.labelled import stacked
-from mnbayes.cards.card import Card, load_card, restore_card
+from mnbayes.cards.card import Card, load_card
 from mnbayes.data.observations import Observations
 from mnbayes.inference.contract import CELLS, correlation_matrix, effect_names, level
 from mnbayes.inference.diagnostics import Diagnostics
@@ -297,12 +298,6 @@ def fake_fit(
     return replace(fitted, tree=xr.DataTree.from_dict(groups))
 
 
-def structured(name: str, **changes: object) -> Card:
-    data = load_card(name).model_dump(by_alias=True)
-    data["structure"] |= changes
-    return restore_card(data, name)
-
-
 def dense_loglik(fit: Fit, chain: int, draw: int) -> float:
     """The normal density of all measurements together, from indicators of who and when."""
     at = fit.tree["posterior"].dataset.isel(chain=chain, draw=draw)
@@ -354,7 +349,7 @@ def dense_loglik(fit: Fit, chain: int, draw: int) -> float:
 def test_marginal_likelihood_is_the_density_of_all_measurements(
     name: str, structure: Mapping[str, object]
 ) -> None:
-    fit = fake_fit(structured(name, **structure))
+    fit = fake_fit(structured(load_card(name), **structure))
     # A patient who missed a visit has a covariance of their own.
     seen = fit.observations.log_value.copy()
     seen[2, 1, 0] = np.nan
@@ -393,7 +388,7 @@ def test_censored_values_are_drawn_inside_their_intervals() -> None:
 
 
 def test_weights_of_student_t_residuals_follow_the_distance() -> None:
-    card = structured("proteinuria", residual="student_t")
+    card = structured(load_card("proteinuria"), residual="student_t")
     hyper = replace(default_hyper(card.markers, 2), residual_df=4.0)
     fit = fake_fit(card, hyper=hyper, spread=0.0, level_spread=0.0)
     posterior = fit.tree["posterior"].to_dataset()

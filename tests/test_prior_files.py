@@ -326,9 +326,8 @@ def test_shipped_sets_are_reasoned_and_sourced(name: str) -> None:
 
 def test_sets_say_what_they_mean_in_every_card() -> None:
     for name in ("sceptical", "enthusiastic"):
-        for old, new in zip(
-            ALL, overrides.override(ALL, overrides.load_prior_sets([name])), strict=True
-        ):
+        others = overrides.override(ALL, overrides.load_prior_sets([name]))
+        for old, new in zip(ALL, others, strict=True):
             changed = {
                 (parameter, marker)
                 for parameter in old.parameters
@@ -478,9 +477,8 @@ def test_a_card_may_state_beliefs(tmp_path: Path) -> None:
     ):
         changed = {"change_mean": {"urine_protein_24h": belief | wrong}}
         data = RAW | {"title": 3, "priors": RAW["priors"] | changed}
-        said = outcome(
-            lambda data=data: [cards.load_card(written(tmp_path, "mine.toml", document(data)))]
-        )
+        path = written(tmp_path, "mine.toml", document(data))
+        said = outcome(lambda path=path: [cards.load_card(path)])
         assert message in said
         assert "mine.toml, column priors.change_mean.urine_protein_24h." in said
         assert "column title" in said  # the other problems are said as well
