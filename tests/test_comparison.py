@@ -17,7 +17,7 @@ import runs
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runs import BAD, GOOD, unsampled
+from runs import BAD, DEFINITIONS, GOOD, unsampled
 from trees import default_hyper
 from typer.testing import CliRunner
 
@@ -36,10 +36,9 @@ from mnbayes.answers.reported import COLUMNS, KEYS, estimate_errors, reported_nu
 from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError
 from mnbayes.cards.card import load_card
-from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.overrides import with_priors
 from mnbayes.cli import app
-from mnbayes.data.cohort import Cohort
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.observations import observations
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Sampling
@@ -57,13 +56,12 @@ from mnbayes.run.run import Run
 from mnbayes.run.stored_run import load_run, stored
 
 PROTEIN = "urine_protein_24h"
+COHORT = embedded_cohort()
 DRAWS = 150  # of each of four chains
 runner = CliRunner()
 
 
 def fake_result(
-    cohort: Cohort,
-    definitions: Definitions,
     *,
     seed: int = 1,
     shift: float = 0.0,
@@ -73,18 +71,18 @@ def fake_result(
 ) -> Result:
     """A result nobody sampled: 4 x 150 draws around one set of hyperparameters."""
     card = with_priors(load_card(model), "weak", priors)
-    data = observations(card, cohort)
+    data = observations(card, COHORT)
     hyper = default_hyper(card.markers, len(data.weeks) - 1)
     levels = np.log(4.0) - 0.3 * (np.array(data.weeks) > 0)[None, :, None]
     fit = unsampled(
         card,
-        cohort,
+        COHORT,
         Sampling(draws=DRAWS, seed=seed),
         diagnostics=diagnostics,
         levels=np.broadcast_to(levels, data.log_value.shape),
         hyper=replace(hyper, visit_change=hyper.visit_change + shift),
     )
-    result = summarise(fit, definitions, seed)
+    result = summarise(fit, DEFINITIONS, seed)
     # Of the draws, a comparison reads these; the others take long to write.
     ratios = {
         group: fit.tree[group].to_dataset()[["visit_change"]] for group in ("posterior", "prior")
@@ -92,32 +90,30 @@ def fake_result(
     return replace(result, fit=replace(fit, tree=xr.DataTree.from_dict(ratios)))
 
 
-def fake_run(
-    cohort: Cohort, definitions: Definitions, *results: Result, started: str = "2026-01-02T03:04:05"
-) -> Run:
+def fake_run(*results: Result, started: str = "2026-01-02T03:04:05") -> Run:
     moment = datetime.fromisoformat(started).replace(tzinfo=UTC)
-    described = manifest(cohort, definitions, results, "weak", (), moment, {"models": 1.0})
-    run = Run(cohort, definitions, results, "weak", (), described)
+    described = manifest(COHORT, DEFINITIONS, results, "weak", (), moment, {"models": 1.0})
+    run = Run(COHORT, DEFINITIONS, results, "weak", (), described)
     # These results have no draws of the patients, which most analyses need.
     return runs.with_sections(run, only=("results", "computation"))
 
 
 @pytest.fixture(scope="module")
-def first(cohort: Cohort, definitions: Definitions) -> Run:
-    return fake_run(cohort, definitions, fake_result(cohort, definitions))
+def first() -> Run:
+    return fake_run(fake_result())
 
 
 @pytest.fixture(scope="module")
-def other_seed(cohort: Cohort, definitions: Definitions) -> Run:
-    result = fake_result(cohort, definitions, seed=2)
-    return fake_run(cohort, definitions, result, started="2026-01-03T03:04:05")
+def other_seed() -> Run:
+    result = fake_result(seed=2)
+    return fake_run(result, started="2026-01-03T03:04:05")
 
 
 @pytest.fixture(scope="module")
-def other_prior(cohort: Cohort, definitions: Definitions) -> Run:
+def other_prior() -> Run:
     """Another prior, and 0.2 more on the log ratio, two of its posterior SDs."""
-    result = fake_result(cohort, definitions, shift=0.2, priors=("change_mean.sigma=0.30004",))
-    return fake_run(cohort, definitions, result, started="2026-01-04T03:04:05")
+    result = fake_result(shift=0.2, priors=("change_mean.sigma=0.30004",))
+    return fake_run(result, started="2026-01-04T03:04:05")
 
 
 @pytest.fixture(scope="module")
@@ -409,10 +405,8 @@ def test_a_run_of_an_older_version_is_compared_as_far_as_it_goes(
     assert set(medians["verdict"]) == {"unknown"}
 
 
-def test_withheld_numbers_are_in_one_run_alone(
-    cohort: Cohort, definitions: Definitions, first: Run
-) -> None:
-    failed = fake_run(cohort, definitions, fake_result(cohort, definitions, diagnostics=BAD))
+def test_withheld_numbers_are_in_one_run_alone(first: Run) -> None:
+    failed = fake_run(fake_result(diagnostics=BAD))
     found = compare_stored(stored(first, "a"), stored(failed, "b"))
     assert set(found.only["reason"]) == {"blank"}
     assert set(found.only["run"]) == {"a"}
@@ -600,8 +594,6 @@ def test_a_prior_stays_post_hoc_until_it_is_what_it_was_first(tmp_path: Path) ->
 
 
 def test_a_job_records_its_past_and_reports_the_difference(
-    cohort: Cohort,
-    definitions: Definitions,
     first: Run,
     other_prior: Run,
     tmp_path: Path,
@@ -617,7 +609,7 @@ def test_a_job_records_its_past_and_reports_the_difference(
         monkeypatch.setattr(pipeline, "work_all", lambda *_: done)
         cards = tuple(result.fit.card for result in run.results)
         folder = tmp_path / name
-        run_job(Job(cohort, cards, definitions, analyses=some), folder, lambda *_: None)
+        run_job(Job(COHORT, cards, DEFINITIONS, analyses=some), folder, lambda *_: None)
         recorded: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
         return recorded
 
