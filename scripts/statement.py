@@ -58,7 +58,7 @@ def apart(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     both = ours.index.intersection(theirs.index)
     ours, theirs = ours.loc[both], theirs.loc[both]
     error = np.hypot(ours["mcse_mean"], theirs["mcse_mean"])
-    distance = (ours["mean"] - theirs["mean"]).abs() / error
+    distance: pd.Series[float] = (ours["mean"] - theirs["mean"]).abs() / error
     return pd.DataFrame({"errors": distance, "sd_ratio": ours["sd"] / theirs["sd"]})
 
 

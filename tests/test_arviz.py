@@ -24,6 +24,8 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.inference.contract import correlated_pairs, correlation_matrix, recorded
 from mnbayes.inference.fit import Fit, Sampling, fit
+from mnbayes.models import effects as fx
+from mnbayes.models.hyperparameters import Hyperparameters
 from mnbayes.report.arviz_pictures import DIAGNOSTIC, calls, write_arviz_pictures
 from mnbayes.run.outputs import write_tree
 
@@ -84,11 +86,6 @@ def subsets(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> xr.Data
     how = Sampling(draws=250, seed=1, engine="collapsed")
     fitted = fit(load_card("lymphocytes"), cohort, how)
     return _stored(fitted, tmp_path_factory.mktemp("posterior"))
-
-
-def _texts(collection: Any) -> list[str]:
-    figure = collection.viz["figure"].item()
-    return [text.get_text() for text in figure.findobj(mpl.text.Text)]
 
 
 @pytest.mark.parametrize("model", ["proteinuria", "remission"])
@@ -167,20 +164,6 @@ def test_models_of_the_same_measurements_are_compared(
     azp.plot_compare(azs.compare(pair))
 
 
-def test_forest_labels_do_not_lie_on_each_other(files: dict[str, xr.DataTree]) -> None:
-    collection = azp.plot_forest(files["proteinuria"])
-    figure = collection.viz["figure"].item()
-    figure.canvas.draw()
-    shown = [text for text in figure.findobj(mpl.text.Text) if text.get_text().strip()]
-    boxes = [(t.get_text(), t.get_window_extent()) for t in shown if t.get_visible()]
-    labels = ("visit_change", "baseline_mean", "correlation", "urine_protein_24h")
-    named = [(text, box) for text, box in boxes if text in labels]
-    assert {text for text, _ in named} == set(labels)
-    for i, (text, box) in enumerate(named):
-        for other, second in named[:i]:
-            assert not box.overlaps(second), (text, other)
-
-
 # What the tree says
 
 
@@ -235,9 +218,6 @@ def test_next_patient_of_the_tables_is_the_tree_s(
 
 
 def test_next_patient_is_the_same_where_other_markers_join(files: dict[str, xr.DataTree]) -> None:
-    from mnbayes.models import effects as fx
-    from mnbayes.models.hyperparameters import Hyperparameters
-
     rng = np.random.default_rng(1)
     count, weeks = 50, np.array([0.0, 1.0, 4.0])
     root = rng.normal(size=(count, 6, 6))
@@ -269,9 +249,6 @@ def test_next_patient_is_the_same_where_other_markers_join(files: dict[str, xr.D
 
 
 def test_next_patient_has_the_law_of_the_model() -> None:
-    from mnbayes.models import effects as fx
-    from mnbayes.models.hyperparameters import Hyperparameters
-
     count = 40_000
     one = np.ones((count, 1))
     factor = np.broadcast_to([[1.0, 0.0], [0.6, 0.8]], (count, 2, 2))
@@ -311,12 +288,9 @@ def test_a_censored_value_is_observed_at_its_limit(cohort: Cohort) -> None:
     np.testing.assert_allclose(observed, [0.3, 5.0, 2.0])
     assert tree["constant_data"]["measurement"].to_numpy()[:4].tolist() == [0, 0, 0, 1]
     table = recorded(tree).sel(marker="urine_protein_24h")
-    np.testing.assert_array_equal(
-        table["log_value"].to_numpy(), fitted.observations.log_value[..., 0]
-    )
-    np.testing.assert_array_equal(
-        table["log_upper"].to_numpy(), fitted.observations.log_upper[..., 0]
-    )
+    for name in ("log_value", "log_upper"):
+        own = getattr(fitted.observations, name)[..., 0]
+        np.testing.assert_array_equal(table[name].to_numpy(), own)
     azp.plot_ppc_censored(tree)
     assert np.isfinite(withdrawal_draws(tree).measured[..., 0, 0, 0]).all()
 

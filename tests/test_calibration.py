@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from test_longitudinal import structured
 
 from mnbayes.analyses.calibration import command
 from mnbayes.analyses.calibration.posterior import posterior_case
@@ -25,7 +26,7 @@ from mnbayes.analyses.calibration.result import (
     from_plain,
 )
 from mnbayes.analyses.calibration.sampler import thorough_fit
-from mnbayes.analyses.calibration.simulate import Setting, UntrustedFitError, arranged, prior_case
+from mnbayes.analyses.calibration.simulate import Setting, arranged, prior_case
 from mnbayes.analyses.calibration.wrong import scaled_prior, with_scaled_prior, with_shared_effects
 from mnbayes.base.problems import InputError
 from mnbayes.cards.card import Card, load_card
@@ -297,13 +298,7 @@ def test_bad_input_is_said_at_once(
 
 def test_models_that_the_engine_lacks_are_refused(tmp_path: Path) -> None:
     setting = setting_of()
-    card = setting.card.model_copy(
-        update={
-            "structure": setting.card.structure.model_copy(
-                update={"residual": "student_t", "serial": True}
-            )
-        }
-    )
+    card = structured(setting.card, residual="student_t", serial=True)
     with pytest.raises(InputError) as caught:
         command._check_model(card, setting.observed, False)
     assert "structure.residual" in str(caught.value)
@@ -314,15 +309,6 @@ def test_models_that_the_engine_lacks_are_refused(tmp_path: Path) -> None:
     command._check_model(setting.card, censored, False)
     with pytest.raises(InputError, match="1 ranges"):
         command._check_model(setting.card, censored, True)
-
-
-def test_untrusted_fits_say_why() -> None:
-    def poor(card: Card, data: Observations, rng: np.random.Generator, draws: int) -> StudyFit:
-        return StudyFit({}, 0.9, 12.0)
-
-    setting = setting_of(fit=poor)
-    with pytest.raises(UntrustedFitError, match=r"Pareto k 0\.90, 12 effective draws"):
-        setting.fit_to(setting.observed, np.random.default_rng(1), 5)
 
 
 def test_another_prior_is_another_study() -> None:

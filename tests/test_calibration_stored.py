@@ -15,7 +15,6 @@ from mnbayes.analyses.calibration.section import (
     StoredCalibration,
     calibration_section,
     stored_calibration,
-    what_was_done,
 )
 from mnbayes.analyses.calibration.simulate import Setting
 from mnbayes.base.resources import calibration_file
@@ -100,13 +99,11 @@ def test_wrong_samplers_are_caught(stored: StoredCalibration) -> None:
 
 def test_the_report_tells_date_hash_and_verdict(stored: StoredCalibration) -> None:
     section = calibration_section([load_card("proteinuria")], stored)
-    assert stored.date in section.sentences[0]
-    assert stored.fingerprint[:12] in section.sentences[0]
     assert [row[-1] for row in section.table.rows] == ["passed"] * len(stored.calibrations)
     assert not section.remarks
     page = environment().get_template("calibration/section.html.j2").render(calibration=section)
+    assert stored.date in page
     assert stored.fingerprint[:12] in page
-    assert "all patients given one change" in page
 
 
 def test_what_was_not_calibrated_is_said(stored: StoredCalibration) -> None:
@@ -123,4 +120,3 @@ def test_the_figure_shows_every_quantity(stored: StoredCalibration) -> None:
     assert len(figure.axes) == len(first.counts)
     caption = figure.get_supxlabel()
     assert f"{first.ranked:,} simulated truths" in caption.replace("\n", " ")
-    assert "posterior given the cohort" in what_was_done(stored.calibrations[1])

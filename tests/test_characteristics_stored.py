@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import script
-from rich.console import Console
 
 from mnbayes.analyses.characteristics import section as report
 from mnbayes.analyses.characteristics import words
@@ -37,10 +35,8 @@ from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import apply_changes, parse_setting
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.report.kit.templates import environment
-from mnbayes.report.terminal import show_section
 from mnbayes.studies.rerun import first_replicates, from_lines, moved
 
-TEMPLATES = Path(report.__file__).parent / "templates"
 CARD, DEFINITIONS = load_card("proteinuria"), load_definitions()
 RULES, _ = rule_judges(load_rules().rule, CARD, DEFINITIONS)
 JUDGES = (*RULES, *other_judges())
@@ -231,17 +227,11 @@ def test_a_go_is_false_right_or_in_between() -> None:
     assert [item.name for item in mixed.other_go] == ["change"]
 
 
-def test_sentences_say_the_worst_first_and_plainly() -> None:
-    said = words.sentences(small())
-    assert said[0].startswith("No analysis of a single arm can tell regression to the mean")
-    assert "every go is false" in said[0]
-    assert "a fall of 26 % that is none" in said[1]  # 1 - exp(-0.3)
-    assert "hold the truth 60 % of the time" in said[1]
-    text = " ".join(said)
-    assert "a control group, or a baseline measured again after enrolment, is what helps" in text
-    assert "effect of" not in text
+def test_sentences_have_the_numbers_and_no_effect() -> None:
+    text = " ".join(words.sentences(small()))
+    assert "a fall of 26 % that is none" in text  # 1 - exp(-0.3)
     assert "8 of 1,600 fits were withheld or failed" in text
-    assert "Not judged here: rule “remission”" in text
+    assert "effect of" not in text
 
 
 @pytest.mark.parametrize("patients", [(4, 8), (8,)])
@@ -262,9 +252,7 @@ def test_figures_hold_every_scenario_and_judge(patients: tuple[int, ...]) -> Non
 
 def test_the_report_shows_table_pictures_date_and_hash() -> None:
     part = report.characteristics_part(small(), current=True)
-    assert "Stored on 2026-01-02" in part.provenance
     assert "0123456789ab" in part.provenance
-    assert len(part.pictures) == 3
     row = next(row for row in part.rates.rows if row[2] == "8")
     assert row[:2] == ("Strong regression to the mean", "false")
     assert row[3] == "40 %"  # error 2 points: to the nearest 5
@@ -280,15 +268,3 @@ def test_the_report_shows_table_pictures_date_and_hash() -> None:
     assert "not of this run’s cohort" in html
     assert html.count("data:image/svg+xml") == 3
     assert "Out of date" in page(replace(part, current=False))
-    assert "no stored results" in page()
-
-
-@pytest.mark.parametrize("width", [40, 80, 130])
-def test_the_terminal_shows_every_rate(width: int) -> None:
-    console = Console(width=width, file=io.StringIO())
-    show_section(report.of_study(small()), console)
-    shown = console.file.getvalue()
-    assert max(map(len, shown.splitlines())) <= width
-    assert "…" not in shown  # no name is cut
-    assert "No real patient" in " ".join(shown.split())
-    assert shown.count("40 %") >= len(JUDGES)

@@ -16,13 +16,17 @@ import pytest
 from cohorts import small_cohort_frames, write_cohort
 
 from mnbayes.base.problems import InputError, Problem
-from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.cohort import load_cohort
 from mnbayes.data.markers import MARKERS
 
 PATIENTS = "patient,sex,age_years,bmi,infusions,withdrew_week\n"
 MEASUREMENTS = "patient,week,marker,value,unit,lower,upper\n"
 A_PATIENT = PATIENTS + "1,F,50,24.5,3,\n"
-A_MEASUREMENT = MEASUREMENTS + "1,0,albumin,25,g/L,,\n"
+BASELINE = "1,0,albumin,25,g/L,,\n"
+A_MEASUREMENT = MEASUREMENTS + BASELINE
+MEASURED = "measurements.csv"
+A_NOTE = A_PATIENT.replace("week\n", "week,note\n").replace(",3,", ",3,,well")
+CD4_LATE = BASELINE + "1,2,cd4,500,/uL,,\n1,1,cd4,500,/uL,,\n"
 
 
 def folder(
@@ -71,23 +75,10 @@ def test_a_written_cohort_comes_back(tmp_path: Path) -> None:
 
 def test_columns_and_types(tmp_path: Path) -> None:
     cohort = load_cohort(str(folder(tmp_path)))
-    assert list(cohort.patients) == [
-        "patient",
-        "sex",
-        "age_years",
-        "bmi",
-        "infusions",
-        "withdrew_week",
-    ]
-    assert list(cohort.measurements) == [
-        "patient",
-        "week",
-        "marker",
-        "value",
-        "unit",
-        "lower",
-        "upper",
-    ]
+    with pytest.raises(AttributeError):
+        cohort.source = "elsewhere"  # type: ignore[misc]
+    assert ",".join(cohort.patients) + "\n" == PATIENTS
+    assert ",".join(cohort.measurements) + "\n" == MEASUREMENTS
     for column in ("age_years", "bmi", "infusions", "withdrew_week"):
         assert cohort.patients[column].dtype == np.float64
     for column in ("week", "value", "lower", "upper"):
@@ -163,11 +154,8 @@ def test_sex_labels(tmp_path: Path, given: str, expected: str) -> None:
 )
 def test_harmless_spellings_of_csv(tmp_path: Path, old: bytes, new: bytes) -> None:
     plain = load_cohort(folder(tmp_path))
-    other = load_cohort(
-        folder(
-            tmp_path, A_PATIENT.encode().replace(old, new), A_MEASUREMENT.encode().replace(old, new)
-        )
-    )
+    spelt = (text.encode().replace(old, new) for text in (A_PATIENT, A_MEASUREMENT))
+    other = load_cohort(folder(tmp_path, *spelt))
     pd.testing.assert_frame_equal(other.patients, plain.patients)
     pd.testing.assert_frame_equal(other.measurements, plain.measurements)
     assert other.warnings == ()
@@ -200,18 +188,13 @@ def test_parquet(tmp_path: Path) -> None:
 def test_parquet_cells_of_other_types_are_text_like_any_other(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     patients, _ = small_cohort_frames(1)
-    patients["age_years"] = [[1, 2]]
-    patients["bmi"] = [np.inf]
-    patients["infusions"] = [True]
-    patients["sex"] = [None]
+    odd = {"age_years": [[1, 2]], "bmi": [np.inf], "infusions": [True], "sex": [None]}
+    patients = patients.assign(**odd)
     write_cohort(tmp_path).joinpath("patients.csv").unlink()
     patients.to_parquet(tmp_path / "patients.parquet")
     problems = [p for p in problems_of(tmp_path) if p.file == "patients.parquet"]
-    assert [(p.column, p.found) for p in problems] == [
-        ("age_years", '"[1 2]"'),
-        ("bmi", '"inf"'),
-        ("infusions", '"True"'),
-    ]
+    found = {p.column: p.found for p in problems}
+    assert found == {"age_years": '"[1 2]"', "bmi": '"inf"', "infusions": '"True"'}
 
 
 # ---------------------------------------------------------------- warnings
@@ -221,64 +204,47 @@ def warnings_of(path: Path) -> list[Problem]:
     return list(load_cohort(path).warnings)
 
 
-def test_implausible_value_is_a_warning(tmp_path: Path) -> None:
-    rows = "1,0,urine_protein_24h,3500,g/24h,,\n"  # milligrams called grams
-    warning = only(warnings_of(folder(tmp_path, A_PATIENT, MEASUREMENTS + rows)))
-    assert place(warning) == ("measurements.csv", 2, "value")
-    assert warning.severity == "warning"
-    assert "3500" in warning.found
-    assert "0.01 to 40 g/24h" in warning.expected
-
-
 def test_plausibility_is_judged_in_canonical_units(tmp_path: Path) -> None:
     rows = "1,0,urine_protein_24h,3500,mg/24h,,\n1,0,albumin,2.5,g/dL,,\n1,4,albumin,,g/dL,,3\n"
     assert warnings_of(folder(tmp_path, A_PATIENT, MEASUREMENTS + rows)) == []
 
 
-def test_implausible_interval_is_a_warning(tmp_path: Path) -> None:
-    rows = "1,0,urine_protein_24h,,g/24h,,150\n"  # a detection limit of 150 g
-    warning = only(warnings_of(folder(tmp_path, A_PATIENT, MEASUREMENTS + rows)))
-    assert place(warning) == ("measurements.csv", 2, "value")
-
-
-def test_extra_column_is_a_warning(tmp_path: Path) -> None:
-    patients = "patient,sex,age_years,bmi,infusions,withdrew_week,note\n1,,,,,,well\n"
-    warning = only(warnings_of(folder(tmp_path, patients)))
-    assert place(warning) == ("patients.csv", 1, None)
-    assert '"note"' in warning.found
-
-
-def test_patient_without_measurements_is_a_warning_and_stays(tmp_path: Path) -> None:
-    cohort = load_cohort(folder(tmp_path, A_PATIENT + "2,,,,,\n"))
-    assert place(only(list(cohort.warnings))) == ("patients.csv", 3, "patient")
-    assert cohort.patient_ids == ("1", "2")
-
-
-def test_marker_without_baseline_is_a_warning(tmp_path: Path) -> None:
-    rows = A_MEASUREMENT + "1,2,cd4,500,/uL,,\n1,1,cd4,500,/uL,,\n"
-    warning = only(warnings_of(folder(tmp_path, A_PATIENT, rows)))
-    assert place(warning) == ("measurements.csv", 3, "week")
-    assert warning.found == 'cd4 of "1" from week 1 only'
+@pytest.mark.parametrize(
+    ("patients", "rows", "expected"),
+    [
+        # milligrams called grams, and a detection limit of 150 g
+        (A_PATIENT, "1,0,urine_protein_24h,3500,g/24h,,\n", (MEASURED, 2, "value", ".*3500.*")),
+        (A_PATIENT, "1,0,urine_protein_24h,,g/24h,,150\n", (MEASURED, 2, "value", ".*150.*")),
+        (A_NOTE, BASELINE, ("patients.csv", 1, None, '.*"note".*')),
+        (A_PATIENT + "2,,,,,\n", BASELINE, ("patients.csv", 3, "patient", ".*")),
+        (A_PATIENT, CD4_LATE, (MEASURED, 3, "week", 'cd4 of "1" from week 1 only')),
+    ],
+)
+def test_what_is_odd_is_a_warning(
+    tmp_path: Path, patients: str, rows: str, expected: tuple[str, int, str | None, str]
+) -> None:
+    cohort = load_cohort(folder(tmp_path, patients, MEASUREMENTS + rows))
+    warning = only(list(cohort.warnings))
+    assert warning.severity == "warning"
+    assert place(warning) == expected[:3]
+    assert re.fullmatch(expected[3], warning.found)
+    assert warning.column != "value" or "0.01 to 40 g/24h" in warning.expected
+    assert len(cohort.patient_ids) == len(patients.splitlines()) - 1
 
 
 # ---------------------------------------------------------------- errors of the files
 
 
-def test_missing_folder(tmp_path: Path) -> None:
-    problem = only(problems_of(tmp_path / "nowhere"))
-    assert (problem.row, problem.found) == (None, "no such folder")
-
-
-def test_a_file_for_a_folder(tmp_path: Path) -> None:
-    folder(tmp_path)
+def test_no_folder_and_no_row(tmp_path: Path) -> None:
+    assert only(problems_of(tmp_path / "nowhere")).found == "no such folder"
+    folder(tmp_path, measurements=MEASUREMENTS)
     assert only(problems_of(tmp_path / "patients.csv")).found == "a file"
+    assert only(problems_of(tmp_path)).found == "a header and no rows"
 
 
 def test_both_files_missing(tmp_path: Path) -> None:
-    assert [place(p) for p in problems_of(tmp_path)] == [
-        ("patients.csv", None, None),
-        ("measurements.csv", None, None),
-    ]
+    places = [(name, None, None) for name in ("patients.csv", MEASURED)]
+    assert [place(p) for p in problems_of(tmp_path)] == places
 
 
 def test_two_forms_of_one_table(tmp_path: Path) -> None:
@@ -290,11 +256,6 @@ def test_two_forms_of_one_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"\n", b" \r\n\t\n", b"\xef\xbb\xbf", b",,\n"])
 def test_empty_file(tmp_path: Path, content: bytes) -> None:
     assert place(only(problems_of(folder(tmp_path, content)))) == ("patients.csv", None, None)
-
-
-def test_header_only(tmp_path: Path) -> None:
-    problem = only(problems_of(folder(tmp_path, measurements=MEASUREMENTS)))
-    assert problem.found == "a header and no rows"
 
 
 @pytest.mark.parametrize(
@@ -336,21 +297,8 @@ def test_missing_engine(
 
 def test_rows_of_the_wrong_length(tmp_path: Path) -> None:
     problems = measured(tmp_path, "1,1,albumin,25,g/L", "1,2,albumin,25,g/L,,,,x")
-    assert [place(p) for p in problems] == [
-        ("measurements.csv", 3, None),
-        ("measurements.csv", 4, None),
-    ]
-    assert [p.found for p in problems] == ["5 cells", "9 cells"]
-
-
-@pytest.mark.parametrize(
-    "row",
-    ["1,1,albumin,3,5,g/dL,,", "1,1,albumin,,g/L,3,5,"],  # decimal commas move what follows
-)
-def test_a_decimal_comma_is_never_read_as_two_cells(tmp_path: Path, row: str) -> None:
-    problem = only(measured(tmp_path, row))
-    assert place(problem) == ("measurements.csv", 3, None)
-    assert problem.found == "8 cells"
+    expected = [(MEASURED, 3, None, "5 cells"), (MEASURED, 4, None, "9 cells")]
+    assert [(*place(p), p.found) for p in problems] == expected
 
 
 def test_unnamed_column_is_ignored_only_where_empty(tmp_path: Path) -> None:
@@ -360,16 +308,13 @@ def test_unnamed_column_is_ignored_only_where_empty(tmp_path: Path) -> None:
     assert warning.found == 'the column "(column 8 has no name)"'
 
 
-def test_every_missing_column_is_named(tmp_path: Path) -> None:
+def test_every_missing_or_doubled_column_is_named(tmp_path: Path) -> None:
     problems = problems_of(folder(tmp_path, "patient,sex,Age_years\n1,F,50\n"))
     errors = [p for p in problems if p.severity == "error"]
     assert [place(p) for p in errors] == [
         ("patients.csv", 1, column) for column in ("age_years", "bmi", "infusions", "withdrew_week")
     ]
     assert '"Age_years"' in errors[0].found  # what was probably meant
-
-
-def test_column_twice(tmp_path: Path) -> None:
     problem = only(problems_of(folder(tmp_path, A_PATIENT.replace("bmi", "sex"))))
     assert (problem.row, problem.column, problem.found) == (1, '"sex"', "the column 2 times")
 
@@ -382,67 +327,39 @@ def test_row_numbers_are_those_of_the_file(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- errors of cells
 
 
-@pytest.mark.parametrize("text", ["abc", "nan", "NaN", "inf", "-inf", "NA", "<0.1", "3,5", "1e999"])
-def test_text_where_a_number_is_needed(tmp_path: Path, text: str) -> None:
-    problem = only(measured(tmp_path, f'1,1,albumin,"{text}",g/L,,'))
-    assert place(problem) == ("measurements.csv", 3, "value")
-    assert problem.found == f'"{text}"'
-    assert "a number" in problem.expected
-
-
-@pytest.mark.parametrize("value", ["0", "-1", "-0.0"])
-def test_value_must_be_positive(tmp_path: Path, value: str) -> None:
-    problem = only(measured(tmp_path, f"1,1,albumin,{value},g/L,,"))
-    assert place(problem) == ("measurements.csv", 3, "value")
-    assert problem.expected == "a value above 0"
-
-
-@pytest.mark.parametrize("week", ["-1", "", "baseline"])
-def test_week(tmp_path: Path, week: str) -> None:
-    assert place(only(measured(tmp_path, f"1,{week},albumin,25,g/L,,")))[1:] == (3, "week")
-
-
-def test_unknown_marker_suggests_a_near_one(tmp_path: Path) -> None:
-    problem = only(measured(tmp_path, "1,1,Albumine,25,g/L,,"))
-    assert place(problem) == ("measurements.csv", 3, "marker")
-    assert problem.found == '"Albumine"'
-    assert all(name in problem.expected for name in MARKERS)
-    assert problem.expected.endswith("did you mean albumin?")
-
-
 @pytest.mark.parametrize(
-    ("marker", "unit", "canonical"),
+    ("row", "column", "found", "expected"),
     [
-        ("cd4", "%", "cells/uL"),
-        ("urine_protein_24h", "mg/mmol", "g/24h"),
-        ("albumin", "", "g/L"),
+        *(
+            (f'1,1,albumin,"{text}",g/L,,', "value", f'"{text}"', "a number")
+            for text in ("abc", "nan", "NaN", "inf", "-inf", "NA", "<0.1", "3,5", "1e999")
+        ),
+        *((f"1,1,albumin,{x},g/L,,", "value", "", "a value above 0") for x in ("0", "-1", "-0.0")),
+        *((f"1,{week},albumin,25,g/L,,", "week", "", "") for week in ("-1", "", "baseline")),
+        ("1,1,Albumine,25,g/L,,", "marker", '"Albumine"', "did you mean albumin?"),
+        *(("1,1,Albumine,25,g/L,,", "marker", '"Albumine"', name) for name in MARKERS),
+        ("1,0,cd4,25,%,,", "unit", '"%"', "cells/uL"),
+        ("1,0,urine_protein_24h,25,mg/mmol,,", "unit", '"mg/mmol"', "g/24h"),
+        ("1,1,albumin,25,,,", "unit", "blank", "g/L"),
+        ("1,1,albumin,25,g/L,20,", "value", 'value "25" and lower "20", upper blank', ""),
+        ("1,1,albumin,,g/L,,", "value", "", ""),
+        ("1,1,albumin,,g/L,0,", "value", "", ""),
+        ("1,1,albumin,,g/L,30,20", "lower", "", "lower below upper"),
+        ("1,1,albumin,,g/L,30,30", "lower", "", "lower below upper"),
+        ("P-01,0,albumin,25,g/L,,", "patient", '"P-01"', ""),
+        ("1,0.0,albumin,2.5,g/dL,,", "marker", '"1", week 0, albumin, as in row 2', ""),
+        # decimal commas move what follows, and are never read as two cells
+        ("1,1,albumin,3,5,g/dL,,", None, "8 cells", ""),
+        ("1,1,albumin,,g/L,3,5,", None, "8 cells", ""),
     ],
 )
-def test_unit_that_does_not_convert(tmp_path: Path, marker: str, unit: str, canonical: str) -> None:
-    text = MEASUREMENTS + f"1,0,{marker},25,{unit},,\n"
-    problem = only(problems_of(folder(tmp_path, A_PATIENT, text)))
-    assert place(problem) == ("measurements.csv", 2, "unit")
-    assert problem.found == (f'"{unit}"' if unit else "blank")
-    assert canonical in problem.expected
-
-
-def test_value_and_interval(tmp_path: Path) -> None:
-    problem = only(measured(tmp_path, "1,1,albumin,25,g/L,20,"))
-    assert place(problem) == ("measurements.csv", 3, "value")
-    assert problem.found == 'value "25" and lower "20", upper blank'
-
-
-@pytest.mark.parametrize("lower", ["", "0"])
-def test_neither_value_nor_interval(tmp_path: Path, lower: str) -> None:
-    problem = only(measured(tmp_path, f"1,1,albumin,,g/L,{lower},"))
-    assert place(problem) == ("measurements.csv", 3, "value")
-
-
-@pytest.mark.parametrize("upper", ["20", "30"])
-def test_crossed_interval(tmp_path: Path, upper: str) -> None:
-    problem = only(measured(tmp_path, f"1,1,albumin,,g/L,30,{upper}"))
-    assert place(problem) == ("measurements.csv", 3, "lower")
-    assert problem.expected == "lower below upper"
+def test_cells_of_measurements(
+    tmp_path: Path, row: str, column: str | None, found: str, expected: str
+) -> None:
+    problem = only(measured(tmp_path, row))
+    assert place(problem) == (MEASURED, 3, column)
+    assert found in ("", problem.found)
+    assert expected in problem.expected
 
 
 @pytest.mark.parametrize(
@@ -469,44 +386,39 @@ def test_cells_of_patients(tmp_path: Path, column: str, cells: str) -> None:
 # ---------------------------------------------------------------- errors across rows
 
 
-def test_unknown_patient(tmp_path: Path) -> None:
-    problem = only(measured(tmp_path, "P-01,0,albumin,25,g/L,,"))
-    assert place(problem) == ("measurements.csv", 3, "patient")
-    assert problem.found == '"P-01"'
+@pytest.mark.parametrize(
+    ("patients", "rows", "row", "found"),
+    [
+        # one problem a patient
+        (
+            A_PATIENT + "2,,,,,\n",
+            ("2,2,albumin,25,g/L,,", "2,1,albumin,25,g/L,,", "2,1,cd4,500,/uL,,"),
+            3,
+            '"2" from week 1 only',
+        ),
+        # the week of the withdrawal itself is allowed
+        (
+            PATIENTS + "1,,,,,4\n",
+            ("1,4,albumin,25,g/L,,", "1,12,albumin,25,g/L,,"),
+            4,
+            'week 12 of "1", withdrawn in week 4',
+        ),
+    ],
+)
+def test_weeks_across_rows(
+    tmp_path: Path, patients: str, rows: tuple[str, ...], row: int, found: str
+) -> None:
+    problem = only(measured(tmp_path, *rows, patients=patients))
+    assert (*place(problem), problem.found) == (MEASURED, row, "week", found)
 
 
-def test_unknown_patient_suggests_a_near_one(tmp_path: Path) -> None:
-    measurements = A_MEASUREMENT.replace("1,0", "P-01,0")
-    problems = problems_of(folder(tmp_path, PATIENTS + "P01,,,,,\n", measurements))
+def test_patients_by_another_name_or_twice(tmp_path: Path) -> None:
+    other = A_MEASUREMENT.replace("1,0", "P-01,0")
+    problems = problems_of(folder(tmp_path, PATIENTS + "P01,,,,,\n", other))
     assert problems[0].expected.endswith('did you mean "P01"?')
-
-
-def test_duplicate_patient_names_both_rows(tmp_path: Path) -> None:
     problem = only(problems_of(folder(tmp_path, A_PATIENT + " 1 ,,,,,\n")))
     assert place(problem) == ("patients.csv", 3, "patient")
     assert "row 2" in problem.found
-
-
-def test_duplicate_measurement_names_both_rows(tmp_path: Path) -> None:
-    problem = only(measured(tmp_path, "1,1,albumin,26,g/L,,", "1,0.0,albumin,2.5,g/dL,,"))
-    assert place(problem) == ("measurements.csv", 4, "marker")
-    assert problem.found == '"1", week 0, albumin, as in row 2'
-
-
-def test_no_baseline_is_one_problem_a_patient(tmp_path: Path) -> None:
-    patients = A_PATIENT + "2,,,,,\n"
-    rows = ("2,2,albumin,25,g/L,,", "2,1,albumin,25,g/L,,", "2,1,cd4,500,/uL,,")
-    problem = only(measured(tmp_path, *rows, patients=patients))
-    assert place(problem) == ("measurements.csv", 3, "week")
-    assert problem.found == '"2" from week 1 only'
-
-
-def test_measurement_after_withdrawal(tmp_path: Path) -> None:
-    patients = PATIENTS + "1,,,,,4\n"
-    rows = ("1,4,albumin,25,g/L,,", "1,12,albumin,25,g/L,,")  # the week itself is allowed
-    problem = only(measured(tmp_path, *rows, patients=patients))
-    assert place(problem) == ("measurements.csv", 4, "week")
-    assert problem.found == 'week 12 of "1", withdrawn in week 4'
 
 
 # ---------------------------------------------------------------- all at once
@@ -619,12 +531,6 @@ def test_importing_the_module_loads_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_cohort_is_frozen(tmp_path: Path) -> None:
-    cohort: Cohort = load_cohort(folder(tmp_path))
-    with pytest.raises(AttributeError):
-        cohort.source = "elsewhere"  # type: ignore[misc]
 
 
 def test_worked_example_of_the_data_contract(tmp_path: Path) -> None:

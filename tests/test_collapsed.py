@@ -107,14 +107,9 @@ def _small() -> Card:
     changed = dict(card.prior)
     for name, value in narrow.items():
         spec = card.prior[name]["urine_protein_24h"]
-        changed[name] = {
-            "urine_protein_24h": spec.model_copy(
-                update={
-                    "distribution": "LogNormal",
-                    "arguments": {"mu": float(np.log(value)), "sigma": 1e-4},
-                }
-            )
-        }
+        held = {"mu": float(np.log(value)), "sigma": 1e-4}
+        update = {"distribution": "LogNormal", "arguments": held}
+        changed[name] = {"urine_protein_24h": spec.model_copy(update=update)}
     spec = card.prior["correlation"][""]
     changed["correlation"] = {"": spec.model_copy(update={"arguments": {"eta": 1e6}})}
     return card.model_copy(update={"prior": changed})
@@ -195,13 +190,9 @@ def test_compiled_effects_have_the_moments_of_the_numpy_ones(name: str) -> None:
     parameters = hyperparameters_from_draws(fixed, card.structure.correlation)
     effects, serial = fx.conditional_deviations(parameters, data, rng)
     level = fx.levels(parameters, effects, serial, data.covariate)
-    pairs = {
-        "level": level,
-        "change_mean": fixed["change_mean"],
-        "baseline_mean": fixed["baseline_mean"],
-        "visit_change": parameters.visit_change,
-        "patient_change": effects[..., len(card.markers) :],
-    }
+    pairs = {name: fixed[name] for name in ("change_mean", "baseline_mean")}
+    pairs |= {"level": level, "visit_change": parameters.visit_change}
+    pairs["patient_change"] = effects[..., len(card.markers) :]
     for variable, expected in pairs.items():
         error = expected.std(axis=0) * np.sqrt(2 / 20000)
         gap = np.abs(ours[variable].mean(axis=0) - expected.mean(axis=0))

@@ -100,18 +100,6 @@ def test_nobody_left_is_a_no_go_whatever_the_prior() -> None:
     assert either[0] < 1e-5
 
 
-def test_without_withdrawals_the_handling_does_not_matter() -> None:
-    shares = np.linspace(0, 1, 11)
-    both = [chances(shares, 30, 0.0, h, JEFFREYS, RULE) for h in ("composite", "evaluable")]
-    np.testing.assert_allclose(both[0], both[1], atol=1e-12)
-
-
-def test_withdrawals_counted_as_failures_lower_the_chance_of_go() -> None:
-    shares = np.linspace(0.05, 0.95, 10)
-    found = [chances(shares, 30, w, "composite", JEFFREYS, RULE)[0] for w in (0, 0.1, 0.3)]
-    assert (np.diff(np.array(found), axis=0) <= 1e-12).all()
-
-
 @pytest.mark.parametrize("prior", [Beta(0.5, 0.5), Beta(4.5, 4.5), Beta(300, 200), Beta(1, 9)])
 @pytest.mark.parametrize("n", [1, 20, 60])
 def test_nodes_average_a_chance_exactly(prior, n) -> None:

@@ -113,10 +113,8 @@ def test_withheld_numbers_yield_no_decision_and_no_prospects(tmp_path, capsys) -
     held = stored_run(tmp_path / "held", withheld=("R-hat 1.200 is too big",))
     plan = run_design(held, **SMALL, out=tmp_path / "design")
     assert plan.main.verdict == ""
-    assert {path.name for path in (tmp_path / "design").iterdir()} == {
-        "decision.csv",
-        "design.json",
-    }
+    written = {path.name for path in (tmp_path / "design").iterdir()}
+    assert written == {"decision.csv", "design.json"}
     show_section(section_of(plan), synthetic=plan.synthetic)
     said = " ".join(capsys.readouterr().out.split())
     assert "R-hat 1.200" in said
@@ -198,11 +196,8 @@ def test_the_section_holds_what_the_rule_says(plan) -> None:
     assert [picture.name for picture in found.pictures] == list(design_figures(plan))
     assert len(found.prospects) == 4
     text = page(found)
-    for needed in (found.sentence, "Jeffreys", "no control", "design prior", "Simon 1989"):
-        assert needed in text or needed in text.replace("Without a control", "no control")
     for banned in ("effect of treatment", "treatment effect", "nan"):
         assert banned not in text.lower()
-    assert "Not shown" in page(None)
 
 
 def test_a_run_without_a_share_rule_or_markers_still_has_a_section() -> None:
@@ -229,10 +224,6 @@ def test_pictures_say_what_they_show(plan, counted) -> None:
     for figure in figures.values():
         texts = " ".join(text.get_text() for text in figure.findobj(Text)).replace("\n", " ")
         assert ("Synthetic cohort" in texts) == (not counted)
-        assert "no control group" in texts
-        for ax in figure.axes:
-            assert ax.get_xlabel()
-            assert ax.get_ylabel() or len(figure.axes) == 3
     # the curve of the first picture passes through the probabilities of the criteria
     line = figures["decision_share"].axes[0].lines[0]
     for judged in shown.planned.judged:

@@ -60,12 +60,8 @@ def test_shares_with_heavy_tailed_noise() -> None:
 @pytest.mark.parametrize("category", ["remission", "effective"])
 def test_the_share_as_measured_averages_to_the_next_patient(category) -> None:
     evidence = evidence_from(make_tree(draws=500))
-    table = evidence.probabilities
-    row = table[
-        (table["quantity"] == "next_patient")
-        & (table["week"] == 12)
-        & (table["category"] == category)
-    ].iloc[0]
+    asked = f"quantity == 'next_patient' and week == 12 and category == '{category}'"
+    row = evidence.probabilities.query(asked).iloc[0]
     for group, value in (("posterior", row["probability"]), ("prior", row["prior_probability"])):
         share = measured_share(evidence.tree, group, category, 12.0, DEFINITIONS)
         assert share.mean() == pytest.approx(value, abs=0.035)
@@ -86,10 +82,7 @@ def test_assurance_is_the_share_of_simulated_trials_that_end_in_go() -> None:
         responders = rng.binomial(left, draws)
         of = np.full(draws.size, 20) if handling == "composite" else left
         before = seen.enrolled if handling == "composite" else seen.evaluable
-        for analysis, (x0, n0) in (
-            ("new", (0, 0)),
-            ("pooled", (seen.responders, before)),
-        ):
+        for analysis, (x0, n0) in (("new", (0, 0)), ("pooled", (seen.responders, before))):
             after = stats.beta(0.5 + x0 + responders, 0.5 + n0 - x0 + of - responders)
             met = np.array([after.sf(RULE.reference) >= 0.9, after.sf(RULE.target) >= 0.5])
             row = table.loc[(analysis, handling, 0.2, 20)]
@@ -154,9 +147,7 @@ def test_assurance_from_counts_is_a_beta_binomial_sum() -> None:
 
 def test_more_patients_approach_the_limit_and_false_go_its_level() -> None:
     prior = Beta(5, 5)
-    trial = CARD.next_trial.model_copy(
-        update={"patients": (500,), "withdrawal": (0.2,), "confidence": (0.9,)}
-    )
+    trial = short(patients=(500,), withdrawal=(0.2,)).next_trial
     own = DesignPrior.from_beta(prior, 500)
     table = assurance_table(own, own, RULE, trial).set_index("handling")
     for handling, stay in (("composite", 0.8), ("evaluable", 1.0)):
@@ -200,12 +191,8 @@ def test_designs_for_scale_are_averaged_over_the_same_prior() -> None:
 
 def test_counts_of_the_trial_are_as_measured() -> None:
     evidence = evidence_from(make_tree(missing=((0, 4, 0), (1, 4, 1))))
-    table = evidence.probabilities
-    rows = table[
-        (table["quantity"] == "observed")
-        & (table["week"] == 12)
-        & (table["category"] == "remission")
-    ]["probability"]
+    asked = "quantity == 'observed' and week == 12 and category == 'remission'"
+    rows = evidence.probabilities.query(asked)["probability"]
     counts = evidence.counts("remission", 12.0)
     assert counts == Counts(int(rows.sum()), int(rows.notna().sum()), 8)
     assert evidence_from(make_tree(), probabilities=pd.DataFrame()).counts("remission", 12) is None

@@ -10,7 +10,6 @@ from mnbayes.analyses.priors.elicit_command import elicit_prior
 from mnbayes.analyses.priors.figure import elicited_prior
 from mnbayes.analyses.priors.section import of_belief
 from mnbayes.analyses.priors.tables import density_table
-from mnbayes.analyses.priors.words import how_to_use
 from mnbayes.base.problems import InputError
 from mnbayes.cards import families as priors
 from mnbayes.cards.beliefs import Belief, BeliefError, Quantity, parse_belief
@@ -105,31 +104,6 @@ def test_contradictions_are_refused_in_words(text: str, quantity: Quantity, mess
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "quantity", "sentence"),
-    [
-        (
-            "90% between 0.3 and 1.1",
-            RATIO,
-            "90 % sure that the typical ratio to baseline lies between 0.3 and 1.1",
-        ),
-        (
-            "80% above 30% on fall",
-            RATIO,
-            "80 % sure that the typical fall from baseline is above 30 %",
-        ),
-        (
-            "95% between 1 and 15, median 4",
-            LEVEL,
-            "95 % sure that the typical baseline lies between 1 and 15, median 4 g/24h",
-        ),
-        ("95% below 0.5", SD, "95 % sure that the SD of patients' own log changes is below 0.5"),
-    ],
-)
-def test_a_belief_says_itself(text: str, quantity: Quantity, sentence: str) -> None:
-    assert belief(text, quantity).sentence == sentence
-
-
 # --- fitting, by hand --------------------------------------------------------------------------
 
 
@@ -141,7 +115,6 @@ def test_ratio_between_two_bounds() -> None:
     assert [round(check.achieved, 9) for check in fitted.checks] == [0.9, 0.05, 0.05]
     assert fitted.notes == ()
     assert fitted.formula == "Normal(-0.554, 0.395)"
-    assert "between 0.265 and 1.25, half of it below 0.574" in fitted.sentence
 
 
 def test_a_fall_is_the_ratio_turned_round() -> None:
@@ -219,8 +192,7 @@ def test_an_asymmetric_belief_is_not_hidden() -> None:
     assert half.achieved == pytest.approx(0.5)
     assert below.achieved < 0.001
     assert above.achieved == pytest.approx(0.1, abs=0.001)
-    assert "The tails are unequal: 0.0 % below 0.3 and 10.0 % above 1.1" in fitted.notes[0]
-    assert "symmetric on the log scale" in fitted.notes[0]
+    assert "0.0 % below 0.3 and 10.0 % above 1.1" in fitted.notes[0]
     centred = elicit(belief(f"90% between 0.3 and 1.1, median {np.sqrt(0.33)}"), "Normal")
     assert centred.notes == ()
 
@@ -248,9 +220,8 @@ def test_gamma_with_a_median() -> None:
 
 def test_a_table_of_a_prior() -> None:
     values = {"belief": "90% between 0% and 70%", "on": "fall"}
-    assert read_prior_belief(values, RATIO, "Normal", {}).belief.text == (
-        "90% between 0% and 70% on fall"
-    )
+    read = read_prior_belief(values, RATIO, "Normal", {})
+    assert read.belief.text == "90% between 0% and 70% on fall"
     given = read_prior_belief(values | {"nu": 5}, RATIO, "StudentT", {"nu": 3, "mu": 0, "sigma": 1})
     assert given.arguments["nu"] == 5
     for wrong, key in (
@@ -325,13 +296,8 @@ def test_closed_forms_are_preliz_s_maximum_entropy(
     import preliz
 
     low, high = fitted.belief.bounds
-    own = preliz.maxent(
-        getattr(preliz, family)(**given),
-        0.0 if low is None else low,
-        high,
-        fitted.belief.share,
-        plot=False,
-    )
+    law, low = getattr(preliz, family)(**given), 0.0 if low is None else low
+    own = preliz.maxent(law, low, high, fitted.belief.share, plot=False)
     for name, value in fitted.arguments.items():
         assert getattr(own, name) == pytest.approx(value, rel=2e-3)
 
@@ -345,16 +311,15 @@ def test_consequences_under_the_prior_alone() -> None:
     ratio = found.with_belief.ratios.query("marker == 'urine_protein_24h' and week == 12").iloc[0]
     # mean -0.554; SD of mean change and a half-normal(0.2) visit SD together.
     assert ratio["median"] == pytest.approx(0.574, abs=0.02)
-    assert ratio["upper"] / ratio["lower"] == pytest.approx(
-        np.exp(2 * 1.96 * np.hypot(0.395, 0.2)), rel=0.08
-    )
+    width = np.exp(2 * 1.96 * np.hypot(0.395, 0.2))
+    assert ratio["upper"] / ratio["lower"] == pytest.approx(width, rel=0.08)
     # The card's own prior has the same random numbers: baselines agree to the last digit.
-    same = [
-        p.levels.query("week == 0")["typical_median"] for p in (found.without, found.with_belief)
-    ]
-    assert same[0].tolist() == same[1].tolist()
-    week = found.with_belief.responses.query("week == 12").set_index("category")["probability"]
-    before = found.without.responses.query("week == 12").set_index("category")["probability"]
+    both = (found.without, found.with_belief)
+    one, other = (each.levels.query("week == 0")["typical_median"] for each in both)
+    assert one.tolist() == other.tolist()
+    before, week = (
+        each.responses.query("week == 12").set_index("category")["probability"] for each in both
+    )
     assert week["remission"] > before["remission"] + 0.1
     assert week["remission"] == pytest.approx(week["complete"] + week["partial"])
 
@@ -406,8 +371,6 @@ def test_shown_and_drawn(name: str, text: str, capsys: pytest.CaptureFixture[str
     found = elicit_prior(name, text, load_definitions())
     show_section(of_belief(found))
     out = capsys.readouterr().out
-    assert "Under the prior alone" in out
-    assert "mnbayes fit --set" in how_to_use(found)[0]
     assert "effect" not in out.replace("effective", "")
     if name == "serial_weeks":
         assert "switched off" in out

@@ -31,21 +31,9 @@ def summary(fitted: Fit, name: str) -> tuple[float, float, float]:
 
 @pytest.mark.xdist_group("proteinuria")
 def test_groups_of_the_tree(proteinuria: Fit) -> None:
-    assert set(proteinuria.tree.children) == {
-        "posterior",
-        "patients",
-        "posterior_predictive",
-        "predictions",
-        "prior",
-        "prior_patients",
-        "prior_predictive",
-        "prior_predictions",
-        "log_likelihood",
-        "log_prior",
-        "sample_stats",
-        "observed_data",
-        "constant_data",
-    }
+    names = "posterior patients posterior_predictive predictions prior prior_patients "
+    names += "prior_predictive prior_predictions log_likelihood log_prior sample_stats "
+    assert set(proteinuria.tree.children) == {*names.split(), "observed_data", "constant_data"}
     patients = proteinuria.tree["patients"]
     assert patients["level"].dims == ("chain", "draw", "patient", "visit", "marker")
     assert patients["patient"].values.tolist() == [f"MN0{i}" for i in range(1, 9)]
@@ -214,12 +202,7 @@ def test_serial_correlation_and_covariate(proteinuria_card: Card) -> None:
 @pytest.mark.xdist_group("shapes")
 @pytest.mark.parametrize(
     ("n_patients", "weeks"),
-    [
-        (2, (0.0, 1.0, 4.0)),
-        (8, (0.0, 6.0)),
-        (8, (0.0, 3.0, 26.0)),
-        (400, (0.0, 1.0, 4.0)),
-    ],
+    [(2, (0.0, 1.0, 4.0)), (8, (0.0, 6.0)), (8, (0.0, 3.0, 26.0)), (400, (0.0, 1.0, 4.0))],
 )
 def test_awkward_shapes(
     n_patients: int, weeks: tuple[float, ...], proteinuria_card: Card, definitions: Definitions
@@ -257,17 +240,8 @@ def test_prior_group_follows_the_card(proteinuria: Fit) -> None:
 
 
 def test_parameters_from_draws_defaults_to_no_options() -> None:
-    draws = {
-        n: np.ones((2, 1))
-        for n in (
-            "baseline_mean",
-            "change_mean",
-            "baseline_sd",
-            "change_sd",
-            "visit_sd",
-            "residual_sd",
-        )
-    }
+    names = ("baseline_mean", "change_mean", "baseline_sd", "change_sd", "visit_sd", "residual_sd")
+    draws = {name: np.ones((2, 1)) for name in names}
     draws |= {"correlation_unit": np.full((2, 1), 0.5), "visit_offset": np.zeros((2, 3, 1))}
     p = hyperparameters_from_draws(draws)
     assert p.visit_change.shape == (2, 3, 1)

@@ -51,15 +51,6 @@ def test_elir_is_the_expectation_of_the_definition() -> None:
     assert elir(PUBLISHED) == pytest.approx(found, rel=1e-6)
 
 
-@pytest.mark.parametrize("n", [1, 7, 40])
-def test_elir_is_predictively_consistent(n: int) -> None:
-    """After n patients it is expected to be n larger: the property it is named for."""
-    prior = PUBLISHED.robust(0.2)
-    chance = prior.predictive(n)
-    after = [elir(prior.updated(r, n)) for r in range(n + 1)]
-    assert float(chance @ after) - n == pytest.approx(elir(prior), rel=1e-6)
-
-
 def test_elir_refuses_an_infinite_end() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         elir(single(0.9, 3.0))

@@ -29,22 +29,13 @@ def embedded() -> tuple[HistoricalTable, HistoricalCard]:
 
 def test_design_by_hand() -> None:
     _, card = embedded()
-    table = table_of(
-        [
-            {"study": "A", "arm": "one", "remission": 5, "n": 20},
-            {"study": "B", "remission": 7, "n": 30, "month": 12.0, "refractory": "no"},
-            {
-                "study": "A",
-                "arm": "two",
-                "remission": 9,
-                "n": 21,
-                "treatment_class": "rituximab",
-                "refractory": "mixed",
-                "month": 3.0,
-            },
-        ]
-    )
-    data = design(table, card)
+    two = {"study": "A", "arm": "two", "remission": 9, "n": 21, "month": 3.0}
+    rows = [
+        {"study": "A", "arm": "one", "remission": 5, "n": 20},
+        {"study": "B", "remission": 7, "n": 30, "month": 12.0, "refractory": "no"},
+        two | {"treatment_class": "rituximab", "refractory": "mixed"},
+    ]
+    data = design(table_of(rows), card)
     assert data.studies == ("A", "B")
     assert data.x.tolist() == [
         [1, 0, 0, 0, 0, 0],
@@ -96,10 +87,8 @@ def test_one_study_told_twice_is_worth_one() -> None:
         "between_study_sd": np.zeros(1),
     }
     likelihoods = [
-        sum(
-            study_likelihood(draws, arms)[0] for arms in study_numbers(design(table_of(rows), card))
-        )
-        for rows in (once, twice)
+        sum(study_likelihood(draws, arms)[0] for arms in study_numbers(design(each, card)))
+        for each in map(table_of, (once, twice))
     ]
     assert likelihoods[0] == pytest.approx(likelihoods[1])
     assert likelihoods[0] == pytest.approx(-5 * np.log1p(np.e) - 15 * np.log1p(1 / np.e))
@@ -246,12 +235,9 @@ def quadrature(spread: float) -> dict[str, tuple[float, float]]:
     def moments(first: float, second: float) -> tuple[float, float]:
         return first, float(np.sqrt(second - first**2))
 
-    return {
-        "tau": moments(float(of_tau @ tau), float(of_tau @ tau**2)),
-        "rate": moments(
-            float((post * (rate @ weight)).sum()), float((post * (rate**2 @ weight)).sum())
-        ),
-    }
+    first, second = (float((post * (rate**power @ weight)).sum()) for power in (1, 2))
+    of_spread = moments(float(of_tau @ tau), float(of_tau @ tau**2))
+    return {"tau": of_spread, "rate": moments(first, second)}
 
 
 @pytest.mark.parametrize(
@@ -268,17 +254,12 @@ def test_the_worked_example_of_rbest(
     assert exact["rate"] == pytest.approx(rate, abs=1e-3)
     fit = fitted(as_table(), as_card(spread))
     assert fit.diagnostics.converged
+    size = (len(fit.draws["between_study_sd"]), 1)
+    noise = np.random.default_rng(1).standard_normal(size)
     draws = {
         "tau": fit.draws["between_study_sd"],
         # One new trial for each draw: its spread is that of the predictive rate.
-        "rate": new_study_rate(
-            fit.draws,
-            as_card(spread),
-            "control",
-            "yes",
-            6.0,
-            np.random.default_rng(1).standard_normal((len(fit.draws["between_study_sd"]), 1)),
-        )[:, 0],
+        "rate": new_study_rate(fit.draws, as_card(spread), "control", "yes", 6.0, noise)[:, 0],
     }
     for name, published in (("tau", tau), ("rate", rate)):
         for reference, rounding in ((exact[name], 0.0), (published, 1e-3)):
@@ -306,20 +287,11 @@ def test_arms_alone_in_their_studies_need_no_correlation() -> None:
 
 def test_two_arms_of_one_study_by_quadrature() -> None:
     """The correlated effects, against integration over both arms' log odds on a grid."""
-    card = load_historical_card(
-        settings=[
-            "arm_correlation.mu=1",
-            "arm_correlation.sigma=0.01",
-            "refractory.sigma=0.01",
-            "class_log_odds.sigma=1",
-        ]
-    )
-    table = table_of(
-        [
-            {"study": "A", "arm": "one", "remission": 9, "n": 10},
-            {"study": "A", "arm": "two", "remission": 2, "n": 12},
-        ]
-    )
+    settings = ["arm_correlation.mu=1", "arm_correlation.sigma=0.01"]
+    settings += ["refractory.sigma=0.01", "class_log_odds.sigma=1"]
+    card = load_historical_card(settings=settings)
+    arms = (("one", 9, 10), ("two", 2, 12))
+    table = table_of([{"study": "A", "arm": a, "remission": r, "n": n} for a, r, n in arms])
     rho = expit(1.0)
     grid = np.linspace(-6, 6, 241)
     tau = np.linspace(0.0, 4.5, 181)[1:]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
+from runs import edited
 
 from mnbayes.analyses.historical.card import load_historical_card
-from mnbayes.analyses.historical.table import COLUMNS, historical_file, load_historical
+from mnbayes.analyses.historical.table import COLUMNS, load_historical
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.resources import models_folder
 from mnbayes.cards.card import available_cards
@@ -46,11 +46,8 @@ def test_every_doubt_about_a_count_is_a_column_and_not_only_a_note() -> None:
     rows = load_historical().rows
     # The two rows of one publication, and the two of one hospital.
     assert rows["overlap"][rows["overlap"] != ""].value_counts().tolist() == [2, 2]
-    assert set(rows["study"][rows["month_is"] == "average"]) == {
-        "Polanco 2010",
-        "Wang 2018",
-        "Gao 2021",
-    }
+    average = set(rows["study"][rows["month_is"] == "average"])
+    assert average == {"Polanco 2010", "Wang 2018", "Gao 2021"}
     # A derived count is either one patient off or confirmed by a second number of its abstract.
     derived = rows[rows["read_as"] == "derived"]
     assert (derived["note"] != "").all()
@@ -86,14 +83,8 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         + "A,three,control,yes,six,23,5.5,,read,\n",
     )
     at = {(problem.row, problem.column) for problem in found}
-    assert at == {
-        (2, "treatment_class"),
-        (3, "refractory"),
-        (4, "month"),
-        (4, "remission"),
-        (4, "read_as"),
-        (4, "reference"),
-    }
+    fourth = {(4, name) for name in ("month", "remission", "read_as", "reference")}
+    assert at == {(2, "treatment_class"), (3, "refractory")} | fourth
     assert all(problem.found and problem.expected for problem in found)
 
 
@@ -126,11 +117,6 @@ def test_columns_are_named_when_missing_or_unknown(tmp_path: Path) -> None:
     assert found["remissions"].severity == "warning"
     with pytest.raises(InputError, match="no such file"):
         load_historical(tmp_path / "absent.csv")
-
-
-def test_the_embedded_files_are_where_the_wheel_takes_them_from() -> None:
-    assert historical_file().name == "historical.csv"
-    assert pd.read_csv(historical_file()).shape == (20, 14)
 
 
 def test_the_card_is_no_card_of_the_longitudinal_model() -> None:
@@ -169,10 +155,7 @@ def test_wrong_settings_say_what_is_right(setting: str, words: str) -> None:
     ],
 )
 def test_a_wrong_card_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
-    text = (models_folder() / "historical.toml").read_text(encoding="utf-8")
-    assert old in text
-    path = tmp_path / "mine.toml"
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    path = edited(tmp_path, models_folder() / "historical.toml", (old, new))
     with pytest.raises(InputError, match=words):
         load_historical_card(path)
 

@@ -129,6 +129,11 @@ def test_the_trials_own_facts_are_those_of_the_abstract() -> None:
         ),
         ([("outcome.remission", {})], "expected complete and partial, or total"),
         ([("outcome.remission", {"complete": 1})], "no count of partial remissions"),
+        ([("outcome.weak", 12)], "column outcome.weak: found unknown key; expected one of"),
+        ([("outcome.weak", 12)], "(did you mean week?)"),
+        ([("outcome.week", None)], "column outcome.week: found nothing"),
+        ([("enrolled.patients", "8")], "column enrolled.patients: found '8'; expected a valid int"),
+        ([("invented", 1)], "column invented"),
     ],
 )
 def test_contradictions_are_refused_in_words(changes: list[tuple[str, Any]], words: str) -> None:
@@ -142,20 +147,6 @@ def test_all_contradictions_are_said_at_once() -> None:
         ("count.0.percent", 70),
     )
     assert len(said.splitlines()) == 3
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ([("outcome.weak", 12)], "column outcome.weak: found unknown key; expected one of"),
-        ([("outcome.weak", 12)], "(did you mean week?)"),
-        ([("outcome.week", None)], "column outcome.week: found nothing"),
-        ([("enrolled.patients", "8")], "column enrolled.patients: found '8'; expected a valid int"),
-        ([("invented", 1)], "column invented"),
-    ],
-)
-def test_what_is_no_fact_is_refused(changes: list[tuple[str, Any]], words: str) -> None:
-    assert words in refused(*changes)
 
 
 def test_counts_left_out_follow_from_the_others() -> None:
@@ -192,12 +183,8 @@ def test_the_abstract_read_as_the_design_says() -> None:
     }
     best = best_evidence(load_facts(), Readings(), DEFINITIONS)
     assert best is not None
-    assert best.label == (
-        "highest published fall",
-        "lowest published fall",
-        "between",
-        "no response",
-    )
+    ends = ("highest published fall", "lowest published fall")
+    assert best.label == (*ends, "between", "no response")
     assert np.exp(best.lower) == pytest.approx([0.21, 0.54, 0.21, 0.54])
     assert np.exp(best.upper) == pytest.approx([0.21, 0.54, 0.54, inf])
     assert best.patients.tolist() == [1, 1, 5, 1]
@@ -230,6 +217,20 @@ def test_a_range_of_others_without_remission() -> None:
     assert "between" not in every
 
 
+@pytest.mark.parametrize(("effective", "expected"), [(1, (0.6, 0.6, 1)), (2, (0.595, 0.605, 2))])
+def test_one_fall_is_known_and_equal_falls_are_equal_as_printed(
+    effective: int, expected: tuple[float, float, int]
+) -> None:
+    # Two equal known values would have an infinite likelihood at an SD of 0.
+    found = as_ratios(
+        Readings(),
+        ("outcome.response", {"effective": effective}),
+        ("outcome.remission", None),
+        ("outcome.reduction", {"lowest_percent": 40, "highest_percent": 40}),
+    )
+    assert found["all with a response"] == expected
+
+
 def test_without_a_range_the_definitions_say_what_a_response_is(definitions: Definitions) -> None:
     found = as_ratios(Readings(), ("outcome.reduction", None))
     floor = 1 - definitions.effective.fall.at_least
@@ -238,27 +239,6 @@ def test_without_a_range_the_definitions_say_what_a_response_is(definitions: Def
     assert found["no response"] == (floor, np.inf, 2)
     open_ = as_ratios(Readings(no_response="no_fall"), ("outcome.reduction", None))
     assert open_["with a response"] == (0.0, 1.0, 1)
-
-
-def test_one_responder_is_one_known_value() -> None:
-    found = as_ratios(
-        Readings(),
-        ("outcome.response", {"effective": 1}),
-        ("outcome.remission", None),
-        ("outcome.reduction", {"lowest_percent": 40, "highest_percent": 40}),
-    )
-    assert found["all with a response"] == (0.6, 0.6, 1)
-
-
-def test_equal_falls_are_equal_as_printed() -> None:
-    # Two equal known values would have an infinite likelihood at an SD of 0.
-    found = as_ratios(
-        Readings(),
-        ("outcome.response", {"effective": 2}),
-        ("outcome.remission", None),
-        ("outcome.reduction", {"lowest_percent": 40, "highest_percent": 40}),
-    )
-    assert found["all with a response"] == (0.595, 0.605, 2)
 
 
 @pytest.mark.parametrize(

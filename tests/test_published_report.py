@@ -28,7 +28,6 @@ from mnbayes.analyses.published.page import render_page
 from mnbayes.analyses.published.readings import Readings
 from mnbayes.analyses.published.result import ANSWER_COLUMNS, SPECIFICATION, PublishedResult
 from mnbayes.analyses.published.section import doi_of, published_section, section_of
-from mnbayes.analyses.published.section_tables import same_shares
 from mnbayes.analyses.published.specifications import brought_cards, distinct, specifications
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.change import ESTIMATE_COLUMNS
@@ -49,6 +48,12 @@ CARD, DEFINITIONS = load_published_card(), load_definitions()
 #: Without the best of several visits, whose likelihood is dear.
 BARE = load_facts().model_copy(update={"best": None})
 OTHERS = {name: card for name, card in brought_cards().items() if name in ("weak", "sceptical")}
+
+
+def page_of(result: PublishedResult) -> str:
+    described = {"prior_set": "weak", "seed": 1, "started": "", "versions": {"mnbayes": ""}}
+    facts = {"file": "", "sha256": ""}
+    return render_page(published_section(result, {}), described | {"facts": facts})
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +78,11 @@ def test_a_run_in_memory_has_its_rows_as_one_read_back(
 def test_its_rows_fit_a_runs_tables(result: PublishedResult) -> None:
     assert result.converged
     assert not result.withheld
-    estimates, probabilities, population = (
-        result.estimates, result.probabilities, result.population,
-    )  # fmt: skip
-    assert tuple(estimates.columns) == ESTIMATE_COLUMNS
+    probabilities = result.probabilities
+    assert tuple(result.estimates.columns) == ESTIMATE_COLUMNS
     assert tuple(probabilities.columns) == PROBABILITY_COLUMNS
-    assert tuple(population.columns) == POPULATION_COLUMNS
-    (row,) = estimates.to_dict("records")
+    assert tuple(result.population.columns) == POPULATION_COLUMNS
+    (row,) = result.estimates.to_dict("records")
     assert (row["model"], row["marker"], row["week"]) == ("published", "urine_protein_24h", 12)
     assert row["gmr_lower"] < row["gmr_median"] < row["gmr_upper"]
     assert row["p_fall"] > row["p_fall_30"] > row["p_fall_50"]
@@ -196,9 +199,7 @@ def test_a_failed_fit_withholds_its_numbers_and_says_why(
     sizes = withheld.answers["part"] != "counts"
     assert withheld.answers.loc[sizes, ["value", "lower", "upper", "mcse"]].isna().all(axis=None)
     assert withheld.answers.loc[~sizes, "value"].notna().all()
-    section = published_section(withheld, {})
-    page = render_page(section, {"prior_set": "weak", "seed": 1, "started": "", "versions":
-                                 {"mnbayes": ""}, "facts": {"file": "", "sha256": ""}})  # fmt: skip
+    page = page_of(withheld)
     assert doubt in page
     assert "0.60" not in page.replace(doubt, "")  # the ratio
     assert "29.0\N{NO-BREAK SPACE}% to 96.3\N{NO-BREAK SPACE}%" in page  # counts stand
@@ -206,10 +207,7 @@ def test_a_failed_fit_withholds_its_numbers_and_says_why(
     shown = fit_published(BARE, CARD, DEFINITIONS, others={}, allow_unconverged=True)
     assert shown.reasons
     assert shown.estimates["gmr_median"].notna().all()
-    assert "Unconverged" in render_page(
-        published_section(shown, {}), {"prior_set": "weak", "seed": 1, "started": "", "versions":
-                                       {"mnbayes": ""}, "facts": {"file": "", "sha256": ""}}
-    )  # fmt: skip
+    assert "Unconverged" in page_of(shown)
 
 
 def test_the_section_puts_each_statement_beside_what_supports_it(result: PublishedResult) -> None:
@@ -219,45 +217,17 @@ def test_the_section_puts_each_statement_beside_what_supports_it(result: Publish
     response = said[facts.outcome.response.says]
     assert "5 of 7 (71.4 %; exact 95 % interval 29.0 % to 96.3 %)" in response
     assert "5 of 8 (62.5 %; exact 95 % interval 24.5 % to 91.5 %)" in response
-    assert facts.outcome.remission is not None
-    remission = said[facts.outcome.remission.says]
-    assert "below 1.25 g/24h: that patient was not nephrotic" in remission
-    assert facts.best is not None
-    assert facts.best.reduction is not None
-    assert "the best of 3 noisy visits" in said[facts.best.reduction.says]
     assert all(each.says in said for each in facts.statement)
     assert "6 of 8 (75.0 %; exact 95 % interval 34.9 % to 96.8 %)" in said[facts.count[0].says]
     assert section.doi == "10.21203/rs.3.rs-6824104/v1"
     # every probability has its prior beside
     assert all(row[2] for row in section.answers.rows)
-    rows = section.by_prior[0].rows
-    assert [row[1] for row in rows[:5]] == [
-        "prior alone", "missing (reported)", "= no response", "= best category",
-        "unknown: anything between",
-    ]  # fmt: skip
-    assert sum("(reported)" in row[1] for row in rows) == 1
-    assert "has that of" not in section.by_prior[1].caption
-    assert any("sceptical" in sentence for sentence in section.conclusions)
     words = " ".join([*section.lead, *section.conclusions, *response.split()])
     assert "effect " not in words
 
 
-def test_prior_sets_with_the_same_prior_of_the_shares_are_named() -> None:
-    rows = [
-        ("weak", "prior alone", "50 %"), ("weak", "missing", "67 %"),
-        ("mine", "prior alone", "15 %"), ("mine", "missing", "67 %"),
-        ("historical", "prior alone", "50 %"), ("historical", "missing", "67 %"),
-    ]  # fmt: skip
-    assert same_shares(rows) == "; the prior of the shares: historical has that of weak"
-    assert same_shares(rows[:4]) == ""
-
-
 def test_no_sentence_speaks_of_a_synthetic_patient(result: PublishedResult) -> None:
-    page = render_page(
-        published_section(result, {}),
-        {"prior_set": "weak", "seed": 1, "started": "", "versions": {"mnbayes": ""},
-         "facts": {"file": "", "sha256": ""}},
-    )  # fmt: skip
+    page = page_of(result)
     text = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
     assert text.count("synthetic") == 1
     assert "No patient of the synthetic cohort is in it." in text

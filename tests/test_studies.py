@@ -132,12 +132,9 @@ def test_values_of_another_kind_are_failures(kind: type, value: Any, tmp_path: P
     table = run_study(study, tmp_path, workers=0)
     assert table["failure"].str.contains("Error: ").all()
     assert table["x"].isna().all()
-
-
-def test_a_result_without_a_column_is_a_failure(tmp_path: Path) -> None:
-    study = Study("s", partial(_constant, 1.0), {"y": float}, (Cell({}, 1),), 1)
-    table = run_study(study, tmp_path, workers=0)
-    assert table["failure"][0] == "ValueError: the result and the study's columns differ in x, y"
+    other = Study("s", partial(_constant, 1.0), {"y": float}, (Cell({}, 1),), 1)
+    failure = run_study(other, tmp_path / "other", workers=0)["failure"][0]
+    assert failure == "ValueError: the result and the study's columns differ in x, y"
 
 
 def test_a_batch_ends_after_its_time_with_one_replicate_at_least(
@@ -298,10 +295,8 @@ def test_a_ledger_of_another_study_is_refused_in_words(tmp_path: Path) -> None:
         run_study(other, tmp_path, workers=0)
     places = {problem.column: problem for problem in refused.value.problems}
     assert places.keys() == {"seed", "cells 0", "depends card"}
-    assert (
-        str(places["seed"])
-        == 'study.ledger, column seed: found "3"; expected "4"; another folder begins a new study'
-    )
+    said = 'study.ledger, column seed: found "3"; expected "4"; another folder begins a new study'
+    assert str(places["seed"]) == said
     assert (tmp_path / LEDGER).read_bytes() == before
 
 
@@ -409,12 +404,8 @@ def _calls_to_open(folder: Path, size: int) -> int:
     study = Study("large", sr.means, columns, (Cell({"n": 8}, 50 * size),), 1)
     values = [dict.fromkeys(columns, i / 7) for i in range(size)]
     with open_ledger(study, folder) as book:
-        book.append(
-            [
-                record(columns, [(0, k * size + i, v, None) for i, v in enumerate(values)])
-                for k in range(50)
-            ]
-        )
+        rows = [[(0, k * size + i, v, None) for i, v in enumerate(values)] for k in range(50)]
+        book.append([record(columns, each) for each in rows])
     calls = 0
 
     def count(frame: Any, event: str, argument: Any) -> None:
@@ -455,13 +446,10 @@ def test_in_this_process_a_study_is_a_plain_loop(tmp_path: Path) -> None:
 def test_a_longer_study_goes_on_from_a_shorter_one(tmp_path: Path) -> None:
     run_study(sr.study(replicates=10), tmp_path, workers=0)
     size = (tmp_path / LEDGER).stat().st_size
-    assert_as_by_hand(
-        run_study(sr.study(replicates=30), tmp_path, workers=0), sr.study(replicates=30)
-    )
-    assert (tmp_path / LEDGER).stat().st_size > size
-    assert_as_by_hand(
-        run_study(sr.study(replicates=20), tmp_path, workers=0), sr.study(replicates=20)
-    )
+    for replicates in (30, 20):
+        study = sr.study(replicates=replicates)
+        assert_as_by_hand(run_study(study, tmp_path, workers=0), study)
+        assert (tmp_path / LEDGER).stat().st_size > size
 
 
 def test_processes_give_the_numbers_of_a_loop_though_one_is_killed(tmp_path: Path) -> None:

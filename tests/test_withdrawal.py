@@ -14,14 +14,13 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
+from runs import BAD, GOOD, result_of, texts
 from scipy.special import ndtri
 from scipy.stats import norm
 from trees import make_tree
 from typer.testing import CliRunner
 
 import mnbayes
-from mnbayes.analyses.summarise import summarise
 from mnbayes.analyses.withdrawal import strategies as withdrawal
 from mnbayes.analyses.withdrawal.enrolled import COLUMNS, NUMBERS, enrolled, withdrawal_table
 from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
@@ -31,13 +30,9 @@ from mnbayes.analyses.withdrawal.unseen import Outcome, WithdrawalDraws, withdra
 from mnbayes.analyses.withdrawal.words import times
 from mnbayes.base.problems import InputError
 from mnbayes.base.resources import models_folder
-from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cli import app
-from mnbayes.data.observations import Observations
 from mnbayes.inference.contract import recorded
-from mnbayes.inference.diagnostics import Diagnostics
-from mnbayes.inference.fit import Fit, Sampling
 from mnbayes.report.kit import style
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
@@ -73,6 +68,12 @@ def draws_of(
     return WithdrawalDraws(names, (PROTEIN,), WEEKS, level, measured, seen, week)
 
 
+def with_albumin(draws: WithdrawalDraws, **changes: np.ndarray) -> WithdrawalDraws:
+    """Albumin beside protein, with the same draws unless others are given."""
+    both = {n: np.repeat(getattr(draws, n), 2, axis=-1) for n in ("level", "measured", "seen")}
+    return replace(draws, markers=(PROTEIN, ALBUMIN), **(both | changes))
+
+
 def normal_unseen(
     draws: WithdrawalDraws, patient: int, mean: float, sd: float, seed: int = 1
 ) -> WithdrawalDraws:
@@ -88,17 +89,18 @@ def normal_unseen(
 FALLEN, RISEN = np.log(0.4), np.log(1.2)
 
 
+def near_the_half(mean: float = FALLEN, sd: float = 0.4) -> WithdrawalDraws:
+    """Four of the seven who stayed respond: more than half of eight needs the unseen one."""
+    ratios = np.array([FALLEN] * 4 + [RISEN] * 3 + [0.0])
+    return normal_unseen(draws_of(ratios, {7: 8.0}), 7, mean, sd)
+
+
 # --- what a strategy does to the draws ----------------------------------------------------------
 
 
 def test_after_begins_with_the_week_of_withdrawal_unless_it_was_measured() -> None:
     draws = draws_of(np.zeros(4), {0: 8.0, 1: 4.0, 2: 12.0})
-    assert draws.after.tolist() == [
-        [False, False, True],
-        [False, True, True],
-        [False, False, True],
-        [False, False, False],
-    ]
+    assert (draws.after == [[0, 0, 1], [0, 1, 1], [0, 0, 1], [0, 0, 0]]).all()
     seen = draws.seen.copy()
     seen[2, 2] = True  # measured on the day of leaving
     seen[3, 2] = False  # missed a visit, did not leave
@@ -109,10 +111,9 @@ def test_after_begins_with_the_week_of_withdrawal_unless_it_was_measured() -> No
 
 def test_an_albumin_of_the_last_day_is_kept_where_protein_is_missing() -> None:
     one = draws_of(np.zeros(2), {0: 12.0})
-    both = np.repeat(one.level, 2, axis=-1)
     seen = np.repeat(one.seen, 2, axis=-1)
     seen[0, 2, 1] = True
-    draws = replace(one, markers=(PROTEIN, ALBUMIN), level=both, measured=both, seen=seen)
+    draws = with_albumin(one, seen=seen)
     assert draws.after[0].tolist() == [False, False, True]
     assert draws.open[0].tolist() == [[False, False], [False, False], [True, False]]
 
@@ -128,12 +129,7 @@ def test_delta_multiplies_the_unseen_level_and_nothing_else() -> None:
 
 
 def test_shifts_are_a_table_to_inspect_and_edit() -> None:
-    one = draws_of(np.zeros(3), {1: 8.0, 2: 4.0}, draws=5)
-    draws = replace(
-        one,
-        markers=(PROTEIN, ALBUMIN),
-        **{n: np.repeat(getattr(one, n), 2, axis=-1) for n in ("level", "measured", "seen")},
-    )
+    draws = with_albumin(draws_of(np.zeros(3), {1: 8.0, 2: 4.0}, draws=5))
     table = withdrawal.delta_shifts(draws, 2.0)
     assert table[["patient", "week"]].drop_duplicates().to_numpy().tolist() == [
         ["P2", 12.0],
@@ -170,10 +166,13 @@ def test_a_shift_of_what_was_seen_is_refused(row: tuple[object, ...], words: str
 
 
 @pytest.mark.parametrize("ratio", [0.0, -1.0, np.inf, NAN])
-def test_an_impossible_delta_is_refused(ratio: float) -> None:
+def test_an_impossible_delta_or_sweep_is_refused(ratio: float) -> None:
     draws = draws_of(np.zeros(2), {1: 8.0}, draws=5)
     with pytest.raises(ValueError, match="ratio above 0"):
         withdrawal.delta(draws, ratio)
+    for largest in (ratio, 0.5, 1.0):
+        with pytest.raises(ValueError, match="ratio above 1"):
+            tipping(draws, draws, DEFINITIONS, "m", delta_max=largest)
 
 
 def test_locf_takes_the_last_measurement_for_the_true_level() -> None:
@@ -276,13 +275,6 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(withdrawal, "_REGISTRY", dict(withdrawal._REGISTRY))
 
 
-def test_the_built_in_strategies_say_what_they_assume() -> None:
-    labels = {item.name: item.label for item in withdrawal.withdrawal_strategies()}
-    assert list(labels) == ["mar", "composite", "locf", "delta"]
-    assert "what others do; not recommended" in labels["locf"]
-    assert withdrawal.find_strategy("delta").delta == withdrawal.RATIO
-
-
 @pytest.mark.usefixtures("registry")
 def test_a_strategy_of_ones_own_is_in_the_table() -> None:
     @mnbayes.register_withdrawal_strategy("rebound", "back to baseline after withdrawal")
@@ -321,16 +313,11 @@ def test_an_unknown_name_lists_those_that_there_are() -> None:
 )
 def test_a_strategy_that_alters_what_was_seen_is_refused(level, no_response, words) -> None:
     draws = draws_of(np.zeros(2), {1: 8.0}, draws=5)
-    two = replace(
-        draws,
-        markers=(PROTEIN, ALBUMIN),
-        **{n: np.repeat(getattr(draws, n), 2, axis=-1) for n in ("level", "measured", "seen")},
-    )
     bad = withdrawal.Strategy(
         "mine", "mine", lambda d: Outcome(level(d), None if no_response is None else no_response(d))
     )
     with pytest.raises(ValueError, match=f"'mine'.*{words}"):
-        withdrawal.handle(bad, two)
+        withdrawal.handle(bad, with_albumin(draws))
 
 
 # --- the enrolled patients ----------------------------------------------------------------------
@@ -343,20 +330,15 @@ def test_shares_and_ratio_of_known_levels() -> None:
     table = withdrawal_table(draws, draws, DEFINITIONS, "m").set_index(["quantity", "strategy"])
     assert tuple(table.reset_index()[list(COLUMNS)].columns) == COLUMNS
     share = table.loc["share"]
-    assert share["mean"].to_dict() == {
-        "mar": 6 / 8,
-        "composite": 5 / 8,
-        "locf": 5 / 8 + 1 / 8,
-        "delta": 5 / 8,
-    }
+    expected = {"mar": 6 / 8, "composite": 5 / 8, "locf": 6 / 8, "delta": 5 / 8}
+    assert share["mean"].to_dict() == expected
     assert (share["threshold"] == 0.5).all()
     assert (share["probability"] == 1).all()  # 5 of 8 is more than half
     gmr = table.loc["gmr"]
     assert gmr.loc["mar", "median"] == pytest.approx(np.exp(ratios.mean()))
     assert gmr.loc["delta", "median"] == pytest.approx(np.exp(ratios.mean()) * 2 ** (1 / 8))
-    assert np.isnan(
-        gmr.loc["composite", ["mean", "mcse", "lower", "probability"]].astype(float)
-    ).all()
+    blank = gmr.loc["composite", ["mean", "mcse", "lower", "probability"]]
+    assert np.isnan(blank.astype(float)).all()
     assert (table["enrolled"] == 8).all()
     assert (table["withdrawn"] == 1).all()
     np.testing.assert_array_equal(table["mean"], table["mean_prior"])
@@ -366,13 +348,7 @@ def test_albumin_decides_remission_and_is_not_shifted() -> None:
     one = draws_of(np.log([0.05, 0.05]), {1: 8.0}, draws=10)  # 4 to 0.2 g/24h
     level = np.repeat(one.level, 2, axis=-1)
     level[..., 1] = np.log([36.0, 36.0])[:, None]
-    draws = replace(
-        one,
-        markers=(PROTEIN, ALBUMIN),
-        level=level,
-        measured=level,
-        seen=np.repeat(one.seen, 2, axis=-1),
-    )
+    draws = with_albumin(one, level=level, measured=level)
     table = withdrawal_table(draws, draws, DEFINITIONS, "m")
     complete = table[table["category"] == "complete"].set_index("strategy")["mean"]
     assert complete.to_dict() == {"mar": 1.0, "composite": 0.5, "locf": 1.0, "delta": 0.5}
@@ -442,10 +418,8 @@ def points_of(
 
 
 def test_a_flip_lies_where_the_normal_distribution_says() -> None:
-    # Four of the seven who stayed respond: more than half of eight needs the unseen one.
-    ratios = np.array([FALLEN] * 4 + [RISEN] * 3 + [0.0])
     mean, sd = np.log(0.4), 0.4
-    draws = normal_unseen(draws_of(ratios, {7: 8.0}), 7, mean, sd)
+    draws = near_the_half(mean, sd)
     points, curve = points_of(draws, with_benchmarks(effective=0.5))
     # P(log ratio + log delta <= log 0.85) = 0.8
     delta = np.exp(np.log(0.85) - mean - sd * norm.ppf(0.8))
@@ -457,7 +431,6 @@ def test_a_flip_lies_where_the_normal_distribution_says() -> None:
     # the slope of the normal distribution turns the error of P into one of delta
     error = np.sqrt(0.8 * 0.2 / 4000) / norm.pdf(norm.ppf(0.8)) * sd * delta
     assert 0.5 * (row["delta_upper"] - row["delta_lower"]) == pytest.approx(error, rel=0.3)
-    assert f"the unseen patient (P8) would have to be {delta:.1f} times worse" in row["sentence"]
     # the curve itself
     part = curve[curve["category"] == "effective"]
     expected = norm.cdf((np.log(0.85) - mean - np.log(part["delta"])) / sd)
@@ -484,8 +457,6 @@ def test_the_ratio_flips_where_its_interval_reaches_1(left: int) -> None:
     assert chance["delta"] == pytest.approx(np.exp(-high * 8 / left), rel=0.03)
     gmr = curve[curve["quantity"] == "gmr"]
     np.testing.assert_allclose(gmr["median"], 0.8 * gmr["delta"] ** (left / 8), rtol=5e-3)
-    named = "the unseen patient (P8)" if left == 1 else "each of the 2 unseen (P7, P8)"
-    assert named in interval["sentence"]
 
 
 def test_a_sweep_is_the_strategy_delta_at_every_ratio() -> None:
@@ -503,46 +474,38 @@ def test_a_sweep_is_the_strategy_delta_at_every_ratio() -> None:
 
 
 @pytest.mark.parametrize(
-    ("responders", "unseen", "verdict", "words"),
+    ("responders", "unseen", "verdict"),
     [
-        (5, FALLEN, "never", "no worsening of the unseen patient (P8) flips it, not even counting"),
-        (3, FALLEN, "not_held", "does not hold even if the unseen patient is as predicted"),
-        (4, np.log(0.01), "beyond", "more than 10 times worse than predicted, the largest"),
-        (4, FALLEN, "flips", "2.1 times worse than predicted"),
+        (5, FALLEN, "never"),
+        (3, FALLEN, "not_held"),
+        (4, np.log(0.01), "beyond"),
+        (4, FALLEN, "flips"),
     ],
 )
-def test_verdicts_in_clinical_words(
-    responders: int, unseen: float, verdict: str, words: str
-) -> None:
+def test_verdicts(responders: int, unseen: float, verdict: str) -> None:
     # Levels without any spread: 0.4 reaches 0.85 of baseline at delta 2.125.
     ratios = np.array([FALLEN] * responders + [RISEN] * (7 - responders) + [unseen])
     points, _ = points_of(draws_of(ratios, {7: 8.0}, draws=50), with_benchmarks(effective=0.5))
     row = points.loc["share_exceeds"]
     assert row["verdict"] == verdict
-    assert words in row["sentence"]
     assert not row["unsure"]
     assert np.isnan(row["delta"]) == (verdict != "flips")
     if verdict == "flips":
         assert row["delta"] == pytest.approx(2.125, rel=1e-3)
-    if verdict == "beyond":
-        assert "Counting the patient as failure does." in row["sentence"]
 
 
 def test_a_verdict_within_the_monte_carlo_error_says_so() -> None:
-    ratios = np.array([FALLEN] * 4 + [RISEN] * 3 + [0.0])
     # P is 0.8 less a third of its error: below what is required, but not surely.
     p = 0.8 - 0.3 * np.sqrt(0.16 / 4000)
-    draws = normal_unseen(draws_of(ratios, {7: 8.0}), 7, np.log(0.85) - 0.4 * norm.ppf(p), 0.4)
+    draws = near_the_half(np.log(0.85) - 0.4 * norm.ppf(p))
     points, _ = points_of(draws, with_benchmarks(effective=0.5))
     row = points.loc["share_exceeds"]
     assert row["verdict"] == "not_held"
     assert row["unsure"]
-    assert "within the Monte Carlo error" in row["sentence"]
 
 
 def test_the_decision_is_the_definitions_own() -> None:
-    ratios = np.array([FALLEN] * 4 + [RISEN] * 3 + [0.0])
-    draws = normal_unseen(draws_of(ratios, {7: 8.0}), 7, np.log(0.4), 0.4)
+    draws = near_the_half()
     strict = with_benchmarks(effective=0.5).model_dump()
     strict["decision"] |= {"probability": 0.95}
     deltas = [
@@ -577,13 +540,6 @@ def test_a_share_that_is_not_monotone_or_no_response_is_not_swept() -> None:
     assert set(curve["quantity"]) == {"gmr"}
 
 
-@pytest.mark.parametrize("largest", [1.0, 0.5, np.inf, NAN])
-def test_an_impossible_sweep_is_refused(largest: float) -> None:
-    draws = draws_of(np.zeros(2), {1: 8.0}, draws=5)
-    with pytest.raises(ValueError, match="ratio above 1"):
-        tipping(draws, draws, DEFINITIONS, "m", delta_max=largest)
-
-
 def test_bisection_finds_the_place() -> None:
     grid = np.linspace(0.0, 2.0, 5)
     found = crossing(lambda x: -(x**2), grid, -(grid**2), -2.0)
@@ -611,112 +567,37 @@ def test_a_delta_has_no_digit_finer_than_its_error(delta: float, error: float, t
 # --- in a result and in the report ---------------------------------------------------------------
 
 
-def result_of(missing=((1, 2, 0),), withdrew=8.0, reasons=(), patients=4):
-    """A result of protein alone as if it had been fitted; the second patient withdrew."""
-    tree = make_tree(
-        markers=(PROTEIN,), visits=WEEKS, patients=patients, draws=100, missing=missing
-    )
-    data = recorded(tree)
-    week = np.full(patients, NAN)
-    week[1] = withdrew
-    observations = Observations(
-        (PROTEIN,),
-        tuple(data["patient"].to_numpy().tolist()),
-        WEEKS,
-        **{name: data[name].to_numpy() for name in ("log_value", "log_lower", "log_upper")},
-        covariate=np.zeros(patients),
-        covariate_mean=0.0,
-        withdrew_week=week,
-        weights=False,
-        left_out=(),
-    )
-    diagnostics = Diagnostics(0, 1.001, 2000.0, 1800.0, 0.9, reasons)
-    fit = Fit(
-        load_card("proteinuria"),
-        observations,
-        tree,
-        diagnostics,
-        pd.DataFrame(),
-        Sampling(),
-        False,
-        {},
-    )
-    return summarise(fit, DEFINITIONS)
-
-
 def test_a_result_holds_the_table_and_the_sweep_and_blanks_them_when_withheld() -> None:
-    result = result_of()
-    assert set(result.parts["withdrawal"].table["strategy"]) == {
-        "mar",
-        "composite",
-        "locf",
-        "delta",
-    }
+    tree = make_tree(markers=(PROTEIN,), visits=WEEKS, patients=4, draws=100, missing=((1, 2, 0),))
+    result, held = (result_of(tree, ((1, 8.0),), how) for how in (GOOD, BAD))
+    strategies = {"mar", "composite", "locf", "delta"}
+    assert set(result.parts["withdrawal"].table["strategy"]) == strategies
     assert len(result.parts["withdrawal"].tipping.points) == 3
-    held = result_of(reasons=("R-hat 1.2",))
     assert held.parts["withdrawal"].tipping is None
+    assert withdrawals(SimpleNamespace(results=(held,))) == ()
     assert len(held.parts["withdrawal"].table) == len(result.parts["withdrawal"].table)
     assert held.parts["withdrawal"].table[list(NUMBERS)].isna().all(axis=None)
     assert held.parts["withdrawal"].table["strategy"].notna().all()
 
 
-def test_the_report_says_who_left_and_what_would_overturn_a_conclusion() -> None:
-    result = result_of(missing=((1, 2, 0), (3, 2, 0)))
-    (own,) = withdrawals(SimpleNamespace(results=(result,)))
-    assert own.who[0] == "Withdrew, so not seen at week 12: P2 (week 8)."
-    assert "without having withdrawn: P4" in own.who[1]
-    assert "missing at random under every strategy" in own.who[1]
-    assert [f"{claim[:-1]}; {end[0].lower()}{end[1:]}" for claim, end in own.conclusions] == list(
-        result.parts["withdrawal"].tipping.points["sentence"]
-    )
-    share, ratio = own.tables
-    assert share.caption == "Share of the 4 enrolled at week 12: effective"
-    assert [row[0].split(":")[0] for row in share.rows] == ["mar", "composite", "locf", "delta"]
-    assert "no ratio: a failure has no level" in ratio.rows[1]
-    assert all(len(row) == len(table.head) for table in own.tables for row in table.rows)
-
-
-def test_the_report_says_that_nobody_withdrew_and_nothing_where_withheld() -> None:
-    (own,) = withdrawals(SimpleNamespace(results=(result_of(withdrew=NAN, missing=()),)))
-    assert own.who == (
-        "Nobody withdrew before week 12, so every strategy gives the same numbers: those below.",
-    )
-    assert own.conclusions == ()
-    assert [len(table.rows) for table in own.tables] == [1, 1]
-    held = result_of(reasons=("R-hat 1.2",))
-    assert withdrawals(SimpleNamespace(results=(held,))) == ()
-
-
 # --- figures and the command ---------------------------------------------------------------------
 
 
-def texts(figure: object) -> str:
-    found = figure.findobj(Text)  # type: ignore[attr-defined]
-    return " | ".join(" ".join(text.get_text().split()) for text in found)
-
-
-def test_figures_say_where_it_flips_and_that_it_is_synthetic() -> None:
-    ratios = np.array([FALLEN] * 4 + [RISEN] * 3 + [0.0])
-    draws = normal_unseen(draws_of(ratios, {7: 8.0}), 7, np.log(0.4), 0.4)
+def test_figures_draw_where_it_flips_and_say_that_it_is_synthetic() -> None:
+    draws = near_the_half()
     definitions = with_benchmarks(effective=0.5)
     swept = tipping(draws, draws, definitions, "m")
     assert swept is not None
     curve = tipping_curve(swept, definitions, ("too few draws",), True)
     words = texts(curve)
     delta = float(swept.points["delta"].iloc[0])
-    assert f"flips at {delta:.1f}" in words
-    assert "80 % required" in words
     assert "Synthetic cohort: no real patient." in words
     assert "NOT CONVERGED (too few draws)" in words
     (left, right) = curve.axes
     assert left.get_xscale() == right.get_xscale() == right.get_yscale() == "log"
     assert delta in [line.get_xdata()[0] for line in left.lines]
     table = withdrawal_table(draws, draws, definitions, "m")
-    words = texts(withdrawal_strategies(table, (), False))
-    assert "no ratio: a failure has no level" in words
-    assert "last observation carried forward" in words
-    assert "P(> 50 %) (prior)" in words
-    assert "Synthetic" not in words
+    assert "Synthetic" not in texts(withdrawal_strategies(table, (), False))
 
 
 def look(line: Line2D) -> tuple[object, ...]:
@@ -726,8 +607,7 @@ def look(line: Line2D) -> tuple[object, ...]:
 
 @pytest.mark.parametrize(("most", "flips"), [(10.0, 0), (1000.0, 2)])
 def test_the_key_names_only_what_is_drawn(most: float, flips: int) -> None:
-    ratios = np.array([FALLEN] * 4 + [RISEN] * 3 + [0.0])
-    draws = normal_unseen(draws_of(ratios, {7: 8.0}), 7, np.log(0.4), 0.4)
+    draws = near_the_half()
     definitions = with_benchmarks(effective=0.5)
     swept = tipping(draws, draws, definitions, "m", delta_max=most)
     assert swept is not None
@@ -774,27 +654,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_command_reads_the_newest_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(run.parents[1])
     out = run.parents[1] / "out"
-    args = [
-        "withdrawal",
-        "--model",
-        "proteinuria",
-        "--strategy",
-        "mar",
-        "--strategy",
-        "delta",
-        "--delta",
-        "4",
-        "--delta-max",
-        "20",
-        "--out",
-        str(out),
-    ]
+    args = ["withdrawal", "--model", "proteinuria", "--delta", "4", "--delta-max", "20"]
+    args += ["--strategy", "mar", "--strategy", "delta", "--out", str(out)]
     for _ in range(2):  # its own folder may be written again
         done = runner.invoke(app, args)
         assert done.exit_code == 0, done.output
     words = " ".join(done.stdout.split())
     assert "SYNTHETIC cohort: no real patient." in words
-    assert "there was no control group" in words
     names = {"withdrawal.csv", "tipping_curve.csv", "tipping_points.csv"}
     pictures = {f"proteinuria_{n}.svg" for n in ("withdrawal_strategies", "tipping_curve")}
     assert {p.name for p in out.iterdir()} == names | pictures
@@ -803,7 +669,6 @@ def test_the_command_reads_the_newest_run(run: Path, monkeypatch: pytest.MonkeyP
     assert set(table["delta"].dropna()) == {4.0}
     points = pd.read_csv(out / "tipping_points.csv")
     assert (points["delta_max"] == 20).all()
-    assert points["sentence"].str.split(": ").str[0].str.startswith(("More than", "24-h")).all()
 
 
 def test_a_withheld_model_stays_withheld(run: Path) -> None:
@@ -812,18 +677,13 @@ def test_a_withheld_model_stays_withheld(run: Path) -> None:
     assert done.exit_code == 1
     words = " ".join(done.stdout.split())
     assert "bad did not converge (R-hat): its numbers are withheld." in words
-    assert words.count("1 of them withdrew.") == 1
     assert words.count("Share of the 8 enrolled at week 12: effective") == 1
-    assert words.index("bad did not converge") > words.index("1 of them withdrew.")
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (
-            ["--model", "cells"],
-            "a model of the run that has urine_protein_24h (proteinuria, bad, damaged)",
-        ),
+        (["--model", "cells"], "a model of the run that has urine_protein_24h (proteinuria, bad,"),
         (["--strategy", "moon"], "one of mar, composite, locf, delta"),
         (["--run", "nowhere"], "no such folder"),
         (["--out", "."], "which is not an output of mnbayes withdrawal"),
