@@ -264,8 +264,8 @@ def load_run(folder: str | Path) -> StoredRun:
 def stored(run: Run, name: str) -> StoredRun:
     """A run in memory, as :func:`load_run` would read it back from a folder of that name."""
     more = compared_tables(run.sections)
-    # Of models that judge no response too, whose tables are empty.
-    tables = {table: of_models(run, table) for table in ROW_KEYS}
+    # Where no model judges a response its tables are empty, and not among the run's.
+    tables = {table: of_models(run, table) for table in ROW_KEYS} | run.tables
     return in_memory(run.results, tables, run.manifest, name, more)
 
 
