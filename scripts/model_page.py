@@ -20,13 +20,26 @@ def fenced(language: str, text: str) -> str:
     return f"```{language}\n{text.rstrip()}\n```"
 
 
+def in_order(graph: str) -> str:
+    """A graph whose plates and their variables stand in order: PyMC's sets have none."""
+    before, *plates = graph.rstrip().split("\nsubgraph ")
+    sorted_plates = []
+    for plate in plates:
+        name, *variables, end = plate.split("\n")
+        sorted_plates.append("\n".join([name, *sorted(variables), end]))
+    head, *edges = before.split("%% Edges:\n")
+    links = [line for line in edges[0].split("\n") if "-->" in line]
+    body = f"{head}%% Edges:\n" + "\n".join(sorted(links)) + "\n\n%% Plates:"
+    return "\nsubgraph ".join([body, *sorted(sorted_plates)])
+
+
 def parts() -> dict[str, str]:
     """What stands between the page's marks, by their name."""
     stated = mn.model("remission", mn.embedded_cohort())
     # GitHub's renderer knows no shapes of this kind; the brackets before them say the same.
     graph = re.sub(r"^\w+@\{.*\}\n", "", pm.model_to_mermaid(stated), flags=re.MULTILINE)
     return {
-        "graph": fenced("mermaid", graph),
+        "graph": fenced("mermaid", in_order(graph)),
         "statement": fenced("python", inspect.getsource(longitudinal.statement)),
     }
 

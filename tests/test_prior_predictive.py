@@ -255,7 +255,9 @@ def test_figure_names_the_absurd() -> None:
 def result_of(card: Card, *, withheld: bool = False) -> Result:
     """As much of a result as the priors' section looks at."""
     observed = SimpleNamespace(weeks=(0.0, 4.0, 26.0), markers=card.markers)
-    fit = SimpleNamespace(card=card, observations=observed, sampling=SimpleNamespace(seed=3))
+    fit = SimpleNamespace(
+        card=card, required_card=card, observations=observed, sampling=SimpleNamespace(seed=3)
+    )
     reasons = ("R-hat",) if withheld else ()
     return cast(Result, SimpleNamespace(fit=fit, withheld=reasons, name=card.name))
 

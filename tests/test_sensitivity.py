@@ -293,16 +293,16 @@ def test_when_nothing_can_be_fitted_that_is_said(
     assert json.loads((tmp_path / "out" / "sensitivity.json").read_text())["converged"] is False
 
 
-def test_fits_of_one_structure_share_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks: list[list[str]] = []
+def test_the_longest_fits_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks: list[str] = []
 
     def side_by_side(function: object, parts: Sequence[object], news: object) -> list[object]:
-        tasks.extend([each.residual for each in part.fittings] for part in parts)  # type: ignore[attr-defined]
+        tasks.extend(part.fitting.residual for part in parts)  # type: ignore[attr-defined]
         return [function(part, news) for part in parts]  # type: ignore[operator]
 
     monkeypatch.setattr(multiverse, "side_by_side", side_by_side)
     run(monkeypatch, prior_sets=["weak", "sceptical"])
-    assert tasks == [["student_t", "student_t"], ["normal", "normal"]]
+    assert tasks == ["student_t", "student_t", "normal", "normal"]
 
 
 def test_workers_keep_the_order_and_pass_on_the_news(monkeypatch: pytest.MonkeyPatch) -> None:
