@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 
 from mnbayes.answers.response_draws import CATEGORIES
 from mnbayes.cli import app
+from mnbayes.inference.sampling import Engine
 from mnbayes.run.outputs import MANIFEST
 
 ROOT = Path(__file__).parents[1]
@@ -128,6 +130,13 @@ def test_what_stands_beside_the_cohort_is_recorded_and_apart(finished: Path) -> 
     section = section[: section.index("</section>")]
     assert "No patient of the synthetic cohort is in it" in section
     assert '<p class="tag">' not in section
+
+
+@pytest.mark.parametrize("engine", [*get_args(Engine), "metropolis"])
+def test_every_engine_can_be_asked_for(engine: str) -> None:
+    done = runner.invoke(app, ["fit", "--engine", engine, "--model", "nothing"])
+    assert done.exit_code == 2
+    assert ("--engine" in done.output) == (engine == "metropolis")
 
 
 @pytest.mark.parametrize(

@@ -44,10 +44,11 @@ def fit(
     draws: Annotated[int, typer.Option(min=10, help="Draws per chain.")] = 1000,
     tune: Annotated[int, typer.Option(min=50, help="Tuning draws per chain.")] = 500,
     engine: Annotated[
-        Literal["auto", "nuts", "collapsed"],
+        Literal["nuts", "pymc", "collapsed", "auto"],
         typer.Option(
-            help="Of cards: nuts; collapsed (importance sampling of Gaussian models, "
-            "milliseconds a fit); auto (collapsed where it can be trusted, else nuts)."
+            help="Of cards: nuts; pymc (NUTS of the model as PyMC states it, which is compiled "
+            "each time); collapsed (importance sampling of Gaussian models, milliseconds a fit); "
+            "auto (collapsed where it can be trusted, else nuts)."
         ),
     ] = "nuts",
     influence: Annotated[

@@ -180,7 +180,10 @@ def refit_without(
     try:
         # Enough for the gate; the differences that matter are far above the Monte Carlo error.
         draws = min(sampling.draws, max(ENOUGH, 5 * sampling.draws // 8))
-        refit = fit(card, without(cohort, patient), replace(sampling, draws=draws, seed=seed))
+        # The statement would be compiled for each patient; the density is the same model.
+        engine = "nuts" if sampling.engine == "pymc" else sampling.engine
+        how = replace(sampling, draws=draws, seed=seed, engine=engine)
+        refit = fit(card, without(cohort, patient), how)
     except InputError as error:
         found = [f"{p.found}; expected {p.expected}" for p in error.problems]
         return f"cannot be fitted: {'; '.join(found)}"

@@ -99,6 +99,8 @@ def _number(value: float | None) -> str:
 def _engine(fit: Fit) -> str:
     if fit.engine == "collapsed":
         return "collapsed: importance sampling"
+    if fit.engine == "pymc" and fit.own is None:
+        return "NUTS, of the model as PyMC states it"
     if fit.own is not None:
         return "NUTS, of the model as its file states it" if fit.own.file else fit.engine
     if not fit.handed_over:
