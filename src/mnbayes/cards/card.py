@@ -354,6 +354,11 @@ def restore_card(data: dict[str, Any], file: str) -> Card:
         raise InputError(validation_problems(error, file)) from error
 
 
+def as_card(card: Card | str | Path) -> Card:
+    """A card, or that of a name or path as :func:`load_card` takes it."""
+    return card if isinstance(card, Card) else load_card(card)
+
+
 def load_card(name: str | Path, others: Sequence[str] = ()) -> Card:
     """Load a model card by name or by path.
 

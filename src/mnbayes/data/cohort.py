@@ -117,6 +117,11 @@ def synthetic_words(synthetic: bool) -> str:
     return ": SYNTHETIC, no real patient" if synthetic else ""
 
 
+def as_cohort(cohort: Cohort | str | Path) -> Cohort:
+    """A cohort, or that of a folder as :func:`load_cohort` takes it."""
+    return cohort if isinstance(cohort, Cohort) else load_cohort(cohort)
+
+
 def load_cohort(path: str | Path) -> Cohort:
     """Read and validate a folder of ``patients``, ``measurements`` and perhaps ``events``.
 

@@ -100,6 +100,18 @@ class Observations:
         """Where there is a value or an interval, shape (patient, visit, marker)."""
         return np.isfinite(self.log_value) | self.censored
 
+    @property
+    def recorded(self) -> Floats:
+        """Log values; of a censored one its limit, of an interval the middle; nan where missing.
+
+        Shape (patient, visit, marker).
+        """
+        low, high = self.log_lower, self.log_upper
+        with np.errstate(invalid="ignore"):
+            middle = (low + high) / 2
+        limit = np.where(np.isinf(high), low, np.where(np.isinf(low), high, middle))
+        return np.where(self.censored, limit, self.log_value)
+
     @cached_property
     def groups(self) -> Groups:
         """The observations as sufficient statistics for the kernel."""

@@ -63,8 +63,7 @@ def lacking(tree: xr.DataTree) -> tuple[str, ...]:
         missing += [f"{group}/{name}" for name in _POPULATION if name not in data.data_vars]
         if "correlation" in data.data_vars and "pair" not in data.coords:
             missing.append(f"{group}/pair")
-        places = [place for place in (group, PATIENTS[group]) if place in tree.children]
-        if not any("level" in tree[place].data_vars for place in places):
+        if not drawn(tree, group, "level"):
             missing.append(f"{PATIENTS[group]}/level")
     observed = tree["observed_data"].dataset if "observed_data" in tree.children else xr.Dataset()
     missing += [

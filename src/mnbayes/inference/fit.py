@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,21 +17,22 @@ import xarray as xr
 from mnbayes.base.arrays import Floats
 from mnbayes.base.display import Displayed, Screen
 from mnbayes.base.problems import InputError, Problem, gathered
+from mnbayes.base.stopwatch import Stopwatch
 from mnbayes.base.text_table import Table, records
 from mnbayes.base.workers import silent
-from mnbayes.cards.card import Card, load_card
+from mnbayes.cards.card import Card, as_card
 from mnbayes.cards.own_model import OwnModel
-from mnbayes.data.cohort import Cohort, load_cohort, synthetic_words
+from mnbayes.data.cohort import Cohort, as_cohort, synthetic_words
 from mnbayes.data.observations import Observations
 from mnbayes.inference.collapsed import collapsed_sample
 from mnbayes.inference.completing import complete_posterior, complete_prior
 from mnbayes.inference.densities import nutpie_model
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
 from mnbayes.inference.sampling import Sampling as Sampling
-from mnbayes.inference.sampling import sample
+from mnbayes.inference.sampling import at_most_twice, sample
 from mnbayes.inference.traces import Sampled
 from mnbayes.inference.trees import attributes, build_tree, coordinates, top_level
-from mnbayes.models.density import gaussian, longitudinal_density
+from mnbayes.models.density import by_means, gaussian, longitudinal_density
 from mnbayes.models.fixed_effects import draw_fixed_effects
 from mnbayes.models.gaussian_effects import draw_gaussian_effects
 from mnbayes.models.longitudinal import statement
@@ -207,50 +207,38 @@ def fit(
         where names or paths are given, every problem of both.
     """
     with gathered() as read:
-        card = card if isinstance(card, Card) else read(load_card, card)
-        cohort = cohort if isinstance(cohort, Cohort) else read(load_cohort, cohort)
+        card, cohort = read(as_card, card), read(as_cohort, cohort)
     sampling = sampling or Sampling()
     data = well_posed(card, cohort)
     density = None if sampling.engine == "pymc" else longitudinal_density(card, data)
-    seconds: dict[str, float] = {}
-    clock = time.perf_counter()
-
-    def lap(stage: str) -> None:
-        nonlocal clock
-        now = time.perf_counter()
-        seconds[stage] = seconds.get(stage, 0.0) + now - clock
-        clock = now
-
+    watch = Stopwatch()
     seed = sampling.seed
     first, second, completing, collapsed = np.random.SeedSequence(seed).spawn(4)
 
     def judged(sampled: Sampled, stream: np.random.SeedSequence) -> _Attempt:
-        lap("sample")
+        watch.lap("sample")
         progress("predicting", 0, 0)
         done = _complete(card, data, density, sampled, stream, completing, seed)
-        lap("predict")
+        watch.lap("predict")
         return done
 
     engine, handed_over = _engine(sampling, card, data)
     tried, retried = None, False
     if engine == "collapsed" and density is not None:  # the engine needs one
-        tried = judged(_collapsed(density, sampling, collapsed, progress), collapsed)
+        told = partial(progress, "sampling")
+        tried = judged(collapsed_sample(density, sampling, collapsed, told), collapsed)
         if sampling.engine == "auto" and not tried.diagnostics.converged:
             engine, handed_over = "nuts", "; ".join(tried.diagnostics.reasons)
             tried = None
     if tried is None:
         progress("compiling", 0, 0)
         model = _sampled_model(card, data, density)
-        lap("compile")
+        watch.lap("compile")
 
         def attempt(how: Sampling, stream: np.random.SeedSequence, stage: str) -> _Attempt:
             return judged(sample(model, how, stream, partial(progress, stage)), stream)
 
-        tried = attempt(sampling, first, "sampling")
-        retried = not tried.diagnostics.converged
-        if retried:
-            sampling = replace(sampling, tune=2 * sampling.tune, target_accept=0.99)
-            tried = attempt(sampling, second, "retrying")
+        tried, sampling, retried = at_most_twice(attempt, sampling, first, second)
     tried.tree.attrs = attributes(card, cohort, engine, seed, tried.diagnostics.reasons)
     return Fit(
         card,
@@ -260,7 +248,7 @@ def fit(
         tried.table,
         sampling,
         retried,
-        seconds,
+        watch.seconds,
         engine,
         handed_over,
         cohort,
@@ -294,13 +282,6 @@ def _engine(sampling: Sampling, card: Card, data: Observations) -> tuple[str, st
             ]
         )
     return "nuts", reason
-
-
-def _collapsed(
-    density: Density, sampling: Sampling, stream: np.random.SeedSequence, progress: Progress
-) -> Sampled:
-
-    return collapsed_sample(density, sampling, stream, partial(progress, "sampling"))
 
 
 def _sampled_model(card: Card, data: Observations, density: Density | None) -> Any:
@@ -352,7 +333,7 @@ def _complete(
             own = sampled.draws["patient_baseline"] - draws["baseline_mean"][:, None]
             effects = np.concatenate([own, sampled.draws["patient_change"]], axis=-1)
             drift = sampled.draws.get("drift")
-        elif gaussian(card, data) and not card.structure.serial:
+        elif by_means(card, data):
             points = sampled.draws["unconstrained"]
             drawn = draw_gaussian_effects(card, data, density, points, rng)
             draws, effects = drawn.top_level, drawn.effects

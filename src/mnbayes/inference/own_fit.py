@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,13 +16,14 @@ import pandas as pd
 import xarray as xr
 
 from mnbayes.base.problems import InputError, Problem, gathered
+from mnbayes.base.stopwatch import Stopwatch
 from mnbayes.base.workers import silent
 from mnbayes.cards.own_model import Needs, OwnModel, load_own_model, observed_of
-from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.cohort import Cohort, as_cohort
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
 from mnbayes.inference.fit import Fit, Progress
 from mnbayes.inference.own_tree import OwnTree, own_tree
-from mnbayes.inference.sampling import Sampling, sample
+from mnbayes.inference.sampling import Sampling, at_most_twice, sample
 from mnbayes.inference.traces import Sampled
 from mnbayes.inference.trees import attributes
 
@@ -67,39 +67,27 @@ def fit_own(
     """
     with gathered() as read:
         own = model if isinstance(model, OwnModel) else read(load_own_model, model)
-        cohort = cohort if isinstance(cohort, Cohort) else read(load_cohort, cohort)
+        cohort = read(as_cohort, cohort)
     sampling = sampling or Sampling()
-    seconds: dict[str, float] = {}
-    clock = time.perf_counter()
-
-    def lap(stage: str) -> None:
-        nonlocal clock
-        now = time.perf_counter()
-        seconds[stage] = seconds.get(stage, 0.0) + now - clock
-        clock = now
-
+    watch = Stopwatch()
     progress("compiling", 0, 0)
     stated = checked_model(own, cohort)
     compiled = _compiled(own, stated)
-    lap("compile")
+    watch.lap("compile")
     first, second, completing, prior_seed = np.random.SeedSequence(sampling.seed).spawn(4)
     prior, why_no_prior = prior_draws(stated, sampling, prior_seed)
-    lap("predict")
+    watch.lap("predict")
 
     def attempt(how: Sampling, stream: np.random.SeedSequence, stage: str) -> _Attempt:
         sampled = sample(compiled, how, stream, partial(progress, stage))
-        lap("sample")
+        watch.lap("sample")
         progress("predicting", 0, 0)
         groups = {"posterior": _labelled(stated, sampled), "sample_stats": sampled.stats} | prior
         done = _judged(own, groups, cohort, np.random.default_rng(completing))
-        lap("predict")
+        watch.lap("predict")
         return done
 
-    tried = attempt(sampling, first, "sampling")
-    retried = not tried.diagnostics.converged
-    if retried:
-        sampling = replace(sampling, tune=2 * sampling.tune, target_accept=0.99)
-        tried = attempt(sampling, second, "retrying")
+    tried, sampling, retried = at_most_twice(attempt, sampling, first, second)
     reasons = tried.diagnostics.reasons
     tree = tried.made.tree
     named = Needs(own.name, tried.made.observations.markers)
@@ -107,7 +95,7 @@ def fit_own(
     tree.attrs |= {"card": "", "model": own.name, "model_sha256": own.sha256}
     if why_no_prior:
         tree.attrs["no_prior_because"] = why_no_prior
-    return _fit(own, tried, sampling, cohort, retried=retried, seconds=seconds, engine=ENGINE)
+    return _fit(own, tried, sampling, cohort, retried=retried, seconds=watch.seconds, engine=ENGINE)
 
 
 def fit_of_tree(tree: xr.DataTree, cohort: Cohort) -> Fit:

@@ -104,19 +104,14 @@ def own_tree(
     made |= {name: groups[name] for name in _KEPT if name in groups}
     if _same_cells(groups.get("observed_data"), of_cells) and "log_likelihood" in groups:
         made["log_likelihood"] = groups["log_likelihood"][["measurement"]]
-    unit = described("measurement", data.markers)
-    made["observed_data"] = xr.Dataset(
-        {"measurement": records["measurement"].assign_attrs(unit)}, of_cells
-    )
+    made["observed_data"] = xr.Dataset({"measurement": records["measurement"]}, of_cells)
     made["constant_data"] = xr.Dataset(
         {
             "withdrew_week": (("patient",), data.withdrew_week, {"units": "weeks"}),
             "week": (("visit",), np.array(data.weeks), {"units": "weeks"}),
-            "measurement": records["exact"].assign_attrs(
-                long_name="1: exact, 0: censored at its limit"
-            ),
-            "log_lower": records["log_lower"].assign_attrs(unit),
-            "log_upper": records["log_upper"].assign_attrs(unit),
+            "measurement": records["exact"],
+            "log_lower": records["log_lower"],
+            "log_upper": records["log_upper"],
         },
         {"patient": list(data.patients), "visit": list(data.weeks)},
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.workers import silent
+from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.traces import Sampled, read_trace
 
 Engine = Literal["nuts", "pymc", "collapsed", "auto"]
@@ -40,6 +41,42 @@ class Sampling:
     target_accept: float = 0.9
     seed: int = 1
     engine: Engine = "nuts"
+
+
+class Judged(Protocol):
+    """What a sampler drew, and whether it passed the gate."""
+
+    @property
+    def diagnostics(self) -> Diagnostics:
+        """The gate's verdict."""
+
+
+def at_most_twice[J: Judged](
+    attempt: Callable[[Sampling, np.random.SeedSequence, str], J],
+    sampling: Sampling,
+    first: np.random.SeedSequence,
+    second: np.random.SeedSequence,
+) -> tuple[J, Sampling, bool]:
+    """Sample, and where that fails the gate once more: smaller steps, twice the tuning.
+
+    Parameters
+    ----------
+    attempt : callable
+        Called with how to sample, a stream, and the stage's name.
+    sampling : Sampling
+    first, second : SeedSequence
+        Of each attempt.
+
+    Returns
+    -------
+    tuple
+        The last attempt, how it was sampled, and whether it was the second.
+    """
+    tried = attempt(sampling, first, "sampling")
+    if tried.diagnostics.converged:
+        return tried, sampling, False
+    careful = replace(sampling, tune=2 * sampling.tune, target_accept=0.99)
+    return attempt(careful, second, "retrying"), careful, True
 
 
 def sample(

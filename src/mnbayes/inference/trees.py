@@ -186,20 +186,18 @@ def measured_cells(
         name: ("observation", np.array(axis)[index])
         for name, axis, index in zip(CELLS, axes, cells, strict=True)
     }
-    value, low, high = (
-        array[cells]
-        for array in (observations.log_value, observations.log_lower, observations.log_upper)
-    )
-    with np.errstate(invalid="ignore"):
-        middle = (low + high) / 2
-    limit = np.where(np.isinf(high), low, np.where(np.isinf(low), high, middle))
+    unit = described("measurement", observations.markers)
+    # ArviZ's survival curves look here, by the variable's name, whether a value is exact.
+    status = {"long_name": "1: exact, 0: censored at its limit"}
     recorded = {
-        "measurement": np.where(np.isnan(value), limit, value),
-        "log_lower": low,
-        "log_upper": high,
-        "exact": np.isfinite(value).astype(int),
+        "measurement": (observations.recorded, unit),
+        "log_lower": (observations.log_lower, unit),
+        "log_upper": (observations.log_upper, unit),
+        "exact": ((~observations.censored).astype(int), status),
     }
-    variables = {name: ("observation", array) for name, array in recorded.items()}
+    variables = {
+        name: ("observation", array[cells], attrs) for name, (array, attrs) in recorded.items()
+    }
     return cells, coords, xr.Dataset(variables, coords={"observation": coords["observation"]})
 
 
@@ -257,7 +255,6 @@ def build_tree(
     }
     loglik = at_observations(posterior.loglik)
     loglik["measurement"].attrs = {}
-    unit = described("measurement", markers)
     constant = {
         "hyperparameters": (("hyperparameter",), prior_arguments(card)[1]),
         "covariate": (("patient",), observations.covariate),
@@ -265,10 +262,6 @@ def build_tree(
         "week": (("visit",), np.array(observations.weeks), {"units": "weeks"}),
     }
     limits = records[["log_lower", "log_upper"]]
-    for bound in limits.data_vars.values():
-        bound.attrs = unit
-    # ArviZ's survival curves look here, by the variable's name, whether a value is exact.
-    status = records["exact"].assign_attrs(long_name="1: exact, 0: censored at its limit")
     datasets = {
         "posterior": group(posterior.draws, TOP_LEVEL),
         PATIENTS["posterior"]: group(posterior.draws, OWN),
@@ -281,10 +274,10 @@ def build_tree(
         "log_likelihood": loglik,
         "log_prior": _dataset(densities, names),
         "sample_stats": sample_stats,
-        "observed_data": xr.Dataset(
-            {"measurement": records["measurement"].assign_attrs(unit)}, of_cells
+        "observed_data": xr.Dataset({"measurement": records["measurement"]}, of_cells),
+        "constant_data": _dataset(constant, names).assign(
+            {"measurement": records["exact"], **limits}
         ),
-        "constant_data": _dataset(constant, names).assign({"measurement": status, **limits}),
     }
     tree = xr.DataTree()
     tree.children = {name: xr.DataTree(dataset) for name, dataset in datasets.items()}

@@ -11,8 +11,8 @@ import numpy as np
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
-from mnbayes.models.correlation import free_partials, partial_alpha
-from mnbayes.models.roles import FIXED, SCALAR, integrated
+from mnbayes.models.correlation import free_partials
+from mnbayes.models.roles import FIXED, SCALAR, correlation_alpha, integrated
 from mnbayes.numerics import cell_posterior, posterior
 from mnbayes.numerics.density import Density
 from mnbayes.numerics.inputs import fixed_sd_places, input_sizes
@@ -22,6 +22,11 @@ from mnbayes.numerics.packed_means import packed_means
 def gaussian(card: Card, observations: Observations) -> bool:
     """Whether the data are normal given the parameters: no weights, nothing censored."""
     return card.structure.residual == "normal" and not bool(observations.censored.any())
+
+
+def by_means(card: Card, observations: Observations) -> bool:
+    """Whether a patient's means say all: the data are normal and nobody drifts."""
+    return gaussian(card, observations) and not card.structure.serial
 
 
 def longitudinal_density(card: Card, observations: Observations) -> Density:
@@ -66,10 +71,8 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
     for name in card.parameters:
         arguments = list(card.argument_values(name).values())
         if name == "correlation":
-            kind = card.structure.correlation
-            alpha = partial_alpha(kind, n_marker, float(arguments[0][0]))
-            free = first[name] + free_partials(kind, n_marker)
-            sample("correlation_unit", "Beta", [alpha], free, 1)
+            free = first[name] + free_partials(card.structure.correlation, n_marker)
+            sample("correlation_unit", "Beta", [correlation_alpha(card)], free, 1)
             continue
         if name == "residual_df":  # of the weights, not of the likelihood's inputs
             sample(name, card.family(name), arguments, [0], 0)
@@ -93,15 +96,13 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
     if not np.isfinite(data).all():
         raise ValueError("the model's numbers hold one that is not finite")
     expand = _expand(coordinates, blocks, None if gaussian(card, observations) else observed)
-    n_unknown = _unknown(observations)
-    dimension = len(coordinates) + n_unknown
+    dimension = len(coordinates) + _weights(observations) + int(observations.censored.sum())
     return Density(dimension, function.address, data, expand, value_function.address)
 
 
-def _unknown(observations: Observations) -> int:
-    """Coordinates besides the parameters': the cells' weights and the censored values."""
-    weights = int(observations.observed.sum()) if observations.weights else 0
-    return weights + int(observations.censored.sum())
+def _weights(observations: Observations) -> int:
+    """How many cells have a weight: all or none."""
+    return int(observations.observed.sum()) if observations.weights else 0
 
 
 def _likelihood(
@@ -109,8 +110,8 @@ def _likelihood(
 ) -> tuple[Floats, Any, Any]:
     """The observations as the likelihood reads them, and the density with and without gradient."""
     groups = observations.groups
-    if card.structure.serial or not gaussian(card, observations):
-        weights = groups.visit.size if observations.weights else 0
+    if not by_means(card, observations):
+        weights = _weights(observations)
         hidden = observations.censored
         low, high = observations.log_lower[hidden], observations.log_upper[hidden]
         packed = cell_posterior.pack_cells(weights, df_at, low, high, groups.packed())

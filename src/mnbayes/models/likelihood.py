@@ -11,9 +11,8 @@ from mnbayes.base.arrays import Floats
 from mnbayes.cards import families as priors
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
-from mnbayes.models.correlation import partial_alpha
 from mnbayes.models.hyperparameters import Hyperparameters
-from mnbayes.models.roles import SCALAR
+from mnbayes.models.roles import SCALAR, correlation_alpha
 
 
 def pointwise_loglik(
@@ -90,11 +89,6 @@ def log_prior(card: Card, draws: Mapping[str, Floats]) -> dict[str, Floats]:
     return out
 
 
-def _partial_alpha(card: Card) -> Floats:
-    eta = float(card.argument_values("correlation")["eta"][0])
-    return partial_alpha(card.structure.correlation, len(card.markers), eta)
-
-
 def draw_prior(card: Card, n_visits: int, n: int, rng: np.random.Generator) -> dict[str, Floats]:
     """Simulate the top-level parameters of a card from its priors.
 
@@ -115,7 +109,7 @@ def draw_prior(card: Card, n_visits: int, n: int, rng: np.random.Generator) -> d
     for name in card.parameters:
         arguments = card.argument_values(name)
         if name == "correlation":
-            alpha = _partial_alpha(card)
+            alpha = correlation_alpha(card)
             out["correlation_unit"] = rng.beta(alpha, alpha, size=(n, alpha.size))
             continue
         size = next(iter(arguments.values())).size

@@ -27,11 +27,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mnbayes.base.arrays import Floats
-from mnbayes.cards.card import Card, load_card
-from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.base.problems import gathered
+from mnbayes.cards.card import Card, as_card
+from mnbayes.data.cohort import Cohort, as_cohort
 from mnbayes.data.observations import Observations, observations
-from mnbayes.models.correlation import correlation_factor, free_partials, partial_alpha
-from mnbayes.models.roles import SCALAR
+from mnbayes.models.correlation import correlation_factor, free_partials
+from mnbayes.models.roles import SCALAR, correlation_alpha
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -64,8 +65,8 @@ def model(card: Card | str | Path, cohort: Cohort | str | Path) -> pm.Model:
     >>> with mn.model("proteinuria", mn.embedded_cohort()):
     ...     tree = pm.sample(nuts_sampler="nutpie")
     """
-    card = card if isinstance(card, Card) else load_card(card)
-    cohort = cohort if isinstance(cohort, Cohort) else load_cohort(cohort)
+    with gathered() as read:
+        card, cohort = read(as_card, card), read(as_cohort, cohort)
     return statement(card, observations(card, cohort))
 
 
@@ -155,11 +156,11 @@ def _partials(card: Card, n_marker: int) -> Any:
     import pymc as pm
     import pytensor.tensor as pt
 
-    kind = card.structure.correlation
-    alpha = partial_alpha(kind, n_marker, float(card.argument_values("correlation")["eta"][0]))
+    alpha = correlation_alpha(card)
     unit = pm.Beta("correlation_unit", alpha, alpha)
     none = pt.zeros(n_marker * (2 * n_marker - 1))
-    return pt.set_subtensor(none[free_partials(kind, n_marker)], 2.0 * unit - 1.0)
+    free = free_partials(card.structure.correlation, n_marker)
+    return pt.set_subtensor(none[free], 2.0 * unit - 1.0)
 
 
 def _drift(card: Card, data: Observations) -> Any:
@@ -182,7 +183,7 @@ def _measurement(card: Card, data: Observations, level: Any, sd: Any) -> Any:
     heavy = card.structure.residual == "student_t"
     of_residual = {"nu": _prior(card, "residual_df")} if heavy else {}
     family = pm.StudentT if heavy else pm.Normal
-    value = data.log_value[data.observed]
+    value = data.recorded[data.observed]
     if not data.censored.any():
         return family(
             "measurement", mu=level, sigma=sd, **of_residual, observed=value, dims="observation"
@@ -195,16 +196,10 @@ def _measurement(card: Card, data: Observations, level: Any, sd: Any) -> Any:
         *of_residual.values(),
         logp=lambda value, level, sd, *df: _interval_logp(family, value, level, sd, df, low, high),
         random=_repeat,
-        observed=np.where(np.isnan(value), _limit(low, high), value),
+        observed=value,
         dims="observation",
         signature=f"(),(){',()' * heavy}->()",
     )
-
-
-def _limit(low: Floats, high: Floats) -> Floats:
-    """What is recorded of a censored value: its limit, or the middle of two."""
-    with np.errstate(invalid="ignore"):
-        return np.where(np.isinf(low), high, np.where(np.isinf(high), low, (low + high) / 2))
 
 
 def _interval_logp(

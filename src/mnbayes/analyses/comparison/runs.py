@@ -89,17 +89,7 @@ class Comparison(Displayed):
             for row in records(self.priors)
         ]
         main = main_numbers(self.given_data)
-        rows = tuple(
-            (
-                f"{row['model']}: {words.label(row)}",
-                words.value(row, "a"),
-                words.value(row, "b"),
-                words.difference(row),
-                words.units(row["in_sd"]),
-                words.units(row["in_errors"]),
-            )
-            for row in records(largest(main[main["verdict"] != "same"]))
-        )
+        rows = tuple(words.cells(row) for row in records(largest(main[main["verdict"] != "same"])))
         head = ("number", self.a, self.b, "difference", "in SD", "in MC errors")
         mark = synthetic_words(self.synthetic)
         return Screen(

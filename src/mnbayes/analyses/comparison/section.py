@@ -73,14 +73,7 @@ def _priors(comparison: Comparison, names: Names) -> Table | None:
 
 def _numbers(chosen: pd.DataFrame, caption: str, names: Names, *, marked: bool) -> Table | None:
     rows = tuple(
-        (
-            f"{row['model']}: {words.label(row)}",
-            words.value(row, "a"),
-            words.value(row, "b"),
-            words.difference(row),
-            words.units(row["in_sd"]),
-            words.units(row["in_errors"]) + (_MARKS.get(row["verdict"], "") if marked else ""),
-        )
+        words.cells(row, _MARKS.get(row["verdict"], "") if marked else "")
         for row in records(chosen)
     )
     if not rows:

@@ -88,6 +88,21 @@ def difference(row: Mapping[str, Any]) -> str:
     return _signed(f"{points:+.0f} point{'s' if abs(points) >= 1.5 else ''}") if amount else "0"
 
 
+def cells(row: Mapping[str, Any], mark: str = "") -> tuple[str, ...]:
+    """A row of a table of numbers that differ: name, both values, difference, and its sizes.
+
+    ``mark`` stands behind the last.
+    """
+    return (
+        f"{row['model']}: {label(row)}",
+        value(row, "a"),
+        value(row, "b"),
+        difference(row),
+        units(row["in_sd"]),
+        units(row["in_errors"]) + mark,
+    )
+
+
 def units(amount: float) -> str:
     """A difference in units of an SD or of a Monte Carlo error, signed."""
     if np.isnan(amount):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,6 +34,7 @@ from mnbayes.analyses.historical.refits import (
 from mnbayes.analyses.historical.reweighting import Source
 from mnbayes.analyses.historical.sampled import Posterior, labelled, sample_historical
 from mnbayes.analyses.historical.table import HistoricalTable
+from mnbayes.base.stopwatch import Stopwatch
 from mnbayes.base.workers import silent
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.sampling import Sampling
@@ -164,17 +164,10 @@ def fit_historical(
         If the table has a class that the card does not have.
     """
     sampling = sampling or Sampling()
-    seconds: dict[str, float] = {}
-    clock = time.perf_counter()
-
-    def lap(stage: str) -> None:
-        nonlocal clock
-        now = time.perf_counter()
-        seconds[stage], clock = now - clock, now
-
+    watch = Stopwatch()
     streams = np.random.SeedSequence(sampling.seed).spawn(4)
     fit = sample_historical(table, card, sampling, streams[0], news)
-    lap("sample")
+    watch.lap("sample")
     gate = fit.diagnostics
     withheld = () if gate.converged or allow_unconverged else gate.reasons
     diagnostics = fit.parameters.copy()
@@ -203,7 +196,7 @@ def fit_historical(
         shaped = rate.reshape(fit.sampling.chains, -1, rate.shape[1])
         before = tree["prior"]["new_study_rate"].sel(treatment_class=mark.treatment_class)
         found = conflict_table(mixture, robust, counts, shaped, before.to_numpy())
-        lap("summarise")
+        watch.lap("summarise")
     if refits and not withheld:
         other = readings() if chosen is None else chosen
         total = len(table.studies) + len(other)
@@ -219,7 +212,7 @@ def fit_historical(
             lambda done, _: news("influence", len(table.studies) + done, total),
             other,
         )
-        lap("refit")
+        watch.lap("refit")
     return HistoricalResult(
         table,
         card,
@@ -238,7 +231,7 @@ def fit_historical(
         found,
         left_out,
         otherwise,
-        seconds,
+        watch.seconds,
     )
 
 
