@@ -15,7 +15,7 @@ from typing import Any
 
 import xarray as xr
 
-#: Every so many draws of a chain are drawn as a trace or as ranks; all serve everything else.
+#: Every so many draws of a chain are drawn as a trace; all are used for everything else.
 _EVERY = 4
 #: What a forest shows of a model of many markers: some ninety parameters are no picture.
 _OF_MANY = ["visit_change", "change_sd", "residual_sd"]
@@ -61,7 +61,7 @@ def calls(tree: xr.DataTree) -> dict[str, Callable[[], Any]]:
             tree, group="prior_predictive", num_samples=_REPLICATES
         ),
         "02_trace": lambda: azp.plot_trace(thinned, **answer),
-        "03_rank": lambda: azp.plot_rank(thinned, **answer),
+        "03_rank": lambda: azp.plot_rank(tree, **answer),
         "04_energy": lambda: azp.plot_energy(tree),
         "05_convergence": lambda: azp.plot_convergence_dist(tree),
         "06_forest": lambda: azp.plot_forest(tree, var_names=named, combined=True),
