@@ -25,7 +25,6 @@ def complete_draws(
     Parameters
     ----------
     card : Card
-        Without serial correlation.
     observations : Observations
     density : Density
         From :func:`mnbayes.models.density.longitudinal_density`.
@@ -39,11 +38,6 @@ def complete_draws(
         the density expands to, the fixed effects, ``visit_change``, ``patient_baseline``,
         ``patient_change`` and ``level`` (log scale); and ``loglik``, that of all data with the
         effects integrated out.
-
-    Raises
-    ------
-    ValueError
-        If the card has serial correlation.
     """
     drawn = draw_gaussian_effects(card, observations, density, points, rng)
     out, n_marker = dict(drawn.top_level), len(observations.markers)
@@ -52,6 +46,8 @@ def complete_draws(
     out["patient_baseline"] = out["baseline_mean"][:, None] + drawn.effects[..., :n_marker]
     out["patient_change"] = drawn.effects[..., n_marker:]
     out["level"] = _levels(out, observations.covariate)
+    if drawn.drift is not None:
+        out["level"] += drawn.drift
     out["loglik"] = drawn.loglik
     return out
 

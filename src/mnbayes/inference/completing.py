@@ -93,28 +93,24 @@ def complete_posterior(
     draws: Mapping[str, Floats],
     rng: np.random.Generator,
     next_rng: np.random.Generator,
-    effects: Floats | None = None,
-    drift: Floats | None = None,
+    effects: Floats,
+    drift: Floats | None,
 ) -> CompletedPosterior:
     """Draw what depends on the top-level parameters, and find the densities.
 
     Parameters
     ----------
     draws : mapping
-        From :func:`mnbayes.models.fixed_effects.draw_fixed_effects`, say.
+        Of the top-level parameters, by name.
     rng : Generator
     next_rng : Generator
         Of the next patient.
-    effects : array, shape (draw, patient, effect), optional
-        Patient effects given the data, where they were drawn already.
-    drift : array, shape (draw, patient, visit, marker), optional
-        The serial parts, drawn with them.
+    effects : array, shape (draw, patient, effect)
+        Patient effects given the data.
+    drift : array, shape (draw, patient, visit, marker), or None
+        None where the model has none.
     """
     parameters = hyperparameters_from_draws(draws, card.structure.correlation)
-    if effects is None:
-        effects, drift = fx.conditional_deviations(
-            parameters, observations, rng, draws.get("residual_weight"), draws.get("censored_value")
-        )
     named = _named(draws, parameters, effects, drift, card, observations)
     return CompletedPosterior(
         named,

@@ -32,8 +32,7 @@ from mnbayes.inference.sampling import Sampling as Sampling
 from mnbayes.inference.sampling import at_most_twice, sample
 from mnbayes.inference.traces import Sampled
 from mnbayes.inference.trees import attributes, build_tree, coordinates, top_level
-from mnbayes.models.density import by_means, gaussian, longitudinal_density
-from mnbayes.models.fixed_effects import draw_fixed_effects
+from mnbayes.models.density import gaussian, longitudinal_density
 from mnbayes.models.gaussian_effects import draw_gaussian_effects
 from mnbayes.models.longitudinal import statement
 from mnbayes.models.well_posed import well_posed
@@ -327,18 +326,15 @@ def _complete(
         names = beside.submit(coordinates, card, data, sizes["chain"], sizes["draw"])
         known = beside.submit(expanded)
         checks = [beside.submit(lambda: check(known.result()))]
-        effects, drift = None, None
         if density is None:
             draws = known.result()
             own = sampled.draws["patient_baseline"] - draws["baseline_mean"][:, None]
             effects = np.concatenate([own, sampled.draws["patient_change"]], axis=-1)
             drift = sampled.draws.get("drift")
-        elif by_means(card, data):
+        else:
             points = sampled.draws["unconstrained"]
             drawn = draw_gaussian_effects(card, data, density, points, rng)
-            draws, effects = drawn.top_level, drawn.effects
-        else:
-            draws = draw_fixed_effects(card, data, known.result(), rng)
+            draws, effects, drift = drawn.top_level, drawn.effects, drawn.drift
         new = {name: array for name, array in draws.items() if name not in known.result()}
         if new:
             checks.append(beside.submit(check, new))

@@ -61,7 +61,7 @@ def study_fit(
     Parameters
     ----------
     card : Card
-        With normal residuals and without serial correlation.
+        With normal residuals.
     observations : Observations
         With exact values.
     rng : Generator

@@ -13,20 +13,17 @@ from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.models.correlation import free_partials
 from mnbayes.models.roles import FIXED, SCALAR, correlation_alpha, integrated
-from mnbayes.numerics import cell_posterior, posterior
+from mnbayes.numerics import posterior
+from mnbayes.numerics.coordinates import coordinate_rows, sampled_inputs, values
 from mnbayes.numerics.density import Density
-from mnbayes.numerics.inputs import fixed_sd_places, input_sizes
-from mnbayes.numerics.packed_means import packed_means
+from mnbayes.numerics.inputs import input_sizes
+from mnbayes.numerics.packed_cells import packed_cells
+from mnbayes.numerics.unknown_cells import pack_unknown, unknown_cells
 
 
 def gaussian(card: Card, observations: Observations) -> bool:
     """Whether the data are normal given the parameters: no weights, nothing censored."""
     return card.structure.residual == "normal" and not bool(observations.censored.any())
-
-
-def by_means(card: Card, observations: Observations) -> bool:
-    """Whether a patient's means say all: the data are normal and nobody drifts."""
-    return gaussian(card, observations) and not card.structure.serial
 
 
 def longitudinal_density(card: Card, observations: Observations) -> Density:
@@ -65,7 +62,7 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
     def sample(
         name: str, family: str, arguments: list[Floats], places: object, copies: int
     ) -> None:
-        rows.append(posterior.coordinate_rows(family, arguments, np.asarray(places), copies))
+        rows.append(coordinate_rows(family, arguments, np.asarray(places), copies))
         blocks[name] = len(rows[-1])
 
     for name in card.parameters:
@@ -91,36 +88,18 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
     coordinates = np.concatenate(rows)
     before_df = list(takewhile(lambda name: name != "residual_df", blocks))
     df_at = sum(blocks[name] for name in before_df) if "residual_df" in blocks else 0
-    observed, function, value_function = _likelihood(card, observations, coordinates, inputs, df_at)
-    data = posterior.pack(coordinates, inputs, n_marker, observed)
+    hidden = observations.censored
+    limits = observations.log_lower[hidden], observations.log_upper[hidden]
+    n_weight = int(observations.observed.sum()) if observations.weights else 0
+    unknown = pack_unknown(n_weight, df_at, *limits)
+    cells = packed_cells(observations.groups, n_marker, sampled_inputs(coordinates, inputs))
+    data = posterior.pack(coordinates, inputs, n_marker, unknown, cells)
     if not np.isfinite(data).all():
         raise ValueError("the model's numbers hold one that is not finite")
-    expand = _expand(coordinates, blocks, None if gaussian(card, observations) else observed)
-    dimension = len(coordinates) + _weights(observations) + int(observations.censored.sum())
+    expand = _expand(coordinates, blocks, None if gaussian(card, observations) else unknown)
+    function, value_function = posterior.gradient_function(), posterior.value_function()
+    dimension = len(coordinates) + n_weight + int(hidden.sum())
     return Density(dimension, function.address, data, expand, value_function.address)
-
-
-def _weights(observations: Observations) -> int:
-    """How many cells have a weight: all or none."""
-    return int(observations.observed.sum()) if observations.weights else 0
-
-
-def _likelihood(
-    card: Card, observations: Observations, coordinates: Floats, inputs: Floats, df_at: int
-) -> tuple[Floats, Any, Any]:
-    """The observations as the likelihood reads them, and the density with and without gradient."""
-    groups = observations.groups
-    if not by_means(card, observations):
-        weights = _weights(observations)
-        hidden = observations.censored
-        low, high = observations.log_lower[hidden], observations.log_upper[hidden]
-        packed = cell_posterior.pack_cells(weights, df_at, low, high, groups.packed())
-        return packed, cell_posterior.cell_function(), cell_posterior.cell_function()
-    n_marker = len(observations.markers)
-    places = fixed_sd_places(n_marker, groups.weeks.size - 1)
-    here = posterior.sampled_inputs(coordinates, inputs)[places]
-    means = packed_means(groups, n_marker, np.where(here, places, -1))
-    return means, posterior.gradient_function(), posterior.value_function()
 
 
 def _target(name: str, n_marker: int) -> tuple[tuple[str, int], int]:
@@ -144,14 +123,14 @@ def _expand(
     n_own = len(coordinates)
 
     def expand(points: Floats) -> dict[str, Floats]:
-        values = posterior.values(coordinates, np.ascontiguousarray(points[:, :n_own]))
-        out = {name: values[:, a:b] for name, (a, b) in zip(blocks, bounds, strict=True)}
+        drawn = values(coordinates, np.ascontiguousarray(points[:, :n_own]))
+        out = {name: drawn[:, a:b] for name, (a, b) in zip(blocks, bounds, strict=True)}
         out = {name: array[:, 0] if name in SCALAR else array for name, array in out.items()}
         if cells is None:
             return out
         df = np.ascontiguousarray(out.get("residual_df", np.ones(len(points))))
         unknown = np.ascontiguousarray(points[:, n_own:])
-        weight, value = cell_posterior.unknown_cells(cells, df, unknown)
+        weight, value = unknown_cells(cells, df, unknown)
         found = {"residual_weight": weight, "censored_value": value}
         return out | {name: array for name, array in found.items() if array.size}
 

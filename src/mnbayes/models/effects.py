@@ -1,9 +1,6 @@
-"""Patient effects and levels from draws of the top-level parameters, in NumPy.
+"""Patients of a population: their effects, levels and measurements, in NumPy.
 
-Given the parameters the model is Gaussian, so the effects that the sampler integrated out
-can be drawn exactly: simulate effects and data from the prior, then correct by the
-regression of effects on data (Matheron's rule; Hoffman and Ribak 1991, Astrophys. J. 380:L5).
-Without data the same code draws from the prior.
+Those of the patients who were measured are drawn by :mod:`mnbayes.numerics.effect_draws`.
 """
 
 from __future__ import annotations
@@ -14,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mnbayes.base.arrays import Floats
-from mnbayes.data.observations import Observations
 from mnbayes.models.hyperparameters import Hyperparameters
 
 
@@ -89,69 +85,6 @@ def levels(
     return out
 
 
-def conditional_deviations(
-    parameters: Hyperparameters,
-    observations: Observations,
-    rng: np.random.Generator,
-    weight: Floats | None = None,
-    censored_value: Floats | None = None,
-) -> tuple[Floats, Floats | None]:
-    """Draw patient effects and serial parts given the data: one exact draw for each draw.
-
-    Parameters
-    ----------
-    parameters : Hyperparameters
-    observations : Observations
-    weight : array, shape (draw, cell), optional
-        Residual precision multipliers of a Student-t model, in the order of the groups' cells.
-    censored_value : array, shape (draw, censored), optional
-
-    Returns
-    -------
-    effects : array, shape (draw, patient, effect)
-    serial : array, shape (draw, patient, visit, marker), or None
-        None where the model has no serial part.
-    """
-    weeks = np.array(observations.weeks)
-    n_patients = len(observations.patients)
-    effects, serial = prior_deviations(parameters, weeks, n_patients, rng)
-    simulated = levels(parameters, effects, serial, observations.covariate)
-    target = np.broadcast_to(observations.log_value, simulated.shape).copy()
-    if censored_value is not None and censored_value.size:
-        target[:, observations.censored] = censored_value
-    for patients, visit, marker, columns in _patterns(observations):
-        noise_sd = parameters.residual_sd[:, marker]
-        if weight is not None and weight.size:
-            noise_sd = noise_sd / np.sqrt(weight[:, columns])
-        gain, serial_gain = _gain(parameters, weeks, visit, marker, noise_sd)
-        fake = simulated[:, patients][:, :, visit, marker]
-        fake = fake + rng.standard_normal(fake.shape) * noise_sd[:, None]
-        surprise = target[:, patients][:, :, visit, marker] - fake
-        effects[:, patients] += np.einsum("nec,npc->npe", gain, surprise)
-        if serial is not None:
-            serial[:, patients] += np.einsum("ntkc,npc->nptk", serial_gain, surprise)
-    return effects, serial
-
-
-def _patterns(
-    observations: Observations,
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], slice]]:
-    """Patients that share observed cells: (patients, visits, markers, columns of the weights)."""
-    observed = observations.observed
-    if observations.weights:
-        out, start = [], 0
-        for patient, pattern in enumerate(observed):
-            visit, marker = np.nonzero(pattern)
-            if visit.size:
-                out.append((np.array([patient]), visit, marker, slice(start, start + visit.size)))
-                start += visit.size
-        return out
-    members: dict[bytes, list[int]] = {}
-    for patient, pattern in enumerate(observed):
-        members.setdefault(pattern.tobytes(), []).append(patient)
-    return [(np.array(ids), *np.nonzero(observed[ids[0]]), slice(0, 0)) for ids in members.values()]
-
-
 def cell_design(visit: NDArray[np.int64], marker: NDArray[np.int64], n_marker: int) -> Floats:
     """Which patient effects a cell holds, shape (cell, effect)."""
     design = np.zeros((visit.size, 2 * n_marker))
@@ -202,35 +135,6 @@ def serial_covariance(
     same = marker[None, :] == np.arange(n_marker)[:, None]
     variance = parameters.serial_sd[:, marker] ** 2
     return np.asarray(decay[:, :, None] * same * variance[:, None, None])
-
-
-def _gain(
-    parameters: Hyperparameters,
-    weeks: Floats,
-    visit: NDArray[np.int64],
-    marker: NDArray[np.int64],
-    noise_sd: Floats,
-) -> tuple[Floats, Floats]:
-    """Regression of effects and serial parts on a pattern's cells.
-
-    Returns
-    -------
-    effects : array, shape (draw, effect, cell)
-    serial : array, shape (draw, visit, marker, cell)
-        Without visits where the model has no serial part.
-    """
-    cov = cell_covariance(parameters, weeks, visit, marker, noise_sd)
-    factor = parameters.effect_cholesky
-    design = cell_design(visit, marker, parameters.residual_sd.shape[1])
-    cross = (design @ factor) @ factor.transpose(0, 2, 1)  # cell by effect
-    # cov is symmetric, so solve(cov, cross) is the transpose of the gain.
-    gain = np.linalg.solve(cov, cross).transpose(0, 2, 1)
-    if not parameters.serial:
-        return gain, np.zeros((parameters.n_draws, 0, 0, visit.size))
-    serial = serial_covariance(parameters, weeks, visit, marker)
-    flat = serial.reshape(parameters.n_draws, -1, visit.size)
-    serial_gain = np.linalg.solve(cov, flat.transpose(0, 2, 1)).transpose(0, 2, 1)
-    return gain, serial_gain.reshape(serial.shape)
 
 
 def measurements(level: Floats, parameters: Hyperparameters, rng: np.random.Generator) -> Floats:

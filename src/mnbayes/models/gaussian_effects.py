@@ -1,8 +1,4 @@
-"""Fixed and patient effects given the rest, drawn exactly by compiled code.
-
-For normal residuals, exact values and no serial correlation; :mod:`mnbayes.models.fixed_effects`
-and :func:`mnbayes.models.effects.conditional_deviations` draw them for every model.
-"""
+"""Everything that the density integrates out, drawn exactly given its points."""
 
 from __future__ import annotations
 
@@ -29,12 +25,15 @@ class GaussianDraws:
         effects, and ``visit_offset``, shape (draw, visit - 1, marker), in SDs.
     effects : array, shape (draw, patient, effect)
         Patient effects, log scale: baselines of every marker, then changes.
+    drift : array, shape (draw, patient, visit, marker), or None
+        None where the model has none.
     loglik : array, shape (draw,)
         Of all data, effects integrated out.
     """
 
     top_level: dict[str, Floats]
     effects: Floats
+    drift: Floats | None
     loglik: Floats
 
 
@@ -50,30 +49,25 @@ def draw_gaussian_effects(
     Parameters
     ----------
     card : Card
-        Without serial correlation.
     observations : Observations
     density : Density
         From :func:`mnbayes.models.density.longitudinal_density`.
     points : array, shape (draw, coordinate)
     rng : Generator
-
-    Raises
-    ------
-    ValueError
-        If the card has serial correlation.
     """
-    if card.structure.serial:
-        raise ValueError("patients' serial deviations are not drawn here")
     n_draw, n_marker = len(points), len(observations.markers)
     n_patient, n_visit = len(observations.patients), len(observations.weeks) - 1
-    fixed, effects, loglik = draw_effects(
+    cells = (n_draw, n_patient, n_visit + 1, n_marker)
+    drifts = card.structure.serial
+    fixed, effects, drift, loglik = draw_effects(
         np.ascontiguousarray(points),
         density.data,
         observations.log_value,
         observations.groups.member,
         rng.standard_normal((n_draw, (3 + n_visit) * n_marker + 1)),
         rng.standard_normal((n_draw, n_patient, 2 * n_marker)),
-        rng.standard_normal((n_draw, n_patient, 2 * n_marker)),
+        rng.standard_normal(cells if drifts else (*cells[:2], 0, n_marker)),
+        rng.standard_normal(cells),
     )
     out = dict(density.expand(points))
     for position, name in enumerate(FIXED):
@@ -86,4 +80,4 @@ def draw_gaussian_effects(
         out.setdefault("common_change", mean + common[:, 0])
     deviation = fixed[:, 3 * n_marker : -1].reshape(n_draw, n_visit, n_marker)
     out["visit_offset"] = deviation / out["visit_sd"][:, None]
-    return GaussianDraws(out, effects, loglik)
+    return GaussianDraws(out, effects, drift if drifts else None, loglik)

@@ -1,11 +1,10 @@
-"""Fixed and patient effects given the data and the other parameters, drawn exactly.
+"""Fixed and patient effects and drift given the data and the other parameters, drawn exactly.
 
-The compiled twin of :mod:`mnbayes.models.fixed_effects` and of
-:func:`mnbayes.models.effects.conditional_deviations`; without serial correlation. In the notation
-of :mod:`mnbayes.numerics.patient_means` the standardised fixed effects are normal with the mean
-and precision found there. Patient effects given them are drawn as the sum of effects of the
-population and their regression on how far the patient's means are from those that such effects
-would give (Matheron's rule: Journel and Huijbregts 1978, Mining Geostatistics, ch. VII).
+In the notation of :mod:`mnbayes.numerics.marginal` the standardised fixed effects are normal with
+the mean and precision found there. A patient's effects and drift given them are drawn as those of
+the population, corrected by their regression on how far the patient's cells are from what such a
+patient would have given (Matheron's rule: Journel and Huijbregts 1978, Mining Geostatistics,
+ch. VII; Hoffman and Ribak 1991, Astrophys. J. 380:L5).
 """
 
 from __future__ import annotations
@@ -14,29 +13,36 @@ import numpy as np
 
 from mnbayes.numerics.compiling import compiled
 from mnbayes.numerics.inputs import RESIDUAL_SD, SERIAL_SD, begins
-from mnbayes.numerics.packed_means import GROUP, unpacked_means
+from mnbayes.numerics.packed_cells import CELL, GROUP, unpacked_cells
 from mnbayes.numerics.posterior import given_point, parts
-from mnbayes.numerics.small_matrices import rows_product, solve_transposed
+from mnbayes.numerics.small_matrices import solve_transposed
+from mnbayes.numerics.unknown_cells import unknown
 
 
 @compiled
-def draw_effects(points, data, values, member, fixed_noise, effect_noise, mean_noise):
-    """Draw fixed and patient effects for each point.
+def draw_effects(
+    points, data, values, member, fixed_noise, effect_noise, drift_noise, residual_noise
+):
+    """Draw fixed effects, patient effects and drift for each point.
 
     Parameters
     ----------
     points : array, shape (draw, coordinate)
     data : array
-        From :func:`mnbayes.numerics.posterior.pack`, without serial correlation.
+        From :func:`mnbayes.numerics.posterior.pack`.
     values : array, shape (patient, visit, marker)
-        Observed log values.
+        Observed log values; those of censored cells are not read.
     member : array of int
         :attr:`mnbayes.numerics.groups.Groups.member`.
     fixed_noise : array, shape (draw, fixed)
         Standard normal; a fixed effect for each marker's baseline, change, slope and visits, and
         one that all markers share.
-    effect_noise, mean_noise : array, shape (draw, patient, 2 * marker)
-        Standard normal; the second of the means' residuals.
+    effect_noise : array, shape (draw, patient, 2 * marker)
+        Standard normal.
+    drift_noise : array, shape (draw, patient, visit, marker)
+        Standard normal; of no visit where the model has no drift.
+    residual_noise : array, shape (draw, patient, visit, marker)
+        Standard normal.
 
     Returns
     -------
@@ -44,66 +50,99 @@ def draw_effects(points, data, values, member, fixed_noise, effect_noise, mean_n
         Mean baselines, changes (without what is common) and slopes by marker, deviations of the
         visits by visit and marker, and the change that the markers share.
     effects : array, shape (draw, patient, 2 * marker)
+    drift : array, shape of `drift_noise`
     loglik : array, shape (draw,)
         Of all data, effects integrated out.
     """
     n_draw, n_patient = effect_noise.shape[:2]
-    _, _, means, k = parts(data)
-    effect, groups = unpacked_means(means, k)[1], unpacked_means(means, k)[-1]
-    n_group, n_visit, most, length = int(means[0]), int(means[1]), int(means[2]), int(means[4])
-    at, n_fixed = begins(k), fixed_noise.shape[1]
+    _, _, rest, k = parts(data)
+    cells = unknown(rest)[3]
+    weeks, start, _, effect = unpacked_cells(cells)
+    n_visit, widest, at = weeks.size, int(cells[4]), begins(k)
+    n_fixed = fixed_noise.shape[1]
     fixed = np.zeros((n_draw, n_fixed))
     effects = np.zeros((n_draw, n_patient, 2 * k))
+    drift = np.zeros(drift_noise.shape)
     loglik = np.zeros(n_draw)
-    surprise, cross = np.empty(most), np.empty(most)
-    gain = np.empty((2 * k, most))
-    _, inputs, given = given_point(points[0], data)
+    surprise, solved = np.empty(widest), np.empty(widest)
+    regressed = np.empty(2 * k)
+    _, inputs, weight, augmented, given = given_point(points[0], data)
     for d in range(n_draw):
         # Resampled draws repeat a point, one after another.
         if d > 0 and np.any(points[d] != points[d - 1]):
-            _, inputs, given = given_point(points[d], data)
+            _, inputs, weight, augmented, given = given_point(points[d], data)
         loglik[d], mean, factor, sd = given[0], given[1], given[2], given[3]
-        scaled, level_root, inverses = given[5], given[6], given[7]
-        residual_sd = inputs[at[RESIDUAL_SD] : at[SERIAL_SD]]
-        standard = fixed_noise[d, : mean.size].copy()
-        solve_transposed(factor, standard)
-        fixed[d, : 3 * k] = inputs[: 3 * k]
+        scaled, level_root, decay, inverses = given[5], given[6], given[7], given[8]
+        drifts = decay.size > 0
+        for i in range(3 * k):
+            fixed[d, i] = inputs[i]
+        for i in range(3 * k, n_fixed - 1):  # deviations of visits, of which no two cells tell
+            fixed[d, i] = inputs[3 * k + i % k] * fixed_noise[d, i]
+        standard = np.empty(mean.size)
         for i in range(mean.size):
-            fixed[d, int(effect[i])] += sd[i] * (mean[i] + standard[i])
+            standard[i] = fixed_noise[d, int(effect[i])]
+        solve_transposed(factor, standard)
+        for i in range(mean.size):
+            e = int(effect[i])
+            own = sd[i] * (mean[i] + standard[i])
+            fixed[d, e] = fixed[d, e] + own if e < 3 * k else own
         for i in range(n_patient):
             for e in range(2 * k):
                 for f in range(e + 1):
                     effects[d, i, e] += scaled[e, f] * effect_noise[d, i, f]
-        first_member = 0
-        for g in range(n_group):
-            start = g * length
-            n_row, after = int(groups[start + 2]), first_member + int(groups[start])
-            for e in range(2 * k):
-                for r in range(n_row):
-                    level = int(groups[start + GROUP + r])
-                    cross[r] = rows_product(scaled, e, level_root, level, 2 * k)
-                for r in range(n_row):
-                    gain[e, r] = 0.0
-                    for s in range(n_row):
-                        gain[e, r] += cross[s] * inverses[g, s, r]
+            if drifts:
+                for q in range(k):
+                    serial_sd = inputs[at[SERIAL_SD] + q]
+                    drift[d, i, 0, q] = serial_sd * drift_noise[d, i, 0, q]
+                    for t in range(1, n_visit):
+                        rho = decay[t, t - 1]
+                        fresh = serial_sd * np.sqrt(1.0 - rho**2) * drift_noise[d, i, t, q]
+                        drift[d, i, t, q] = rho * drift[d, i, t - 1, q] + fresh
+        first_member, first = 0, 0
+        for g in range(start.size):
+            group = int(start[g])
+            covariate, m = cells[group + 1], int(cells[group + 2])
+            after = first_member + int(cells[group])
             for i in member[first_member:after]:
-                for r in range(n_row):
-                    level = int(groups[start + GROUP + r])
-                    q, count = level % k, groups[start + GROUP + most + r]
+                for a in range(m):
+                    cell = group + GROUP + a * CELL
+                    level, t, hidden = int(cells[cell]), int(cells[cell + 1]), int(cells[cell + 2])
+                    q = level % k
                     expected = fixed[d, q] + effects[d, i, q]
-                    value = 0.0
-                    if level < k:
-                        value = values[i, 0, q]
-                    else:
-                        expected += fixed[d, k + q] + fixed[d, 2 * k + q] * groups[start + 1]
+                    if t > 0:
+                        expected += fixed[d, k + q] + fixed[d, 2 * k + q] * covariate
+                        expected += fixed[d, (2 + t) * k + q]
                         expected += fixed[d, n_fixed - 1] + effects[d, i, level]
-                        for t in range(1, n_visit + 1):
-                            if not np.isnan(values[i, t, q]):
-                                value += (values[i, t, q] - fixed[d, (2 + t) * k + q]) / count
-                    noise = residual_sd[q] * mean_noise[d, i, level] / np.sqrt(count)
-                    surprise[r] = value - expected - noise
+                    if drifts:
+                        expected += drift[d, i, t, q]
+                    noise = inputs[at[RESIDUAL_SD] + q] * residual_noise[d, i, t, q]
+                    if weight.size > 0:
+                        noise /= np.sqrt(weight[first + a])
+                    value = augmented[hidden] if hidden >= 0 else values[i, t, q]
+                    surprise[a] = value - expected - noise
+                regressed[:] = 0.0
+                for a in range(m):
+                    total = 0.0
+                    for b in range(m):
+                        total += inverses[first + a, b] * surprise[b]
+                    solved[a] = total
+                    level = int(cells[group + GROUP + a * CELL])
+                    for e in range(level + 1):
+                        regressed[e] += level_root[level, e] * total
                 for e in range(2 * k):
-                    for r in range(n_row):
-                        effects[d, i, e] += gain[e, r] * surprise[r]
+                    for f in range(e + 1):
+                        effects[d, i, e] += scaled[e, f] * regressed[f]
+                for a in range(m):
+                    cell = group + GROUP + a * CELL
+                    q, t = int(cells[cell]) % k, int(cells[cell + 1])
+                    if drifts:
+                        variance = inputs[at[SERIAL_SD] + q] ** 2
+                        for s in range(n_visit):
+                            both = decay[t, s] if s <= t else decay[s, t]
+                            drift[d, i, s, q] += variance * both * solved[a]
+                    own = int(cells[cell + 4])
+                    if own >= 0:
+                        fixed[d, (2 + t) * k + q] += inputs[own] ** 2 * solved[a]
             first_member = after
-    return fixed, effects, loglik
+            first += m
+    return fixed, effects, drift, loglik

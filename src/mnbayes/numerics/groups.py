@@ -41,8 +41,6 @@ class Groups:
     weeks : array, shape (visit,)
     member : array of int
         Patients of each group, one group after another; the kernel does not need them.
-    by_marker : bool
-        Whether each group has the cells of one marker.
     """
 
     size: Floats
@@ -56,28 +54,6 @@ class Groups:
     root: Floats
     weeks: Floats
     member: Integers
-    by_marker: bool = False
-
-    def packed(self) -> Floats:
-        """Everything the kernel reads as one vector: ten lengths, then the ten arrays.
-
-        One vector because each model-data array costs about a quarter of a second of
-        compilation.
-        """
-        parts = [
-            self.size,
-            self.covariate,
-            self.start,
-            self.visit,
-            self.marker,
-            self.augmented,
-            self.mean,
-            self.rank,
-            self.root,
-            self.weeks,
-        ]
-        lengths = [np.array([part.size for part in parts])]
-        return np.concatenate([part.astype(float) for part in lengths + parts])
 
 
 def group_patients(
@@ -149,7 +125,6 @@ def group_patients(
         root=_joined([root.ravel() for root in roots]),
         weeks=np.asarray(weeks, dtype=float),
         member=np.array([i for ids in members.values() for i in ids], dtype=np.int64),
-        by_marker=by_marker,
     )
 
 

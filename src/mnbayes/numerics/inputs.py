@@ -18,7 +18,7 @@ def input_sizes(n_marker: int) -> dict[str, int]:
 
 
 #: Positions in :func:`begins`.
-CHANGE_MEAN, COVARIATE_SLOPE, CORRELATION, RESIDUAL_SD, SERIAL_SD = 1, 2, 6, 7, 8
+CORRELATION, RESIDUAL_SD, SERIAL_SD, SERIAL_WEEKS = 6, 7, 8, 9
 
 
 @compiled

@@ -1,11 +1,11 @@
 """Gradient of the log-likelihood of :mod:`mnbayes.numerics.marginal`, in its notation.
 
 The gradient of a marginal log-likelihood is the posterior expectation of the joint one's
-(Fisher's identity). With ``zhat = P^-1 h``, ``C = P^-1``, ``M = V^-1 U``, ``T = V^-1 Z`` and
+(Fisher's identity). With ``zhat = P^-1 h``, ``P = R R'``, ``A = V^-1 U R'^-1``, ``T = V^-1 Z`` and
 ``q = V^-1 (e - U zhat)``::
 
-    d / d offset = sum n X' q,    d / d sd = diag(zhat) sum n X' q - diag(sum n X' M C)
-    d / d V = 1/2 (T T' + n q q' + n M C M' - n V^-1)
+    d / d offset = sum n X' q,    d / d sd = (zhat^2 - 1 + diag P^-1) / sd
+    d / d V = 1/2 (T T' + n q q' + n A A' - n V^-1)
 """
 
 from __future__ import annotations
@@ -14,215 +14,172 @@ import numpy as np
 
 from mnbayes.numerics.compiling import compiled
 from mnbayes.numerics.correlation_factor import partial_gradient
-from mnbayes.numerics.marginal import fixed_given_data, unpacked
-from mnbayes.numerics.small_matrices import product, rows_product
+from mnbayes.numerics.inputs import CORRELATION, RESIDUAL_SD, SERIAL_SD, SERIAL_WEEKS, begins
+from mnbayes.numerics.marginal import fixed_given_cells
+from mnbayes.numerics.packed_cells import CELL, GROUP, unpacked_cells
 
 
 @compiled
-def marginal_loglik_and_gradient(
-    baseline_mean,
-    change_mean,
-    slope,
-    visit_sd,
-    baseline_sd,
-    change_sd,
-    unit,
-    residual_sd,
-    serial_sd,
-    serial_weeks,
-    weight,
-    augmented,
-    fixed_sd,
-    packed,
-):
+def _inverse_diagonal(factor):
+    """Diagonal of the inverse of the matrix that a lower Cholesky factor is of."""
+    n = factor.shape[0]
+    out, inverse = np.zeros(n), np.zeros((n, n))
+    for i in range(n):
+        row = inverse[i]
+        for j in range(i):
+            times = factor[i, j]
+            for c in range(j + 1):
+                row[c] -= times * inverse[j, c]
+        for c in range(i):
+            row[c] /= factor[i, i]
+        row[i] = 1.0 / factor[i, i]
+        for c in range(i + 1):
+            out[c] += row[c] ** 2
+    return out
+
+
+@compiled
+def loglik_and_gradient(inputs, weight, augmented, cells, k):
     """Log-likelihood and its gradient, patient and fixed effects integrated out.
 
     Parameters
     ----------
-    baseline_mean, change_mean, slope : array, shape (marker,)
-        Offsets of the mean log baseline, of the mean change of the log value and of its
-        change per unit of the covariate: the means of their normal priors, or their values
-        where they are sampled.
-    visit_sd : array, shape (marker,)
-        SD of the visits' deviations from the mean change.
-    baseline_sd, change_sd : array, shape (marker,)
-        SDs of the patient effects.
-    unit : array
-        ``(1 + r) / 2`` of the canonical partial correlations ``r`` of the effects, baselines
-        of every marker first, then changes.
-    residual_sd, serial_sd : array, shape (marker,)
-        ``serial_sd`` is zero where there is no serial correlation.
-    serial_weeks : float
-        Correlation time in weeks.
-    weight : array, shape (cell,) or (0,)
-        Residual precision multipliers; empty for normal residuals.
-    augmented : array
-        The censored values as they now stand, on the log scale.
-    fixed_sd : array, shape (3 * marker + 1,)
-        SDs of the normal priors of mean baseline, mean change and slope, then of the common
-        change; 0 where sampled or not in the model.
-    packed : array
-        :meth:`mnbayes.numerics.groups.Groups.packed`.
+    As of :func:`mnbayes.numerics.marginal.fixed_given_cells`.
 
     Returns
     -------
-    tuple
-        The log-likelihood, then its gradient in each of the arguments before ``packed``.
-        It is -inf where a covariance is not positive definite.
+    loglik : float
+    gradient : array
+        In the order of the inputs.
+    d_weight : array, shape of `weight`
+    d_augmented : array, shape of `augmented`
     """
     (
         loglik,
         fixed,
-        fixed_cov,
+        factor,
+        sd,
+        correlation_factor,
+        _,
+        level_root,
+        decay,
         inverses,
-        effect,
-        value,
-        n_slot,
         solved_design,
         solved_error,
-        solved_root,
-        factor,
-        scaled,
-        sd,
-        position,
-    ) = fixed_given_data(
-        baseline_mean,
-        change_mean,
-        slope,
-        visit_sd,
-        baseline_sd,
-        change_sd,
-        unit,
-        residual_sd,
-        serial_sd,
-        serial_weeks,
-        weight,
-        augmented,
-        fixed_sd,
-        packed,
-    )
-    (
-        group_size,
-        group_covariate,
-        group_start,
-        cell_visit,
-        cell_marker,
-        cell_augmented,
-        _,
-        group_rank,
-        _,
-        weeks,
-    ) = unpacked(packed)
-    n_marker = baseline_mean.size
-    n_visit = weeks.size - 1
-    size = 2 * n_marker
-    partial = 2.0 * unit - 1.0
-    d_baseline_mean = np.zeros(n_marker)
-    d_change_mean = np.zeros(n_marker)
-    d_slope = np.zeros(n_marker)
-    d_sd = np.zeros(sd.size)
-    d_effect_cov = np.zeros((size, size))
-    d_residual_sd = np.zeros(n_marker)
-    d_serial_sd = np.zeros(n_marker)
-    d_serial_weeks = 0.0
-    d_weight = np.zeros(weight.size)
-    d_augmented = np.zeros(augmented.size)
+    ) = fixed_given_cells(inputs, weight, augmented, cells, k)
+    gradient = np.zeros(inputs.size)
+    d_weight, d_augmented = np.zeros(weight.size), np.zeros(augmented.size)
+    if not np.isfinite(loglik):
+        return loglik, gradient, d_weight, d_augmented
+    weeks, start, place, _ = unpacked_cells(cells)
+    at = begins(k)
+    n_fixed, widest = place.size, int(cells[4])
+    drifts = decay.size > 0
+    serial_weeks = inputs[at[SERIAL_WEEKS]]
+    variance = _inverse_diagonal(factor)
+    for i in range(n_fixed):
+        if sd[i] > 0.0:
+            gradient[int(place[i])] += (fixed[i] ** 2 - 1.0 + variance[i]) / sd[i]
+        row = solved_design[i]
+        for c in range(row.size):
+            solved_error[c] -= fixed[i] * row[c]
+    for i in range(n_fixed):  # in place: U' V^-1 becomes A'
+        row = solved_design[i]
+        for j in range(i):
+            times, before = factor[i, j], solved_design[j]
+            if times != 0.0:
+                for c in range(row.size):
+                    row[c] -= times * before[c]
+        for c in range(row.size):
+            row[c] /= factor[i, i]
 
-    offset = 0
-    for g in range(group_size.size):
-        if loglik == -np.inf:
-            break
-        first, stop = group_start[g], group_start[g + 1]
-        m = stop - first
-        n = group_size[g]
-        rank = group_rank[g]
-        design = solved_design[first:stop]  # M
-        spread = product(design, fixed_cov)  # M C
-        moment = product(spread, design.T.copy())  # M C M'
-        expected = design @ fixed
-        roots = solved_root[offset : offset + m * rank].reshape((m, rank))
+    d_cov = np.zeros((2 * k, 2 * k))  # of the levels
+    moment = np.empty((widest, widest))
+    level, visit = np.empty(widest, dtype=np.int64), np.empty(widest, dtype=np.int64)
+    spread = np.empty(widest)
+    first = 0
+    for g in range(start.size):
+        group = int(start[g])
+        n, covariate = cells[group], cells[group + 1]
+        m, rank = int(cells[group + 2]), int(cells[group + 3])
+        inverse = inverses[first : first + m]
         for a in range(m):
-            c = first + a
-            t, k = cell_visit[c], cell_marker[c]
-            solved_error[c] -= expected[a]
-            d_mean = n * solved_error[c]
-            d_baseline_mean[k] += d_mean
+            for b in range(a + 1):
+                both = solved_error[first + a] * solved_error[first + b]
+                moment[a, b] = n * (both - inverse[a, b])
+        for j in range(n_fixed):
+            part = solved_design[j, first : first + m]
+            for a in range(m):
+                times, row = n * part[a], moment[a]
+                if times != 0.0:
+                    for b in range(a + 1):
+                        row[b] += times * part[b]
+        scatter = group + GROUP + m * CELL
+        for r in range(rank):
+            spread[:m] = 0.0
+            for a in range(m):
+                times = cells[scatter + r * m + a]
+                for b in range(m):
+                    spread[b] += times * inverse[a, b]
+            for a in range(m):
+                for b in range(a + 1):
+                    moment[a, b] += spread[a] * spread[b]
+        for a in range(m):
+            cell = group + GROUP + a * CELL
+            i, t = int(cells[cell]), int(cells[cell + 1])
+            level[a], visit[a] = i, t
+            q = i % k
+            d_mean = n * solved_error[first + a]
+            gradient[q] += d_mean
             if t > 0:
-                d_change_mean[k] += d_mean
-                d_slope[k] += d_mean * group_covariate[g]
-            for s in range(n_slot[c]):
-                i = position[effect[c, s]]
-                d_sd[effect[c, s]] += value[c, s] * (fixed[i] * d_mean - n * spread[a, i])
-            hidden = cell_augmented[c]
+                gradient[k + q] += d_mean
+                gradient[2 * k + q] += covariate * d_mean
+            hidden = int(cells[cell + 2])
             if hidden >= 0:
                 d_augmented[hidden] -= d_mean
-        for a in range(m):
-            t, k = cell_visit[first + a], cell_marker[first + a]
-            for b in range(a + 1):
-                t2, k2 = cell_visit[first + b], cell_marker[first + b]
-                total = solved_error[first + a] * solved_error[first + b]
-                total += moment[a, b] - inverses[first + a, b]
-                total = n * total + rows_product(roots, a, roots, b, rank)
-                # Off the diagonal d / d V stands for two equal entries.
-                d_cov = 0.5 * total if a == b else total
-                d_effect_cov[k, k2] += d_cov
-                if t > 0:
-                    d_effect_cov[n_marker + k, k2] += d_cov
-                if t2 > 0:
-                    d_effect_cov[k, n_marker + k2] += d_cov
-                if t > 0 and t2 > 0:
-                    d_effect_cov[n_marker + k, n_marker + k2] += d_cov
-                if k == k2 and serial_sd[k] > 0.0:
-                    gap = abs(weeks[t] - weeks[t2])
-                    decay = np.exp(-gap / serial_weeks)
-                    d_serial_sd[k] += d_cov * 2.0 * serial_sd[k] * decay
-                    d_serial_weeks += d_cov * serial_sd[k] ** 2 * decay * gap / serial_weeks**2
-                if a == b:
-                    w = weight[first + a] if weight.size > 0 else 1.0
-                    d_residual_sd[k] += d_cov * 2.0 * residual_sd[k] / w
-                    if weight.size > 0:
-                        d_weight[first + a] -= d_cov * residual_sd[k] ** 2 / w**2
-        offset += m * rank
+            # Off the diagonal d / d V stands for two equal entries.
+            for b in range(a):
+                d_cov[i, level[b]] += moment[a, b]
+            d_cov[i, i] += 0.5 * moment[a, a]
+            if drifts:
+                serial_sd = inputs[at[SERIAL_SD] + q]
+                for b in range(a):
+                    if level[b] % k == q:
+                        part = moment[a, b] * serial_sd * decay[t, visit[b]]
+                        gradient[at[SERIAL_SD] + q] += 2.0 * part
+                        gap = weeks[t] - weeks[visit[b]]
+                        gradient[at[SERIAL_WEEKS]] += part * serial_sd * gap / serial_weeks**2
+                gradient[at[SERIAL_SD] + q] += moment[a, a] * serial_sd
+            residual_sd = inputs[at[RESIDUAL_SD] + q]
+            if weight.size > 0:
+                w = weight[first + a]
+                gradient[at[RESIDUAL_SD] + q] += moment[a, a] * residual_sd / w
+                d_weight[first + a] = -0.5 * moment[a, a] * (residual_sd / w) ** 2
+            else:
+                gradient[at[RESIDUAL_SD] + q] += moment[a, a] * residual_sd
+            own = int(cells[cell + 4])
+            if own >= 0:
+                gradient[own] += moment[a, a] * inputs[own]
+        first += m
 
-    d_visit_sd = np.zeros(n_marker)
-    for t in range(n_visit):
-        for k in range(n_marker):
-            d_visit_sd[k] += d_sd[(3 + t) * n_marker + k]
-    d_fixed_sd = np.empty(fixed_sd.size)
-    for i in range(3 * n_marker):
-        d_fixed_sd[i] = d_sd[i]
-    d_fixed_sd[-1] = d_sd[-1]
-
-    d_baseline_sd = np.zeros(n_marker)
-    d_change_sd = np.zeros(n_marker)
-    d_factor = np.zeros((size, size))
-    for i in range(size):
-        own_sd = baseline_sd[i] if i < n_marker else change_sd[i - n_marker]
-        d_own = 0.0
+    d_scaled = np.zeros((2 * k, 2 * k))
+    for i in range(2 * k):
+        for e in range(2 * k):
+            times = d_cov[i, e] + d_cov[e, i]
+            if times != 0.0:
+                for j in range(e + 1):
+                    d_scaled[i, j] += times * level_root[e, j]
+    for i in range(k):
         for j in range(i + 1):
-            total = 0.0
-            for k in range(size):
-                total += (d_effect_cov[i, k] + d_effect_cov[k, i]) * scaled[k, j]
-            d_own += total * factor[i, j]
-            d_factor[i, j] = total * own_sd
-        if i < n_marker:
-            d_baseline_sd[i] = d_own
-        else:
-            d_change_sd[i - n_marker] = d_own
-    d_unit = 2.0 * partial_gradient(partial, size, d_factor)
-    return (
-        loglik,
-        d_baseline_mean,
-        d_change_mean,
-        d_slope,
-        d_visit_sd,
-        d_baseline_sd,
-        d_change_sd,
-        d_unit,
-        d_residual_sd,
-        d_serial_sd,
-        d_serial_weeks,
-        d_weight,
-        d_augmented,
-        d_fixed_sd,
-    )
+            d_scaled[i, j] += d_scaled[k + i, j]  # baselines are part of later levels
+    d_factor = np.zeros((2 * k, 2 * k))
+    for i in range(2 * k):
+        for j in range(i + 1):
+            gradient[4 * k + i] += d_scaled[i, j] * correlation_factor[i, j]
+            d_factor[i, j] = d_scaled[i, j] * inputs[4 * k + i]
+    partial = 2.0 * inputs[at[CORRELATION] : at[RESIDUAL_SD]] - 1.0
+    d_partial = partial_gradient(partial, 2 * k, d_factor)
+    # In a loop: an assignment to a slice takes seconds to compile.
+    for i in range(partial.size):
+        gradient[at[CORRELATION] + i] = 2.0 * d_partial[i]
+    return loglik, gradient, d_weight, d_augmented
