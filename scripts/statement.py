@@ -40,7 +40,7 @@ def cases() -> dict[str, tuple[mn.Card, mn.Cohort]]:
     # A half-normal residual SD beside a drift leaves a funnel that explicit effects cannot sample.
     away_from_0 = ("distribution=LogNormal", "mu=-1.31", "sigma=0.35")
     serial = mn.with_priors(
-        structured("proteinuria", serial=True),
+        structured("proteinuria", trajectory="drift"),
         settings=[f"residual_sd.{setting}" for setting in away_from_0],
     )
     return {

@@ -298,11 +298,10 @@ def test_bad_input_is_said_at_once(
 
 def test_models_that_the_engine_lacks_are_refused(tmp_path: Path) -> None:
     setting = setting_of()
-    card = structured(setting.card, residual="student_t", serial=True)
+    card = structured(setting.card, residual="student_t")
     with pytest.raises(InputError) as caught:
         command._check_model(card, setting.observed, False)
     assert "structure.residual" in str(caught.value)
-    assert "structure.serial" in str(caught.value)
     hidden = setting.observed.log_lower.copy()
     hidden[0, 1, 0] = -np.inf
     censored = replace(setting.observed, log_lower=hidden, log_upper=np.zeros_like(hidden))

@@ -12,7 +12,6 @@ from conftest import simulate_cohort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
-from test_identity import structured
 
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card, load_card
@@ -21,10 +20,7 @@ from mnbayes.inference.collapsed import Weighted, equal_draws, weighted_draws, w
 from mnbayes.inference.collapsed_effects import complete_draws
 from mnbayes.inference.fit import Fit
 from mnbayes.inference.study_fits import study_fit
-from mnbayes.models import effects as fx
 from mnbayes.models.density import longitudinal_density
-from mnbayes.models.fixed_effects import draw_fixed_effects
-from mnbayes.models.hyperparameters import hyperparameters_from_draws
 from mnbayes.numerics import importance, posterior
 
 
@@ -83,16 +79,17 @@ def test_mode_is_scipys(name: str) -> None:
 
 
 def test_value_alone_is_the_value_with_the_gradient(proteinuria_card: Card) -> None:
-    data = longitudinal_density(
+    density = longitudinal_density(
         proteinuria_card, observations(proteinuria_card, simulate_cohort())
-    ).data
+    )
+    data, n = density.data, density.dimension
     rng = np.random.default_rng(2)
-    normal, chi_square = rng.standard_normal((20, 5)), np.full(20, importance.PROPOSAL_DF)
+    normal, chi_square = rng.standard_normal((20, n)), np.full(20, importance.PROPOSAL_DF)
     address = posterior.value_function().address
     points, log_weight = importance.propose(
-        address, data, np.zeros(5), np.eye(5), normal, chi_square
+        address, data, np.zeros(n), np.eye(n), normal, chi_square
     )
-    log_t = stats.multivariate_t(np.zeros(5), np.eye(5), importance.PROPOSAL_DF).logpdf(points)
+    log_t = stats.multivariate_t(np.zeros(n), np.eye(n), importance.PROPOSAL_DF).logpdf(points)
     expected = (
         np.array([posterior.evaluate(x, data, posterior.value_function())[0] for x in points])
         - log_t
@@ -170,48 +167,6 @@ def test_engine_agrees_with_nuts(proteinuria: Fit, proteinuria_card: Card) -> No
         assert (np.abs(draws[name].mean(axis=0) - other.mean(axis=0)) < 4 * error).all(), name
         ratio = draws[name].std(axis=0) / other.std(axis=0)
         np.testing.assert_allclose(ratio, 1.0, atol=0.08, err_msg=name)
-
-
-@pytest.mark.parametrize("name", ["remission", "lymphocytes"])
-def test_compiled_effects_have_the_moments_of_the_numpy_ones(name: str) -> None:
-    card = load_card(name)
-    cohort = simulate_cohort(5, markers=card.markers)
-    data = observations(card, cohort)
-    # Somebody misses a visit and somebody is only seen at baseline, so that there are three groups.
-    value = data.log_value.copy()
-    value[1, 2] = np.nan
-    value[2, 1:] = np.nan
-    data = dataclasses.replace(data, log_value=value)
-    density = longitudinal_density(card, data)
-    points = np.tile(np.random.default_rng(5).normal(0, 0.3, density.dimension), (20000, 1))
-    rng = np.random.default_rng(6)
-    ours = complete_draws(card, data, density, points, rng)
-    fixed = draw_fixed_effects(card, data, density.expand(points), rng)
-    parameters = hyperparameters_from_draws(fixed, card.structure.correlation)
-    effects, serial = fx.conditional_deviations(parameters, data, rng)
-    level = fx.levels(parameters, effects, serial, data.covariate)
-    pairs = {name: fixed[name] for name in ("change_mean", "baseline_mean")}
-    pairs |= {"level": level, "visit_change": parameters.visit_change}
-    pairs["patient_change"] = effects[..., len(card.markers) :]
-    for variable, expected in pairs.items():
-        error = expected.std(axis=0) * np.sqrt(2 / 20000)
-        gap = np.abs(ours[variable].mean(axis=0) - expected.mean(axis=0))
-        assert (gap < 5 * error).all(), variable
-        ratio = ours[variable].std(axis=0) / expected.std(axis=0)
-        np.testing.assert_allclose(ratio, 1.0, atol=0.035, err_msg=variable)
-    if card.structure.shrink:
-        gap = ours["common_change"].mean() - fixed["common_change"].mean()
-        assert abs(gap) < 5 * fixed["common_change"].std() * np.sqrt(2 / 20000)
-
-
-def test_effects_with_serial_correlation_are_refused(proteinuria_card: Card) -> None:
-    card = structured(proteinuria_card, serial=True)
-    data = observations(card, simulate_cohort())
-    density = longitudinal_density(card, data)
-    with pytest.raises(ValueError, match="serial"):
-        complete_draws(
-            card, data, density, np.zeros((1, density.dimension)), np.random.default_rng(1)
-        )
 
 
 @settings(max_examples=5)

@@ -182,7 +182,7 @@ def test_the_statement_is_sampled_through_the_same_gate(proteinuria_card: Card) 
 
 @pytest.mark.xdist_group("shapes")
 def test_serial_correlation_and_covariate(proteinuria_card: Card) -> None:
-    card = structured(proteinuria_card, serial=True, covariate="bmi")
+    card = structured(proteinuria_card, trajectory="drift", covariate="bmi")
     how = Sampling(draws=3000, target_accept=0.98)
     fitted = fit(card, simulate_cohort(6, weeks=(0.0, 1.0, 2.0, 4.0, 12.0)), how)
     assert fitted.diagnostics.converged

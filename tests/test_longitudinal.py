@@ -43,7 +43,7 @@ def test_names_and_dims_are_those_of_a_tree(stated: pm.Model) -> None:
     ("changes", "extra"),
     [
         ({"residual": "student_t"}, {"residual_df"}),
-        ({"serial": True}, {"serial_sd", "serial_weeks", "drift_offset"}),
+        ({"trajectory": "drift"}, {"serial_sd", "serial_weeks", "drift_offset"}),
         ({"covariate": "bmi"}, {"covariate_slope"}),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,15 +10,16 @@ from conftest import simulate_cohort
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
+from test_identity import structured
 
 from mnbayes.base.arrays import Floats
 from mnbayes.cards import families as priors
 from mnbayes.cards.card import load_card
-from mnbayes.data.observations import Observations, observations
+from mnbayes.cards.overrides import Change, apply_changes
+from mnbayes.data.observations import observations
 from mnbayes.models.density import longitudinal_density
-from mnbayes.numerics import posterior
-from mnbayes.numerics.cell_posterior import cell_function, digamma, pack_cells
-from mnbayes.numerics.density import Density
+from mnbayes.numerics import coordinates, posterior
+from mnbayes.numerics.unknown_cells import digamma
 
 #: Arguments to try each family with.
 ARGUMENTS = {
@@ -35,7 +35,7 @@ POINTS = np.linspace(-3.0, 3.0, 13)
 
 @pytest.mark.parametrize("score", [-30.0, -8.0, -1.0, 0.0, 0.5, 1.5, 4.0, 8.0, 30.0])
 def test_half_normal_of_score_keeps_digits_in_both_tails(score: float) -> None:
-    value, slope = posterior.half_normal_of_score(score)
+    value, slope = coordinates.half_normal_of_score(score)
     # Both ways to compute it, each where it keeps its digits.
     if score < 0:
         expected = np.sqrt(2.0) * special.erfinv(stats.norm.cdf(score))
@@ -48,8 +48,8 @@ def test_half_normal_of_score_keeps_digits_in_both_tails(score: float) -> None:
 
 def _constrained(family: str, arguments: tuple[float, ...]) -> Floats:
     padded = (*arguments, 0.0, 0.0)[:3]
-    number = posterior.FAMILIES.index(family)
-    return np.array([posterior.constrain(number, *padded, x) for x in POINTS])
+    number = coordinates.FAMILIES.index(family)
+    return np.array([coordinates.constrain(number, *padded, x) for x in POINTS])
 
 
 @pytest.mark.parametrize("family", ARGUMENTS)
@@ -69,11 +69,11 @@ def test_density_of_a_correlation_is_beta() -> None:
 @pytest.mark.parametrize("family", [*ARGUMENTS, "Beta"])
 @given(x=st.floats(-4.0, 4.0))
 def test_slopes_of_a_coordinate(family: str, x: float) -> None:
-    number = posterior.FAMILIES.index(family)
+    number = coordinates.FAMILIES.index(family)
     arguments = (*ARGUMENTS.get(family, (2.5,)), 0.0, 0.0)[:3]
-    _, slope, _, d_density = posterior.constrain(number, *arguments, x)
+    _, slope, _, d_density = coordinates.constrain(number, *arguments, x)
     h = 1e-5
-    below, above = (posterior.constrain(number, *arguments, x + step) for step in (-h, h))
+    below, above = (coordinates.constrain(number, *arguments, x + step) for step in (-h, h))
     assert slope == pytest.approx((above[0] - below[0]) / (2 * h), rel=1e-6, abs=1e-8)
     assert d_density == pytest.approx((above[2] - below[2]) / (2 * h), rel=1e-5, abs=1e-6)
 
@@ -105,41 +105,54 @@ def test_digamma_is_scipy_s(x: float) -> None:
     assert digamma(x) == pytest.approx(special.digamma(x), rel=1e-12)
 
 
-def _both_likelihoods(density: Density, data: Observations, point: Floats) -> list[Any]:
-    """Value and gradient from the patients' means, and from their cells."""
-    coordinates, inputs, _, n_marker = posterior.parts(density.data)
-    nothing_hidden = pack_cells(0, 0, np.zeros(0), np.zeros(0), data.groups.packed())
-    cells = posterior.pack(coordinates, inputs, n_marker, nothing_hidden)
-    return [
-        posterior.evaluate(point, density.data, posterior.gradient_function()),
-        posterior.evaluate(point, cells, cell_function()),
-    ]
-
-
-@pytest.mark.parametrize("name", ["proteinuria", "remission", "lymphocytes", "joint"])
-def test_means_say_what_the_cells_say_whatever_is_missing(name: str) -> None:
-    card, rng = load_card(name), np.random.default_rng(5)
-    data = observations(card, simulate_cohort(9, markers=card.markers, seed=3))
-    value = np.where(rng.random(data.log_value.shape) < 0.3, np.nan, data.log_value)
-    value[0, 1:] = np.nan  # only seen at baseline
-    value[1, 0] = np.nan  # never seen at baseline
-    value[2, :, 0] = np.nan  # one marker never measured
-    data = replace(data, log_value=value)
-    density = longitudinal_density(card, data)
-    for point in rng.normal(0.0, 0.7, size=(4, density.dimension)):
-        (ours, gradient), (expected, slope) = _both_likelihoods(density, data, point)
-        assert ours == pytest.approx(expected, abs=1e-9)
-        np.testing.assert_allclose(gradient, slope, rtol=1e-8, atol=1e-9)
-
-
 @pytest.mark.parametrize("score", [-3.0, -4.5, -6.0])
 def test_residuals_next_to_zero_keep_the_digits(score: float) -> None:
-    card = load_card("proteinuria")
+    card = structured(load_card("proteinuria"), trajectory="step")
+    half = {"distribution": "HalfNormal", "sigma": 0.3}
+    card = apply_changes([card], [Change("residual_sd", "", half, "test")], strict=True)[0]
     # With one visit after baseline each patient's effects may explain everything.
     data = observations(card, simulate_cohort(8, weeks=(0.0, 6.0)))
     density = longitudinal_density(card, data)
-    point = np.array([0.7, 0.2, 0.3, score, 0.5])
-    assert density.expand(point[None])["residual_sd"].item() < 10.0**score
-    (ours, gradient), (expected, slope) = _both_likelihoods(density, data, point)
-    assert ours == pytest.approx(expected, abs=1e-10)
-    np.testing.assert_allclose(gradient, slope, rtol=1e-7, atol=1e-9)
+    where = {name: i for i, name in enumerate(density.expand(np.zeros((1, density.dimension))))}
+    design = np.kron(np.eye(8), [[1.0, 0.0], [1.0, 1.0]])
+
+    def expected(point: Floats) -> float:
+        theta = {name: float(np.ravel(v)[0]) for name, v in density.expand(point[None]).items()}
+        sd = np.diag([theta["baseline_sd"], theta["change_sd"]])
+        r = 2 * theta["correlation_unit"] - 1
+        effects = np.kron(np.eye(8), sd @ [[1.0, r], [r, 1.0]] @ sd)
+        mean, shared = [], np.zeros((2, 2))
+        for i, name in enumerate(("baseline_mean", "change_mean")):
+            mu, sigma = (values[0] for values in card.argument_values(name).values())
+            mean.append(mu)
+            shared[i, i] = sigma**2
+        shared[1, 1] += theta["visit_sd"] ** 2
+        cov = design @ (effects + np.kron(np.ones((8, 8)), shared)) @ design.T
+        cov += theta["residual_sd"] ** 2 * np.eye(16)
+        law = stats.multivariate_normal(design @ np.tile(mean, 8), cov)
+        return float(law.logpdf(data.log_value.ravel()))
+
+    point = np.array([0.7, 0.2, 0.3, -0.4, 0.5])
+    moved = point.copy()
+    moved[where["residual_sd"]] = score
+    assert density.expand(moved[None])["residual_sd"].item() < 10.0**score
+    # The scale of visits has a prior of its own on its coordinate; the residual's is a score's.
+    ours, theirs = (
+        [value(at) for at in (point, moved)]
+        for value in (
+            lambda at: (
+                posterior.evaluate(at, density.data, posterior.value_function())[0]
+                + 0.5 * at[where["residual_sd"]] ** 2
+            ),
+            expected,
+        )
+    )
+    assert ours[1] - ours[0] == pytest.approx(theirs[1] - theirs[0], abs=1e-7)
+    _, gradient = posterior.evaluate(moved, density.data, posterior.gradient_function())
+    for i in range(point.size):
+        step = 1e-4 * np.eye(point.size)[i]
+        ahead, behind = (
+            posterior.evaluate(moved + s, density.data, posterior.value_function())[0]
+            for s in (step, -step)
+        )
+        assert gradient[i] == pytest.approx((ahead - behind) / 2e-4, rel=1e-5, abs=1e-5)

@@ -269,7 +269,7 @@ def fake_fit(
 ) -> Fit:
     """A fit that nobody sampled, of a simulated cohort and a card."""
     cohort = simulate_cohort(n_patients=5, markers=card.markers)
-    if card.structure.serial:
+    if card.structure.drift:
         extra = {"serial_sd": np.full(len(card.markers), 0.3), "serial_weeks": 2.0}
         changes["hyper"] = replace(default_hyper(card.markers, 2), **extra)  # type: ignore[arg-type]
     how = Sampling(draws=draws)
@@ -346,7 +346,7 @@ def dense_loglik(fit: Fit, chain: int, draw: int) -> float:
     [
         ("proteinuria", {}),
         ("proteinuria", {"covariate": "bmi"}),
-        ("proteinuria", {"serial": True}),
+        ("proteinuria", {"trajectory": "drift"}),
         ("remission", {}),
         ("lymphocytes", {}),
     ],

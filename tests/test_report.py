@@ -289,7 +289,7 @@ def test_a_model_without_protein_reports_change_and_no_response() -> None:
 
 def test_the_formulas_follow_the_structure(run: Run, page: str) -> None:
     fit = run.results[0].fit
-    structure = Structure(residual="student_t", serial=True, covariate="infusions")
+    structure = Structure(residual="student_t", trajectory="drift", covariate="infusions")
     card = fit.card.model_copy(update={"structure": structure})
     result = replace(run.results[0], fit=replace(fit, card=card))
     html = runs.page(replace(run, results=(result,)), {})

@@ -36,8 +36,9 @@ class Structure(_Strict):
     Attributes
     ----------
     residual : {"normal", "student_t"}
-    serial : bool
-        Whether a patient's deviations fade exponentially in time.
+    trajectory : {"step", "drift"}
+        A constant step after baseline, or with a patient's own deviations from it that fade
+        exponentially in time, so that a course can turn.
     covariate : str
         A number per patient, or nothing.
     shrink : bool
@@ -47,10 +48,22 @@ class Structure(_Strict):
     """
 
     residual: Literal["normal", "student_t"] = "normal"
-    serial: bool = False
+    trajectory: Literal["step", "drift"] = "step"
     covariate: str = ""
     shrink: bool = False
     correlation: Literal["all", "changes", "within"] = "all"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_of_old(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "serial" in data:
+            raise ValueError('`serial` is `trajectory` now: "drift" for true, "step" for false')
+        return data
+
+    @property
+    def drift(self) -> bool:
+        """Whether a patient's course can turn."""
+        return self.trajectory == "drift"
 
 
 def _plain(value: float) -> str:
@@ -246,7 +259,7 @@ class Card(Displayed, _Strict):
         if len(self.markers) > 1:
             parts.append(f"correlations: {structure.correlation}")
         parts += ["mean changes shrink to a common one"] if structure.shrink else []
-        parts += ["serial correlation"] if structure.serial else []
+        parts += ["drift"] if structure.drift else []
         parts += [f"covariate {structure.covariate}"] if structure.covariate else []
         return Screen(
             f"Model card {self.name}: {self.title}",
@@ -289,7 +302,7 @@ def needed_parameters(structure: Structure) -> tuple[str, ...]:
     left_out = {"change_mean"} if structure.shrink else {"common_change", "change_spread"}
     if not structure.covariate:
         left_out.add("covariate_slope")
-    if not structure.serial:
+    if not structure.drift:
         left_out |= {"serial_sd", "serial_weeks"}
     if structure.residual != "student_t":
         left_out.add("residual_df")

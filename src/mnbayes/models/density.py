@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise, takewhile
-from typing import Any
 
 import numpy as np
 

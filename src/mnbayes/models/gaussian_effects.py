@@ -58,7 +58,7 @@ def draw_gaussian_effects(
     n_draw, n_marker = len(points), len(observations.markers)
     n_patient, n_visit = len(observations.patients), len(observations.weeks) - 1
     cells = (n_draw, n_patient, n_visit + 1, n_marker)
-    drifts = card.structure.serial
+    drifts = card.structure.drift
     fixed, effects, drift, loglik = draw_effects(
         np.ascontiguousarray(points),
         density.data,

@@ -113,7 +113,7 @@ def statement(card: Card, data: Observations) -> pm.Model:
             covariate = pm.Data("covariate", data.covariate, dims="patient")
             course = course + covariate[:, None, None] * _prior(card, "covariate_slope")
         level = baseline[:, None] + pt.concatenate([pt.zeros_like(course[:, :1]), course], axis=1)
-        if structure.serial:
+        if structure.drift:
             level = level + _drift(card, data)
         level = pm.Deterministic("level", level, dims=("patient", "visit", "marker"))
 

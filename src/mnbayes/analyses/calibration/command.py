@@ -135,8 +135,6 @@ def _check_model(card: Card, observed: Observations, posterior: bool) -> None:
     if card.structure.residual != "normal":
         expected = "normal: the collapsed engine is calibrated, which has no other residuals"
         problem("structure.residual", card.structure.residual, expected)
-    if card.structure.serial:
-        problem("structure.serial", "true", "false: the collapsed engine has no serial correlation")
     if posterior and observed.censored.any():
         count = int(observed.censored.sum())
         expected = "exact values for --posterior: the collapsed engine takes no ranges"

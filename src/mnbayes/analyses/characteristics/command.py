@@ -197,8 +197,6 @@ def _check_card(card: Card) -> None:
         problem(", ".join(card.markers), expected)
     if structure.residual != "normal":
         problem(f"residual {structure.residual}", "normal residuals: the collapsed engine's")
-    if structure.serial:
-        problem("serial correlation", "none: the collapsed engine's fits have none")
     if structure.covariate:
         problem(f"covariate {structure.covariate}", "none: simulated patients have none")
     if problems:
