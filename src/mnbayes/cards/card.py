@@ -76,7 +76,8 @@ class PriorSpec(_Strict):
     """One prior: a distribution with its arguments, its meaning, its reason and its source.
 
     ``belief`` is the clinical belief that the arguments were fitted to, empty where they were
-    given as numbers.
+    given as numbers. ``follow_up_weeks`` is the follow-up that a time's numbers are meant for;
+    :meth:`Card.scheduled` stretches them to another. 0: they are weeks of any cohort.
     """
 
     distribution: str
@@ -85,6 +86,7 @@ class PriorSpec(_Strict):
     why: str
     source: str
     belief: str = ""
+    follow_up_weeks: float = Field(default=0.0, ge=0.0)
 
     @model_validator(mode="before")
     @classmethod
@@ -240,6 +242,19 @@ class Card(Displayed, _Strict):
         """Name of the prior family of a parameter."""
         return next(iter(self.prior[parameter].values())).distribution
 
+    def scheduled(self, follow_up: float) -> Card:
+        """The card for a cohort: times that follow the schedule, stretched to its follow-up.
+
+        Parameters
+        ----------
+        follow_up : float
+            Weeks from baseline to the last visit.
+        """
+        prior = dict(self.prior)
+        for name, specs in self.prior.items():
+            prior[name] = {marker: _stretched(spec, follow_up) for marker, spec in specs.items()}
+        return self if prior == self.prior else self.model_copy(update={"prior": prior})
+
     def _screen(self) -> Screen:
         rows: dict[tuple[str, str, str], list[str]] = {}
         for name in self.parameters:
@@ -283,8 +298,9 @@ class Card(Displayed, _Strict):
         said = self.model_dump(mode="json")
         for table in said["prior"].values():
             for spec in table.values():
-                if not spec["belief"]:
-                    del spec["belief"]  # nothing was said
+                for field in ("belief", "follow_up_weeks"):
+                    if not spec[field]:
+                        del spec[field]  # nothing was said
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -295,6 +311,15 @@ class Card(Displayed, _Strict):
             for name in self.parameters
         }
         return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()
+
+
+def _stretched(spec: PriorSpec, follow_up: float) -> PriorSpec:
+    if spec.follow_up_weeks in (0.0, follow_up):
+        return spec
+    factor = follow_up / spec.follow_up_weeks
+    arguments = priors.stretched(spec.distribution, spec.arguments, factor)
+    update = {"arguments": arguments, "follow_up_weeks": follow_up}
+    return spec.model_copy(update=update)
 
 
 def needed_parameters(structure: Structure) -> tuple[str, ...]:

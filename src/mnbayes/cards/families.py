@@ -77,6 +77,19 @@ def formula(family: str, arguments: Mapping[str, float]) -> str:
     return FAMILIES[family].formula.format(**numbers)
 
 
+def stretched(family: str, arguments: Mapping[str, float], factor: float) -> dict[str, float]:
+    """Arguments of the prior of ``factor`` times what has this prior; for positive quantities."""
+    out = dict(arguments)
+    if family == "LogNormal":
+        out["mu"] += float(np.log(factor))
+    elif "sigma" in out:
+        out["sigma"] *= factor
+    else:  # a rate
+        rate = "lam" if family == "Exponential" else "beta"
+        out[rate] /= factor
+    return out
+
+
 def _distribution(
     family: str, arguments: Mapping[str, ArrayLike]
 ) -> tuple[Any, tuple[Floats | float, ...]]:

@@ -175,6 +175,8 @@ def merge_prior(entry: dict[str, Any], change: Change, name: str, about: Quantit
     if family != entry["distribution"]:
         entry["arguments"] = {}  # arguments of another family mean nothing here
     entry["distribution"] = family
+    if values.keys() - {"sigma"}:
+        entry["follow_up_weeks"] = 0.0  # numbers of the user's are weeks, whatever the follow-up
     if "belief" in values:
         problems = _merge_belief(entry, change, values, name, about)
     else:

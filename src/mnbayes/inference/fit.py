@@ -209,6 +209,7 @@ def fit(
         card, cohort = read(as_card, card), read(as_cohort, cohort)
     sampling = sampling or Sampling()
     data = well_posed(card, cohort)
+    card = card.scheduled(data.weeks[-1])
     density = None if sampling.engine == "pymc" else longitudinal_density(card, data)
     watch = Stopwatch()
     seed = sampling.seed

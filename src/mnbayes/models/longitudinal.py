@@ -67,7 +67,8 @@ def model(card: Card | str | Path, cohort: Cohort | str | Path) -> pm.Model:
     """
     with gathered() as read:
         card, cohort = read(as_card, card), read(as_cohort, cohort)
-    return statement(card, observations(card, cohort))
+    data = observations(card, cohort)
+    return statement(card.scheduled(data.weeks[-1]), data)
 
 
 def statement(card: Card, data: Observations) -> pm.Model:

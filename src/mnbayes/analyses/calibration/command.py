@@ -93,6 +93,7 @@ def run_calibrate(
         attempt(_check_numbers, replicates, seed)
     (card,) = override([own], sets, changes)
     observed = observations(card, cohort)
+    card = card.scheduled(observed.weeks[-1])
     _check_model(card, observed, posterior)
     setting = Setting(card, observed, response, posterior)
     study = calibration_study(setting, replicates, seed)

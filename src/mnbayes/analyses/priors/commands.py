@@ -39,7 +39,7 @@ def predict(
     cohort = load_cohort(data)
     weeks = [observations(card, cohort).weeks for card in cards]
     return [
-        prior_predictive(card, response, visits, seed=seed)
+        prior_predictive(card.scheduled(visits[-1]), response, visits, seed=seed)
         for card, visits in zip(cards, weeks, strict=True)
     ]
 
