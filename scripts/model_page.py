@@ -35,11 +35,13 @@ def in_order(graph: str) -> str:
 
 def parts() -> dict[str, str]:
     """What stands between the page's marks, by their name."""
-    stated = mn.model("remission", mn.embedded_cohort())
+    card = mn.load_card("remission")
+    stated = mn.model(card, mn.embedded_cohort())
     # GitHub's renderer knows no shapes of this kind; the brackets before them say the same.
     graph = re.sub(r"^\w+@\{.*\}\n", "", pm.model_to_mermaid(stated), flags=re.MULTILINE)
     return {
         "graph": fenced("mermaid", in_order(graph)),
+        "formulas": fenced("text", "\n".join(longitudinal.formulas(card.structure))),
         "statement": fenced("python", inspect.getsource(longitudinal.statement)),
     }
 

@@ -1,6 +1,7 @@
 """The statement in PyMC: names, prior, interventions; likelihoods and priors in NumPy."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pymc as pm
@@ -16,7 +17,7 @@ from mnbayes.inference.completing import complete_prior
 from mnbayes.inference.trees import OWN, TOP_LEVEL
 from mnbayes.models.hyperparameters import hyperparameters_from_draws
 from mnbayes.models.likelihood import draw_prior, log_prior, pointwise_loglik
-from mnbayes.models.longitudinal import model, statement
+from mnbayes.models.longitudinal import formulas, model, statement
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,25 @@ def test_names_and_dims_are_those_of_a_tree(stated: pm.Model) -> None:
 def test_options_add_their_parameters(changes: dict[str, object], extra: set[str]) -> None:
     card = structured(load_card("proteinuria"), **changes)
     assert extra <= {rv.name for rv in model(card, simulate_cohort(4)).free_RVs}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trajectory": "step"},
+        {"trajectory": "drift", "residual": "student_t", "covariate": "bmi"},
+    ],
+)
+@pytest.mark.parametrize("name", ["remission", "lymphocytes", "joint"])
+def test_formulas_name_what_the_statement_has(name: str, changes: dict[str, str]) -> None:
+    card = structured(load_card(name), **changes)
+    stated = model(card, simulate_cohort(4, markers=card.markers))
+    words = set(re.findall(r"[a-z_]+", " ".join(formulas(card.structure))))
+    stood_for = {"visit_offset", "patient_offset", "drift_offset", "correlation_unit"}
+    named = {rv.name for rv in (*stated.free_RVs, *stated.deterministics)}
+    assert named - stood_for <= words
+    parameters = {name for name in (*TOP_LEVEL, *OWN) if name in words}
+    assert parameters - {"correlation"} <= named  # the word, of the drift
 
 
 def test_prior_draws_agree_with_pymc_s(small: Observations) -> None:

@@ -24,6 +24,7 @@ from mnbayes.analyses.results import checks_section as checks
 from mnbayes.analyses.results import section as results
 from mnbayes.analyses.safety import section as safety
 from mnbayes.analyses.sensitivity import section as sensitivity
+from mnbayes.analyses.sensitivity import structures
 from mnbayes.analyses.summary import section as summary
 from mnbayes.analyses.withdrawal import section as withdrawal
 from mnbayes.run.analysis import Analysis
@@ -41,6 +42,7 @@ _CATALOGUE: list[Analysis] = [
     calibration.ANALYSIS,
     influence.ANALYSIS,
     sensitivity.ANALYSIS,
+    structures.ANALYSIS,
     withdrawal.ANALYSIS,
     regression.ANALYSIS,
     design.ANALYSIS,

@@ -115,6 +115,10 @@ def sensitivity(
         list[str] | None,
         typer.Option(help="normal or student_t; repeatable (default: both)."),
     ] = None,
+    trajectory: Annotated[
+        list[str] | None,
+        typer.Option(help="step or drift; repeatable (default: both)."),
+    ] = None,
     threshold: Annotated[
         list[str] | None,
         typer.Option(
@@ -132,7 +136,7 @@ def sensitivity(
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
-    """Refit under every prior set and family of residuals; name each conclusion that flips."""
+    """Refit under every prior set and structure; name each conclusion that flips."""
     from mnbayes.analyses.sensitivity import command
     from mnbayes.analyses.sensitivity.multiverse import run_multiverse
     from mnbayes.base.problems import gathered
@@ -159,6 +163,7 @@ def sensitivity(
             response,
             prior_sets=priors or [],
             residuals=residual or [],
+            trajectories=trajectory or [],
             thresholds=threshold or [],
             sampling=Sampling(seed=seed),
             progress=progress,

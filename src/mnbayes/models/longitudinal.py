@@ -1,17 +1,18 @@
 """The longitudinal model of log marker levels, stated in plain PyMC.
 
     measurement ~ Normal(level, residual_sd)     or StudentT(residual_df, level, residual_sd)
-    level       = patient_baseline
-                  + 1(visit > 0) (visit_change + patient_change + covariate covariate_slope)
-                  + drift
+    level = patient_baseline
+            + 1(visit > 0) (visit_change + patient_change + covariate covariate_slope)
+            + drift
     (patient_baseline - baseline_mean, patient_change)
-                ~ MvNormal(0, diag(sd) C diag(sd)),  sd = (baseline_sd, change_sd),  C ~ LKJ
+          ~ MvNormal(0, diag(sd) C diag(sd)),  sd = (baseline_sd, change_sd),  C ~ LKJ
     visit_change ~ Normal(change_mean, visit_sd)
     change_mean  ~ its prior, or Normal(common_change, change_spread)
-    drift        ~ a patient's own Ornstein-Uhlenbeck process in actual time,
-                   of SD serial_sd and correlation exp(-|weeks apart| / serial_weeks)
+    drift ~ a patient's own Ornstein-Uhlenbeck process in actual time,
+            of SD serial_sd and correlation exp(-|weeks apart| / serial_weeks)
 
-All levels are natural logarithms; what a card does not switch on is not there. Of a censored
+All levels are natural logarithms; what a card does not switch on is not there
+(:func:`formulas`). Of a censored
 value the likelihood is the probability of its interval.
 
 This is the statement that documentation, report and tests refer to. It can be drawn as a graph,
@@ -28,7 +29,7 @@ import numpy as np
 
 from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import gathered
-from mnbayes.cards.card import Card, as_card
+from mnbayes.cards.card import Card, Structure, as_card
 from mnbayes.data.cohort import Cohort, as_cohort
 from mnbayes.data.observations import Observations, observations
 from mnbayes.models.correlation import correlation_factor, free_partials
@@ -69,6 +70,36 @@ def model(card: Card | str | Path, cohort: Cohort | str | Path) -> pm.Model:
         card, cohort = read(as_card, card), read(as_cohort, cohort)
     data = observations(card, cohort)
     return statement(card.scheduled(data.weeks[-1]), data)
+
+
+def formulas(structure: Structure) -> tuple[str, ...]:
+    """The statement of a structure in formulas, by the names that its variables have."""
+    heavy, drifts = structure.residual == "student_t", structure.drift
+    course = "visit_change + patient_change"
+    course += " + covariate covariate_slope" if structure.covariate else ""
+    effects = {
+        "all": "(patient_baseline - baseline_mean, patient_change) ~ "
+        "MvNormal(0, diag(sd) C diag(sd)), sd = (baseline_sd, change_sd), C ~ LKJ",
+        "changes": "patient_baseline ~ Normal(baseline_mean, baseline_sd), patient_change ~ "
+        "MvNormal(0, diag(change_sd) C diag(change_sd)), C ~ LKJ",
+        "within": "of each marker (patient_baseline - baseline_mean, patient_change) ~ "
+        "MvNormal(0, diag(sd) C diag(sd)), sd = (baseline_sd, change_sd), C ~ LKJ",
+    }
+    return (
+        f"measurement ~ {'StudentT(residual_df, ' if heavy else 'Normal('}level, residual_sd)",
+        f"level = patient_baseline + 1(visit > 0) ({course}){' + drift' if drifts else ''}",
+        effects[structure.correlation],
+        "visit_change ~ Normal(change_mean, visit_sd)",
+        *(["change_mean ~ Normal(common_change, change_spread)"] if structure.shrink else []),
+        *(
+            [
+                "drift ~ Ornstein-Uhlenbeck of SD serial_sd, correlation "
+                "exp(-|weeks apart| / serial_weeks)"
+            ]
+            if drifts
+            else []
+        ),
+    )
 
 
 def statement(card: Card, data: Observations) -> pm.Model:

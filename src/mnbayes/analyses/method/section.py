@@ -8,6 +8,7 @@ from functools import partial
 from mnbayes.analyses.method import tables
 from mnbayes.analyses.method.ranks import ranks
 from mnbayes.answers.result import Result
+from mnbayes.models.longitudinal import formulas
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.parameters import scalars
 from mnbayes.report.kit.results import joined
@@ -30,7 +31,7 @@ def _model(run: Run) -> Section:
         name=MODEL.name,
         title=MODEL.title,
         template="method/model.html.j2",
-        words={"methods": tables},
+        words={"methods": tables, "formulas": formulas},
     )
 
 

@@ -36,12 +36,12 @@ def prior_table(card: Card, *, every: bool = False) -> Table:
     """
     rows = []
     for parameter in card.prior if every else card.parameters:
-        symbol, what = PARAMETER_LABELS[parameter]
+        what = PARAMETER_LABELS[parameter]
         off = "" if parameter in card.parameters else ", switched off"
         for marker, spec in card.prior[parameter].items():
             rows.append(
                 (
-                    f"{parameter} ({symbol}: {what}{off})",
+                    f"{parameter} ({what}{off})",
                     marker or "all",
                     spec.formula,
                     spec.explained,

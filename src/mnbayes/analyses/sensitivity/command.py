@@ -8,7 +8,7 @@ from typing import Any
 
 from mnbayes.analyses.sensitivity.decisions import base_of
 from mnbayes.analyses.sensitivity.figure import specification_curve
-from mnbayes.analyses.sensitivity.multiverse import Multiverse
+from mnbayes.analyses.sensitivity.multiverse import SPECIFICATION, Multiverse
 from mnbayes.analyses.sensitivity.words import (
     failed_sentences,
     flip_sentences,
@@ -92,7 +92,7 @@ def write(multiverse: Multiverse, folder: Path) -> None:
 def _table(multiverse: Multiverse, model: str, base: Row) -> Table:
     """Main answers: reported, prior alone, range over the specifications, power scaling."""
     power = multiverse.power_scaling
-    for axis in ("model", "prior_set", "residual"):
+    for axis in SPECIFICATION:
         power = power[power[axis] == base[axis]]
     draws = multiverse.sampling.chains * multiverse.sampling.draws
     rows = []

@@ -165,6 +165,8 @@ def _level_text(axis: str, value: Any) -> str:
         return f"priors: {value}"
     if axis == "residual":
         return f"residuals: {'Student-t' if value == 'student_t' else value}"
+    if axis == "trajectory":
+        return f"trajectory: {value}"
     return f"{axis} {value:g}"
 
 
@@ -275,7 +277,7 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
         model,
         (),
         multiverse.cohort.synthetic,
-        "Every specification is a prior set, a family of residuals and definitions of response; "
+        "Every specification is a prior set, a structure of the model and definitions of response; "
         "each column of dots names one. MCSE: Monte Carlo standard error. Change under "
         "treatment: there is no control group.",
         f"{failed} of {len(fits)} fits failed their checks and are not drawn." if failed else "",

@@ -1,8 +1,8 @@
-"""The multiverse: every answer again under each prior set, family of residuals and definition.
+"""The multiverse: every answer again under each prior set, structure and definition.
 
-Each combination of card, prior set and family of residuals is one fit, which has to pass the
-gate; definitions of response only read its draws again. Every fit has the seed that ``mnbayes
-fit`` would have, so that a specification's numbers are those of that run.
+Each combination of card, prior set, family of residuals and trajectory is one fit, which has to
+pass the gate; definitions of response only read its draws again. Every fit has the seed that
+``mnbayes fit`` would have, so that a specification's numbers are those of that run.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from mnbayes.models.well_posed import well_posed
 
 NUMBERS = ("prior", "value", "lower", "upper", "mcse", "benchmark")
 #: What names a specification, besides the thresholds that vary.
-SPECIFICATION = ("model", "prior_set", "residual")
+SPECIFICATION = ("model", "prior_set", "residual", "trajectory")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class Multiverse:
         The present ones: those of the first specification of each model.
     sampling : Sampling
     axes : tuple of str
-        Columns that name a specification: ``model, prior_set, residual`` and the thresholds.
+        Columns that name a specification: ``model, prior_set, residual, trajectory`` and the
+        thresholds.
     table : DataFrame
         ``sensitivity.csv``: the axes; ``kind, patient, marker, week, category`` as in
         ``influence.csv``; ``prior, value, lower, upper, mcse``; ``benchmark`` of ``exceeds`` and
@@ -58,11 +59,11 @@ class Multiverse:
         shares lie between 0 and 1, ratios have no unit.
     power_scaling : DataFrame
         ``power_scaling.csv``: that of every fit, under the present definitions; columns
-        ``prior_set``, ``residual`` and those of
+        ``prior_set``, ``residual``, ``trajectory`` and those of
         :func:`mnbayes.analyses.sensitivity.power_scaling.power_scaling`.
     fits : DataFrame
-        One row for each fit: ``model, prior_set, residual, card_sha256, retried, reason,
-        seconds``; ``reason`` is blank where the fit passed the gate.
+        One row for each fit: ``model, prior_set, residual, trajectory, card_sha256, retried,
+        reason, seconds``; ``reason`` is blank where the fit passed the gate.
     started : datetime
     seconds : float
     """
@@ -106,12 +107,12 @@ class _Fitted:
 
     @property
     def name(self) -> dict[str, str]:
-        """What names the fit: model, prior set and residuals."""
+        """What names the fit: model, prior set and structure."""
         return dict(zip(SPECIFICATION, _key(self.fitting), strict=True))
 
 
-def _key(fitting: Fitting) -> tuple[str, str, str]:
-    return fitting.card.name, fitting.prior_set, fitting.residual
+def _key(fitting: Fitting) -> tuple[str, str, str, str]:
+    return fitting.card.name, fitting.prior_set, fitting.residual, fitting.trajectory
 
 
 def _answers(fitted: Fit, variant: Variant, *, power: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -169,11 +170,12 @@ def run_multiverse(
     *,
     prior_sets: Sequence[str] = (),
     residuals: Sequence[str] = (),
+    trajectories: Sequence[str] = (),
     thresholds: Sequence[str] = (),
     sampling: Sampling | None = None,
     progress: News = silent,
 ) -> Multiverse:
-    """Refit models under every combination of prior set and residuals, definitions on top.
+    """Refit models under every combination of prior set and structure, definitions on top.
 
     Parameters
     ----------
@@ -185,6 +187,8 @@ def run_multiverse(
         Names or paths; default: every set that mnbayes brings. The first one is what the others
         are compared with.
     residuals : sequence of {"normal", "student_t"}, optional
+        Default: both, each card's own first.
+    trajectories : sequence of {"step", "drift"}, optional
         Default: both, each card's own first.
     thresholds : sequence of str, optional
         ``NAME=VALUE,VALUE``: values to try beside the present one, such as
@@ -206,7 +210,9 @@ def run_multiverse(
     started, clock = datetime.now(UTC), time.perf_counter()
     definitions = definitions or load_definitions()
     with gathered() as attempt:
-        chosen = attempt(fittings, cards, prior_sets or default_prior_sets(), residuals)
+        chosen = attempt(
+            fittings, cards, prior_sets or default_prior_sets(), residuals, trajectories
+        )
         grid = attempt(parse_thresholds, thresholds, definitions)
     tried = variants(definitions, grid)
     sampling = sampling or Sampling()

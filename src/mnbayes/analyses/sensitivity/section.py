@@ -118,15 +118,15 @@ def _sensitive(rows: list[Row]) -> list[str]:
         ]
     sentences = []
     for (diagnosis, parameter), subjects in groups.items():
-        symbol, what = PARAMETER_LABELS[parameter]
+        what = PARAMETER_LABELS[parameter]
         text = (
             f"{diagnosis}: {wording.listed(subjects)}. Of each of them, {_EXPLAINED[diagnosis]}."
             if len(subjects) > 1
             else f"{diagnosis}: {subjects[0]}. {_EXPLAINED[diagnosis].capitalize()}."
         )
         sentences.append(
-            f"{text[0].upper()}{text[1:]} Most of it comes from the prior of the {what} ({symbol}, "
-            f"{parameter})."
+            f"{text[0].upper()}{text[1:]} Most of it comes from the prior of the {what} "
+            f"({parameter})."
         )
     return sentences
 

@@ -1,4 +1,4 @@
-"""What a multiverse is made of: prior sets, families of residuals, definitions of response."""
+"""What a multiverse is made of: prior sets, structures of the model, definitions of response."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from mnbayes.cards.prior_sets import available_prior_sets, load_prior_set
 #: The set of the cards' own priors: the one that the others are compared with.
 OWN_PRIORS = "weak"
 OPTION = "--threshold"
-#: Families of residuals that a card may have.
-FAMILIES: tuple[str, ...] = get_args(Structure.model_fields["residual"].annotation)
+#: Parts of a card's structure that vary, each with what it may be.
+STRUCTURES: dict[str, tuple[str, ...]] = {
+    name: get_args(Structure.model_fields[name].annotation) for name in ("residual", "trajectory")
+}
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,23 @@ class Fitting:
 
     Attributes
     ----------
-    prior_set, residual : str
+    prior_set : str
     card : Card
-        With that prior set and that family of residuals.
+        With that prior set, and the structure that is tried.
     """
 
     prior_set: str
-    residual: str
     card: Card
+
+    @property
+    def residual(self) -> str:
+        """Family of residuals."""
+        return self.card.structure.residual
+
+    @property
+    def trajectory(self) -> str:
+        """Course of a patient."""
+        return self.card.structure.trajectory
 
 
 @dataclass(frozen=True)
@@ -58,30 +69,39 @@ def default_prior_sets() -> list[str]:
     return sorted(available_prior_sets(), key=lambda name: (name != OWN_PRIORS, name))
 
 
-def with_residual(card: Card, residual: str) -> Card:
-    """The card with another family of residuals.
+def with_structure(card: Card, **parts: str) -> Card:
+    """The card with another structure: ``residual``, ``trajectory``.
 
     Raises
     ------
     InputError
-        If there is no such family, or the card has no prior for what it adds.
+        If there is no such choice, or the card has no prior for what it adds.
     """
-    _check_family(residual)
+    for name, value in parts.items():
+        _check_choice(name, value)
     data = card.model_dump(by_alias=True)
-    data["structure"]["residual"] = residual
+    data["structure"].update(parts)
     return restore_card(data, card.name)
 
 
-def _check_family(residual: str) -> None:
-    if residual not in FAMILIES:
-        expected = f"one of {', '.join(FAMILIES)}"
-        raise InputError([Problem("--residual", None, None, repr(residual), expected)])
+def _check_choice(name: str, value: str) -> None:
+    if value not in STRUCTURES[name]:
+        expected = f"one of {', '.join(STRUCTURES[name])}"
+        raise InputError([Problem(f"--{name}", None, None, repr(value), expected)])
+
+
+def _choices(card: Card, name: str, given: Sequence[str]) -> Sequence[str]:
+    """Of a part of the structure what is tried: what is given, or everything, the card's first."""
+    return given or sorted(STRUCTURES[name], key=lambda each: each != getattr(card.structure, name))
 
 
 def fittings(
-    cards: Sequence[Card], prior_sets: Sequence[str], residuals: Sequence[str]
+    cards: Sequence[Card],
+    prior_sets: Sequence[str],
+    residuals: Sequence[str] = (),
+    trajectories: Sequence[str] = (),
 ) -> list[Fitting]:
-    """Every combination of card, family of residuals and prior set.
+    """Every combination of card, trajectory, family of residuals and prior set.
 
     Parameters
     ----------
@@ -89,13 +109,13 @@ def fittings(
         With their own priors.
     prior_sets : sequence of str
         Names, or paths of TOML files; a set is called by the name that it gives itself.
-    residuals : sequence of str
-        Empty: both families, each card's own first.
+    residuals, trajectories : sequence of str
+        Empty: both, each card's own first.
 
     Returns
     -------
     list of Fitting
-        Card by card, residual by residual.
+        Card by card, trajectory by trajectory, residual by residual.
 
     Raises
     ------
@@ -105,9 +125,16 @@ def fittings(
     with gathered() as attempt:
         called = [attempt(load_prior_set, name) for name in prior_sets]
         for residual in residuals:
-            attempt(_check_family, residual)
+            attempt(_check_choice, "residual", residual)
+        for trajectory in trajectories:
+            attempt(_check_choice, "trajectory", trajectory)
     names = [each.name for each in called]
-    given = {"--priors": names, "--residual": list(residuals), "--model": [c.name for c in cards]}
+    given = {
+        "--priors": names,
+        "--residual": list(residuals),
+        "--trajectory": list(trajectories),
+        "--model": [c.name for c in cards],
+    }
     problems = [
         Problem(option, None, None, repr(name), "each one once")
         for option, listed in given.items()
@@ -118,15 +145,15 @@ def fittings(
         raise InputError(problems)
     with gathered() as attempt:
         others = [
-            (residual, attempt(with_residual, card, residual))
+            attempt(with_structure, card, residual=residual, trajectory=trajectory)
             for card in cards
-            for residual in residuals
-            or sorted(FAMILIES, key=lambda each: each != card.structure.residual)
+            for trajectory in _choices(card, "trajectory", trajectories)
+            for residual in _choices(card, "residual", residuals)
         ]
     with gathered() as attempt:
         return [
-            Fitting(name, residual, attempt(with_priors, card, path))
-            for residual, card in others
+            Fitting(name, attempt(with_priors, card, path))
+            for card in others
             for path, name in zip(prior_sets, names, strict=True)
         ]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.analyses.sensitivity.decisions import base_of, flips, specifications
-from mnbayes.analyses.sensitivity.multiverse import Multiverse
+from mnbayes.analyses.sensitivity.multiverse import SPECIFICATION, Multiverse
 from mnbayes.answers.conclusions import CONCLUDED, as_reported
 from mnbayes.answers.conclusions import Row as Row
 from mnbayes.base.number_words import between
@@ -16,7 +16,12 @@ from mnbayes.base.text_table import records
 from mnbayes.report.kit.answer_words import answer, lines_text, number
 from mnbayes.report.kit.wording import probability
 
-_RESIDUALS = {"normal": "normal residuals", "student_t": "Student-t residuals"}
+_STRUCTURES = {
+    ("residual", "normal"): "normal residuals",
+    ("residual", "student_t"): "Student-t residuals",
+    ("trajectory", "step"): "a constant step",
+    ("trajectory", "drift"): "a drift",
+}
 #: Specifications named one by one in a sentence.
 NAMED = 4
 
@@ -25,8 +30,8 @@ def axis_value(axis: str, value: object) -> str:
     """One choice of a specification: "prior set sceptical", "effective.fall 0.25"."""
     if axis == "prior_set":
         return f"prior set {value}"
-    if axis == "residual":
-        return _RESIDUALS.get(str(value), str(value))
+    if (axis, str(value)) in _STRUCTURES:
+        return _STRUCTURES[axis, str(value)]
     return f"{axis} {value:g}" if isinstance(value, float) else f"{axis} {value}"
 
 
@@ -143,8 +148,8 @@ def failed_sentences(multiverse: Multiverse, model: str) -> list[str]:
     """Fits without numbers, each with the reason."""
     fits = multiverse.fits[(multiverse.fits["model"] == model) & (multiverse.fits["reason"] != "")]
     return [
-        f"{model} has no numbers with {axis_value('prior_set', row['prior_set'])} and "
-        f"{axis_value('residual', row['residual'])}: it {row['reason']}."
+        f"{model} has no numbers with "
+        f"{specification({axis: row[axis] for axis in SPECIFICATION})}: it {row['reason']}."
         for row in records(fits)
     ]
 

@@ -52,21 +52,21 @@ CATEGORY_PATIENTS: dict[str, str] = {
     "none": "without response",
 }
 
-#: Parameter: its symbol in the formulas, and what it is.
-PARAMETER_LABELS: dict[str, tuple[str, str]] = {
-    "baseline_mean": ("A", "mean of the log baseline"),
-    "change_mean": ("D", "mean log change from baseline"),
-    "common_change": ("D₀", "log change that the markers' mean changes shrink to"),
-    "change_spread": ("ω", "spread of the markers' mean log changes around it"),
-    "covariate_slope": ("g", "log change per unit of the covariate"),
-    "baseline_sd": ("SD(a)", "spread of patients' log baselines"),
-    "change_sd": ("SD(b)", "spread of patients' own log changes"),
-    "visit_sd": ("SD(d)", "spread of visits around the mean change"),
-    "residual_sd": ("σ", "spread of one measurement around the true log level"),
-    "serial_sd": ("SD(s)", "spread of slowly fading deviations"),
-    "serial_weeks": ("τ", "weeks over which they fade"),
-    "residual_df": ("ν", "degrees of freedom: heavy tails of the measurements"),
-    "correlation": ("C", "correlations between patients' baselines and changes"),
+#: Parameter: what it is.
+PARAMETER_LABELS: dict[str, str] = {
+    "baseline_mean": "mean of the log baseline",
+    "change_mean": "mean log change from baseline",
+    "common_change": "log change that the markers' mean changes shrink to",
+    "change_spread": "spread of the markers' mean log changes around it",
+    "covariate_slope": "log change per unit of the covariate",
+    "baseline_sd": "spread of patients' log baselines",
+    "change_sd": "spread of patients' own log changes",
+    "visit_sd": "spread of visits around the mean change",
+    "residual_sd": "spread of one measurement around the true log level",
+    "serial_sd": "spread of a patient's drift",
+    "serial_weeks": "weeks over which it fades",
+    "residual_df": "degrees of freedom: heavy tails of the measurements",
+    "correlation": "correlations between patients' baselines and changes",
 }
 
 

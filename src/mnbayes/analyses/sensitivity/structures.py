@@ -1,0 +1,189 @@
+"""Other structures of one model: every answer again with a constant step, with heavier tails.
+
+A handful of patients cannot choose between structures by how well they predict: the card's was
+chosen by how often it is right on simulated cohorts (``docs/trajectory.md``). What would be said
+under the others stands beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from mnbayes.analyses.sensitivity.specifications import STRUCTURES, with_structure
+from mnbayes.analyses.sensitivity.words import axis_value
+from mnbayes.answers.answer_table import KEYS, NUMBERS, refit_answers
+from mnbayes.answers.conclusions import Row, as_reported, concluded, conclusion, flip
+from mnbayes.answers.result import ModelAsked, Result
+from mnbayes.base.problems import InputError
+from mnbayes.base.text_table import Table, records
+from mnbayes.cards.card import Card
+from mnbayes.inference.fit import fit
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.answer_words import answer, heading, number
+from mnbayes.report.kit.results import OVERTURNS, joined, shown
+from mnbayes.run.analysis import Analysis
+from mnbayes.run.needs import a_card
+from mnbayes.run.run import Run
+from mnbayes.run.section import PageOne, Section, Tidy
+
+NAME = "structures"
+COLUMNS = ("model", *STRUCTURES, *KEYS, *NUMBERS, "reason")
+
+
+def others(card: Card) -> list[Card]:
+    """The card with each part of its structure changed by itself.
+
+    A card that has no prior for what a structure adds is left out.
+    """
+    found = []
+    for name, choices in STRUCTURES.items():
+        for value in choices:
+            if value != getattr(card.structure, name):
+                try:
+                    found.append(with_structure(card, **{name: value}))
+                except InputError:
+                    continue
+    return found
+
+
+def find(asked: ModelAsked) -> pd.DataFrame:
+    """Answers of a card that asks for refits, under each other structure.
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`COLUMNS`, long, the model's own structure first; ``reason`` says why a
+        structure has no numbers. Empty where no cohort to refit is given.
+    """
+    result, cohort = asked.result, asked.cohort
+    card = result.fit.required_card
+    if result.withheld or cohort is None or not card.influence:
+        return pd.DataFrame(columns=list(COLUMNS))
+    parts = [_named(card, result.answers)]
+    tried = others(card)
+    for done, other in enumerate(tried):
+        asked.progress("other structures", done, len(tried))
+        sampling = replace(result.fit.sampling, engine="nuts")
+        fitted = fit(other, cohort, sampling)
+        if fitted.diagnostics.reasons:
+            why = f"did not converge: {'; '.join(fitted.diagnostics.reasons)}"
+            blank = result.answers.assign(**dict.fromkeys(NUMBERS, np.nan), reason=why)
+            parts.append(_named(other, blank))
+            continue
+        found, _ = refit_answers(fitted.tree, asked.definitions, card.name, sampling.seed)
+        parts.append(_named(other, found))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _named(card: Card, answers: pd.DataFrame) -> pd.DataFrame:
+    parts = {name: getattr(card.structure, name) for name in STRUCTURES}
+    reason = answers.get("reason", "")
+    named = answers.assign(model=card.name, **parts, reason=reason)
+    return named[list(COLUMNS)].astype({"reason": "str"})
+
+
+def of(result: Result) -> pd.DataFrame:
+    """What :func:`find` found of a result; empty unless it was asked for."""
+    found: pd.DataFrame = result.parts.get(NAME, pd.DataFrame(columns=list(COLUMNS)))
+    return found
+
+
+def _by_structure(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Each structure in words, what differs from the first alone, with its answers."""
+    own, *rest = list(table.groupby(list(STRUCTURES), sort=False))
+    found = [("As fitted", own[1])]
+    for key, rows in rest:
+        differing = zip(STRUCTURES, key, own[0], strict=True)
+        words = [axis_value(axis, now) for axis, now, then in differing if now != then]
+        found.append((" and ".join(words).capitalize().replace("student-t", "Student-t"), rows))
+    return found
+
+
+def _reported(rows: pd.DataFrame) -> pd.DataFrame:
+    """What is concluded at the last visit, the ratios and the shares before it."""
+    last = rows[(rows["week"] == rows["week"].max()) & (rows["category"] != "none")]
+    first = last[last["kind"].isin(["gmr", "population"])]
+    return as_reported(pd.concat([first, concluded(rows)]), ["value"])
+
+
+def table_of(result: Result, run: Run) -> Table:
+    """The main answers at the last visit, one column for each structure."""
+    columns = [(name, _reported(rows)) for name, rows in _by_structure(of(result))]
+    by_key = [
+        {tuple(row[key] for key in KEYS): row for row in records(rows)} for _, rows in columns
+    ]
+    lines = []
+    for key, row in by_key[0].items():
+        label = heading(row, run.definitions.benchmarks)
+        label = f"{row['patient']}: {row['category']}" if row["kind"] == "latent" else label
+        lines.append((label, *(_text(rows.get(key)) for rows in by_key)))
+    caption = f"Answers of {result.name} at the last visit under other structures of the model"
+    head = ("Answer", *(name for name, _ in columns))
+    return Table(caption, head, tuple(lines))
+
+
+def _text(row: Row | None) -> str:
+    return wording.BLANK if row is None or np.isnan(row["value"]) else number(row)
+
+
+def sentences_of(result: Result, run: Run) -> tuple[str, ...]:
+    """What would be concluded otherwise, one sentence for each structure."""
+    line = run.definitions.decision.probability
+    (_, own), *rest = _by_structure(of(result))
+    before = {tuple(row[key] for key in KEYS): row for row in records(_reported(own))}
+    said = []
+    for name, rows in rest:
+        if rows["reason"].any():
+            said.append(f"{name}: it {rows['reason'].iloc[0]}.")
+            continue
+        moved = []
+        for row in records(_reported(rows)):
+            then = before.get(tuple(row[key] for key in KEYS))
+            if then is None or row["kind"] in ("gmr", "population"):
+                continue
+            pair = [(each["value"], each["mcse"]) for each in (then, row)]
+            if flip(pair[0], pair[1], line) == "yes":
+                subject = answer(row, run.definitions.benchmarks)
+                moved.append(
+                    f"{subject} would go from {number(then)}, {conclusion(pair[0][0], line)}, to "
+                    f"{number(row)}, {conclusion(pair[1][0], line)}"
+                )
+        if moved:
+            said.append(f"With {name[0].lower()}{name[1:]}, {wording.listed(moved)}.")
+        else:
+            said.append(f"With {name[0].lower()}{name[1:]}, no conclusion changes.")
+    return tuple(sentence.replace("With student-t", "With Student-t") for sentence in said)
+
+
+def section(run: Run) -> Section:
+    """What a run's models say under other structures."""
+    able = [result for result in shown(run) if not of(result).empty]
+    said = {result.name: sentences_of(result, run) for result in able}
+    first = next(iter(said.values()), ())
+    return Section(
+        name=NAME,
+        title=ANALYSIS.title,
+        absent="" if able else "no model was refitted with another structure",
+        tables={NAME: Tidy(joined(of(result) for result in run.results))},
+        page_one=PageOne(OVERTURNS, "Another course or other errors", first) if first else None,
+        sentences=(
+            "So few patients cannot choose between structures of the model; the one fitted was "
+            "chosen by how often it is right on simulated cohorts.",
+            *(sentence for own in said.values() for sentence in own),
+        )
+        if able
+        else (),
+        shown=tuple(table_of(result, run) for result in able),
+    )
+
+
+ANALYSIS = Analysis(
+    name=NAME,
+    title="Other structures of the model",
+    section=section,
+    of_model=find,
+    needs=a_card,
+)
