@@ -1,4 +1,4 @@
-"""Compare mnbayes with brms on the proteinuria card; store brms's answer for the tests.
+"""Compare mnbayes with brms on the model that both can state; store brms's answer for the tests.
 
 Run ``python scripts/agreement.py`` after the embedded cohort's 24-h proteinuria, the card's
 priors or the R script changed (``tests/test_agreement.py`` then fails and says so). It takes some
@@ -20,7 +20,6 @@ from peers import routes
 from rich.console import Console
 from rich.table import Table
 
-from mnbayes.cards.card import load_card
 from mnbayes.data.embedded import embedded_cohort
 from mnbayes.inference.fit import Sampling, fit
 
@@ -63,7 +62,7 @@ def main() -> int:
         console.print("Nothing was stored.")
         return 0
 
-    card, cohort = load_card("proteinuria"), embedded_cohort()
+    card, cohort = routes.peer_card(), embedded_cohort()
     sampling = Sampling(draws=arguments.draws, target_accept=TARGET_ACCEPT, seed=1)
     ours = fit(card, cohort, sampling)
     with tempfile.TemporaryDirectory() as folder:

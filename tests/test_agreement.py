@@ -1,10 +1,12 @@
-"""The proteinuria card's posterior agrees with two other routes to it.
+"""The posterior of 24-h protein agrees with two other routes to it.
 
-1. brms fits the same model with the same priors; its answer is stored in ``tests/reference`` with
-   how it was made, and is stale as soon as the data, the priors or the R script change.
-2. Integration without a sampler and without the package's kernel: given the SDs and the
-   correlation all observations are one normal vector, whose covariance is written out here in
-   full; the five remaining parameters are integrated by importance sampling on Sobol points.
+1. brms fits what it can state (a constant step) with the same priors; its answer is stored in
+   ``tests/reference`` with how it was made, and is stale as soon as the data, the priors or the R
+   script change.
+2. Integration without a sampler and without the package's kernel, of the step and of the card as it
+   stands, with a drift: given the SDs and the correlation all observations are one normal vector,
+   whose covariance is written out here in full; the remaining parameters are integrated by
+   importance sampling on Sobol points.
 """
 
 import importlib.util
@@ -14,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import optimize, stats
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from mnbayes.cards.card import load_card
 from mnbayes.cards.overrides import apply_changes, parse_setting
@@ -32,6 +34,7 @@ PARAMETERS = (
     "residual_sd",
     "correlation",
 )
+DRIFT = ("serial_sd", "serial_weeks")
 ERRORS = 4.0  # combined Monte Carlo standard errors
 SD_SHARE = 0.05
 
@@ -48,7 +51,7 @@ routes = _load_routes()
 
 @pytest.fixture(scope="session")
 def card():
-    return load_card("proteinuria")
+    return routes.peer_card()
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +74,17 @@ def sampled(agreement_fit):
 @pytest.fixture(scope="session")
 def integrated(card, cohort):
     return integrate(routes.prior_numbers(card), routes.peer_data(cohort))
+
+
+@pytest.fixture(scope="session")
+def drifting(cohort):
+    """Both routes to the card as it stands."""
+    card = load_card("proteinuria")
+    assert card.structure.drift
+    fitted = fit(card, cohort, Sampling(draws=2000, seed=1))
+    assert fitted.diagnostics.converged, fitted.diagnostics.reasons
+    data = routes.peer_data(cohort)
+    return routes.estimates(fitted), integrate(routes.prior_numbers(card), data)
 
 
 def mean_distance(a, b):
@@ -120,26 +134,26 @@ REPLICATES, POINTS, DF = 8, 2048, 5.0
 
 
 class Marginal:
-    """Log posterior of (log SDs, atanh correlation), every effect integrated out.
+    """Log posterior of (normal scores of scales, atanh correlation), every effect integrated out.
 
     The 39 observations are normal with covariance X B X' + Z S Z' + visit part + s^2 I, built
-    from indicator matrices: same patient, same week, and whether a visit is after baseline.
+    from indicator matrices: same patient, same week, and whether a visit is after baseline; and
+    that of the drift, within a patient and by the weeks between.
     """
-
-    sds = ("baseline_sd", "change_sd", "visit_sd", "residual_sd")
 
     def __init__(self, priors, data):
         post = (data["week"] > 0).to_numpy(dtype=float)
         one = np.ones_like(post)
         patient = data["patient"].to_numpy()
         week = data["week"].to_numpy()
-        same_patient = (patient[:, None] == patient).astype(float)
+        self.same_patient = (patient[:, None] == patient).astype(float)
+        self.apart = np.abs(week[:, None] - week)
         same_week = (week[:, None] == week).astype(float)
         self.parts = np.stack(
             [
-                same_patient,
-                same_patient * np.outer(post, post),
-                same_patient * (np.outer(post, one) + np.outer(one, post)),
+                self.same_patient,
+                self.same_patient * np.outer(post, post),
+                self.same_patient * (np.outer(post, one) + np.outer(one, post)),
                 same_week * np.outer(post, post),
                 np.eye(post.size),
             ]
@@ -147,26 +161,39 @@ class Marginal:
         self.design = np.stack([one, post], axis=1)
         fixed = [priors["baseline_mean"], priors["change_mean"]]
         assert {p["distribution"] for p in fixed} == {"Normal"}
-        assert {priors[name]["distribution"] for name in self.sds} == {"HalfNormal"}
+        self.names = tuple(name for name in PARAMETERS if name in priors)[2:-1]
+        self.names += tuple(name for name in DRIFT if name in priors)
+        self.laws = [_law(priors[name]) for name in self.names]
         self.centre = np.array([p["mu"] for p in fixed])
         self.fixed_cov = np.diag([p["sigma"] ** 2 for p in fixed])
-        self.scales = np.array([priors[name]["sigma"] for name in self.sds])
         self.eta = priors["correlation"]["eta"]
         self.y = data["log_y"].to_numpy()
 
+    @property
+    def dimension(self):
+        return len(self.names) + 1
+
+    def values(self, theta):
+        """Scales under their priors' quantile functions, and the correlation."""
+        share = np.clip(ndtr(theta[:, :-1]), 1e-12, 1 - 1e-12).T
+        scales = [law.ppf(u) for law, u in zip(self.laws, share, strict=True)]
+        return np.column_stack([*scales, np.tanh(theta[:, -1])])
+
     def covariance(self, theta):
-        """Shape (n, 39, 39), for theta of shape (n, 5)."""
-        base, change, visit, residual = np.exp(theta[:, :4]).T
-        rho = np.tanh(theta[:, 4])
+        """Shape (n, 39, 39), for theta of shape (n, dimension)."""
+        base, change, visit, residual, *drift = self.values(theta)[:, :-1].T
+        rho = np.tanh(theta[:, -1])
         weights = [base**2, change**2, rho * base * change, visit**2, residual**2]
         of_fixed = self.design @ self.fixed_cov @ self.design.T
-        return of_fixed + np.tensordot(np.stack(weights, axis=1), self.parts, axes=1)
+        out = of_fixed + np.tensordot(np.stack(weights, axis=1), self.parts, axes=1)
+        if drift:
+            sd, weeks = (each[:, None, None] for each in drift)
+            out = out + sd**2 * np.exp(-self.apart / weeks) * self.same_patient
+        return out
 
     def log_prior(self, theta):
         """With the Jacobians; a 2 x 2 LKJ(eta) is rho ~ (1 - rho^2)^(eta - 1)."""
-        density = stats.halfnorm(scale=self.scales).logpdf(np.exp(theta[:, :4])) + theta[:, :4]
-        rho = np.tanh(theta[:, 4])
-        return density.sum(axis=1) + self.eta * np.log1p(-(rho**2))
+        return np.log1p(-(np.tanh(theta[:, -1]) ** 2)) * self.eta - (theta[:, :-1] ** 2).sum(1) / 2
 
     def solve(self, theta):
         """Log posterior (n,), and mean (n, 2) and covariance (n, 2, 2) of the fixed effects."""
@@ -183,15 +210,23 @@ class Marginal:
         return loglik + self.log_prior(theta), mean, cov
 
 
+def _law(prior):
+    """SciPy's distribution of a scale's prior."""
+    if prior["distribution"] == "LogNormal":
+        return stats.lognorm(prior["sigma"], scale=np.exp(prior["mu"]))
+    assert prior["distribution"] == "HalfNormal"
+    return stats.halfnorm(scale=prior["sigma"])
+
+
 def proposal(model):
     """Mode of the log posterior and a Cholesky factor of the inverse curvature there."""
-    start = np.array([*np.log(model.scales), 0.0])
-    result = optimize.minimize(lambda t: -model.solve(t[None])[0][0], start, method="BFGS")
-    step = 1e-3 * np.eye(5)
+    n = model.dimension
+    result = optimize.minimize(lambda t: -model.solve(t[None])[0][0], np.zeros(n), method="BFGS")
+    step = 1e-3 * np.eye(n)
     corners = np.array(
         [result.x + a * u + b * v for u in step for v in step for a in (1, -1) for b in (1, -1)]
     )
-    value = model.solve(corners)[0].reshape(5, 5, 2, 2)
+    value = model.solve(corners)[0].reshape(n, n, 2, 2)
     signs = np.array([[1, -1], [-1, 1]])
     hessian = (value * signs).sum(axis=(2, 3)) / (4 * 1e-6)
     return result.x, np.linalg.cholesky(np.linalg.inv(-hessian))
@@ -199,9 +234,10 @@ def proposal(model):
 
 def weighted_points(model, centre, factor, seed):
     """Points of a t proposal (scrambled Sobol) and their self-normalised importance weights."""
-    uniform = stats.qmc.Sobol(6, scramble=True, rng=np.random.default_rng(seed)).random(POINTS)
+    n = model.dimension
+    uniform = stats.qmc.Sobol(n + 1, scramble=True, rng=np.random.default_rng(seed)).random(POINTS)
     uniform = np.clip(uniform, 1e-10, 1 - 1e-10)
-    t = ndtri(uniform[:, :5]) * np.sqrt(DF / stats.chi2(DF).ppf(uniform[:, 5:]))
+    t = ndtri(uniform[:, :n]) * np.sqrt(DF / stats.chi2(DF).ppf(uniform[:, n:]))
     theta = centre + t @ factor.T
     log_q = stats.multivariate_t(centre, factor @ factor.T, df=DF).logpdf(theta)
     log_p, *fixed = model.solve(theta)
@@ -212,7 +248,7 @@ def weighted_points(model, centre, factor, seed):
 def integrate(priors, data):
     """Mean, SD and errors of each parameter, and the least share of effective points.
 
-    The posterior of the logs is skewed, so the proposal at the mode is first moved to the
+    The posterior of the scores is skewed, so the proposal at the mode is first moved to the
     mean and covariance that it finds. The errors come from independent scramblings.
     """
     model = Marginal(priors, data)
@@ -225,7 +261,7 @@ def integrate(priors, data):
     for seed in range(REPLICATES):
         theta, weight, (fixed_mean, fixed_cov) = weighted_points(model, centre, factor, seed)
         efficiency.append(1 / (weight**2).sum() / POINTS)
-        values = np.column_stack([fixed_mean, np.exp(theta[:, :4]), np.tanh(theta[:, 4])])
+        values = np.column_stack([fixed_mean, model.values(theta)])
         second = values**2
         second[:, :2] += np.diagonal(fixed_cov, axis1=1, axis2=2)
         by_replicate.append([weight @ values, weight @ second])
@@ -238,14 +274,14 @@ def integrate(priors, data):
             "mcse_mean": stats.sem(means[:, i]),
             "mcse_sd": stats.sem(sds[:, i]),
         }
-        for i, name in enumerate(PARAMETERS)
+        for i, name in enumerate((*PARAMETERS[:2], *model.names, "correlation"))
     }
     return out, min(efficiency)
 
 
 def test_marginal_density_is_scipys(card, cohort):
     model = Marginal(routes.prior_numbers(card), routes.peer_data(cohort))
-    theta = np.random.default_rng(1).normal(-1.0, 0.4, size=(5, 5))
+    theta = np.random.default_rng(1).normal(0.0, 0.6, size=(5, model.dimension))
     expected = [
         stats.multivariate_normal(model.design @ model.centre, cov).logpdf(model.y)
         for cov in model.covariance(theta)
@@ -253,8 +289,15 @@ def test_marginal_density_is_scipys(card, cohort):
     np.testing.assert_allclose(model.solve(theta)[0] - model.log_prior(theta), expected)
 
 
-def test_importance_weights_are_even_enough(integrated):
+def test_importance_weights_are_even_enough(integrated, drifting):
     assert integrated[1] > 0.3
+    assert drifting[1][1] > 0.2
+
+
+@pytest.mark.parametrize("name", (*PARAMETERS, *DRIFT))
+def test_the_drift_s_posterior_is_the_integral(name, drifting):
+    sampled, (exact, _) = drifting
+    assert_agree(sampled[name], exact[name])
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

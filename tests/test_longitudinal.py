@@ -117,6 +117,7 @@ def test_an_intervention_sets_what_follows_from_it(stated: pm.Model) -> None:
     nobody = {
         "patient_change": np.zeros((4, 2)),
         "visit_change": np.zeros((2, 2)),
+        "drift": np.zeros((4, 3, 2)),
     }
     with pm.do(stated, nobody):
         drawn = pm.sample_prior_predictive(

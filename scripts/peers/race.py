@@ -18,7 +18,6 @@ from typing import Any
 
 from rich.console import Console
 
-from mnbayes.cards.card import load_card
 from mnbayes.cards.overrides import apply_changes, parse_setting
 from mnbayes.data.embedded import embedded_cohort
 from peers import routes
@@ -216,7 +215,7 @@ class _Course:
 
 def _prepare(race: Race, console: Console, quick: bool, folder: Path) -> _Course:
     """Write what the peers read: data, priors, priors with another number, larger data."""
-    card = load_card("proteinuria")
+    card = routes.peer_card()
     data, priors = routes.write_inputs(folder, card, embedded_cohort())
     (other,) = apply_changes([card], [parse_setting("change_mean.sigma=0.3")], strict=True)
     changed = folder / "changed.json"

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mnbayes.cards.card import Card
+from mnbayes.cards.card import Card, load_card
+from mnbayes.cards.overrides import Change, apply_changes
 from mnbayes.data.cohort import Cohort
 from mnbayes.inference.fit import Fit
 from mnbayes.studies.simulated_cohorts import cohort_of
@@ -49,6 +50,22 @@ HOW_TO_GET_R = (
     "d=$(Rscript -e 'cat(system.file(package = \"BH\"))'); "
     'sudo mkdir -p "$d/include" && sudo ln -s /usr/include/boost "$d/include/boost"'
 )
+
+
+def peer_card() -> Card:
+    """The proteinuria card as the peers can state it: a constant step, half-normal scales.
+
+    Ours is raced as it stands, with a drift in actual time, which costs it two more unknowns.
+    """
+    card = load_card("proteinuria")
+    structure = card.structure.model_copy(update={"trajectory": "step"})
+    step = card.model_copy(update={"structure": structure})
+    scales = {"visit_sd": 0.2, "residual_sd": 0.3}
+    changes = [
+        Change(name, "", {"distribution": "HalfNormal", "sigma": sigma}, "the peers' model")
+        for name, sigma in scales.items()
+    ]
+    return apply_changes([step], changes, strict=True)[0]
 
 
 def peer_data(cohort: Cohort) -> pd.DataFrame:
@@ -219,9 +236,8 @@ def estimates(fit: Fit) -> dict[str, dict[str, float]]:
 
     posterior = fit.tree["posterior"].to_dataset().transpose("chain", "draw", ...)
     out = {}
-    for name in BRMS_NAMES:
-        array = posterior[name].to_numpy()
-        draws = array[:, :, 0]
+    for name in fit.required_card.parameters:
+        draws = posterior[name].to_numpy().reshape(*posterior[name].shape[:2], -1)[..., 0]
         function: Any = array_stats.mcse
         errors = {
             f"mcse_{what}": float(function(draws, chain_axis=0, draw_axis=1, method=what))
