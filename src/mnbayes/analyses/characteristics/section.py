@@ -158,9 +158,8 @@ def patients_table(found: Characteristics) -> Table:
     head = ["Scenario", "Patients", "95 % hold it", "80 % hold it", "95 %, who left", "RMSE, log"]
     for c in told:
         shares += [f"wrong_{c}", f"said_{c}", f"true_{c}"]
-        name = wording.CATEGORY_LABELS[c]
-        head += [f"{name}: {what}" for what in ("confident, wrong", "“likely” says", "is true of")]
-    head += [f"{wording.CATEGORY_LABELS[c]}: Brier" for c in told]
+        head += [f"{c}: {what}" for what in ("confident, wrong", "“likely” says", "is true of")]
+    head += [f"{c}: Brier" for c in told]
     rows = []
     for scenario in (*found.false_go, *found.other_go):
         for n in found.patients:
@@ -170,9 +169,8 @@ def patients_table(found: Characteristics) -> Table:
             brier = [_number(values[f"brier_{c}"][0], 3) for c in told]
             rows.append((scenario.title, f"{n}", *cells, *brier))
     caption = (
-        "Patient characteristics: a patient’s true ratio and response at week 12. Intervals of "
-        "those measured then, and of those who left; the rest of all enrolled. Likely and "
-        "unlikely: from the decision probability on, and below its complement"
+        "Patient characteristics, week 12: intervals of a patient’s true ratio that hold it, of "
+        "those measured and of those who left; statements about all enrolled"
     )
     return Table(caption, tuple(head), tuple(rows))
 
