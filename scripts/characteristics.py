@@ -2,8 +2,8 @@
 
 Run ``python scripts/characteristics.py`` after a card, a scenario, the decision rule or the
 collapsed engine's numbers changed (``tests/test_characteristics_stored.py`` then fails and says
-so); it takes about ten minutes on two cores for the model of protein, and as long again for that
-with albumin. It may be killed and started again. The result is ``data/characteristics``, one
+so); it takes some twenty minutes on two cores for the model of protein, and a few for that with
+albumin. It may be killed and started again. The result is ``data/characteristics``, one
 folder a model.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ import scipy.stats
 from scipy.special import ndtr
 from scipy.stats import binomtest, norm
 
-import mnbayes.analyses.characteristics.scenarios as sc
+import mnbayes.analyses.characteristics.parts as sc
+from mnbayes.analyses.characteristics import scenarios as registry
 from mnbayes.analyses.characteristics.command import run_characteristics
-from mnbayes.analyses.characteristics.fits import population_fit
 from mnbayes.analyses.characteristics.judges import (
     BETWEEN,
     FALSE,
@@ -24,6 +25,14 @@ from mnbayes.analyses.characteristics.judges import (
     other_judges,
     rule_judges,
     truth_of,
+)
+from mnbayes.analyses.characteristics.parts import MARKERS, WEEKS
+from mnbayes.analyses.characteristics.patients import (
+    patients_told,
+    per_patient,
+    pooled,
+    ratios_told,
+    responses_told,
 )
 from mnbayes.analyses.characteristics.readings import (
     counted,
@@ -35,14 +44,13 @@ from mnbayes.analyses.characteristics.replicate import (
     Setting,
     fall_share,
     observed,
-    quantity,
     replicate,
     rule_columns,
+    shares_at,
 )
 from mnbayes.analyses.characteristics.result import read_result
 from mnbayes.analyses.characteristics.scenarios import (
-    MARKERS,
-    WEEKS,
+    Scenario,
     find_scenario,
     register_scenario,
     scenarios,
@@ -76,7 +84,7 @@ def protein_change(name: str, n: int = MANY) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("scenario", scenarios(), ids=lambda item: item.name)
-def test_a_scenario_has_the_ratio_it_states(scenario: sc.Scenario) -> None:
+def test_a_scenario_has_the_ratio_it_states(scenario: Scenario) -> None:
     assert scenario.gmr is not None
     true, _ = protein_change(scenario.name)
     error = true.std() / np.sqrt(MANY)
@@ -84,7 +92,7 @@ def test_a_scenario_has_the_ratio_it_states(scenario: sc.Scenario) -> None:
 
 
 @pytest.mark.parametrize("scenario", scenarios(), ids=lambda item: item.name)
-def test_cohorts_are_whole_and_follow_from_the_stream(scenario: sc.Scenario) -> None:
+def test_cohorts_are_whole_and_follow_from_the_stream(scenario: Scenario) -> None:
     one, two = (scenario.simulate(7, np.random.default_rng(5)) for _ in range(2))
     assert one.true.shape == one.measured.shape == (7, len(WEEKS), len(MARKERS))
     np.testing.assert_array_equal(one.measured, two.measured)
@@ -162,6 +170,53 @@ def test_a_slow_change_arrives_at_week_12() -> None:
     np.testing.assert_allclose(course, sc.SLOWLY, atol=0.02)
 
 
+def test_a_gradual_change_comes_evenly_in_log_time() -> None:
+    cohort = find_scenario("gradual").simulate(MANY, np.random.default_rng(3))
+    course = (cohort.true - cohort.true[:, :1])[..., 0].mean(axis=0) / np.log(sc.RATIO)
+    # log 2, 3, 5 and 13 over log 13.
+    np.testing.assert_allclose(course, [0.0, 0.270, 0.428, 0.627, 1.0], atol=0.02)
+
+
+def test_an_early_fall_is_lost_and_what_patients_have_of_their_own_is_not() -> None:
+    cohort = find_scenario("early_and_lost").simulate(MANY, np.random.default_rng(3))
+    change = (cohort.true - cohort.true[:, :1])[..., 0]
+    expected = [1.0, 0.5, 0.5, 0.5**0.8, 1.0]
+    np.testing.assert_allclose(np.exp(change.mean(axis=0)), expected, atol=0.01)
+    np.testing.assert_allclose(change[:, 1:].std(axis=0), sc.OWN_SD, rtol=0.02)
+    own = change[:, 1:] - change[:, 1:].mean(axis=0)
+    np.testing.assert_allclose(own, own[:, :1] * np.ones(4), atol=1e-9)
+
+
+def test_three_in_ten_of_those_who_fell_rebound_after_week_4() -> None:
+    cohort = find_scenario("rebound").simulate(MANY, np.random.default_rng(3))
+    change = (cohort.true - cohort.true[:, :1])[..., 0]
+    fell = change[:, 3] < 0
+    back = change[:, 4] == 0
+    assert back[fell].mean() == pytest.approx(0.3, abs=0.01)
+    assert not back[~fell].any()
+    np.testing.assert_array_equal(change[~back, 4], change[~back, 3])
+
+
+@pytest.mark.parametrize("n", [4, 8, 16])
+def test_one_of_eight_relapses_to_baseline_or_above(n: int) -> None:
+    relapses = []
+    for seed in range(400):
+        cohort = find_scenario("relapse_of_one").simulate(n, np.random.default_rng(seed))
+        change = (cohort.true - cohort.true[:, :1])[..., 0]
+        moved = change[:, 4] != change[:, 3]
+        relapses.append(moved.sum())
+        assert ((change[moved, 4] >= 0) & (change[moved, 4] <= np.log(1.5))).all()
+    assert np.mean(relapses) == pytest.approx(n / 8, abs=0.1)
+    assert set(relapses) == ({n // 8} if n >= 8 else {0, 1})
+
+
+@pytest.mark.parametrize("name", ["gradual", "early_and_lost", "rebound", "relapse_of_one"])
+def test_one_of_eight_leaves_where_courses_turn(name: str) -> None:
+    for seed in range(20):
+        cohort = find_scenario(name).simulate(8, np.random.default_rng(seed))
+        assert cohort.withdrew.sum() == 1
+
+
 def test_albumin_rises_as_protein_falls() -> None:
     cohort = find_scenario("change").simulate(200, np.random.default_rng(3))
     change = cohort.true - cohort.true[:, :1]
@@ -169,23 +224,23 @@ def test_albumin_rises_as_protein_falls() -> None:
 
 
 def test_scenarios_can_be_added_and_names_are_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sc, "_REGISTRY", dict(sc._REGISTRY))
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
 
-    @register_scenario("rebound", "Rebound", "Half at week 4, none of it at week 12.")
-    def rebound(n: int, rng: np.random.Generator) -> sc.Simulated:
+    @register_scenario("half_way", "Half way", "Half at week 4, as at first by week 12.")
+    def half_way(n: int, rng: np.random.Generator) -> sc.Simulated:
         change = np.log(0.5) * np.array([0.0, 1.0, 1.0, 1.0, 0.0])
         return sc.measured(sc.baselines(n, rng), np.broadcast_to(change, (n, 5)), rng)
 
-    assert scenarios()[-1].simulate is rebound
-    truth = truth_of(find_scenario("rebound"), JUDGES, DEFINITIONS)
+    assert scenarios()[-1].simulate is half_way
+    truth = truth_of(find_scenario("half_way"), JUDGES, DEFINITIONS)
     assert truth.log_gmr == pytest.approx(0.0, abs=1e-12)  # counted, since none is stated
     assert set(truth.meaning.values()) == {FALSE}
     with pytest.raises(ValueError, match="already"):
-        register_scenario("rebound", "", "")
+        register_scenario("half_way", "", "")
     with pytest.raises(ValueError, match="letters"):
         register_scenario("two words", "", "")
-    with pytest.raises(InputError, match="did you mean rebound"):
-        find_scenario("rebount")
+    with pytest.raises(InputError, match="did you mean half_way"):
+        find_scenario("half_wai")
 
 
 # Readings
@@ -276,34 +331,25 @@ def test_a_rule_for_a_visit_that_no_scenario_has_is_refused() -> None:
 # One replicate
 
 
-def test_the_population_is_that_of_the_whole_fit() -> None:
-    """Leaving the patients' effects out changes nothing but the random numbers."""
-    cohort = find_scenario("worst_leave").simulate(8, np.random.default_rng(1))
-    data = observed(cohort, CARD)
-    ours = population_fit(CARD, data, np.random.default_rng(2), 4000)
-    whole = study_fit(CARD, data, np.random.default_rng(3), 4000)
-    assert not ours.doubt
-    population = hyperparameters_from_draws(ours.draws)
-    change_sd = np.linalg.norm(population.effect_cholesky[:, 1], axis=1)
-    for mine, theirs in (
-        (population.visit_change[..., 0], whole.draws["visit_change"][..., 0]),
-        (change_sd, whole.draws["change_sd"][:, 0]),
-    ):
-        spread = theirs.std(axis=0)
-        np.testing.assert_allclose(mine.mean(axis=0), theirs.mean(axis=0), atol=0.12 * spread.max())
-        np.testing.assert_allclose(mine.std(axis=0), spread, rtol=0.12)
-
-
-def test_the_share_in_closed_form_is_that_over_points() -> None:
+@pytest.mark.parametrize("drift", [0.0, 0.6])
+def test_the_share_in_closed_form_is_that_over_points(drift: float) -> None:
     cohort = find_scenario("change").simulate(8, np.random.default_rng(1))
-    fitted = population_fit(CARD, observed(cohort, CARD), np.random.default_rng(2))
+    fitted = study_fit(CARD, observed(cohort, CARD), np.random.default_rng(2))
     population = hyperparameters_from_draws(fitted.draws)
+    population = replace(
+        population,
+        serial_sd=np.full_like(population.serial_sd, drift),
+        serial_weeks=np.linspace(1.0, 30.0, population.n_draws),
+    )
     weeks = np.array(WEEKS[1:])
-    points = normal_points(POINTS, patient_dims(population), POINTS_SEED)
-    over_points = population_share(population, weeks, DEFINITIONS, points)["effective"][:, -1]
-    exact = fall_share(population, 3, DEFINITIONS.effective.fall.at_least)
-    np.testing.assert_allclose(exact, over_points, atol=0.02)
-    np.testing.assert_array_equal(quantity(population, RULES[0], CARD, DEFINITIONS), exact)
+    points = normal_points(8 * POINTS, patient_dims(population), POINTS_SEED)
+    over_points = population_share(population, weeks, DEFINITIONS, points)["effective"]
+    for visit in (1, 4):
+        exact = fall_share(population, visit, DEFINITIONS.effective.fall.at_least)
+        np.testing.assert_allclose(exact, over_points[:, visit - 1], atol=0.02)
+        shares = shares_at(population, visit, CARD, DEFINITIONS)
+        np.testing.assert_array_equal(shares["effective"], exact)
+        np.testing.assert_array_equal(shares["none"], 1 - exact)
 
 
 def test_a_replicate_says_what_the_data_say() -> None:
@@ -328,7 +374,7 @@ def test_a_fit_that_fails_keeps_the_tests_beside_it(monkeypatch: pytest.MonkeyPa
     def broken(*_: object) -> None:
         raise np.linalg.LinAlgError("Matrix is not positive definite.")
 
-    monkeypatch.setattr("mnbayes.analyses.characteristics.replicate.population_fit", broken)
+    monkeypatch.setattr("mnbayes.analyses.characteristics.replicate.study_fit", broken)
     setting = Setting(CARD, DEFINITIONS, RULES, {s.name: s for s in scenarios()})
     cell = {"scenario": "change", "patients": 8}
     found = replicate(np.random.SeedSequence(7), cell, setting)
@@ -383,6 +429,98 @@ def test_rates_bias_and_coverage_by_hand() -> None:
     assert table.loc["effective", "go_mcse"] == pytest.approx(np.sqrt(0.25 * 0.75 / 4))
 
 
+# Single patients
+
+
+def test_intervals_of_patients_by_hand() -> None:
+    """Draws 0, 1, ..., 100 of each: 95 % from 2.5 to 97.5, 80 % from 10 to 90, mean 50."""
+    ratio = np.repeat(np.arange(101.0)[:, None], 5, axis=1)
+    truth = np.array([50.0, 95.0, 98.0, 3.0, 1.0])
+    left = np.array([False, False, False, True, True])
+    found = ratios_told(ratio, truth, left)
+    assert (found["covered_95"], found["covered_80"]) == (2, 1)
+    assert (found["covered_left"], found["left"]) == (1, 2)
+    assert found["squared_error"] == 45**2 + 48**2 + 47**2 + 49**2
+
+
+def test_statements_of_patients_by_hand() -> None:
+    """The line is 80 %: likely from there on, unlikely below 20 %, and neither between."""
+    probability = np.array([0.8, 0.9, 0.79, 0.2, 0.1, 0.1])
+    holds = np.array([True, False, False, True, True, False])
+    found = responses_told(probability, holds, 0.8)
+    assert (found["wrong"], found["likely"], found["true"]) == (2, 2, 1)
+    assert found["said"] == pytest.approx(1.7)
+    assert found["brier"] == pytest.approx(0.04 + 0.81 + 0.6241 + 0.64 + 0.81 + 0.01)
+
+
+def test_errors_are_those_of_cohorts() -> None:
+    # Each cohort is all or nothing: as many independent trials as cohorts, not as patients.
+    value, error = pooled(np.array([8.0, 0.0, 8.0, 0.0]), np.full(4, 8.0))
+    assert (value, error) == (0.5, pytest.approx(np.std([1, 0, 1, 0], ddof=1) / 2))
+    # 3 of 6: residuals 0.5 and -0.5, twice their squares over 6.
+    value, error = pooled(np.array([1.0, 2.0, 0.0]), np.array([1.0, 5.0, 0.0]))
+    assert (value, error) == (0.5, pytest.approx(np.sqrt(2 * 0.5) / 6))
+    assert pooled(np.array([7.0, 8.0]), np.array([7.0, 8.0])) == (1.0, 1 / 3)
+    assert np.isnan(pooled(np.zeros(2), np.zeros(2))).all()
+    # Shared luck counts once: errors as of repeated studies.
+    rng = np.random.default_rng(1)
+    counts = rng.binomial(8, rng.beta(2, 1, (2000, 50))).astype(float)
+    shares = np.array([pooled(row, np.full(50, 8.0)) for row in counts])
+    assert shares[:, 1].mean() == pytest.approx(shares[:, 0].std(), rel=0.06)
+
+
+def test_patients_are_those_of_the_cohort_and_markers_those_of_the_card() -> None:
+    """Albumin first in the draws, protein first in the cohort: complete remission needs both."""
+    card = load_card("remission")
+    card = card.model_copy(update={"markers": card.markers[::-1]})
+    order = [card.markers.index(marker) for marker in MARKERS]
+    true = np.zeros((2, len(WEEKS), 2))
+    true[..., 0], true[..., 1] = np.log(4.0), np.log(30.0)
+    true[0, -1] = np.log([0.2, 40.0])
+    measured = true.copy()
+    measured[1, -1] = np.nan
+    level = np.empty((100, *true.shape))
+    level[..., order] = true
+    found = patients_told(level, sc.Simulated(true, measured), card, DEFINITIONS)
+    assert (found["covered_95"], found["covered_left"], found["left"]) == (1, 1, 1)
+    assert found["squared_error"] == pytest.approx(0, abs=1e-12)
+    for category in ("remission", "effective"):
+        assert (found[f"likely_{category}"], found[f"true_{category}"]) == (1, 1)
+        assert found[f"brier_{category}"] == found[f"wrong_{category}"] == 0
+
+
+def test_rates_over_patients_by_hand() -> None:
+    """Three cohorts of four, the last of them withheld."""
+    table = pd.DataFrame({"scenario": "change", "patients": 4, "failure": None}, index=range(3))
+    for name, values in {
+        "covered_95": (3, 3),
+        "covered_80": (2, 3),
+        "covered_left": (0, 1),
+        "left": (0, 1),
+        "squared_error": (0.4, 1.6),
+        "brier_effective": (0.5, 0.3),
+        "wrong_effective": (1, 0),
+        "likely_effective": (3, 1),
+        "said_effective": (2.7, 0.9),
+        "true_effective": (2, 1),
+    }.items():
+        table[name] = [*values, np.nan]
+    found = per_patient(table, ("effective",)).set_index("quantity")
+    expected = {
+        "covered_95": 6 / 7,
+        "covered_80": 5 / 7,
+        "covered_left": 1.0,
+        "rmse": 0.5,
+        "brier_effective": 0.1,
+        "wrong_effective": 1 / 8,
+        "said_effective": 0.9,
+        "true_effective": 3 / 4,
+    }
+    assert found["value"].to_dict() == pytest.approx(expected)
+    # Mean squared errors 0.1 and 0.4: standard error 0.15, halved and over 0.5.
+    assert found.loc["rmse", "mcse"] == pytest.approx(0.15)
+
+
 # From end to end
 
 
@@ -409,8 +547,13 @@ def test_a_small_study(small: tuple[object, Path]) -> None:
     four = found.of("wilcoxon", "change").iloc[0]
     assert (four["patients"], four["go"]) == (4, 0.0)  # four pairs cannot reach 0.05
     names = {path.name for path in folder.iterdir()}
-    assert {"study.ledger", "characteristics.json", "estimates.csv", "decisions.csv"} <= names
-    assert {"false_go.svg", "right_go.svg", "estimates.svg"} <= names
+    tables = {"estimates.csv", "decisions.csv", "per_patient.csv"}
+    assert {"study.ledger", "characteristics.json"} | tables <= names
+    assert {"false_go.svg", "right_go.svg", "estimates.svg", "patients.svg"} <= names
+    told = found.told("strong_regression", 8)
+    assert told["wrong_effective"][0] > 0.3  # falls that are none, patient by patient
+    assert np.isnan(told["covered_left"][0])  # nobody leaves
+    assert len(found.per_patient) == 4 * len(told)
 
 
 def test_a_study_is_read_back_and_goes_on(small: tuple[object, Path]) -> None:
@@ -418,6 +561,7 @@ def test_a_study_is_read_back_and_goes_on(small: tuple[object, Path]) -> None:
     read = read_result(folder)
     pd.testing.assert_frame_equal(read.estimates, found.estimates, atol=1e-5, check_dtype=False)
     pd.testing.assert_frame_equal(read.decisions, found.decisions, atol=1e-5, check_dtype=False)
+    pd.testing.assert_frame_equal(read.per_patient, found.per_patient, atol=1e-5, check_dtype=False)
     assert read.scenarios == found.scenarios
     assert read.left_out == LEFT_OUT
     assert json.loads((folder / "characteristics.json").read_text())["replicates"] == 12

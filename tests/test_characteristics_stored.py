@@ -15,13 +15,15 @@ from mnbayes.analyses.characteristics import words
 from mnbayes.analyses.characteristics.command import FIRST, characteristics_study
 from mnbayes.analyses.characteristics.figure import characteristics_figures
 from mnbayes.analyses.characteristics.judges import BETWEEN, FALSE, TRUE, other_judges, rule_judges
+from mnbayes.analyses.characteristics.parts import Simulated
+from mnbayes.analyses.characteristics.patients import PATIENT_COLUMNS, told
 from mnbayes.analyses.characteristics.result import (
     Characteristics,
     Described,
     read_result,
     result_files,
 )
-from mnbayes.analyses.characteristics.scenarios import Simulated, find_scenario, scenarios
+from mnbayes.analyses.characteristics.scenarios import find_scenario, scenarios
 from mnbayes.analyses.characteristics.stored import (
     behaviour,
     inputs_of,
@@ -103,6 +105,8 @@ def test_the_whole_grid_is_stored() -> None:
         assert len(found.estimates) == found.cells
         assert set(found.estimates["replicates"]) == {found.replicates}
         assert len(found.decisions) == found.cells * len(found.judges)
+        quantities = 4 + 4 * len(told(load_card(found.model)))
+        assert len(found.per_patient) == found.cells * quantities
         assert found.estimates["withheld"].sum() <= 0.01 * found.cells * found.replicates
         assert found.estimates["failed"].sum() == 0
 
@@ -146,14 +150,17 @@ def test_numbers_count_and_words_do_not() -> None:
     definitions = DEFINITIONS.model_copy(
         update={"effective": DEFINITIONS.effective.model_copy(update={"fall": fall})}
     )
+    line = DEFINITIONS.decision.model_copy(update={"probability": 0.9})
+    surer = DEFINITIONS.model_copy(update={"decision": line})
     others = {
+        made_of(CARD, surer, JUDGES, chosen),
         made_of(card, DEFINITIONS, JUDGES, chosen),
         made_of(CARD, definitions, JUDGES, chosen),
         made_of(CARD, DEFINITIONS, (replace(RULES[0], criteria=criteria), *JUDGES[1:]), chosen),
         made_of(CARD, DEFINITIONS, JUDGES, chosen[:-1]),
         now,
     }
-    assert len(others) == 5
+    assert len(others) == 6
 
 
 def test_a_scenario_is_known_by_what_it_makes() -> None:
@@ -183,11 +190,22 @@ def test_another_fingerprint_or_an_unknown_scenario_is_not_current() -> None:
 def small(patients: tuple[int, ...] = (4, 8)) -> Characteristics:
     """A result with round numbers: two scenarios."""
     names = {"strong_regression": FALSE, "change": TRUE}
-    estimates, decisions = [], []
+    estimates, decisions, own = [], [], []
+    said = {
+        "covered_95": 0.9,
+        "covered_80": 0.7,
+        "covered_left": np.nan,
+        "rmse": 0.25,
+        "brier_effective": 0.125,
+        "wrong_effective": 0.1,
+        "said_effective": 0.95,
+        "true_effective": 0.85,
+    }
     for name, meaning in names.items():
         for n in patients:
             bias = -0.3 if meaning == FALSE else 0.05
             estimates.append((name, n, 400, 2, 0, 1.0, bias, 0.01, 0.6, 0.0245, 0.8, float(n)))
+            own += [(name, n, quantity, value, 0.01) for quantity, value in said.items()]
             for judge in JUDGES:
                 go = (0.4 if meaning == FALSE else 0.9) + 0.001 * n
                 decisions.append(
@@ -212,6 +230,7 @@ def small(patients: tuple[int, ...] = (4, 8)) -> Characteristics:
         seconds=1.0,
         estimates=pd.DataFrame(estimates, columns=list(ESTIMATE_COLUMNS)),
         decisions=pd.DataFrame(decisions, columns=list(DECISION_COLUMNS)),
+        per_patient=pd.DataFrame(own, columns=list(PATIENT_COLUMNS)),
     )
 
 
@@ -237,7 +256,7 @@ def test_sentences_have_the_numbers_and_no_effect() -> None:
 @pytest.mark.parametrize("patients", [(4, 8), (8,)])
 def test_figures_hold_every_scenario_and_judge(patients: tuple[int, ...]) -> None:
     figures = characteristics_figures(small(patients))
-    assert list(figures) == ["false_go", "right_go", "estimates"]
+    assert list(figures) == ["false_go", "right_go", "estimates", "patients"]
     ax = figures["false_go"].axes[0]
     assert ax.get_title(loc="left") == "Strong regression to the mean"
     lines = [line for line in ax.get_lines() if len(line.get_xdata())]
@@ -246,6 +265,10 @@ def test_figures_hold_every_scenario_and_judge(patients: tuple[int, ...]) -> Non
     assert [tick.get_text() for tick in ax.get_xticklabels()] == [str(n) for n in patients]
     if len(patients) == 1:  # side by side, not one on the other
         assert len({float(line.get_xdata()[0]) for line in lines}) == len(JUDGES)
+    held, wrong, true = figures["patients"].axes
+    assert [line.get_xdata()[0] for line in wrong.get_lines()] == [10.0]
+    assert [line.get_xdata()[0] for line in true.get_lines()] == [85.0]
+    assert {90.0, 70.0} <= {line.get_xdata()[0] for line in held.get_lines()}
     for figure in figures.values():
         assert svg_bytes(figure).startswith(b"<?xml")
 
@@ -253,11 +276,14 @@ def test_figures_hold_every_scenario_and_judge(patients: tuple[int, ...]) -> Non
 def test_the_report_shows_table_pictures_date_and_hash() -> None:
     part = report.characteristics_part(small(), current=True)
     assert "0123456789ab" in part.provenance
-    row = next(row for row in part.rates.rows if row[2] == "8")
+    rates, errors, own = part.tables
+    row = next(row for row in rates.rows if row[2] == "8")
     assert row[:2] == ("Strong regression to the mean", "false")
     assert row[3] == "40 %"  # error 2 points: to the nearest 5
-    errors = next(row for row in part.errors.rows if row[1] == "8")
-    assert errors[3:5] == ("1.00", "0.74")
+    row = next(row for row in errors.rows if row[1] == "8")
+    assert row[3:5] == ("1.00", "0.74")
+    assert own.rows[0][2:] == ("90 %", "70 %", "–", "0.25", "10 %", "95 %", "85 %", "0.125")
+    assert len(own.rows) == 4
 
     def page(*parts: report.Part) -> str:
         template = environment().get_template("characteristics/section.html.j2")
@@ -266,5 +292,5 @@ def test_the_report_shows_table_pictures_date_and_hash() -> None:
     html = page(part)
     assert "Out of date" not in html
     assert "not of this run’s cohort" in html
-    assert html.count("data:image/svg+xml") == 3
+    assert html.count("data:image/svg+xml") == 4
     assert "Out of date" in page(replace(part, current=False))

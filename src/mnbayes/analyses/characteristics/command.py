@@ -10,6 +10,8 @@ from pathlib import Path
 
 from mnbayes.analyses.characteristics.figure import characteristics_figures
 from mnbayes.analyses.characteristics.judges import Judge, other_judges, rule_judges, truth_of
+from mnbayes.analyses.characteristics.parts import MARKERS
+from mnbayes.analyses.characteristics.patients import per_patient, told
 from mnbayes.analyses.characteristics.replicate import Setting, replicate
 from mnbayes.analyses.characteristics.result import (
     MANIFEST,
@@ -17,7 +19,7 @@ from mnbayes.analyses.characteristics.result import (
     Described,
     result_files,
 )
-from mnbayes.analyses.characteristics.scenarios import MARKERS, Scenario, find_scenario, scenarios
+from mnbayes.analyses.characteristics.scenarios import Scenario, find_scenario, scenarios
 from mnbayes.analyses.characteristics.stored import made_of
 from mnbayes.analyses.characteristics.summary import decisions, estimates
 from mnbayes.analyses.design.rules import load_rules
@@ -155,6 +157,7 @@ def run_characteristics(
         seconds=round(time.monotonic() - begun, 1),
         estimates=estimates(table, truths),
         decisions=decisions(table, everything, truths),
+        per_patient=per_patient(table, told(card)),
     )
     write_characteristics(found, folder)
     return found, folder

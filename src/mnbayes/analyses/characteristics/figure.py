@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from mnbayes.analyses.characteristics.result import Characteristics, Described
+from mnbayes.analyses.characteristics.words import categories, typical
 from mnbayes.report.kit import figures, style
 
 #: Monte Carlo errors to either side of a point that its bar spans: about 95 %.
@@ -41,7 +42,8 @@ def characteristics_figures(found: Characteristics) -> dict[str, Figure]:
     Returns
     -------
     dict
-        ``false_go`` and ``right_go``, where there are such scenarios, and ``estimates``.
+        ``false_go`` and ``right_go``, where there are such scenarios, ``estimates``, and
+        ``patients`` where the result has them.
     """
     drawn = {}
     if found.false_go:
@@ -52,7 +54,8 @@ def characteristics_figures(found: Characteristics) -> dict[str, Figure]:
         drawn["right_go"] = go_rates(
             found, found.other_go, "How often each says go where proteinuria has truly fallen"
         )
-    return drawn | {"estimates": estimate_errors(found)}
+    drawn["estimates"] = estimate_errors(found)
+    return drawn if found.per_patient.empty else drawn | {"patients": patients_told(found)}
 
 
 def go_rates(found: Characteristics, chosen: Sequence[Described], title: str) -> Figure:
@@ -125,18 +128,7 @@ def estimate_errors(found: Characteristics) -> Figure:
         _points(right, 100 * share, 100 * ends, y, color, marker)
     for ax, line in ((left, 1.0), (right, 95.0)):
         ax.axvline(line, color=style.GREY, linewidth=1.0, zorder=1)
-        ax.hlines(
-            np.arange(len(rows) - 1) + 0.5,
-            0,
-            1,
-            transform=ax.get_yaxis_transform(),
-            color=style.RULE,
-            linewidth=0.6,
-            zorder=0,
-        )
-        ax.set_ylim(len(rows) - 0.4, -0.6)
-        ax.set_yticks(range(len(rows)), [""] * len(rows))
-    left.set_yticks(range(len(rows)), [textwrap.fill(item.title, 26) for item in rows])
+    _name_rows((left, right), rows)
     style.log_axis(left, "x", 0.98 * least, 1.02 * most)
     left.set_xlabel(
         "Estimated ratio over true ratio\n(below 1: the fall is overstated)", fontsize=style.TEXT
@@ -160,6 +152,75 @@ def estimate_errors(found: Characteristics) -> Figure:
         f"Monte Carlo intervals. {_SIMULATED}",
     )
     return figure
+
+
+def patients_told(found: Characteristics) -> Figure:
+    """Draw what is said of single patients, a row for each scenario, at one number of patients."""
+    rows, n, said = [*found.false_go, *found.other_go], typical(found), categories(found)
+    panels: tuple[tuple[str, dict[str, str]], ...] = (
+        (
+            "Intervals that hold a\npatient's true ratio, %",
+            {
+                "covered_95": "95 %, measured at week 12",
+                "covered_80": "80 %, measured at week 12",
+                "covered_left": "95 %, who left",
+            },
+        ),
+        ("Patients with a confident\nwrong statement, %", {f"wrong_{c}": c for c in said}),
+        ("Of those called likely,\ntruly so, %", {f"true_{c}": c for c in said}),
+    )
+    figure, axes = figures.panels(3, (style.WIDE / 3, 0.7 + 0.36 * len(rows)))
+    looks = iter(style.LINES)
+    handles: list[style.Handle] = []
+    colours: dict[str, tuple[str, str]] = {}
+    for ax, (label, quantities) in zip(axes, panels, strict=True):
+        lowest, highest = 100.0, 0.0
+        for place, (quantity, name) in enumerate(quantities.items()):
+            if name not in colours:
+                color, _, marker = next(looks)
+                colours[name] = color, marker
+                handles.append(style.dot(color, marker, name))
+            values = np.array([found.told(item.name, n)[quantity] for item in rows])
+            share, error = 100 * values[:, 0], 100 * BAR * values[:, 1]
+            ends = np.clip([share - error, share + error], 0, 100)
+            y = np.arange(len(rows)) + 0.22 * (place - (len(quantities) - 1) / 2)
+            _points(ax, share, ends, y, *colours[name])
+            known = ends[np.isfinite(ends)]
+            lowest = min(lowest, known.min(initial=100.0))
+            highest = max(highest, known.max(initial=0.0))
+        ax.set_xlabel(label, fontsize=style.TEXT)
+        ax.set_xlim(max(lowest - 4, -2), min(highest + 4, 102))
+    for line in (80.0, 95.0):
+        axes[0].axvline(line, color=style.GREY, linewidth=1.0, zorder=1)
+    _name_rows(axes, rows)
+    style.heading(figure, f"What is said of single patients, trials of {n}", handles)
+    style.caption(
+        figure,
+        found.model,
+        (),
+        False,
+        "A statement is confident where its probability reaches the decision probability, or is "
+        f"below its complement. {found.replicates:,} simulated trials each; bars: 95 % Monte Carlo "
+        f"intervals, in which a trial counts once. {_SIMULATED}",
+    )
+    return figure
+
+
+def _name_rows(axes: Sequence[Axes], rows: Sequence[Described]) -> None:
+    """A row for each scenario, named at the left."""
+    for ax in axes:
+        ax.hlines(
+            np.arange(len(rows) - 1) + 0.5,
+            0,
+            1,
+            transform=ax.get_yaxis_transform(),
+            color=style.RULE,
+            linewidth=0.6,
+            zorder=0,
+        )
+        ax.set_ylim(len(rows) - 0.4, -0.6)
+        ax.set_yticks(range(len(rows)), [""] * len(rows))
+    axes[0].set_yticks(range(len(rows)), [textwrap.fill(item.title, 26) for item in rows])
 
 
 def _points(

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mnbayes.analyses.characteristics.parts import MARKERS, WEEKS
 from mnbayes.analyses.characteristics.readings import LEVEL, MAJORITY
-from mnbayes.analyses.characteristics.scenarios import MARKERS, WEEKS, Scenario
+from mnbayes.analyses.characteristics.scenarios import Scenario
 from mnbayes.analyses.design.rules import Criteria, Rule, criteria_of
 from mnbayes.answers.categories import Category, classify
 from mnbayes.answers.response_draws import ALBUMIN, PROTEIN

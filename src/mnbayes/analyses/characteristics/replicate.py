@@ -8,27 +8,31 @@ from typing import Any
 
 import numpy as np
 
-from mnbayes.analyses.characteristics.fits import population_fit
-from mnbayes.analyses.characteristics.judges import FALL_ALONE, Judge, called
+from mnbayes.analyses.characteristics.judges import Judge, called
+from mnbayes.analyses.characteristics.parts import MARKERS, WEEKS, Simulated
+from mnbayes.analyses.characteristics.patients import patient_columns, patients_told, told
 from mnbayes.analyses.characteristics.readings import counted, wilcoxon_fall
-from mnbayes.analyses.characteristics.scenarios import MARKERS, WEEKS, Scenario, Simulated
+from mnbayes.analyses.characteristics.scenarios import Scenario
 from mnbayes.analyses.design.decision import support
 from mnbayes.answers.population import patient_dims, population_share
 from mnbayes.answers.response_draws import ALBUMIN, POINTS, POINTS_SEED, PROTEIN
 from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.card import Card
-from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.definitions import Category, Definitions
 from mnbayes.data.observations import Observations
-from mnbayes.inference.study_fits import StudyFit
+from mnbayes.inference.study_fits import StudyFit, study_fit
 from mnbayes.models.hyperparameters import Hyperparameters, hyperparameters_from_draws
 
+#: Equally weighted draws of a fit.
+DRAWS = 500
 #: Ends of the 95 % equal-tailed interval, and the median.
 QUANTILES = (0.025, 0.5, 0.975)
 
-#: Results of a replicate besides those of the rules. ``log_*``: median and 95 % interval of the
-#: log GMR of protein at the last visit. ``withheld``: why the fit says nothing; blank where it
-#: does. ``wilcoxon``: one-sided P; ``effective`` of ``evaluable``: the count.
+#: Results of a replicate besides those of the rules and of the patients. ``log_*``: median and
+#: 95 % interval of the log GMR of protein at the last visit. ``withheld``: why the fit says
+#: nothing; blank where it does. ``wilcoxon``: one-sided P; ``effective`` of ``evaluable``: the
+#: count.
 COLUMNS: Mapping[str, type] = {
     "log_lower": float,
     "log_median": float,
@@ -69,7 +73,7 @@ class Setting:
     def columns(self) -> dict[str, type]:
         """Results of a replicate and their kinds."""
         named = [name for judge in self.rules for name in rule_columns(judge.name)]
-        return {**COLUMNS, **dict.fromkeys(named, float)}
+        return {**COLUMNS, **dict.fromkeys(named, float), **patient_columns(told(self.card))}
 
 
 def replicate(
@@ -97,7 +101,7 @@ def replicate(
         "evaluable": evaluable,
     }
     try:
-        fitted = population_fit(setting.card, observed(cohort, setting.card), fit)
+        fitted = study_fit(setting.card, observed(cohort, setting.card), fit, DRAWS)
     except np.linalg.LinAlgError as error:
         # The fit failed, not the replicate: the tests beside it have their answers.
         return found | {"withheld": f"LinAlgError: {error}"}
@@ -106,7 +110,10 @@ def replicate(
         "effective_draws": fitted.effective,
         "withheld": fitted.doubt,
     }
-    return found if fitted.doubt else found | judged(fitted, setting)
+    if fitted.doubt:
+        return found
+    of_patients = patients_told(fitted.draws["level"], cohort, setting.card, setting.definitions)
+    return found | judged(fitted, setting) | of_patients
 
 
 def observed(cohort: Simulated, card: Card) -> Observations:
@@ -138,28 +145,32 @@ def judged(fitted: StudyFit, setting: Setting) -> dict[str, float]:
         zip(("log_lower", "log_median", "log_upper"), np.quantile(last, QUANTILES), strict=True)
     )
     found: dict[str, float] = {name: float(value) for name, value in ends.items()}
+    # Two rules may ask for categories of one visit, and those come together.
+    visits = {judge.visit for judge in setting.rules if judge.quantity == "share"}
+    shares = {visit: shares_at(population, visit, card, setting.definitions) for visit in visits}
     for judge in setting.rules:
-        draws = quantity(population, judge, card, setting.definitions)
+        if judge.quantity == "share":
+            draws = shares[judge.visit][called(judge)]
+        else:
+            at = judge.visit - 1, card.markers.index(judge.marker)
+            draws = np.exp(population.visit_change[:, *at])
         means = (float(event.mean()) for event in support(draws, judge.criteria))
         found |= dict(zip(rule_columns(judge.name), means, strict=True))
     return found
 
 
-def quantity(
-    population: Hyperparameters, judge: Judge, card: Card, definitions: Definitions
-) -> Floats:
-    """Draws of what a rule is about, shape (draw,)."""
-    visit = judge.visit - 1
-    if judge.quantity == "gmr":
-        return np.exp(population.visit_change[:, visit, card.markers.index(judge.marker)])
-    if judge.category in FALL_ALONE and ALBUMIN not in card.markers:
+def shares_at(
+    population: Hyperparameters, visit: int, card: Card, definitions: Definitions
+) -> Mapping[Category, Floats]:
+    """Draws of the share of such patients in each category at a visit."""
+    if ALBUMIN not in card.markers:
         effective = fall_share(population, visit, definitions.effective.fall.at_least)
-        return effective if judge.category == "effective" else 1 - effective
+        return {"effective": effective, "none": 1 - effective}
     # Protein first, albumin second, as the shares ask for.
-    order = [card.markers.index(m) for m in (PROTEIN, ALBUMIN) if m in card.markers]
-    one, week = population.at_visit(visit).of_markers(order), np.array([WEEKS[judge.visit]])
+    order = [card.markers.index(marker) for marker in (PROTEIN, ALBUMIN)]
+    one, week = population.at_visit(visit - 1).of_markers(order), np.array([WEEKS[visit]])
     normals = normal_points(POINTS, patient_dims(one), POINTS_SEED)
-    return population_share(one, week, definitions, normals)[called(judge)]
+    return population_share(one, week, definitions, normals)
 
 
 def fall_share(population: Hyperparameters, visit: int, fall: float) -> Floats:
@@ -170,6 +181,9 @@ def fall_share(population: Hyperparameters, visit: int, fall: float) -> Floats:
     """
     from scipy.special import ndtr
 
-    sd = np.linalg.norm(population.effect_cholesky[:, 1], axis=1)
-    share: Floats = ndtr((np.log1p(-fall) - population.visit_change[:, visit, 0]) / sd)
+    # Of one marker: its drift at baseline and at the visit are part of the change.
+    apart = 1 - np.exp(-WEEKS[visit] / population.serial_weeks)
+    drift = 2 * population.serial_sd[:, 0] ** 2 * apart
+    sd = np.sqrt(population.change_sd[:, 0] ** 2 + drift)
+    share: Floats = ndtr((np.log1p(-fall) - population.visit_change[:, visit - 1, 0]) / sd)
     return share

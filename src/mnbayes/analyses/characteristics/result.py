@@ -16,10 +16,10 @@ from mnbayes.base.problems import InputError, Problem
 
 #: By this file a folder of operating characteristics is known.
 MANIFEST = "characteristics.json"
-TABLES = ("estimates", "decisions")
+TABLES = ("estimates", "decisions", "per_patient")
 #: Digits after the point that are kept of a rate or a bias.
 DIGITS = 5
-_TEXTS = ("scenario", "judge", "meaning")
+_TEXTS = ("scenario", "judge", "meaning", "quantity")
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,9 @@ class Characteristics:
         whether the program still gives these numbers.
     seconds : float
         How long the last start took; shorter than the study where it had been interrupted.
-    estimates, decisions : DataFrame
-        From :mod:`mnbayes.analyses.characteristics.summary`.
+    estimates, decisions, per_patient : DataFrame
+        From :mod:`mnbayes.analyses.characteristics.summary` and, of the patients, from
+        :mod:`mnbayes.analyses.characteristics.patients`.
     """
 
     model: str
@@ -76,6 +77,7 @@ class Characteristics:
     seconds: float
     estimates: pd.DataFrame
     decisions: pd.DataFrame
+    per_patient: pd.DataFrame
 
     @property
     def judges(self) -> tuple[Described, ...]:
@@ -113,6 +115,18 @@ class Characteristics:
     def of(self, judge: str, scenario: str) -> pd.DataFrame:
         """A judge's rows in a scenario, by number of patients."""
         return self._groups.get((judge, scenario), self.decisions.iloc[:0])
+
+    @cached_property
+    def _told(self) -> dict[tuple[str, int], dict[str, tuple[float, float]]]:
+        found: dict[tuple[str, int], dict[str, tuple[float, float]]] = {}
+        for row in self.per_patient.to_dict("records"):
+            of = found.setdefault((row["scenario"], row["patients"]), {})
+            of[row["quantity"]] = row["value"], row["mcse"]
+        return found
+
+    def told(self, scenario: str, patients: int) -> dict[str, tuple[float, float]]:
+        """What is said of single patients: quantity to value and Monte Carlo error."""
+        return self._told.get((scenario, patients), {})
 
     def meaning(self, scenario: str) -> str:
         """What a go means in a scenario: ``false`` where it is for every rule.

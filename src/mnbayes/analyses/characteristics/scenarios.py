@@ -1,16 +1,15 @@
 """What might be true: scenarios, each a pure function from a random stream to a cohort.
 
 A scenario states levels of 24-h protein and albumin as they truly are, as they are measured, and
-who leaves. None draws from the model's priors: their numbers are those of the literature
-(``docs/design.md``), so that the model meets patients that it did not make up.
+who leaves. None draws from the model's priors, so that the model meets patients that it did not
+make up; the numbers are in :mod:`mnbayes.analyses.characteristics.parts`.
 
 Your own is a function like these::
 
-    @register_scenario("rebound", "Rebound", "Half at week 4, none of it at week 12.", 1.0)
-    def rebound(n, rng):
-        base = baselines(n, rng)
+    @register_scenario("half_way", "Half way", "Half at week 4, as at first by week 12.", 1.0)
+    def half_way(n, rng):
         fall = np.log(0.5) * np.array([0.0, 1.0, 1.0, 1.0, 0.0])
-        return measured(base, np.broadcast_to(fall, (n, 5)), rng)
+        return measured(baselines(n, rng), np.broadcast_to(fall, (n, 5)), rng)
 
 register it before :func:`mnbayes.analyses.characteristics.command.run_characteristics` is called.
 """
@@ -19,64 +18,41 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
-from mnbayes.base.arrays import Floats
+from mnbayes.analyses.characteristics.parts import (
+    ENTRY,
+    GRADUALLY,
+    HEAVY_DF,
+    LEAVING,
+    LOST,
+    ONE_OF_EIGHT,
+    OWN_SD,
+    RATIO,
+    REBOUNDING,
+    RELAPSE,
+    RESPONDERS,
+    RESPONSE,
+    SCREENED,
+    SCREENED_LOW,
+    SLOWLY,
+    WEEKS,
+    Simulated,
+    baselines,
+    course,
+    heavy,
+    leaving,
+    measured,
+    one_leaves,
+    own_changes,
+    selected,
+    some,
+    without,
+    worst,
+)
 from mnbayes.base.problems import InputError, Problem, did_you_mean, quoted
-
-#: Visits, and the markers of every scenario in their order.
-WEEKS = (0.0, 1.0, 2.0, 4.0, 12.0)
-MARKERS = (PROTEIN, ALBUMIN)
-
-#: Geometric mean of true baselines, g/24h, and their SD on the log scale: nephrotic as a rule,
-#: but wider than the 0.4 of nephrotic patients, since lower baselines are implied.
-BASELINE, BASELINE_SD = 4.0, 0.5
-#: SD of one log measurement around the true log level: 0.15 to 0.35 in serial collections.
-NOISE = 0.3
-#: Scale and degrees of freedom of heavy tails: a robust SD of 0.26 with a plain one of 0.45, as in
-#: transplant patients' serial data (robust 0.26-0.29, plain 0.43-0.47).
-HEAVY_SCALE, HEAVY_DF = 0.26, 3.0
-#: Share of the final log change that is there at each visit: at once, as the model expects of
-#: most visits, or slowly.
-AT_ONCE = np.array([0.0, 1.0, 1.0, 1.0, 1.0])
-SLOWLY = np.array([0.0, 0.5, 0.7, 0.85, 1.0])
-#: Geometric mean ratio under a change, and SD of patients' own log changes.
-RATIO, OWN_SD = 0.5, 0.5
-#: Share of responders in the mixture, and their ratio.
-RESPONDERS, RESPONSE = 0.6, 0.3
-#: Share of the enrolled who leave: twice the trial's 1 of 8.
-LEAVING = 0.25
-#: Screening for regression to the mean: geometric mean of the patients who might be enrolled (for
-#: a weak and a strong regression), their log SD, and the least measured baseline with which one
-#: is, g/24h (the nephrotic range).
-SCREENED, SCREENED_LOW, SCREENED_SD, ENTRY = 2.5, 1.5, 0.4, 3.5
-#: Albumin: geometric mean g/L, log SD, SD of one measurement, and log change for each unit of log
-#: change of protein (protein halved: albumin up by a seventh).
-ALBUMIN_BASELINE, ALBUMIN_SD, ALBUMIN_NOISE, ALBUMIN_SLOPE = 28.0, 0.2, 0.05, -0.2
-
-
-@dataclass(frozen=True)
-class Simulated:
-    """One simulated cohort.
-
-    Attributes
-    ----------
-    true, measured : array, shape (patient, visit, marker)
-        Natural logs in canonical units, markers as in :data:`MARKERS`; measurements are NaN from
-        a patient's withdrawal on, true levels are not.
-    """
-
-    true: Floats
-    measured: Floats
-
-    @property
-    def withdrew(self) -> NDArray[np.bool_]:
-        """Who was not there at the last visit, shape (patient,)."""
-        return np.isnan(self.measured[:, -1, 0])
-
 
 type Simulate = Callable[[int, np.random.Generator], Simulated]
 
@@ -151,101 +127,6 @@ def find_scenario(name: str) -> Scenario:
         expected = f"one of {', '.join(_REGISTRY)}{did_you_mean(name, _REGISTRY)}"
         raise InputError([Problem("--scenario", None, None, quoted(name), expected)])
     return _REGISTRY[name]
-
-
-# Parts that scenarios are made of.
-
-
-def baselines(n: int, rng: np.random.Generator) -> Floats:
-    """True log baselines of protein, shape (patient,)."""
-    return np.asarray(np.log(BASELINE) + BASELINE_SD * rng.standard_normal(n))
-
-
-def course(change: Floats, onset: Floats = AT_ONCE) -> Floats:
-    """Log change at each visit, from the final one of each patient: shape (patient, visit)."""
-    return np.asarray(change[:, None] * onset)
-
-
-def measured(
-    base: Floats, change: Floats, rng: np.random.Generator, noise: Floats | None = None
-) -> Simulated:
-    """A complete cohort from its protein.
-
-    Parameters
-    ----------
-    base : array, shape (patient,)
-        True log baselines.
-    change : array, shape (patient, visit)
-        True log changes; 0 at baseline.
-    noise : array, shape (patient, visit), optional
-        Errors of the log protein; normal with SD :data:`NOISE` by default.
-    """
-    shape = change.shape
-    error = NOISE * rng.standard_normal(shape) if noise is None else noise
-    protein = base[:, None] + change
-    own = np.log(ALBUMIN_BASELINE) + ALBUMIN_SD * rng.standard_normal(shape[0])
-    albumin = own[:, None] + ALBUMIN_SLOPE * change
-    true = np.stack([protein, albumin], axis=-1)
-    errors = np.stack([error, ALBUMIN_NOISE * rng.standard_normal(shape)], axis=-1)
-    return Simulated(true, true + errors)
-
-
-def without(cohort: Simulated, leaving: NDArray[np.int64], rng: np.random.Generator) -> Simulated:
-    """The cohort after some patients left: each is last seen at week 1, 2 or 4, as likely each.
-
-    Parameters
-    ----------
-    leaving : array of int
-        Positions of those who leave.
-    """
-    seen = cohort.measured.copy()
-    for patient, first in zip(leaving, rng.integers(2, len(WEEKS), leaving.size), strict=True):
-        seen[patient, first:] = np.nan
-    return Simulated(cohort.true, seen)
-
-
-def leaving(n: int) -> int:
-    """How many of `n` patients leave."""
-    return round(LEAVING * n)
-
-
-def worst(cohort: Simulated) -> NDArray[np.int64]:
-    """The patients who leave if it is those whose true protein has moved worst."""
-    moved = cohort.true[:, -1, 0] - cohort.true[:, 0, 0]
-    return np.argsort(-moved)[: leaving(moved.size)]
-
-
-def selected(n: int, centre: float, rng: np.random.Generator) -> Simulated:
-    """Patients who do not change, picked for their first measurement.
-
-    Parameters
-    ----------
-    centre : float
-        Geometric mean of those who might be enrolled, g/24h.
-    """
-    from scipy.special import ndtr, ndtri
-
-    # In closed form, so that no patient is drawn in vain: the measured baselines are a normal cut
-    # off at the entry criterion, the true ones are normal given these.
-    variance = SCREENED_SD**2 + NOISE**2
-    below = ndtr(np.log(ENTRY / centre) / np.sqrt(variance))
-    excess = np.sqrt(variance) * ndtri(below + (1 - below) * rng.uniform(size=n))
-    reliability = SCREENED_SD**2 / variance
-    spread = SCREENED_SD * np.sqrt(1 - reliability)
-    base = np.log(centre) + reliability * excess + spread * rng.standard_normal(n)
-    cohort = measured(base, np.zeros((n, len(WEEKS))), rng)
-    cohort.measured[:, 0, 0] = np.log(centre) + excess
-    return cohort
-
-
-def heavy(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
-    """Student-t errors of log protein."""
-    return HEAVY_SCALE * rng.standard_t(HEAVY_DF, shape)
-
-
-def own_changes(n: int, centre: float, rng: np.random.Generator) -> Floats:
-    """Patients' final log changes, normal around `centre`."""
-    return centre + OWN_SD * rng.standard_normal(n)
 
 
 # Nothing changes on average: a go is false.
@@ -394,3 +275,68 @@ def worst_leave(n: int, rng: np.random.Generator) -> Simulated:
     """Withdrawal not at random."""
     cohort = change(n, rng)
     return without(cohort, worst(cohort), rng)
+
+
+# Courses that turn: patients' courses are not parallel, and one patient in eight leaves.
+
+
+@register_scenario(
+    "gradual",
+    "Gradual",
+    f"As change, but it comes evenly in log time till week 12: {100 * GRADUALLY[1]:.0f} % of it by "
+    "week 1. One patient in eight leaves.",
+    RATIO,
+)
+def gradual(n: int, rng: np.random.Generator) -> Simulated:
+    """A change that is not over when the visits are."""
+    own = course(own_changes(n, np.log(RATIO), rng), GRADUALLY)
+    return one_leaves(measured(baselines(n, rng), own, rng), rng)
+
+
+@register_scenario(
+    "early_and_lost",
+    "Early and lost",
+    f"Protein falls to {100 * RATIO:g} % by week 1, but from week 2 on that mean fall is lost "
+    "week by week: none of it is left at week 12. Patients differ for good by a log SD of "
+    f"{OWN_SD:g}; one in eight leaves.",
+    1.0,
+)
+def early_and_lost(n: int, rng: np.random.Generator) -> Simulated:
+    """The mean fall does not last; what patients have of their own does."""
+    moved = course(own_changes(n, 0.0, rng)) + np.log(RATIO) * LOST
+    return one_leaves(measured(baselines(n, rng), moved, rng), rng)
+
+
+_CHANGES = NormalDist(np.log(RATIO), OWN_SD)
+#: Mean log change that those who rebound lose: that of whoever has fallen, in closed form.
+_REBOUND = _CHANGES.mean * _CHANGES.cdf(0.0) - _CHANGES.variance * _CHANGES.pdf(0.0)
+
+
+@register_scenario(
+    "rebound",
+    "Rebound of some",
+    f"As change, but {100 * REBOUNDING:g} % of those whose protein has fallen are back at "
+    "baseline by week 12. One patient in eight leaves.",
+    float(np.exp(_CHANGES.mean - REBOUNDING * _REBOUND)),
+)
+def rebound(n: int, rng: np.random.Generator) -> Simulated:
+    """Some go back after week 4, the others keep what they have."""
+    own = own_changes(n, np.log(RATIO), rng)
+    moved = course(own)
+    moved[(own < 0) & (rng.uniform(size=n) < REBOUNDING), -1] = 0.0
+    return one_leaves(measured(baselines(n, rng), moved, rng), rng)
+
+
+@register_scenario(
+    "relapse_of_one",
+    "Relapse of one",
+    "As change, but one patient in eight, whoever that is, ends at week 12 between baseline and "
+    f"{RELAPSE:g} times it. One in eight leaves.",
+    float(RATIO ** (1 - ONE_OF_EIGHT) * RELAPSE ** (ONE_OF_EIGHT / 2)),
+)
+def relapse_of_one(n: int, rng: np.random.Generator) -> Simulated:
+    """One of a cohort of eight loses everything, and perhaps more."""
+    moved = course(own_changes(n, np.log(RATIO), rng))
+    back = some(n, ONE_OF_EIGHT, rng)
+    moved[back, -1] = np.log(RELAPSE) * rng.uniform(size=back.size)
+    return one_leaves(measured(baselines(n, rng), moved, rng), rng)

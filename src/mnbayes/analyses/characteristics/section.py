@@ -26,11 +26,14 @@ _ALT = {
     "simulated trials that end in go, over the number of patients, one line for each judge",
     "estimates": "One row for each scenario: estimated over true ratio, and share of 95 % "
     "intervals that hold the true ratio, one point for each number of patients",
+    "patients": "One row for each scenario: share of intervals that hold a patient's true ratio, "
+    "of patients with a confident wrong statement, and of those called likely that truly are",
 }
 _TITLE = {
     "false_go": "How often each says go although nothing has improved",
     "right_go": "How often each says go where proteinuria has fallen",
     "estimates": "Bias and coverage of the estimated ratio",
+    "patients": "What is said of single patients",
 }
 _MEANING = {FALSE: "false", TRUE: "right", BETWEEN: "right for some rules"}
 
@@ -47,8 +50,8 @@ class Part:
     current : bool
         Whether code and cards are still those the numbers are of.
     sentences : tuple of str
-    rates, errors : Table
-        Go rates by scenario and number of patients; bias and coverage.
+    tables : tuple of Table
+        Go rates by scenario and number of patients; bias and coverage; single patients.
     pictures : tuple of Picture
     scenarios, judges : tuple of Described
     """
@@ -57,8 +60,7 @@ class Part:
     provenance: str
     current: bool
     sentences: tuple[str, ...]
-    rates: Table
-    errors: Table
+    tables: tuple[Table, ...]
     pictures: tuple[Picture, ...]
     scenarios: tuple[Described, ...]
     judges: tuple[Described, ...]
@@ -87,8 +89,7 @@ def characteristics_part(found: Characteristics, current: bool) -> Part:
         provenance,
         current,
         words.sentences(found),
-        rates_table(found),
-        errors_table(found),
+        _tables(found),
         _pictures(found),
         (*found.false_go, *found.other_go),
         found.judges,
@@ -150,6 +151,39 @@ def errors_table(found: Characteristics) -> Table:
     return Table(caption, head, tuple(rows))
 
 
+def patients_table(found: Characteristics) -> Table:
+    """What is said of single patients, one row for each scenario and number of patients."""
+    told = words.categories(found)
+    shares = ["covered_95", "covered_80", "covered_left"]
+    head = ["Scenario", "Patients", "95 % hold it", "80 % hold it", "95 %, who left", "RMSE, log"]
+    for c in told:
+        shares += [f"wrong_{c}", f"said_{c}", f"true_{c}"]
+        head += [f"{c}: {what}" for what in ("confident, wrong", "“likely” says", "is true of")]
+    head += [f"{c}: Brier" for c in told]
+    rows = []
+    for scenario in (*found.false_go, *found.other_go):
+        for n in found.patients:
+            values = found.told(scenario.name, n)
+            cells = [words.told(found, scenario.name, n, name) for name in shares]
+            cells.insert(3, _number(values["rmse"][0], 2))
+            brier = [_number(values[f"brier_{c}"][0], 3) for c in told]
+            rows.append((scenario.title, f"{n}", *cells, *brier))
+    caption = (
+        "Patient characteristics, week 12: intervals of a patient’s true ratio that hold it, of "
+        "those measured and of those who left; statements about all enrolled"
+    )
+    return Table(caption, tuple(head), tuple(rows))
+
+
+def _number(value: float, digits: int) -> str:
+    return wording.BLANK if value != value else f"{value:.{digits}f}"
+
+
+def _tables(found: Characteristics) -> tuple[Table, ...]:
+    own = () if found.per_patient.empty else (patients_table(found),)
+    return (rates_table(found), errors_table(found), *own)
+
+
 def _pictures(found: Characteristics) -> tuple[Picture, ...]:
     return tuple(
         Picture(key, _TITLE[key], f"{_ALT[key]}. Model: {found.model}.", svg_bytes(figure))
@@ -166,7 +200,7 @@ def section(run: Run) -> Section:
         absent="" if said else "this installation has no stored results",
         pictures={f"characteristics_{part.model}": part.pictures for part in said},
         sentences=said[0].sentences if said else (),
-        shown=(said[0].rates,) if said else (),
+        shown=said[0].tables[:1] if said else (),
         template="characteristics/section.html.j2",
         words={"characteristics": said},
         of_cohort=False,
@@ -183,7 +217,7 @@ def of_study(found: Characteristics) -> Section:
             *(f"{judge.title}: {judge.says}." for judge in found.judges),
             *words.sentences(found),
         ),
-        shown=(rates_table(found), errors_table(found)),
+        shown=_tables(found),
         of_cohort=False,
     )
 

@@ -88,6 +88,7 @@ def made_of(
             *(complete.urine_protein_24h.below, complete.albumin.at_least),
             *(partial.fall.at_least, partial.urine_protein_24h.below),
             definitions.effective.fall.at_least,
+            definitions.decision.probability,
         ],
         "judges": [
             [j.name, j.quantity, j.category, j.marker, j.visit, *vars(j.criteria).values()]

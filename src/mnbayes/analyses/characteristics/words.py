@@ -13,6 +13,7 @@ from mnbayes.base.montecarlo import round_to_mcse
 _TRIAL = 8
 #: Scenarios in which patients are picked for a high measurement.
 SELECTION = ("regression_to_mean", "strong_regression")
+_CALLED = {"effective": "effective", "remission": "in remission"}
 
 
 def typical(found: Characteristics) -> int:
@@ -49,6 +50,15 @@ def sentences(found: Characteristics) -> tuple[str, ...]:
     if found.other_go:
         said.append(_range(found, n, "Where proteinuria has truly fallen", found.other_go))
     said.append(_intervals(found, n))
+    if not found.per_patient.empty:
+        said += [
+            _of_patients(found, n, start, chosen)
+            for start, chosen in (
+                ("nothing has improved on average", found.false_go),
+                ("proteinuria has truly fallen", found.other_go),
+            )
+            if chosen
+        ]
     said += [
         f"Not judged here: rule “{name}” ({why}, which this model has not)."
         for name, why in found.left_out.items()
@@ -109,6 +119,36 @@ def _intervals(found: Characteristics, n: int) -> str:
         f"{least} of the time" if len(rows) == 1 else f"between {least} and {most} of the time"
     )
     return f"With {n} patients, 95 % intervals of the ratio hold the truth {between}. {kept}"
+
+
+def told(found: Characteristics, scenario: str, patients: int, quantity: str) -> str:
+    """A share of patients in a scenario, no digit finer than its Monte Carlo error."""
+    return round_to_mcse(*found.told(scenario, patients).get(quantity, (np.nan, np.nan)))
+
+
+def categories(found: Characteristics) -> tuple[str, ...]:
+    """Categories that are said of single patients."""
+    names = found.per_patient["quantity"].unique()
+    return tuple(name.removeprefix("wrong_") for name in names if name.startswith("wrong_"))
+
+
+def _of_patients(found: Characteristics, n: int, start: str, chosen: Sequence[Described]) -> str:
+    def between(quantity: str) -> str:
+        values = [found.told(item.name, n)[quantity] for item in chosen]
+        known = [value for value in values if np.isfinite(value).all()]
+        if not known:
+            return "–"
+        low, high = (round_to_mcse(*end) for end in (min(known), max(known)))
+        return low if low == high else f"{low} to {high}"
+
+    parts = [f"95 % intervals hold the true ratio {between('covered_95')} of the time"]
+    for category in categories(found):
+        called = _CALLED[category]
+        parts += [
+            f"{between(f'wrong_{category}')} are wrongly called likely or unlikely {called}",
+            f"of those called likely {called}, {between(f'true_{category}')} truly are",
+        ]
+    return f"Of single patients, trials of {n}, where {start}, by scenario: {'; '.join(parts)}."
 
 
 def relative(bias: float) -> str:
