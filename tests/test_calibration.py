@@ -77,7 +77,7 @@ def test_a_prior_scaled_by_one_and_a_half_is_caught(tmp_path: Path) -> None:
 
 
 def test_shared_patient_effects_are_caught(tmp_path: Path) -> None:
-    found = calibrated(with_shared_effects(setting_of(patients=3)), 50, tmp_path)
+    found = calibrated(with_shared_effects(setting_of(patients=3)), 100, tmp_path)
     assert {found.groups[name] for name in found.outside} >= {"derived"}
     assert any("level of MN01 (not measured)" in name for name in found.outside)
     # The parameters are drawn rightly: without derived quantities nothing would be noticed.
@@ -185,7 +185,10 @@ def test_loglikelihood_is_that_of_multivariate_normals() -> None:
         mean = parameters.baseline_mean[0, marker].copy()
         mean[visit > 0] += parameters.visit_change[0][visit - 1, marker][visit > 0]
         noise = np.diag(parameters.residual_sd[0, marker] ** 2)
-        covariance = design @ factor @ factor.T @ design.T + noise
+        weeks = np.array(data.weeks)[visit]
+        decay = np.exp(-np.abs(weeks[:, None] - weeks) / parameters.serial_weeks[0])
+        drift = (marker[:, None] == marker) * parameters.serial_sd[0, marker] ** 2 * decay
+        covariance = design @ factor @ factor.T @ design.T + drift + noise
         total += stats.multivariate_normal(mean, covariance).logpdf(
             data.log_value[patient, visit, marker]
         )
@@ -197,7 +200,10 @@ def test_share_of_effective_patients_is_a_normal_probability() -> None:
     truth, data = prior_case(setting, np.random.default_rng(8))
     found = test_quantities(setting, truth, data, np.random.default_rng(1))["derived"]
     limit = np.log(1 - setting.definitions.effective.fall.at_least)
-    expected = stats.norm.cdf((limit - truth["visit_change"][0, -1, 0]) / truth["change_sd"][0, 0])
+    decay = np.exp(-12.0 / truth["serial_weeks"][0])
+    drift = 2 * truth["serial_sd"][0, 0] ** 2 * (1 - decay)  # of the difference to baseline
+    sd = np.sqrt(truth["change_sd"][0, 0] ** 2 + drift)
+    expected = stats.norm.cdf((limit - truth["visit_change"][0, -1, 0]) / sd)
     assert found["share effective at week 12"][0] == pytest.approx(expected, abs=0.02)
     ratio = np.exp(truth["visit_change"][:, -1, 0])
     np.testing.assert_allclose(found["GMR at week 12"], ratio)
