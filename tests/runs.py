@@ -127,9 +127,15 @@ def unsampled(
     diagnostics: Diagnostics = GOOD,
     **options: object,
 ) -> Fit:
-    """A fit that nobody sampled: draws near the measurements, other ones for another seed."""
+    """A fit that nobody sampled: draws near the measurements, other ones for another seed.
+
+    Its patients do not drift unless ``hyper`` says so, and neither does its card.
+    """
     sampling = sampling or Sampling(draws=100)
     data = observations(card, cohort)
+    if getattr(options.get("hyper"), "serial_sd", None) is None:
+        step = card.structure.model_copy(update={"trajectory": "step"})
+        card = card.model_copy(update={"structure": step})
     tree = make_tree(
         markers=card.markers,
         visits=data.weeks,

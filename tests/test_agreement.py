@@ -294,7 +294,7 @@ def test_importance_weights_are_even_enough(integrated, drifting):
     assert drifting[1][1] > 0.2
 
 
-@pytest.mark.parametrize("name", (*PARAMETERS, *DRIFT))
+@pytest.mark.parametrize("name", [*PARAMETERS, *DRIFT])
 def test_the_drift_s_posterior_is_the_integral(name, drifting):
     sampled, (exact, _) = drifting
     assert_agree(sampled[name], exact[name])

@@ -30,7 +30,7 @@ from mnbayes.analyses.sensitivity.specifications import (
     parse_thresholds,
     thresholds,
     variants,
-    with_residual,
+    with_structure,
 )
 from mnbayes.analyses.sensitivity.words import covered
 from mnbayes.answers.answer_table import KEYS
@@ -78,12 +78,15 @@ def run(monkeypatch: pytest.MonkeyPatch, fit: FakeFit = fake_fit, **options: obj
 def found() -> Multiverse:
     with pytest.MonkeyPatch.context() as monkeypatch:
         options = {"prior_sets": ["weak", "sceptical"], "thresholds": ["effective.fall=0.4"]}
+        options["trajectories"] = ["drift"]
         return run(monkeypatch, **options)
 
 
 def example(values: dict[tuple[str, str], float], error: float = 0.005) -> Multiverse:
     """A multiverse of one probability: prior set and residuals to P(fall); NaN: no numbers."""
-    names = [{"model": "m", "prior_set": p, "residual": r} for p, r in values]
+    names = [
+        {"model": "m", "prior_set": p, "residual": r, "trajectory": "drift"} for p, r in values
+    ]
     answer = {"kind": "p_fall", "patient": "", "marker": PROTEIN, "week": 12.0, "category": ""}
     rows, fits = [], []
     for name, value in zip(names, values.values(), strict=True):
@@ -97,7 +100,7 @@ def example(values: dict[tuple[str, str], float], error: float = 0.005) -> Multi
         COHORT,
         DEFINITIONS,
         Sampling(),
-        ("model", "prior_set", "residual"),
+        ("model", "prior_set", "residual", "trajectory"),
         pd.DataFrame(rows),
         pd.DataFrame(),
         pd.DataFrame(fits),
@@ -111,7 +114,7 @@ def example(values: dict[tuple[str, str], float], error: float = 0.005) -> Multi
 
 def test_every_combination_is_fitted_own_choices_first() -> None:
     card = load_card("proteinuria")
-    chosen = fittings([card], ["weak", "sceptical"], [])
+    chosen = fittings([card], ["weak", "sceptical"], trajectories=["drift"])
     assert [(each.prior_set, each.residual) for each in chosen] == [
         ("weak", "normal"),
         ("sceptical", "normal"),
@@ -122,8 +125,13 @@ def test_every_combination_is_fitted_own_choices_first() -> None:
     narrow = chosen[3].card
     assert narrow.structure.residual == "student_t"
     assert narrow.prior["change_mean"][PROTEIN].arguments["sigma"] == 0.2
-    heavy = with_residual(card, "student_t")
-    assert [each.residual for each in fittings([heavy], ["weak"], [])] == ["student_t", "normal"]
+    other = with_structure(card, residual="student_t", trajectory="step")
+    assert [(each.trajectory, each.residual) for each in fittings([other], ["weak"])] == [
+        ("step", "student_t"),
+        ("step", "normal"),
+        ("drift", "student_t"),
+        ("drift", "normal"),
+    ]
 
 
 def test_default_prior_sets_are_all_that_exist_the_cards_own_first() -> None:
@@ -203,7 +211,7 @@ def test_any_text_is_thresholds_or_an_error_in_words(text: str) -> None:
 
 
 def test_the_table_has_every_answer_under_every_specification(found: Multiverse) -> None:
-    assert found.axes == ("model", "prior_set", "residual", "effective.fall")
+    assert found.axes == ("model", "prior_set", "residual", "trajectory", "effective.fall")
     assert tuple(found.table.columns) == (*found.axes, *KEYS, *NUMBERS, "reason")
     sizes = found.table.groupby(list(found.axes), sort=False).size()
     assert len(sizes) == 8
@@ -232,7 +240,8 @@ def test_a_specification_has_the_numbers_of_that_run(found: Multiverse) -> None:
     from mnbayes.answers.response_draws import response_draws
 
     card = next(
-        each.card for each in fittings([load_card("proteinuria")], ["sceptical"], ["student_t"])
+        each.card
+        for each in fittings([load_card("proteinuria")], ["sceptical"], ["student_t"], ["drift"])
     )
     tree = fake_fit(card, COHORT, Sampling()).tree
     alone = probability_table(response_draws(tree, DEFINITIONS, 1), "proteinuria")
@@ -262,7 +271,7 @@ def test_a_fit_that_fails_the_gate_is_listed_with_blank_numbers(
             raise InputError([Problem("priors", None, None, "no place to start", "other priors")])
         return failing(card, *given)  # type: ignore[arg-type]
 
-    got = run(monkeypatch, impossible, prior_sets=["weak", "sceptical"])
+    got = run(monkeypatch, impossible, prior_sets=["weak", "sceptical"], trajectories=["drift"])
     reasons = got.fits.set_index(["prior_set", "residual"])["reason"]
     assert reasons["weak", "normal"] == ""
     assert reasons["sceptical", "normal"] == (
@@ -274,6 +283,7 @@ def test_a_fit_that_fails_the_gate_is_listed_with_blank_numbers(
     sizes = got.table.groupby(["prior_set", "residual"]).size()
     assert len(set(sizes)) == 1  # every answer is there, without a number
     base = {"model": "proteinuria", "prior_set": "weak", "residual": "normal"}
+    base["trajectory"] = "drift"
     assert base_of(got, "proteinuria") == base
     assert len(got.power_scaling["prior_set"].unique()) == 1
 
@@ -281,7 +291,9 @@ def test_a_fit_that_fails_the_gate_is_listed_with_blank_numbers(
 def test_when_nothing_can_be_fitted_that_is_said(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    got = run(monkeypatch, failing, prior_sets=["weak"], residuals=["student_t"])
+    got = run(
+        monkeypatch, failing, prior_sets=["weak"], residuals=["student_t"], trajectories=["drift"]
+    )
     assert len(got.table) == 1
     assert base_of(got, "proteinuria") is None
     assert flips(got, "proteinuria").empty
@@ -301,7 +313,7 @@ def test_the_longest_fits_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
         return [function(part, news) for part in parts]  # type: ignore[operator]
 
     monkeypatch.setattr(multiverse, "side_by_side", side_by_side)
-    run(monkeypatch, prior_sets=["weak", "sceptical"])
+    run(monkeypatch, prior_sets=["weak", "sceptical"], trajectories=["drift"])
     assert tasks == ["student_t", "student_t", "normal", "normal"]
 
 
@@ -460,12 +472,14 @@ def cli(
 
 def test_command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     options = ("--priors", "weak", "--priors", "sceptical", "--residual", "normal")
+    options += ("--trajectory", "step")
     options += ("--threshold", "effective.fall=0.4", "--out", str(tmp_path / "out"))
     code, output = cli(monkeypatch, *options)
     assert code == 0, output
     assert "SYNTHETIC cohort" in output
     table = pd.read_csv(tmp_path / "out" / "sensitivity.csv")
     assert set(table["residual"]) == {"normal"}
+    assert set(table["trajectory"]) == {"step"}
     assert set(table["effective.fall"]) == {0.15, 0.4}
 
 
