@@ -1,0 +1,151 @@
+"""A step or a drift: what each says of patients whose true courses are known; store the table.
+
+Run ``python scripts/trajectory.py`` after the proteinuria card, a scenario or the collapsed
+engine's numbers changed (``tests/test_trajectory.py`` then fails and says so); it takes some
+minutes on two cores. Both structures have the card's priors and are fitted to the same cohorts of eight. The
+result is ``tests/reference/trajectory.json``, and the table in ``docs/trajectory.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.progress import Progress
+
+from mnbayes.analyses.characteristics.command import characteristics_study
+from mnbayes.analyses.characteristics.judges import other_judges, rule_judges, truth_of
+from mnbayes.analyses.characteristics.patients import per_patient, told
+from mnbayes.analyses.characteristics.scenarios import find_scenario
+from mnbayes.analyses.characteristics.summary import estimates
+from mnbayes.analyses.design.rules import load_rules
+from mnbayes.analyses.sensitivity.specifications import STRUCTURES, with_structure
+from mnbayes.cards.card import load_card
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.studies.rerun import as_lines
+from mnbayes.studies.run import run_study
+from mnbayes.studies.study import Study
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "tests" / "reference" / "trajectory.json"
+PAGE = ROOT / "docs" / "trajectory.md"
+#: In the order of the page: courses that are parallel, that turn, and parallel ones badly measured.
+SCENARIOS = (
+    *("random_leave", "gradual", "early_and_lost", "rebound", "relapse_of_one"),
+    "heavy_tails_change",
+)
+PATIENTS, REPLICATES, SEED = 8, 500, 20261129
+#: Replicates of each scenario whose numbers are stored; a test does them again.
+FIRST = 1
+HEAD = (
+    "| truth | trajectory | 95 % / 80 % of a patient's ratio | 95 %, who left | RMSE | "
+    "confident wrong | “likely” true | 95 % of the GMR | its bias |\n"
+    "|---|---|--:|--:|--:|--:|--:|--:|--:|"
+)
+
+
+def study_of(trajectory: str, replicates: int) -> Study:
+    """The study of one structure."""
+    card = with_structure(load_card("proteinuria"), trajectory=trajectory)
+    definitions = load_definitions()
+    rules, _ = rule_judges(load_rules().rule, card, definitions)
+    chosen = [find_scenario(name) for name in SCENARIOS]
+    return characteristics_study(card, definitions, rules, chosen, (PATIENTS,), replicates, SEED)
+
+
+def rates(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """What the table shows of one structure, by scenario."""
+    definitions, card = load_definitions(), load_card("proteinuria")
+    rules, _ = rule_judges(load_rules().rule, card, definitions)
+    judges = (*rules, *other_judges())
+    truths = {name: truth_of(find_scenario(name), judges, definitions) for name in SCENARIOS}
+    means = estimates(table, truths).set_index("scenario")
+    own = per_patient(table, told(card)).set_index(["scenario", "quantity"])
+    found = {}
+    for name in SCENARIOS:
+        of_patients = dict(own.loc[name].iterrows())
+        found[name] = {q: float(row["value"]) for q, row in of_patients.items()}
+        found[name] |= {f"{q}_mcse": float(row["mcse"]) for q, row in of_patients.items()}
+        for column in ("coverage", "coverage_mcse", "bias", "withheld"):
+            found[name][f"gmr_{column}"] = float(means.loc[name, column])
+    return found
+
+
+def row_of(name: str, trajectory: str, rate: dict[str, float]) -> str:
+    """A line of the page's table."""
+
+    def percent(key: str) -> str:
+        value = rate.get(key, float("nan"))
+        return "–" if value != value else f"{100 * value:.0f}"
+
+    cells = (
+        find_scenario(name).title if trajectory == "step" else "",
+        trajectory,
+        f"{percent('covered_95')} / {percent('covered_80')}",
+        percent("covered_left"),
+        f"{rate['rmse']:.3f}",
+        f"{percent('wrong_effective')} %",
+        f"{percent('true_effective')} %",
+        percent("gmr_coverage"),
+        f"{rate['gmr_bias']:+.2f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def table_of(stored: dict[str, Any]) -> str:
+    """The page's table."""
+    rows = [
+        row_of(name, trajectory, stored["rates"][trajectory][name])
+        for name in SCENARIOS
+        for trajectory in STRUCTURES["trajectory"]
+    ]
+    return "\n".join([HEAD, *rows])
+
+
+def filled(page: str, stored: dict[str, Any]) -> str:
+    """The page with its table as stored."""
+    before, rest = page.split("<!-- table -->")
+    after = rest.split("<!-- /table -->")[1]
+    return f"{before}<!-- table -->\n{table_of(stored)}\n<!-- /table -->{after}"
+
+
+def main() -> int:
+    """Run both studies, store them, fill the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--out", type=Path, default=REFERENCE, help="where to store the result")
+    parser.add_argument("--scale", type=float, default=1.0, help="times the replicates")
+    arguments = parser.parse_args()
+    count = max(2, round(REPLICATES * arguments.scale))
+    stored: dict[str, Any] = {
+        "how": "python scripts/trajectory.py",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "patients": PATIENTS,
+        "replicates": count,
+        "seed": SEED,
+        "rates": {},
+        "first": {},
+    }
+    with Progress() as bars, tempfile.TemporaryDirectory() as folder:
+        for trajectory in STRUCTURES["trajectory"]:
+            study = study_of(trajectory, count)
+            bar = bars.add_task(trajectory, total=count * len(SCENARIOS))
+
+            def news(name: str, stage: str, done: int, total: int, bar: Any = bar) -> None:
+                bars.update(bar, completed=done)
+
+            table = run_study(study, Path(folder) / trajectory, news=news)
+            stored["rates"][trajectory] = rates(table)
+            stored["first"][trajectory] = as_lines(table[table["replicate"] < FIRST])
+    arguments.out.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), stored), encoding="utf-8")
+    print(table_of(stored))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
