@@ -2,8 +2,8 @@
 
 Run ``python scripts/trajectory.py`` after the proteinuria card, a scenario or the collapsed
 engine's numbers changed (``tests/test_trajectory.py`` then fails and says so); it takes some
-minutes on two cores. Both structures have the card's priors and are fitted to the same cohorts of eight. The
-result is ``tests/reference/trajectory.json``, and the table in ``docs/trajectory.md``.
+minutes on two cores. Both structures have the card's priors and are fitted to the same cohorts of
+eight. The result is ``tests/reference/trajectory.json``, and the table in ``docs/trajectory.md``.
 """
 
 from __future__ import annotations

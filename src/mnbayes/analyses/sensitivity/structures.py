@@ -172,7 +172,7 @@ def section(run: Run) -> Section:
         sentences=(
             "So few patients cannot choose between structures of the model; the one fitted was "
             "chosen by how often it is right on simulated cohorts.",
-            *(sentence for own in said.values() for sentence in own),
+            *(f"{name}: {sentence}" for name, own in said.items() for sentence in own),
         )
         if able
         else (),
