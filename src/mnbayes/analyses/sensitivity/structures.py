@@ -23,7 +23,7 @@ from mnbayes.cards.card import Card
 from mnbayes.inference.fit import fit
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import answer, heading, number
-from mnbayes.report.kit.results import OVERTURNS, joined, shown
+from mnbayes.report.kit.results import OVERTURNS, joined, response_model, shown
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.needs import a_card
 from mnbayes.run.run import Run
@@ -162,7 +162,8 @@ def section(run: Run) -> Section:
     """What a run's models say under other structures."""
     able = [result for result in shown(run) if not of(result).empty]
     said = {result.name: sentences_of(result, run) for result in able}
-    first = next(iter(said.values()), ())
+    model = response_model(able)
+    first = said[model.name] if model else next(iter(said.values()), ())
     return Section(
         name=NAME,
         title=ANALYSIS.title,
