@@ -24,7 +24,7 @@ DRAWS, SIMULATIONS, LEVEL = 99, 200, 0.95
 #: Ranked parameters; simuk's names are those of the PyMC model.
 RANKED = (
     *("baseline_mean", "change_mean", "visit_sd", "baseline_sd", "change_sd", "residual_sd"),
-    *("correlation", "level"),
+    *("serial_sd", "serial_weeks", "correlation", "level"),
 )
 
 
@@ -41,12 +41,11 @@ def explicit(card: Card, observed: Observations) -> Any:
 
     with pm.Model() as model:
         named = {
-            name: pm.Normal(name, number(name, "mu"), number(name, "sigma"))
-            for name in ("baseline_mean", "change_mean")
-        }
-        named |= {
-            name: pm.HalfNormal(name, number(name, "sigma"))
-            for name in ("visit_sd", "baseline_sd", "change_sd", "residual_sd")
+            name: getattr(pm, card.family(name))(
+                name,
+                **{argument: number(name, argument) for argument in card.argument_values(name)},
+            )
+            for name in RANKED[:-2]
         }
         # LKJ(eta) of two is a beta on (-1, 1).
         eta = number("correlation", "eta")
@@ -59,7 +58,18 @@ def explicit(card: Card, observed: Observations) -> Any:
         by_visit = pt.concatenate([[0.0], named["change_mean"] + named["visit_sd"] * offset])
         level = named["baseline_mean"] + own[patient] + by_visit[visit]
         level = level + (visit > 0) * change[patient]
+        # The drift, forward in time: what is left of the visit before, and something fresh.
+        weeks, fresh = (
+            np.array(observed.weeks),
+            pm.Normal("fresh", size=(later + 1, len(observed.patients))),
+        )
+        drift = [fresh[0]]
+        for t in range(1, later + 1):
+            left = pt.exp(-(weeks[t] - weeks[t - 1]) / named["serial_weeks"])
+            drift.append(left * drift[-1] + pt.sqrt(1.0 - left**2) * fresh[t])
+        level = level + named["serial_sd"] * pt.stack(drift)[visit, patient]
         last = named["baseline_mean"] + own[0] + by_visit[later] + change[0]
+        last = last + named["serial_sd"] * drift[-1][0]
         pm.Deterministic("level", last)
         pm.Normal("y", level, named["residual_sd"], observed=np.zeros(patient.size))
     return model
@@ -82,7 +92,11 @@ def test_simuk_finds_uniform_ranks() -> None:
             rng = np.random.default_rng(self._seeds[self._simulations_complete])
             data = replace(observed, log_value=values)
             fit = thorough_fit(card, data, rng, DRAWS)
-            draws = {name: fit.draws[name][:, 0] for name in RANKED if name in fit.draws}
+            draws = {
+                name: fit.draws[name].reshape(DRAWS, -1)[:, 0]
+                for name in RANKED
+                if name in fit.draws
+            }
             draws["correlation"] = fit.draws["correlation_unit"][:, 0]
             draws["level"] = fit.draws["level"][:, 0, -1, 0]
             return xr.Dataset({name: ("sample", value) for name, value in draws.items()})
