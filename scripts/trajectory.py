@@ -69,7 +69,7 @@ def rates(table: pd.DataFrame) -> dict[str, dict[str, float]]:
     found = {}
     for name in SCENARIOS:
         of_patients = dict(own.loc[name].iterrows())
-        found[name] = {q: float(row["value"]) for q, row in of_patients.items()}
+        found[name] = {str(q): float(row["value"]) for q, row in of_patients.items()}
         found[name] |= {f"{q}_mcse": float(row["mcse"]) for q, row in of_patients.items()}
         for column in ("coverage", "coverage_mcse", "bias", "withheld"):
             found[name][f"gmr_{column}"] = float(means.loc[name, column])

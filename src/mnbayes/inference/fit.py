@@ -236,7 +236,9 @@ def fit(
         watch.lap("compile")
 
         def attempt(how: Sampling, stream: np.random.SeedSequence, stage: str) -> _Attempt:
-            return judged(sample(model, how, stream, partial(progress, stage)), stream)
+            told = partial(progress, stage)
+            correlated = density is not None and bool(data.censored.any())
+            return judged(sample(model, how, stream, told, correlated=correlated), stream)
 
         tried, sampling, retried = at_most_twice(attempt, sampling, first, second)
     tried.tree.attrs = attributes(card, cohort, engine, seed, tried.diagnostics.reasons)

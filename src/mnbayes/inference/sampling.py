@@ -84,6 +84,8 @@ def sample(
     sampling: Sampling,
     stream: np.random.SeedSequence,
     news: Callable[[int, int], None] = silent,
+    *,
+    correlated: bool = False,
 ) -> Sampled:
     """Draw from a model's posterior.
 
@@ -97,6 +99,10 @@ def sample(
     stream : SeedSequence
     news : callable
         Called with the iterations done and in all.
+    correlated : bool
+        Whether coordinates are known to move together, as censored values of one patient do: the
+        mass matrix is then adapted in a few directions beside its diagonal, which costs as much
+        as it brings elsewhere.
 
     Returns
     -------
@@ -118,6 +124,7 @@ def sample(
         chains=sampling.chains,
         seed=int(stream.generate_state(1)[0]),
         target_accept=sampling.target_accept,
+        adaptation="low_rank" if correlated else "diag",
         save_warmup=False,
         return_raw_trace=True,
         progress_bar=False,
