@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import runs
 from matplotlib.figure import Figure
+from mnbayes.analyses.results.checks_figure import predictive_check
 from runs import BAD, DEFINITIONS, result_of, texts
 from trees import make_tree
 
@@ -22,7 +23,6 @@ from mnbayes.analyses.method.ranks import (
 )
 from mnbayes.analyses.regression.figure import regression_bound
 from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
-from mnbayes.analyses.results.checks_figure import predictive_check
 from mnbayes.analyses.results.parameters import prior_posterior
 from mnbayes.analyses.results.responses_figure import response_probabilities, segments
 from mnbayes.analyses.results.trajectories import trajectories

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import runs
+from mnbayes.analyses.results.checks_section import coverage_table
 from runs import DEFINITIONS, GOOD, unsampled
 
 from mnbayes.analyses.method.tables import computation_table
 from mnbayes.analyses.provenance.tables import measurement_table, value_text
-from mnbayes.analyses.results.checks_section import coverage_table
 from mnbayes.analyses.summarise import summarise
 from mnbayes.analyses.summary.section import summarise_run
 from mnbayes.answers.result import Result
