@@ -27,8 +27,8 @@ type Seen = NDArray[np.bool_]
 COURSE_COLUMNS = (
     *("model", "marker", "statistic", "replicated", "observed", "lower", "median", "upper", "tail"),
 )
-#: Of the seed's streams the one of replicates.
-_STREAM = 18
+#: Of the seed's streams the one of replicates, and how many of them are enough.
+_STREAM, _ENOUGH = 18, 2000
 
 
 def rebound(value: Floats, seen: Seen) -> Floats:
@@ -150,14 +150,16 @@ def _both(fit: Fit) -> tuple[Floats, Floats, str]:
     if fit.card is None:
         return data.recorded[None], stacked(predicted(tree, "posterior"), *CELLS), "same patients"
     rng = np.random.default_rng(np.random.SeedSequence(fit.sampling.seed, spawn_key=(_STREAM,)))
-    parameters = hyperparameters_of(tree["posterior"].to_dataset())
+    sizes = tree["posterior"].sizes
+    some = {"draw": slice(None, None, -(-sizes["chain"] * sizes["draw"] // _ENOUGH))}
+    parameters = hyperparameters_of(tree["posterior"].to_dataset().isel(some))
     weeks, who = np.array(data.weeks), len(data.patients)
     new = levels(parameters, *prior_deviations(parameters, weeks, who, rng), data.covariate)
     replicate = measurements(new, parameters, rng)
     if not data.censored.any():
         return data.log_value[None], replicate, "new patients"
     value = np.full(replicate.shape, np.nan)
-    known = stacked(level(tree, "posterior"), *CELLS)
+    known = stacked(level(tree, "posterior").isel(some), *CELLS)
     value[:, data.observed] = completed(known, data, parameters, rng)[0]
     return value, replicate, "new patients"
 

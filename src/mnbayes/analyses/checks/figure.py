@@ -16,7 +16,6 @@ from mnbayes.analyses.checks.leave_one_out import LeftOut
 from mnbayes.analyses.checks.part import Checks
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
-from mnbayes.base.text_table import records
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import AXIS, ROW, Estimate, Row, forest, panels
@@ -189,28 +188,31 @@ def pit(result: Result, synthetic: bool) -> Figure:
     """
     found, data = _left_out(result), result.fit.observations
     marker = np.nonzero(data.observed)[2]
-    figure, axes = panels(len(data.markers), (2.6, 1.9))
+    figure, axes = panels(len(data.markers), (2.35, 1.7), apart=0.4)
     grid = np.linspace(0, 1, 201)
+    most = 25.0
     for column, (ax, name) in enumerate(zip(axes, data.markers, strict=True)):
         low, high = found.ends[marker == column].T
         width = np.maximum(high - low, 1e-9)
         share = np.clip((grid[:, None] - low) / width, 0, 1).mean(axis=1)
         below, above = _uniform_band(low.size, grid)
+        most = max(most, 100 * float((above - grid).max()) + 5)
         ax.fill_between(
             100 * grid, 100 * (below - grid), 100 * (above - grid), color=style.BAND_95, linewidth=0
         )
         ax.axhline(0.0, color=style.GREY, linewidth=1.0)
         ax.plot(100 * grid, 100 * (share - grid), color=style.BLUE, linewidth=1.4)
-        style.percent_axis(ax, "x", "Predicted probability of less, %")
-        ax.set_ylim(-45, 45)
-        ax.set_ylabel("share – predicted,\npoints", fontsize=style.TEXT)
+        style.percent_axis(ax, "x", "Predicted probability\nof less, %")
+        ax.set_ylabel("points", fontsize=style.TEXT)
         ax.set_title(MARKERS[name].label, fontsize=style.TEXT, loc="left")
+    for ax in axes:
+        ax.set_ylim(-most, most)
     style.heading(
         figure,
-        "Where measurements lie in what the others predict (LOO-PIT)",
+        "Measurements in what the others predict (LOO-PIT)",
         [
-            style.line(style.BLUE, label="measurements below, less predicted", width=1.4),
-            style.area(style.BAND_95, label="95 % of so many would be here, at each place"),
+            style.line(style.BLUE, label="share below, less predicted", width=1.4),
+            style.area(style.BAND_95, label="95 % of models that are right"),
         ],
         2,
     )
@@ -225,24 +227,6 @@ def pit(result: Result, synthetic: bool) -> Figure:
     return figure
 
 
-def _estimates(row: dict[str, object], ratio: bool) -> tuple[Estimate, ...]:
-    low, middle, high, value = (
-        float(str(row[name])) for name in ("lower", "median", "upper", "observed")
-    )
-    beyond = not low <= value <= high
-    return (
-        Estimate(middle, low, high, color=style.BAND_50, marker="|", width=5.0),
-        Estimate(
-            value,
-            np.nan,
-            np.nan,
-            color=style.VERMILLION if beyond else style.BLACK,
-            marker="X" if beyond else "o",
-            filled=True,
-        ),
-    )
-
-
 def patient_checks(result: Result, synthetic: bool) -> Figure:
     """Draw what the measured courses show against replicates of new patients.
 
@@ -255,7 +239,7 @@ def patient_checks(result: Result, synthetic: bool) -> Figure:
     """
     table, markers = _checks(result).courses, result.fit.observations.markers
     names = [name for name in COURSES if name in set(table["statistic"])]
-    figure = style.new_figure(style.WIDE, 1.4 * ROW * max(len(markers), 2) + AXIS + 0.5)
+    figure = style.new_figure(style.WIDE, ROW * max(len(markers), 2) + AXIS + 0.5)
     axes = figure.subplots(1, len(names), squeeze=False)[0]
     for ax, name in zip(axes, names, strict=True):
         style.tidy(ax)
@@ -267,10 +251,12 @@ def patient_checks(result: Result, synthetic: bool) -> Figure:
         figure,
         f"Patients' courses against those that {'new' if new else 'the same'} patients would show",
         [
-            style.line(style.BAND_50, label="replicated: median and 95 %", width=5.0),
+            style.line(style.BAND_50, label="95 % of replicates", width=6.0),
+            style.dot(style.BLUE, "|", "their median"),
             style.dot(style.BLACK, "o", "measured, inside 95 %"),
             style.dot(style.VERMILLION, "X", "measured, outside 95 %"),
         ],
+        4,
     )
     style.foot(
         figure,
@@ -289,21 +275,38 @@ def patient_checks(result: Result, synthetic: bool) -> Figure:
 
 
 def _panel(ax: Axes, table: pd.DataFrame, name: str, markers: Sequence[str]) -> None:
-    rows = {row["marker"]: row for row in records(table)}
     title, label = COURSES[name]
     if name == "rebound":
         style.log_axis(
             ax, "x", *style.log_limits(table[["lower", "upper", "observed"]], [1.0], margin=0.1)
         )
         ax.axvline(1.0, color=style.GREY, linewidth=1.0, zorder=1)
-    forest(
-        ax,
-        [
-            Row(MARKERS[m].short, _estimates(rows[m], name == "rebound"))
-            if m in rows
-            else Row(MARKERS[m].short, note="–")
-            for m in markers
-        ],
+    found = table.set_index("marker").reindex(list(markers))
+    low, median, high, value = (
+        found[each].to_numpy(dtype=float) for each in ("lower", "median", "upper", "observed")
+    )
+    rows = [
+        Row(
+            MARKERS[marker].short,
+            (Estimate(np.nan, least, most, color=style.BAND_50, marker="", width=6.0),),
+            note="" if np.isfinite(least) else "–",
+        )
+        for marker, least, most in zip(markers, low.tolist(), high.tolist(), strict=True)
+    ]
+    at = np.array(forest(ax, rows))
+    ax.plot(median, at, "|", color=style.BLUE, markersize=8, markeredgewidth=1.6, zorder=4)
+    fits = inside(value, low, high)
+    ax.plot(value[fits], at[fits], "o", color=style.BLACK, markersize=5, zorder=5)
+    misses = ~fits & ~np.isnan(value)
+    ax.plot(
+        value[misses],
+        at[misses],
+        "X",
+        color=style.VERMILLION,
+        markersize=7,
+        markeredgecolor=style.BLACK,
+        markeredgewidth=0.6,
+        zorder=5,
     )
     ax.set_title(title, fontsize=style.TEXT, loc="left")
     ax.set_xlabel(label, fontsize=style.TEXT)

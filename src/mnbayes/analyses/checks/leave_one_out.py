@@ -2,14 +2,13 @@
 
 ArviZ's leave-one-out weighs the posterior's draws by one over the likelihood of what is left out.
 Given the patients' *levels*, as the tree has it, a measurement holds on to its patient's level,
-and the weights fail (Pareto k above 0.7). Here the likelihood is that of a measurement given the
-patient's other measurements, or that of all of a patient's, and the effects are integrated out:
-the exact weights of the refit without them, for the population's parameters.
+and the weights fail (Pareto k above 0.7). Here the likelihood is that of a measurement, or of all
+that a patient has, given all other measurements, with patients' effects, drift, and means with
+normal priors integrated out: the exact weights of the refit without it, for SDs and correlations.
 """
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,7 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import special
 
-from mnbayes.analyses.checks.predictive import Predictive, conditionals, log_predictive
+from mnbayes.analyses.checks.predictive import Predictive, conditionals, log_predictive, means
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import stacked
@@ -70,13 +69,15 @@ def _integrated(fit: Fit, every: int) -> _Integrated:
     levels = stacked(level(fit.tree, "posterior").isel(draw=slice(None, None, every)), *CELLS)
     rng = np.random.default_rng(np.random.SeedSequence(fit.sampling.seed, spawn_key=(_STREAM,)))
     value, noise_sd = completed(levels, data, parameters, rng)
-    given = conditionals(parameters, data, value, noise_sd)
+    draws = {str(name): stacked(each) for name, each in posterior.data_vars.items()}
+    mean = means(fit.required_card, draws, len(data.weeks) - 1)
+    given = conditionals(parameters, data, mean, value, noise_sd)
     patient, _, marker = np.nonzero(data.observed)
     first = np.flatnonzero(np.diff(patient, prepend=-1))
     return _Integrated(
         posterior,
         log_predictive(given.others, data),
-        np.add.reduceat(log_predictive(given.earlier, data), first, axis=1),
+        np.add.reduceat(log_predictive(given.later, data), first, axis=1),
         given.others,
         given.distance[:, measured_patients(fit)],
         (parameters.residual_sd[:, marker] / noise_sd) ** 2,
@@ -88,9 +89,46 @@ def measured_patients(fit: Fit) -> NDArray[np.bool_]:
     return np.asarray(fit.observations.observed.any(axis=(1, 2)))
 
 
-def _loo(posterior: xr.Dataset, loglik: Floats, coords: dict[str, Any]) -> Any:
-    """ArviZ's Pareto-smoothed leave-one-out of a log-likelihood, shape (draw, thing)."""
-    import arviz_stats
+@dataclass(frozen=True)
+class _Smoothed:
+    """A log-likelihood of what is left out, and ArviZ's smoothed weights of the draws.
+
+    Attributes
+    ----------
+    likelihood : Dataset
+        ``measurement``, with dims chain, draw and what is left out.
+    log_weights, k : DataArray
+    reff : float
+        Effective draws a draw.
+    """
+
+    likelihood: xr.Dataset
+    log_weights: xr.DataArray
+    k: xr.DataArray
+    reff: float
+
+    @property
+    def weights(self) -> Floats:
+        """Normalised weights of the draws, shape (draw, thing)."""
+        log_weight = stacked(self.log_weights)
+        weight = np.exp(log_weight - log_weight.max(axis=0))
+        return np.asarray(weight / weight.sum(axis=0))
+
+    @property
+    def judged(self) -> dict[str, Floats]:
+        """Log predictive density of what is left out, Pareto k, and whether k is low enough."""
+        loglik, k = stacked(self.likelihood["measurement"]), self.k.to_numpy()
+        elpd = special.logsumexp(loglik, axis=0, b=self.weights)
+        return {
+            "elpd": np.asarray(elpd),
+            "pareto_k": k,
+            "trusted": k <= min(1 - 1 / np.log10(len(loglik)), 0.7),  # as ArviZ's good_k
+        }
+
+
+def _smoothed(posterior: xr.Dataset, loglik: Floats, coords: dict[str, Any]) -> _Smoothed:
+    """Smooth the weights of a log-likelihood, shape (draw, thing)."""
+    import arviz_stats  # noqa: F401  (gives every array its azstats)
 
     sizes = posterior.sizes["chain"], posterior.sizes["draw"]
     dims = ("chain", "draw", next(iter(coords)))
@@ -101,10 +139,15 @@ def _loo(posterior: xr.Dataset, loglik: Floats, coords: dict[str, Any]) -> Any:
     ess = posterior[[name for name in _JUDGED if name in posterior]].azstats.ess(method="mean")
     effective = np.concatenate([each.to_numpy().ravel() for each in ess.data_vars.values()])
     reff = float(effective.mean()) / len(loglik)
-    # Left to itself, loo smooths the weights twice.
-    log_weights, k = likelihood["measurement"].azstats.psislw(r_eff=reff, dim=["chain", "draw"])
-    tree = xr.DataTree.from_dict({"posterior": posterior, "log_likelihood": likelihood})
-    return arviz_stats.loo(tree, pointwise=True, reff=reff, log_weights=log_weights, pareto_k=k)
+    log_weights = xr.full_like(likelihood["measurement"], -np.log(len(loglik)))
+    k = log_weights[0, 0].drop_vars(["chain", "draw"]) * 0.0
+    # Draws that all say the same count alike; ArviZ refuses to smooth them.
+    differ = np.ptp(loglik, axis=0) > 1e-9
+    if differ.any():
+        of = {dims[2]: differ}
+        some = likelihood["measurement"].isel(of)
+        log_weights[of], k[of] = some.azstats.psislw(r_eff=reff, dim=["chain", "draw"])
+    return _Smoothed(likelihood, log_weights, k, reff)
 
 
 def _cells(fit: Fit) -> dict[str, Any]:
@@ -129,8 +172,8 @@ def integrated_loo(fit: Fit | Result, by: By = "measurement", every: int = 1) ->
     fit : Fit or Result
         Of a card.
     by : {"measurement", "patient"}
-        What is left out: one measurement, predicted from the patient's others and from the other
-        patients, or all that a patient has, predicted from the other patients.
+        What is left out: one measurement, predicted from all others, its patient's among them, or
+        all that a patient has, predicted from the other patients.
     every : int
         Of so many draws of a chain one is used.
 
@@ -148,9 +191,9 @@ def integrated_loo(fit: Fit | Result, by: By = "measurement", every: int = 1) ->
 
     Notes
     -----
-    Student-t residuals and censored values are normal given their weights and values, which are
+    Student-t residuals and censored values are normal given weights and true values, which are
     drawn. By measurement those of the others are given and the cell's own integrated out. By
-    patient ``log p(y)`` is the sum of each measurement given the earlier ones and their weights
+    patient ``log p(y)`` is the sum of each measurement given the later ones and their weights
     and values: averaged over those, ``1 / p`` is the exact weight of the refit without the
     patient.
 
@@ -158,22 +201,25 @@ def integrated_loo(fit: Fit | Result, by: By = "measurement", every: int = 1) ->
     --------
     >>> az.compare({name: mn.integrated_loo(each, "patient") for name, each in fits.items()})
     """
+    import arviz_stats
+
     fit = fit.fit if isinstance(fit, Result) else fit
     if by not in ("measurement", "patient"):
         expected = f"measurement or patient{did_you_mean(by, ['measurement', 'patient'])}"
         raise InputError([Problem("integrated_loo", None, "by", repr(by), expected)])
-    _ = fit.required_card
     found = _integrated(fit, every)
     if by == "patient":
-        return _loo(found.posterior, found.patient, _patients(fit))
-    return _loo(found.posterior, found.measurement, _cells(fit))
-
-
-def _weights(left_out: Any) -> Floats:
-    """Normalised weights of the draws, shape (draw, thing)."""
-    log_weight = stacked(left_out.log_weights)
-    weight = np.exp(log_weight - log_weight.max(axis=0))
-    return np.asarray(weight / weight.sum(axis=0))
+        smoothed = _smoothed(found.posterior, found.patient, _patients(fit))
+    else:
+        smoothed = _smoothed(found.posterior, found.measurement, _cells(fit))
+    groups = {"posterior": found.posterior, "log_likelihood": smoothed.likelihood}
+    return arviz_stats.loo(
+        xr.DataTree.from_dict(groups),
+        pointwise=True,
+        reff=smoothed.reff,
+        log_weights=smoothed.log_weights,
+        pareto_k=smoothed.k,
+    )
 
 
 def _quantiles(draws: Floats, weight: Floats, levels: tuple[float, ...]) -> Floats:
@@ -220,12 +266,9 @@ class LeftOut:
 def leave_one_out(fit: Fit, every: int = 1) -> LeftOut:
     """Predict each measurement and each patient from the others; see :class:`LeftOut`."""
     found, data = _integrated(fit, every), fit.observations
-    with warnings.catch_warnings():
-        # k-hat above its limit: the table says so, row by row.
-        warnings.filterwarnings("ignore", "Estimated shape parameter of Pareto", UserWarning)
-        by_cell = _loo(found.posterior, found.measurement, _cells(fit))
-        by_patient = _loo(found.posterior, found.patient, _patients(fit))
-    weight, others = _weights(by_cell), found.others
+    by_cell = _smoothed(found.posterior, found.measurement, _cells(fit))
+    by_patient = _smoothed(found.posterior, found.patient, _patients(fit))
+    weight, others = by_cell.weights, found.others
     hidden = data.censored[data.observed]
     recorded = data.recorded[data.observed]
     ends = np.tile(recorded[:, None], 2)
@@ -252,34 +295,25 @@ def leave_one_out(fit: Fit, every: int = 1) -> LeftOut:
             "sds": np.where(hidden, np.nan, (recorded - mean) / np.sqrt(spread)),
             "weight": found.weight.mean(axis=0),
             "tail": np.nan,
-            **_judged(by_cell),
+            **by_cell.judged,
         }
     )
     who = measured_patients(fit)
     count = data.observed.sum(axis=(1, 2))[who]
     plain = not (data.weights or hidden.any())
-    tail = (_weights(by_patient) * special.chdtrc(count, found.distance)).sum(axis=0)
+    tail = (by_patient.weights * special.chdtrc(count, found.distance)).sum(axis=0)
     patients = pd.DataFrame(
         {
             "by": "patient",
             "patient": np.array(data.patients)[who],
             "tail": tail if plain else np.nan,
-            **_judged(by_patient),
+            **by_patient.judged,
         }
     )
     table = pd.concat([rows, patients], ignore_index=True).assign(model=fit.name)
     table["marker"] = table["marker"].fillna("")
     elpd = {
-        name: (float(each.elpd), float(each.se))
-        for name, each in (("measurement", by_cell), ("patient", by_patient))
+        str(by): (float(each.sum()), float(np.sqrt(each.size * each.var())))
+        for by, each in table.groupby("by")["elpd"]
     }
     return LeftOut(table[list(LEFT_OUT_COLUMNS)], np.stack(below, axis=1), bands, elpd)
-
-
-def _judged(left_out: Any) -> dict[str, Any]:
-    k = np.asarray(left_out.pareto_k, dtype=float)
-    return {
-        "elpd": np.asarray(left_out.elpd_i, dtype=float),
-        "pareto_k": k,
-        "trusted": k <= left_out.good_k,
-    }

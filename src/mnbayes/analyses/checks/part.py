@@ -15,7 +15,7 @@ from mnbayes.run.needs import a_card
 NAME = "checks"
 
 #: Most numbers (draws times measurements) that are worked on; a Student-t residual takes longer.
-_MOST, _MOST_STUDENT = 260_000, 45_000
+_MOST, _MOST_STUDENT = 160_000, 40_000
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,28 @@
 """What a model says of a patient's measurements given the patient's others, in NumPy.
 
-Given a draw of the population's parameters, a patient's measurements are jointly normal, patients'
-effects and drift integrated out. Each measurement given the others, and each given those before
-it, then follow from one Cholesky factor (Sundararajan and Keerthi 2001,
-doi:10.1162/08997660151134343).
+Given a draw of the SDs and correlations all measurements are jointly normal, patients' effects,
+drift, and means with normal priors integrated out. Then one measurement given all others, and
+those of one patient given the other patients, follow from the diagonal blocks of the inverse
+covariance (Sundararajan and Keerthi 2001, doi:10.1162/08997660151134343).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from mnbayes.base.arrays import Floats
+from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
-from mnbayes.models.effects import cell_covariance, levels
+from mnbayes.models.effects import cell_covariance
 from mnbayes.models.given_levels import alike
 from mnbayes.models.hyperparameters import Hyperparameters
+from mnbayes.models.roles import FIXED, integrated
+from mnbayes.numerics.designs import fixed_design
 
 _HALF_LOG_2PI = float(0.5 * np.log(2 * np.pi))
 #: Of the logarithm of a Student-t residual's precision weight, in its SDs: the trapezoidal rule
@@ -111,32 +115,114 @@ class Predictive:
 
 @dataclass(frozen=True)
 class Conditionals:
-    """Each measurement given other ones of the same patient.
+    """Each measurement given other ones, of all patients.
 
     Attributes
     ----------
     others : Predictive
-        Given all other measurements of the patient.
-    earlier : Predictive
-        Given those before it, in the order of the cells: baseline's given nothing.
+        Given all other measurements.
+    later : Predictive
+        Given the other patients' measurements and the later ones of its own, in the order of the
+        cells: the last given the other patients alone.
     distance : array, shape (draw, patient)
-        Squared Mahalanobis distance of all measurements of a patient.
+        Squared Mahalanobis distance of all measurements of a patient from what the other
+        patients say.
     """
 
     others: Predictive
-    earlier: Predictive
+    later: Predictive
     distance: Floats
 
 
+@dataclass(frozen=True)
+class Means:
+    """What is linear in the mean, in the order of :func:`mnbayes.numerics.designs.fixed_design`.
+
+    Attributes
+    ----------
+    offset, sd : array, shape (draw, fixed)
+        Prior mean and SD given the draw; the draw itself and 0 of what is not integrated out.
+    """
+
+    offset: Floats
+    sd: Floats
+
+
+def means(card: Card, draws: Mapping[str, Floats], n_visit: int) -> Means:
+    """Means of a card's model given draws of the rest; those with normal priors are free.
+
+    Parameters
+    ----------
+    card : Card
+    draws : mapping
+        By name, of the top-level parameters that the card has; the draw on the first axis.
+    n_visit : int
+        After baseline.
+    """
+    n_draws, n_marker = draws["visit_sd"].shape
+    none = np.zeros((n_draws, n_marker))
+
+    def of(name: str) -> tuple[Floats, Floats]:
+        if name not in card.parameters:
+            return none, none
+        if not integrated(card, name):
+            return none + draws[name].reshape(n_draws, -1), none
+        mean, sd = card.argument_values(name).values()
+        return none + mean, none + sd
+
+    of_name = {name: of(name) for name in (*FIXED, "common_change")}
+    common = of_name["common_change"]
+    if card.structure.shrink:  # the markers' changes deviate from the common one
+        of_name["change_mean"] = common[0], none + draws["change_spread"].reshape(n_draws, 1)
+    visits = np.tile(draws["visit_sd"], (1, n_visit))
+    offset, sd = (np.concatenate([of_name[name][at] for name in FIXED], axis=1) for at in range(2))
+    return Means(
+        np.concatenate([offset, np.zeros_like(visits), none[:, :1]], axis=1),
+        np.concatenate([sd, visits, common[1][:, :1]], axis=1),
+    )
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Patients of one covariance and design: places of their cells, precision, scaled design."""
+
+    patients: list[int]
+    places: NDArray[np.int64]
+    precision: Floats
+    weighted: Floats
+    error: Floats
+
+
+def _blocks(
+    parameters: Hyperparameters, data: Observations, mean: Means, value: Floats, noise_sd: Floats
+) -> Iterator[tuple[_Block, Floats]]:
+    """Each block, and the scaled design of its cells."""
+    ends = np.cumsum(data.observed.sum(axis=(1, 2)))
+    n_visit, weeks = len(data.weeks) - 1, np.array(data.weeks)
+    for together in alike(data):
+        visit, marker = np.nonzero(data.observed[together[0]])
+        for covariate in np.unique(data.covariate[together]):
+            patients = [i for i in together if data.covariate[i] == covariate]
+            places = np.array([np.arange(ends[i] - visit.size, ends[i]) for i in patients])
+            cov = cell_covariance(parameters, weeks, visit, marker, noise_sd[:, places[0]])
+            precision = np.linalg.inv(cov)
+            design = fixed_design(visit, marker, covariate, parameters.n_markers, n_visit)
+            scaled = design * mean.sd[:, None]
+            error = (value[:, places] - (mean.offset @ design.T)[:, None]).transpose(0, 2, 1)
+            yield _Block(patients, places, precision, precision @ scaled, error), scaled
+
+
 def conditionals(
-    parameters: Hyperparameters, data: Observations, value: Floats, noise_sd: Floats
+    parameters: Hyperparameters, data: Observations, mean: Means, value: Floats, noise_sd: Floats
 ) -> Conditionals:
-    """What each draw says of each measurement from the patient's others.
+    """What each draw says of each measurement from others.
 
     Parameters
     ----------
     parameters : Hyperparameters
+        Of which the SDs and correlations are used.
     data : Observations
+    mean : Means
     value, noise_sd : array, shape (draw, cell)
         Log values, and SDs of their normal residuals, from
         :func:`mnbayes.models.given_levels.completed`. Where residuals are Student-t or values
@@ -148,36 +234,41 @@ def conditionals(
     Conditionals
         Cells in patient, visit, marker order.
     """
-    patient, visit, marker = np.nonzero(data.observed)
-    n, n_patients = parameters.n_draws, len(data.patients)
-    nobody = np.zeros((n, n_patients, 2 * parameters.n_markers))
-    expected = levels(parameters, nobody, None, data.covariate)[:, patient, visit, marker]
-    error = value - expected
-    ends = np.cumsum(data.observed.sum(axis=(1, 2)))
-    found = [np.empty(value.shape) for _ in range(4)]
-    distance = np.zeros((n, n_patients))
-    for patients in alike(data):
-        at, of = np.nonzero(data.observed[patients[0]])
-        own = np.array([np.arange(ends[i] - at.size, ends[i]) for i in patients])
-        cov = cell_covariance(parameters, np.array(data.weeks), at, of, noise_sd[:, own[0]])
-        factor = np.linalg.cholesky(cov)
-        inverse = np.linalg.inv(factor)
-        scaled = inverse @ error[:, own].transpose(0, 2, 1)  # cell by patient
-        precision = (inverse**2).sum(axis=1)[..., None]
-        last = np.diagonal(factor, axis1=1, axis2=2)[..., None]
-        surprise = inverse.transpose(0, 2, 1) @ scaled / precision, last * scaled
-        for array, each in zip(found[:2], surprise, strict=True):
-            array[:, own] = value[:, own] - each.transpose(0, 2, 1)
-        found[2][:, own] = (1 / precision).transpose(0, 2, 1)
-        found[3][:, own] = (last**2).transpose(0, 2, 1)
-        distance[:, patients] = (scaled**2).sum(axis=1)
-    scale = parameters.residual_sd[:, marker]
+    size = mean.sd.shape[1]
+    information = np.broadcast_to(np.eye(size), (len(value), size, size)).copy()
+    score = np.zeros((len(value), size, 1))
+    blocks = []
+    for block, scaled in _blocks(parameters, data, mean, value, noise_sd):
+        information += len(block.patients) * scaled.transpose(0, 2, 1) @ block.weighted
+        score += block.weighted.transpose(0, 2, 1) @ block.error.sum(axis=2, keepdims=True)
+        blocks.append(block)
+    covariance = np.linalg.inv(information)
+    centre = covariance @ score
+    others, last = ((np.empty(value.shape), np.empty(value.shape)) for _ in range(2))
+    distance = np.zeros((len(value), len(data.patients)))
+    for block in blocks:
+        gradient = block.precision @ block.error - block.weighted @ centre
+        precision = block.precision - block.weighted @ covariance @ block.weighted.transpose(
+            0, 2, 1
+        )
+        factor = np.linalg.cholesky(precision)
+        scaled = np.linalg.solve(factor, gradient)  # cell by patient
+        pivot = np.diagonal(factor, axis1=1, axis2=2)[..., None]
+        diagonal = np.diagonal(precision, axis1=1, axis2=2)[..., None]
+        for found, shift, variance in (
+            (others, gradient / diagonal, 1 / diagonal),
+            (last, scaled / pivot, 1 / pivot**2),
+        ):
+            found[0][:, block.places] = value[:, block.places] - shift.transpose(0, 2, 1)
+            found[1][:, block.places] = variance.transpose(0, 2, 1)
+        distance[:, block.patients] = (scaled**2).sum(axis=1)
+    scale = parameters.residual_sd[:, np.nonzero(data.observed)[2]]
 
-    def predictive(mean: Floats, variance: Floats) -> Predictive:
-        own = np.maximum(variance - noise_sd**2, 0.0)
-        return Predictive(mean, own, scale, parameters.residual_df)
+    def predictive(found: tuple[Floats, Floats]) -> Predictive:
+        own = np.maximum(found[1] - noise_sd**2, 0.0)
+        return Predictive(found[0], own, scale, parameters.residual_df)
 
-    return Conditionals(predictive(found[0], found[2]), predictive(found[1], found[3]), distance)
+    return Conditionals(predictive(others), predictive(last), distance)
 
 
 def log_predictive(predictive: Predictive, data: Observations) -> Floats:

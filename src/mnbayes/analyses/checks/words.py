@@ -22,6 +22,8 @@ TAILS = (0.025, 0.975)
 BEYOND_PRIOR = 0.05
 #: Most markers whose numbers a sentence holds; of more, those that surprise.
 _MOST = 2
+#: Most measurements that a sentence names because their weights are poor.
+_NAMED = 3
 
 
 def student_weight(sds: float) -> float:
@@ -80,12 +82,16 @@ def discounted(result: Result, found: LeftOut) -> str:
         low = table[table["weight"] < DISCOUNTED].sort_values("weight")
         said = [f"{_named(row)} (counts {100 * row['weight']:.0f} %)" for row in records(low)]
         if not said:
-            return "The Student-t residuals make no measurement count less than 40 %."
+            least = f"{100 * DISCOUNTED:.0f} %"
+            return f"With its Student-t residual no measurement counts less than {least}."
         return f"The Student-t residuals discount {wording.listed(said)}."
     weights = table["sds"].map(student_weight, na_action="ignore")
     low = table.assign(weight=weights)[weights < DISCOUNTED].sort_values("weight")
     if low.empty:
-        return ""
+        return (
+            "None lies so far out that Student-t residuals would discount it (count it less than "
+            f"{100 * DISCOUNTED:.0f} % of one where it is expected, at {DF:g} degrees of freedom)."
+        )
     said = [
         f"{_named(row)} ({abs(row['sds']):.1f} SDs from what the others say: it would count "
         f"{100 * row['weight']:.0f} % of one where it is expected"
@@ -116,7 +122,7 @@ def elpd_sentence(found: LeftOut) -> str:
     """The expected log predictive densities, for comparison with another model."""
     (cell, cell_se), (who, who_se) = found.elpd["measurement"], found.elpd["patient"]
     return (
-        "Expected log predictive density, patients' effects integrated out: "
+        "Expected log predictive density, the patients' own levels integrated out: "
         f"{_signed(cell)} (SE {cell_se:.1f}) by measurement, {_signed(who)} (SE {who_se:.1f}) by "
         "patient. Only differences between models of the same measurements mean anything."
     )
@@ -131,14 +137,14 @@ def doubt_sentence(found: LeftOut) -> str:
     doubtful = records(found.table[~found.table["trusted"]])
     cells = [_named(row) for row in doubtful if row["by"] == "measurement"]
     who = [str(row["patient"]) for row in doubtful if row["by"] == "patient"]
-    said = [f"{wording.listed(cells[:3])}{' and others' * (len(cells) > 3)}"] if cells else []
-    said += [f"of the whole of {wording.listed(who)}"] if who else []
+    more = [f"{len(cells) - _NAMED} more"] if len(cells) > _NAMED else []
+    said = [f"without {wording.listed([*cells[:_NAMED], *more])}"] if cells else []
+    said += [f"without the whole of {wording.listed(who)}"] if who else []
     if not said:
         return ""
     return (
-        f"Without {'; '.join(said).removeprefix('of ')} the posterior moves too far for the "
-        "weights (Pareto k): those numbers are rough. Refits without each patient are under "
-        "Influence of each patient."
+        f"Weights do not reach far enough (Pareto k) {' and '.join(said)}: what is said there is "
+        "rough, and a refit would be exact."
     )
 
 
@@ -185,7 +191,9 @@ def findings(result: Result, checks: Checks) -> tuple[str, ...]:
     """What does not fit, for page 1: nothing where all does."""
     said = []
     if checks.left_out is not None:
-        said += [discounted(result, checks.left_out)] if not result.fit.observations.weights else []
+        rows = records(checks.left_out.table)
+        if any(student_weight(row["sds"]) < DISCOUNTED for row in rows):
+            said.append(discounted(result, checks.left_out))
     odd = [row for row in records(checks.courses) if surprising(row)]
     if odd:
         what = [f"{_SHORT[row['statistic']]} of {wording.in_text(row['marker'])}" for row in odd]
