@@ -246,12 +246,15 @@ def test_the_page_holds_what_arviz_says_of_two_structures() -> None:
         assert written[4] == row["count"]
 
 
-def test_what_cannot_be_left_out_is_said(proteinuria: mn.Fit) -> None:
+def test_what_cannot_be_left_out_is_said(proteinuria: mn.Fit, cohort: mn.Cohort) -> None:
     with pytest.raises(mn.InputError, match="did you mean patient"):
         mn.integrated_loo(proteinuria, "patients")  # type: ignore[arg-type]
-    own = replace(proteinuria, card=None, own=object())
+    own = mn.summarise(proteinuria.tree, cohort)
     with pytest.raises(mn.InputError, match="no card"):
-        mn.integrated_loo(replace(own, own=mn.OwnModel("own", "Own", (PROTEIN,))))
+        mn.integrated_loo(own)
+    found = checks_part.of(own)
+    assert found.left_out is None
+    assert set(found.courses["replicated"]) == {"same patients", "prior"}
 
 
 # Courses.

@@ -189,7 +189,7 @@ def pit(result: Result, synthetic: bool) -> Figure:
     found, data = _left_out(result), result.fit.observations
     marker = np.nonzero(data.observed)[2]
     figure, axes = panels(len(data.markers), (2.35, 1.7), apart=0.4)
-    grid = np.linspace(0, 1, 201)
+    grid = np.linspace(0, 1, 101)
     most = 25.0
     for column, (ax, name) in enumerate(zip(axes, data.markers, strict=True)):
         low, high = found.ends[marker == column].T

@@ -54,8 +54,8 @@ def pit_sentence(found: LeftOut) -> str:
     expected = f"{0.025 * count:.1f}".removesuffix(".0")
     return (
         f"Each measurement was predicted from all others, its own patient's among them: {low} of "
-        f"{count} lie below the 2.5 % point of their prediction and {high} above the 97.5 % "
-        f"point; {expected} are expected on each side."
+        f"{count} lie below the 2.5 % point of their prediction and {high} above the 97.5 % point, "
+        f"where {expected} on each side would be expected."
     )
 
 
