@@ -68,11 +68,11 @@ def rates(table: pd.DataFrame) -> dict[str, dict[str, float]]:
     own = per_patient(table, told(card)).set_index(["scenario", "quantity"])
     found = {}
     for name in SCENARIOS:
-        of_patients = dict(own.loc[name].iterrows())
-        found[name] = {str(q): float(row["value"]) for q, row in of_patients.items()}
-        found[name] |= {f"{q}_mcse": float(row["mcse"]) for q, row in of_patients.items()}
-        for column in ("coverage", "coverage_mcse", "bias", "withheld"):
-            found[name][f"gmr_{column}"] = float(means.loc[name, column])
+        of_patients: pd.DataFrame = own.loc[name]
+        numbers = of_patients["value"].to_dict()
+        numbers |= {f"{q}_mcse": error for q, error in of_patients["mcse"].items()}
+        of_mean = means.loc[name, ["coverage", "coverage_mcse", "bias", "withheld"]]
+        found[name] = numbers | {f"gmr_{q}": float(v) for q, v in of_mean.items()}
     return found
 
 

@@ -40,7 +40,9 @@ _HOME = {
     "waterfall": "results",
     "response": "results",
     "prior": "results",
-    "predictive": "checks",
+    "left": "checks",
+    "pit": "checks",
+    "patient": "checks",
     "subset": "subsets",
     "power": "sensitivity",
     "withdrawal": "withdrawal",
@@ -118,6 +120,12 @@ def parameter_table(name: str = "change_mean") -> pd.DataFrame:
     return pd.DataFrame({"parameter": [name]} | {key: [value] for key, value in numbers.items()})
 
 
+def step(card: Card) -> Card:
+    """The card without a drift, as the trees here are unless they say so."""
+    structure = card.structure.model_copy(update={"trajectory": "step"})
+    return card.model_copy(update={"structure": structure})
+
+
 def unsampled(
     card: Card,
     cohort: Cohort,
@@ -134,8 +142,7 @@ def unsampled(
     sampling = sampling or Sampling(draws=100)
     data = observations(card, cohort)
     if getattr(options.get("hyper"), "serial_sd", None) is None:
-        step = card.structure.model_copy(update={"trajectory": "step"})
-        card = card.model_copy(update={"structure": step})
+        card = step(card)
     tree = make_tree(
         markers=card.markers,
         visits=data.weeks,
@@ -175,7 +182,7 @@ def result_of(
         weights=False,
         left_out=(),
     )
-    card = load_card("proteinuria")
+    card = step(load_card("proteinuria"))
     fit = Fit(card, seen, tree, diagnostics, pd.DataFrame(), Sampling(), False, {})
     return summarise(fit, DEFINITIONS, allow_unconverged=allow_unconverged)
 

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from runs import BAD, DEFINITIONS, result_of, texts
 from trees import make_tree
 
+from mnbayes.analyses.checks import part as checks_part
+from mnbayes.analyses.checks.figure import left_out, patient_checks, pit
 from mnbayes.analyses.method.ranks import (
     MOST_PANELS,
     band,
@@ -22,12 +24,11 @@ from mnbayes.analyses.method.ranks import (
 )
 from mnbayes.analyses.regression.figure import regression_bound
 from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
-from mnbayes.analyses.results.checks_figure import predictive_check
 from mnbayes.analyses.results.parameters import prior_posterior
 from mnbayes.analyses.results.responses_figure import response_probabilities, segments
 from mnbayes.analyses.results.trajectories import trajectories
 from mnbayes.answers.result import Result
-from mnbayes.inference.contract import predicted, recorded
+from mnbayes.inference.contract import recorded
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, svg_bytes
 from mnbayes.report.kit.parameters import density, scalars
@@ -98,8 +99,10 @@ def test_all_figures_have_stable_names_in_reading_order(figures, protein):
         "response_probabilities",
         "prior_posterior",
         "correlations",
-        "predictive_check_urine_protein_24h",
-        "predictive_check_albumin",
+        "left_out_urine_protein_24h",
+        "left_out_albumin",
+        "pit",
+        "patient_checks",
         "power_scaling",
         "withdrawal_strategies",
         "tipping_curve",
@@ -107,7 +110,7 @@ def test_all_figures_have_stable_names_in_reading_order(figures, protein):
     ]
     subsets = result_of(make_tree(markers=("cd4", "cd8"), draws=20, patients=2))
     names = set(draw_all(subsets, False))
-    assert {"trajectories_cd4", "predictive_check_cd8", "waterfall"} <= names
+    assert {"trajectories_cd4", "left_out_cd8", "waterfall"} <= names
     assert not names & {"response_probabilities", "regression_bound"}
 
 
@@ -141,7 +144,7 @@ def test_override_marks_every_figure():
 def test_axes_carry_units(figures, many):
     assert labels(figures["trajectories_urine_protein_24h"], "y") == {"g/24h"}
     assert labels(figures["trajectories_albumin"], "y") == {"g/L"}
-    assert labels(figures["predictive_check_albumin"], "y") == {"g/L"}
+    assert labels(figures["left_out_albumin"], "y") == {"g/L"}
     assert {"g/24h", "g/L"} < labels(figures["prior_posterior"], "x")
     # Baselines of different units do not share a panel.
     figure = runs.all_figures(many, DEFINITIONS, True, repeated=True)["prior_posterior"]
@@ -310,19 +313,44 @@ def test_model_without_albumin_does_not_claim_that_there_is_no_remission(protein
     assert "effective, no remission" not in words
 
 
-def test_predictive_check_counts_what_is_outside(protein, both):
+def test_left_out_counts_what_is_outside(protein, both):
     tree = protein.fit.tree.copy(deep=True)
     tree["observed_data"]["measurement"][1] = np.log(1e4)
-    value = recorded(tree)["log_value"].to_numpy()[..., 0]
-    repeat = predicted(tree, "posterior").to_numpy()[..., 0]
-    low, high = np.quantile(repeat, (0.025, 0.975), axis=(0, 1))
-    hits = int(((value >= low) & (value <= high)).sum())
-    figure = predictive_check(result_of(tree), PROTEIN, False)
+    odd = result_of(tree)
+    table = checks_part.of(odd).left_out.table.query("by == 'measurement'")
+    hits = int(table["value"].between(table["lower"], table["upper"]).sum())
+    figure = left_out(odd, PROTEIN, False)
     assert f"{hits} of 40 exact values ({100 * hits / 40:.0f} %)" in texts(figure)
     crosses = next(line for line in figure.axes[0].lines if line.get_marker() == "X")
     assert 1e4 in np.round(crosses.get_ydata())
     # One missing and one censored value are not counted as covered.
-    assert "of 38 exact values" in texts(predictive_check(both, PROTEIN, False))
+    assert "of 38 exact values" in texts(left_out(both, PROTEIN, False))
+
+
+def test_pit_is_the_share_of_measurements_below(both):
+    found = checks_part.of(both).left_out
+    protein = np.nonzero(both.fit.observations.observed)[2] == 0
+    line = pit(both, False).axes[0].lines[-1]
+    at = np.searchsorted(line.get_xdata(), 50.0)
+    low, high = found.ends[protein].T
+    share = np.clip((0.5 - low) / np.maximum(high - low, 1e-9), 0, 1).mean()
+    assert line.get_ydata()[at] == pytest.approx(100 * (share - 0.5))
+
+
+def test_patient_checks_mark_what_was_measured(both):
+    table = checks_part.of(both).courses
+    axes = patient_checks(both, False).axes
+    assert len(axes) == 4
+    drawn = [
+        x
+        for ax in axes
+        for line in ax.lines
+        if line.get_marker() in ("o", "X")
+        for x in line.get_xdata()
+    ]
+    np.testing.assert_allclose(
+        sorted(x for x in drawn if np.isfinite(x)), sorted(table["observed"])
+    )
 
 
 def test_density_integrates_to_one_and_respects_its_bounds():

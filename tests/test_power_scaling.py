@@ -19,10 +19,7 @@ from scipy import stats
 from test_longitudinal import structured
 from trees import default_hyper, pairs_of
 
-from mnbayes.analyses.sensitivity.marginal_likelihood import (
-    _completed,
-    marginal_loglik,
-)
+from mnbayes.analyses.sensitivity.marginal_likelihood import marginal_loglik
 from mnbayes.analyses.sensitivity.power_scaling import (
     CONFLICT,
     NONE,
@@ -58,6 +55,7 @@ from mnbayes.inference.importance_weights import (
     weighted_mean,
     weighted_median,
 )
+from mnbayes.models.given_levels import completed
 from mnbayes.run.run import Run
 
 type Array = NDArray[np.float64]
@@ -382,7 +380,7 @@ def test_censored_values_are_drawn_inside_their_intervals() -> None:
     data = fit.observations
     posterior = fit.tree["posterior"].to_dataset()
     levels = stacked(level(fit.tree, "posterior"), *CELLS)
-    value, _ = _completed(levels, data, hyperparameters_of(posterior), np.random.default_rng(1))
+    value, _ = completed(levels, data, hyperparameters_of(posterior), np.random.default_rng(1))
     hidden = value[:, data.censored[data.observed]]
     lower, upper = data.log_lower[data.censored], data.log_upper[data.censored]
     assert np.isfinite(hidden).all()
@@ -399,7 +397,7 @@ def test_weights_of_student_t_residuals_follow_the_distance() -> None:
     posterior = fit.tree["posterior"].to_dataset()
     parameters = hyperparameters_of(posterior)
     levels = stacked(level(fit.tree, "posterior"), *CELLS)
-    value, sd = _completed(levels, fit.observations, parameters, np.random.default_rng(2))
+    value, sd = completed(levels, fit.observations, parameters, np.random.default_rng(2))
     weight = (parameters.residual_sd[:, fit.observations.observed.nonzero()[2]] / sd) ** 2
     distance = (value - levels.reshape(400, -1)) / parameters.residual_sd
     # The mean of Gamma((df + 1) / 2, rate (df + z^2) / 2), cell by cell.

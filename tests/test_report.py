@@ -15,7 +15,6 @@ from runs import DEFINITIONS, GOOD, unsampled
 
 from mnbayes.analyses.method.tables import computation_table
 from mnbayes.analyses.provenance.tables import measurement_table, value_text
-from mnbayes.analyses.results.checks_section import coverage_table
 from mnbayes.analyses.summarise import summarise
 from mnbayes.analyses.summary.section import summarise_run
 from mnbayes.answers.result import Result
@@ -62,7 +61,7 @@ def run(results: tuple[Result, ...]) -> Run:
 
 @pytest.fixture(scope="module")
 def page(run: Run) -> str:
-    pictures = {"gmr_by_visit": SVG, "predictive_check_albumin": SVG, "regression_bound": SVG}
+    pictures = {"gmr_by_visit": SVG, "left_out_albumin": SVG, "regression_bound": SVG}
     return runs.page(run, {"proteinuria": pictures, "remission": pictures})
 
 
@@ -375,26 +374,6 @@ def test_errors_of_a_fall_match_independent_draws(results: tuple[Result, ...]) -
     share = float(np.mean(log_gmr <= np.log(0.5)))
     assert errors["p_fall_50"] == pytest.approx(np.sqrt(share * (1 - share) / 400), rel=0.25)
     assert errors["log_gmr"] == pytest.approx(log_gmr.std() / 20, rel=0.25)
-
-
-def test_coverage_counts_measurements_inside_their_interval(results: tuple[Result, ...]) -> None:
-    fit = results[0].fit
-    draws = fit.tree["predictions"]["measurement"]
-    lower, upper = (draws.quantile(q, ("chain", "draw")).to_numpy() for q in (0.025, 0.975))
-    value = (lower + upper) / 2
-    value[0, 0] = upper[0, 0] + 1  # outside
-    censored_low, censored_high = np.full_like(value, np.nan), np.full_like(value, np.nan)
-    value[1, 0], censored_low[1, 0], censored_high[1, 0] = np.nan, -np.inf, lower[1, 0] - 1
-    value[1, 1], censored_low[1, 1], censored_high[1, 1] = np.nan, -np.inf, upper[1, 1]
-    value[2, 4] = np.nan  # missing
-    data = replace(
-        fit.observations, log_value=value, log_lower=censored_low, log_upper=censored_high
-    )
-    table = coverage_table(replace(results[0], fit=replace(fit, observations=data)))
-    rows = {row[0]: row[1] for row in table.rows}
-    found = [rows[p] for p in ("MN01", "MN02", "MN03", "MN04")]
-    assert found == ["4 of 5", "4 of 5", "4 of 4", "5 of 5"]
-    assert rows["All patients"] == "37 of 39 (95 %)"
 
 
 def test_measurements_are_listed_as_they_were_found() -> None:

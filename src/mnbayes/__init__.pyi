@@ -2,6 +2,7 @@
 
 from .analyses.catalogue import register_section as register_section
 from .analyses.catalogue import unregister_section as unregister_section
+from .analyses.checks.leave_one_out import integrated_loo as integrated_loo
 from .analyses.comparison.fits import compare as compare
 from .analyses.comparison.runs import Comparison as Comparison
 from .analyses.comparison.runs import compare_runs as compare_runs

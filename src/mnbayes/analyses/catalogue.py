@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from mnbayes.analyses.calibration import section as calibration
 from mnbayes.analyses.characteristics import section as characteristics
+from mnbayes.analyses.checks import section as checks
 from mnbayes.analyses.comparison import section as comparison
 from mnbayes.analyses.correlations import section as correlations
 from mnbayes.analyses.design import section as design
@@ -20,7 +21,6 @@ from mnbayes.analyses.priors import section as priors
 from mnbayes.analyses.provenance import section as provenance
 from mnbayes.analyses.published import section as published
 from mnbayes.analyses.regression import section as regression
-from mnbayes.analyses.results import checks_section as checks
 from mnbayes.analyses.results import section as results
 from mnbayes.analyses.safety import section as safety
 from mnbayes.analyses.sensitivity import section as sensitivity

@@ -1,1 +1,1 @@
-"""The main results: change by visit, response of each patient, predictive checks."""
+"""The main results: change by visit, response of each patient."""

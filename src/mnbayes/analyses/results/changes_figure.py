@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes.analyses.results.trajectories import Measured, measured
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
@@ -14,6 +13,7 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height, panels
+from mnbayes.report.kit.measured import Measured, measured
 
 #: Most percent above baseline that the waterfall shows; what lies beyond is an arrow.
 HIGHEST = 150.0

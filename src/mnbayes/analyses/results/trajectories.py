@@ -2,61 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
-from mnbayes.base.labelled import array
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import MARKERS
 from mnbayes.data.reference_ranges import ReferenceRange, reference_ranges
-from mnbayes.inference.contract import recorded
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import is_left, is_low, is_right, panels
+from mnbayes.report.kit.measured import Measured, draw_interval, measured
 
 #: Pale green, under the bands of the true level.
 REFERENCE = "#EAF5EF"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One marker as it was measured, in its unit.
-
-    Attributes
-    ----------
-    weeks : array, shape (visit,)
-    value, lower, upper : array, shape (patient, visit)
-        As in the cohort: ``value`` NaN where censored or missing, an open lower bound 0 and an
-        open upper bound inf.
-    withdrew : array, shape (patient,)
-        Week of withdrawal, NaN where not withdrawn.
-    """
-
-    weeks: Floats
-    value: Floats
-    lower: Floats
-    upper: Floats
-    withdrew: Floats
-
-    @property
-    def seen(self) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-        """Where there is a value or an interval, shape (patient, visit)."""
-        return np.asarray(~np.isnan(self.value) | ~np.isnan(self.lower) | ~np.isnan(self.upper))
-
-
-def measured(result: Result, marker: str) -> Measured:
-    """Measurements of a marker that a fit used."""
-    data = recorded(result.fit.tree).sel(marker=marker)
-    value, lower, upper = (
-        np.exp(array(data[name], "patient", "visit"))
-        for name in ("log_value", "log_lower", "log_upper")
-    )
-    weeks = array(data["visit"])
-    return Measured(weeks, value, lower, upper, result.fit.observations.withdrew_week)
 
 
 def thresholds(marker: str, definitions: Definitions) -> list[tuple[float, str]]:
@@ -69,22 +29,6 @@ def thresholds(marker: str, definitions: Definitions) -> list[tuple[float, str]]
         level = definitions.complete.albumin.at_least
         return [(level, f"complete\n≥ {level:g}")]
     return []
-
-
-def draw_interval(
-    ax: Axes, x: float, lower: float, upper: float, limits: tuple[float, float], color: str
-) -> None:
-    """Draw a censored value: a bar between its bounds, an arrow where one is open.
-
-    An open side ends short of the axis' end: the arrow says which way, not how far.
-    """
-    room = (limits[1] / limits[0]) ** 0.09
-    open_below, open_above = not lower > 0, not np.isfinite(upper)
-    low = upper / room if open_below else lower
-    high = low * room if open_above else upper
-    ax.plot([x, x], [low, high], color=color, linewidth=1.5, zorder=4)
-    for at, is_open, arrow in ((low, open_below, "v"), (high, open_above, "^")):
-        ax.plot(x, at, arrow if is_open else "_", color=color, markersize=5, zorder=4)
 
 
 def _draw_range(ax: Axes, healthy: ReferenceRange, labelled: bool) -> None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import stacked
@@ -26,51 +25,9 @@ from mnbayes.data.observations import Observations
 from mnbayes.inference.contract import CELLS, hyperparameters_of, level
 from mnbayes.inference.fit import Fit
 from mnbayes.models.effects import cell_covariance
-from mnbayes.models.hyperparameters import Hyperparameters
+from mnbayes.models.given_levels import alike, completed
 
 _LOG_2PI = float(np.log(2 * np.pi))
-
-
-def _completed(
-    levels: Floats,
-    data: Observations,
-    parameters: Hyperparameters,
-    rng: np.random.Generator,
-) -> tuple[Floats, Floats]:
-    """Log values of every observed cell, and the SD of its normal residual.
-
-    A censored value, and the precision weight of a Student-t residual, are drawn from their
-    distribution given the patient's level: exact draws of what the posterior says of them.
-
-    Returns
-    -------
-    value, sd : array, shape (draw, observation)
-    """
-    patient, visit, marker = np.nonzero(data.observed)
-    level = levels[:, patient, visit, marker]
-    sd = parameters.residual_sd[:, marker]
-    df = np.broadcast_to(parameters.residual_df[:, None], sd.shape)
-    student = data.weights
-    value = np.broadcast_to(data.log_value[patient, visit, marker], sd.shape).copy()
-    hidden = data.censored[patient, visit, marker]
-    if hidden.any():
-        noise = stats.t(df[:, hidden]) if student else stats.norm()
-        ends = [
-            (bound[patient, visit, marker][hidden] - level[:, hidden]) / sd[:, hidden]
-            for bound in (data.log_lower, data.log_upper)
-        ]
-        # Drawn in the lower tail, where probabilities near 0 keep their digits.
-        flip = ends[0] > 0
-        low, high = np.where(flip, -ends[1], ends[0]), np.where(flip, -ends[0], ends[1])
-        start, stop = noise.cdf(low), noise.cdf(high)
-        uniform = start + rng.random(start.shape) * (stop - start)
-        standard = np.clip(noise.ppf(uniform), low, high)
-        value[:, hidden] = level[:, hidden] + sd[:, hidden] * np.where(flip, -standard, standard)
-    if not student:
-        return value, sd
-    scaled = ((value - level) / sd) ** 2
-    weight = rng.gamma((df + 1) / 2) / ((df + scaled) / 2)
-    return value, sd / np.sqrt(weight)
 
 
 def _shared_design(
@@ -124,14 +81,14 @@ def marginal_loglik(fit: Fit, rng: np.random.Generator, every: int = 1) -> Float
     )
     if not shrink:
         shared_sd = shared_sd[:, : n_visit * len(data.markers)]
-    value, noise_sd = _completed(levels, data, parameters, rng)
+    value, noise_sd = completed(levels, data, parameters, rng)
     columns = np.cumsum(data.observed.sum(axis=(1, 2)))
 
     size = shared_sd.shape[1]
     precision = np.broadcast_to(np.eye(size), (n_draws, size, size)).copy()
     score = np.zeros((n_draws, size))
     total = np.full(n_draws, -0.5 * value.shape[1] * _LOG_2PI)
-    for patients in _alike(data):
+    for patients in alike(data):
         visit, marker = np.nonzero(data.observed[patients[0]])
         own = [slice(columns[i] - visit.size, columns[i]) for i in patients]
         cov = cell_covariance(parameters, np.array(data.weeks), visit, marker, noise_sd[:, own[0]])
@@ -155,13 +112,3 @@ def marginal_loglik(fit: Fit, rng: np.random.Generator, every: int = 1) -> Float
     gain = np.linalg.solve(precision, score[..., None])[..., 0]
     total += 0.5 * np.einsum("dp,dp->d", score, gain) - 0.5 * np.linalg.slogdet(precision)[1]
     return total.reshape(posterior.sizes["chain"], -1)
-
-
-def _alike(data: Observations) -> list[list[int]]:
-    """Patients that share a covariance matrix: those with the same cells and normal residuals."""
-    groups: dict[tuple[bytes, int], list[int]] = {}
-    for patient, cells in enumerate(data.observed):
-        if cells.any():
-            alone = patient if data.weights else -1
-            groups.setdefault((cells.tobytes(), alone), []).append(patient)
-    return list(groups.values())

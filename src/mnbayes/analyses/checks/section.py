@@ -1,0 +1,116 @@
+"""Does the model fit the measurements: what was left out, and what patients' courses show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from mnbayes.analyses.checks import part as checks_part
+from mnbayes.analyses.checks import words
+from mnbayes.analyses.checks.figure import left_out, patient_checks, pit
+from mnbayes.answers.result import Result
+from mnbayes.data.markers import MARKERS
+from mnbayes.report.kit.results import OVERTURNS, joined, response_model, shown
+from mnbayes.run.analysis import Analysis, Shown
+from mnbayes.run.needs import repeats
+from mnbayes.run.run import Run
+from mnbayes.run.section import Drawn, PageOne, Section, Tidy
+
+
+def figures(result: Result, how: Shown) -> Sequence[Drawn]:
+    """Measurements and patients' courses against what the model predicts of them."""
+    found = checks_part.of(result)
+    if found is None or how.repeated:
+        return ()
+    drawn = []
+    if found.left_out is not None:
+        drawn += [
+            Drawn(
+                f"left_out_{marker}",
+                f"Each measurement against what the others predict: {MARKERS[marker].label}",
+                "Measured values of each patient over the 95 % interval that all other "
+                "measurements predict; the caption counts those outside. "
+                f"Marker: {MARKERS[marker].label}",
+                partial(left_out, result, marker, how.synthetic),
+            )
+            for marker in result.fit.observations.markers
+        ]
+        drawn.append(
+            Drawn(
+                "pit",
+                "Where measurements lie in what the others predict",
+                "One panel for each marker: share of measurements below each predicted "
+                "probability, less that probability, with the band of a model that is right",
+                partial(pit, result, how.synthetic),
+            )
+        )
+    if not found.courses.empty:
+        drawn.append(
+            Drawn(
+                "patient_checks",
+                "Patients' courses against replicated patients",
+                "One panel for each statistic, one row for each marker: what was measured over "
+                "the 95 % interval of replicates; the numbers are in the table",
+                partial(patient_checks, result, how.synthetic),
+            )
+        )
+    return drawn
+
+
+def _page_one(run: Run) -> PageOne | None:
+    able = [result for result in shown(run) if checks_part.of(result) is not None]
+    model = response_model(able) or (able[0] if able else None)
+    if model is None:
+        return None
+    found = checks_part.of(model)
+    said = () if found is None else words.findings(model, found)
+    return PageOne(OVERTURNS, "The model itself", said) if said else None
+
+
+def section(run: Run) -> Section:
+    """The checks of a run's models."""
+    found = {
+        result.name: checks
+        for result in shown(run)
+        if (checks := checks_part.of(result)) is not None
+    }
+    able = {result.name: result for result in run.results if result.name in found}
+    said = {name: words.sentences(able[name], checks) for name, checks in found.items()}
+    tables = {
+        name: words.course_table(checks)
+        for name, checks in found.items()
+        if not checks.courses.empty
+    }
+    first = next(iter(said.values()), ((), ()))
+    return Section(
+        name=ANALYSIS.name,
+        title=ANALYSIS.title,
+        absent="" if found else "every model is withheld",
+        tables={
+            "left_out": Tidy(
+                joined(c.left_out.table for c in found.values() if c.left_out is not None)
+            ),
+            "predictive_checks": Tidy(joined(checks.courses for checks in found.values())),
+        },
+        pictures=run.pictures.get(ANALYSIS.name, {}),
+        page_one=_page_one(run),
+        sentences=(*first[0], *first[1]),
+        shown=tuple(tables.values())[:1],
+        template="checks/section.html.j2",
+        words={"said": said, "courses": tables},
+    )
+
+
+ANALYSIS = Analysis(
+    name="checks",
+    title="Does the model fit the measurements?",
+    section=section,
+    of_model=checks_part.find,
+    figures=figures,
+    draws={
+        "left_out": "a card",
+        "pit": "a card",
+        "patient_checks": "",
+    },
+    needs=repeats,
+)
