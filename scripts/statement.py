@@ -37,17 +37,11 @@ def censored(cohort: mn.Cohort) -> mn.Cohort:
 def cases() -> dict[str, tuple[mn.Card, mn.Cohort]]:
     """Each kind of model and data once, on the embedded synthetic cohort."""
     cohort = mn.embedded_cohort()
-    # A half-normal residual SD beside a drift leaves a funnel that explicit effects cannot sample.
-    away_from_0 = ("distribution=LogNormal", "mu=-1.31", "sigma=0.35")
-    serial = mn.with_priors(
-        structured("proteinuria", trajectory="drift"),
-        settings=[f"residual_sd.{setting}" for setting in away_from_0],
-    )
     return {
         "proteinuria": (mn.load_card("proteinuria"), cohort),
         "remission": (mn.load_card("remission"), cohort),
         "Student-t residuals": (structured("proteinuria", residual="student_t"), cohort),
-        "serial correlation": (serial, cohort),
+        "constant step": (structured("proteinuria", trajectory="step"), cohort),
         "censored values": (mn.load_card("proteinuria"), censored(cohort)),
     }
 

@@ -25,6 +25,7 @@ from mnbayes.analyses.characteristics.scenarios import find_scenario
 from mnbayes.analyses.characteristics.summary import estimates
 from mnbayes.analyses.design.rules import load_rules
 from mnbayes.analyses.sensitivity.specifications import STRUCTURES, with_structure
+from mnbayes.base.text_table import records
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.studies.rerun import as_lines
@@ -64,15 +65,13 @@ def rates(table: pd.DataFrame) -> dict[str, dict[str, float]]:
     rules, _ = rule_judges(load_rules().rule, card, definitions)
     judges = (*rules, *other_judges())
     truths = {name: truth_of(find_scenario(name), judges, definitions) for name in SCENARIOS}
-    means = estimates(table, truths).set_index("scenario")
-    own = per_patient(table, told(card)).set_index(["scenario", "quantity"])
-    found = {}
-    for name in SCENARIOS:
-        of_patients: pd.DataFrame = own.loc[name]
-        numbers = of_patients["value"].to_dict()
-        numbers |= {f"{q}_mcse": error for q, error in of_patients["mcse"].items()}
-        of_mean = means.loc[name, ["coverage", "coverage_mcse", "bias", "withheld"]]
-        found[name] = numbers | {f"gmr_{q}": float(v) for q, v in of_mean.items()}
+    found: dict[str, dict[str, float]] = {name: {} for name in SCENARIOS}
+    for row in records(per_patient(table, told(card))):
+        found[row["scenario"]][row["quantity"]] = row["value"]
+        found[row["scenario"]][f"{row['quantity']}_mcse"] = row["mcse"]
+    for row in records(estimates(table, truths)):
+        for column in ("coverage", "coverage_mcse", "bias", "withheld"):
+            found[row["scenario"]][f"gmr_{column}"] = float(row[column])
     return found
 
 

@@ -10,7 +10,7 @@ from conftest import script
 
 import mnbayes as mn
 
-CASES = ("proteinuria", "remission", "Student-t residuals", "serial correlation", "censored values")
+CASES = ("proteinuria", "remission", "Student-t residuals", "constant step", "censored values")
 
 
 @pytest.mark.parametrize("name", CASES)
