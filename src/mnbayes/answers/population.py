@@ -35,7 +35,7 @@ def true_levels(
     baseline : array, shape (marker, draw, patient)
     levels : array, shape (later_visit, marker, draw, patient)
         Each visit with baseline has the model's joint law; two later visits together do not
-        where there is serial correlation, and no category needs them to.
+        where there is a drift, and no category needs them to.
     """
     n_marker = population.n_markers
     size = 2 * n_marker

@@ -41,13 +41,13 @@ def serial_cholesky(weeks: Floats, correlation_weeks: Floats) -> Floats:
 def prior_deviations(
     parameters: Hyperparameters, weeks: Floats, n_patients: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats | None]:
-    """Draw patient effects and serial parts from the population.
+    """Draw patient effects and drifts from the population.
 
     Returns
     -------
     effects : array, shape (draw, patient, effect)
     serial : array, shape (draw, patient, visit, marker), or None
-        None where the model has no serial part.
+        None where the model has no drift.
     """
     n, effects = parameters.n_draws, parameters.cholesky.shape[1]
     standard = rng.standard_normal((n, n_patients, effects))
@@ -68,7 +68,7 @@ def levels(
     Parameters
     ----------
     serial : array or None
-        None where the model has no serial part.
+        None where the model has no drift.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def cell_covariance(
     marker: NDArray[np.int64],
     noise_sd: Floats,
 ) -> Floats:
-    """Covariance of a patient's measurements over patient effects, serial part and noise.
+    """Covariance of a patient's measurements over patient effects, drift and noise.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def cell_covariance(
 def serial_covariance(
     parameters: Hyperparameters, weeks: Floats, visit: NDArray[np.int64], marker: NDArray[np.int64]
 ) -> Floats:
-    """Covariance of the serial part at every visit and marker with that of the cells.
+    """Covariance of the drift at every visit and marker with that of the cells.
 
     Returns
     -------

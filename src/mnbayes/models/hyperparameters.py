@@ -31,7 +31,7 @@ class Hyperparameters:
         Of the correlation matrix of the patient effects: the markers' baselines, then their
         changes.
     serial_sd : array, shape (draw, marker)
-        0 where the model has no serial part.
+        0 where the model has no drift.
     serial_weeks : array, shape (draw,)
     residual_df : array, shape (draw,)
         inf for normal residuals.
@@ -66,7 +66,7 @@ class Hyperparameters:
 
     @property
     def serial(self) -> bool:
-        """Whether the model has a serial part."""
+        """Whether the model has a drift."""
         return bool(self.serial_sd.any())
 
     @property

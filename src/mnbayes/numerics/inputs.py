@@ -41,29 +41,6 @@ def begins(k):
     )
 
 
-@compiled
-def split(inputs, k):
-    """The likelihood's inputs by name, in the order of :func:`input_sizes`; ``k`` markers.
-
-    Eleven views, which cost more than some of the work on them: what needs one or two takes them
-    by :func:`begins`.
-    """
-    at = begins(k)
-    return (
-        inputs[at[0] : at[1]],
-        inputs[at[1] : at[2]],
-        inputs[at[2] : at[3]],
-        inputs[at[3] : at[4]],
-        inputs[at[4] : at[5]],
-        inputs[at[5] : at[6]],
-        inputs[at[6] : at[7]],
-        inputs[at[7] : at[8]],
-        inputs[at[8] : at[9]],
-        inputs[at[9] : at[10]],
-        inputs[at[10] : at[11]],
-    )
-
-
 def fixed_sd_places(n_marker: int, n_visit: int) -> NDArray[np.int64]:
     """Place among the inputs of the SD of each fixed effect, shape (fixed,).
 

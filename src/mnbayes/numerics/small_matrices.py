@@ -1,4 +1,4 @@
-"""Products, Cholesky factors and inverses of matrices of a few rows.
+"""Cholesky factors and inverses of matrices of a few rows.
 
 Written out because a call into LAPACK costs more than the work on such matrices. Inverses add
 multiples of whole rows, which run in vector registers without a sum being reordered (see
@@ -19,21 +19,6 @@ def rows_product(left, i, right, j, n):
     for a in range(n):
         total += left[i, a] * right[j, a]
     return total
-
-
-@compiled
-def product(left, right):
-    """Matrix product: by BLAS where the matrices are large enough to pay for the call."""
-    if left.shape[1] > 12:
-        return left @ right
-    out = np.zeros((left.shape[0], right.shape[1]))
-    for i in range(left.shape[0]):
-        row = out[i]
-        for k in range(left.shape[1]):
-            factor, other = left[i, k], right[k]
-            for j in range(row.size):
-                row[j] += factor * other[j]
-    return out
 
 
 @compiled
@@ -92,20 +77,6 @@ def fill_inverse(factor, columns, inverse, n):
     for i in range(n):
         for j in range(i):
             inverse[j, i] = inverse[i, j]
-
-
-@compiled
-def fill_inverse_and_logdet(matrix, inverse):
-    """Fill the inverse of a symmetric matrix; return its log determinant.
-
-    It is nan where the matrix is not positive definite.
-    """
-    n = matrix.shape[0]
-    factor = np.empty((n, n))
-    logdet = fill_root(matrix, factor, n)
-    if not np.isnan(logdet):
-        fill_inverse(factor, np.empty((n, n)), inverse, n)
-    return logdet
 
 
 @compiled

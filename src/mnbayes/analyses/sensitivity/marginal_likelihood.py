@@ -49,7 +49,7 @@ def _shared_design(
 def marginal_loglik(fit: Fit, rng: np.random.Generator, every: int = 1) -> Floats:
     """Log-likelihood of the top-level parameters at each posterior draw.
 
-    Patients' effects, serial parts, visit deviations and, where the markers' mean changes
+    Patients' effects, drifts, visit deviations and, where the markers' mean changes
     shrink to a common one, these mean changes are integrated out: the Gaussian integral of
     :mod:`mnbayes.numerics.marginal` with the means at their draws.
 
