@@ -81,16 +81,18 @@ def test_slopes_of_a_coordinate(family: str, x: float) -> None:
 def test_draws_expand_to_the_parameters_by_name() -> None:
     card = load_card("lymphocytes")
     data = observations(card, simulate_cohort(markers=card.markers, seed=3))
-    draws = longitudinal_density(card, data).expand(np.zeros((2, 26)))
+    density = longitudinal_density(card, data)
+    draws = density.expand(np.zeros((2, density.dimension)))
     half = stats.halfnorm.ppf(0.5)  # a score of 0 is the prior's median
-    sigma = card.argument_values("residual_sd")["sigma"]
-    np.testing.assert_allclose(draws["residual_sd"], np.tile(half * sigma, (2, 1)))
+    sigma = card.argument_values("visit_sd")["sigma"]
+    np.testing.assert_allclose(draws["visit_sd"], np.tile(half * sigma, (2, 1)))
     np.testing.assert_array_equal(draws["correlation_unit"], np.full((2, 5), 0.5))
-    assert draws["change_spread"].shape == (2,)
+    assert draws["change_spread"].shape == draws["serial_weeks"].shape == (2,)
     assert set(draws) == {
-        *("baseline_sd", "change_sd", "visit_sd", "residual_sd"),
+        *("baseline_sd", "change_sd", "visit_sd", "residual_sd", "serial_sd", "serial_weeks"),
         *("change_spread", "correlation_unit"),
     }
+    assert density.dimension == 5 * 5 + 1 + 1 + 5
 
 
 def test_numbers_that_are_not_finite_never_reach_the_sampler() -> None:
