@@ -394,7 +394,7 @@ def test_the_command_calibrates_nuts(tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "replicates.csv")
     assert set(table["length"]) <= {1000, 4000}
     assert "NUTS" in what_was_done(found.calibration)
-    with pytest.raises(InputError, match="depends engine"):
+    with pytest.raises(InputError, match="over its prior, engine nuts"):
         command.run_calibrate(replicates=20, workers=0, out=tmp_path, seed=3)
 
 

@@ -131,7 +131,7 @@ def calibration_study(setting: Setting, replicates: int, seed: int) -> Study:
     kind = "posterior" if setting.posterior else "prior"
     cards = [setting.card, setting.fitted or setting.card]
     return Study(
-        f"calibration of {setting.card.name} over its {kind}",
+        f"calibration of {setting.card.name} over its {kind}, engine {setting.engine}",
         partial(replicate, setting=setting),
         OWN[setting.engine] | dict.fromkeys(quantities(setting), int),
         (Cell({}, replicates),),
