@@ -1,8 +1,8 @@
 """Calibrate both engines, and see whether wrong samplers are caught; store the result.
 
 Run ``python scripts/calibration.py`` after a card or an engine's numbers changed
-(``tests/test_calibration_stored.py`` then fails and says so); on two idle cores it takes some
-HOWLONG. The result, with how it was made, is ``data/calibration.json``, which reports quote.
+(``tests/test_calibration_stored.py`` then fails and says so); on two idle cores it takes about
+an hour. The result, with how it was made, is ``data/calibration.json``, which reports quote.
 ``--only CASE`` does that case again and leaves the others as they are stored; with ``--folder`` it
 may be killed and started again, and goes on.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,8 +29,9 @@ from mnbayes.studies.rerun import first_replicates, from_lines, moved
 
 AGAIN = "{}: numbers or a card have changed since: run `python scripts/calibration.py`"
 
-#: Cases that do not pass, and whose every quantity is in its band: the report says so.
-FAILING: set[str] = set()
+#: Cases that do not pass though every quantity is in its band, and the reports say so: where nearly
+#: all values of a cohort are below the detection limit, the gate refuses most fits.
+FAILING = {"censored"}
 
 made = script("calibration")
 
@@ -127,6 +129,12 @@ def test_the_report_tells_date_hash_and_verdict(stored: StoredCalibration) -> No
     assert stored.fingerprint[:12] in page
 
 
+def test_the_docs_show_the_report_s_table(stored: StoredCalibration) -> None:
+    docs = (Path(__file__).parents[1] / "docs" / "calibration.md").read_text(encoding="utf-8")
+    for row in calibration_section([], stored).table.rows:
+        assert f"| {' | '.join(row)} |" in docs
+
+
 def test_a_failure_is_said_first(stored: StoredCalibration) -> None:
     passing = [each for each in stored.calibrations if each.passed]
     first = passing[0]
@@ -135,7 +143,7 @@ def test_a_failure_is_said_first(stored: StoredCalibration) -> None:
     bad = replace(first, counts=skewed)
     shown = replace(stored, calibrations=(bad, *stored.calibrations[1:]))
     section = calibration_section([load_card("proteinuria")], shown)
-    assert section.sentences[0].startswith("NOT passed: proteinuria: drift, NUTS")
+    assert section.sentences[0].startswith("NOT passed: proteinuria: drift, NUTS (visit_sd")
     assert "visit_sd" in section.sentences[0]
     assert section.table.rows[0][-1] == "NOT passed"
     assert "did NOT pass" in section.remarks[0]
