@@ -25,7 +25,8 @@ from mnbayes.analyses.calibration.result import (
     calibration_of,
     from_plain,
 )
-from mnbayes.analyses.calibration.sampler import thorough_fit
+from mnbayes.analyses.calibration.sampler import NutsFit, nuts_fit, thorough_fit
+from mnbayes.analyses.calibration.section import what_was_done
 from mnbayes.analyses.calibration.simulate import Setting, arranged, prior_case
 from mnbayes.analyses.calibration.wrong import scaled_prior, with_scaled_prior, with_shared_effects
 from mnbayes.base.problems import InputError
@@ -84,6 +85,16 @@ def test_shared_patient_effects_are_caught(tmp_path: Path) -> None:
     assert not any(found.groups[name] == "parameter" for name in found.outside)
 
 
+def test_under_nuts_too_the_right_sampler_passes_and_a_wrong_one_is_caught(tmp_path: Path) -> None:
+    right = setting_of(patients=3, engine="nuts")
+    found = calibrated(right, 60, tmp_path / "right")
+    assert found.passed, found.reasons
+    assert (found.engine, found.structure) == ("nuts", "drift")
+    wrong = calibrated(with_shared_effects(right), 60, tmp_path / "wrong")
+    assert any("level of MN01 (not measured)" in name for name in wrong.outside)
+    assert not any(wrong.groups[name] == "parameter" for name in wrong.outside)
+
+
 def test_scaling_a_prior() -> None:
     card = load_card("remission")
     changed = scaled_prior(card, "change_sd", 1.5)
@@ -105,7 +116,7 @@ def test_a_replicate_depends_on_its_stream_alone() -> None:
         for k in (1, 1, 2)
     )
     assert first == again != other
-    assert list(first) == [*OWN, *quantities(setting)]
+    assert list(first) == [*OWN["collapsed"], *quantities(setting)]
     assert all(0 <= first[name] <= 99 for name in quantities(setting))
 
 
@@ -115,6 +126,34 @@ def test_thinned_draws_repeat_hardly_a_point() -> None:
         replicate(np.random.SeedSequence(k), {}, setting=setting)["distinct"] for k in range(20)
     ]
     assert np.mean(distinct) > 98
+
+
+def test_nuts_keeps_draws_that_are_nearly_independent() -> None:
+    setting = setting_of(engine="nuts")
+    _, data = prior_case(setting, np.random.default_rng(1))
+    fit = nuts_fit(setting.card, data, np.random.default_rng(2), 99)
+    assert fit.trusted
+    assert fit.effective >= 2 * 99
+    kept = np.log(fit.draws["residual_sd"][:, 0])
+    assert len(np.unique(kept)) == 99
+    neighbours = [
+        np.corrcoef(values[:-1], values[1:])[0, 1]
+        for values in (kept, *np.log(fit.draws["change_sd"]).T, *fit.draws["level"][:, :, -1, 0].T)
+    ]
+    assert abs(np.mean(neighbours)) < 0.1
+    again = nuts_fit(setting.card, data, np.random.default_rng(2), 99)
+    np.testing.assert_array_equal(again.draws["level"], fit.draws["level"])
+
+
+def test_a_chain_that_is_not_to_be_trusted_is_a_failed_replicate(tmp_path: Path) -> None:
+    # Whatever the gate says is said; a run's second attempt is made before.
+    def doubtful(card: Card, data: Observations, rng: np.random.Generator, draws: int) -> NutsFit:
+        fit = nuts_fit(card, data, rng, draws)
+        reasons = ("3 divergences",)
+        return replace(fit, diagnostics=replace(fit.diagnostics, reasons=reasons))
+
+    found = calibrated(setting_of(patients=3, engine="nuts", fit=doubtful), 2, tmp_path)
+    assert dict(found.failures) == {"UntrustedFitError: draws not to be trusted: … divergences": 2}
 
 
 def test_a_failed_fit_is_a_failed_replicate(tmp_path: Path) -> None:
@@ -140,6 +179,36 @@ def test_simulated_data_have_the_cohort_s_pattern() -> None:
     seen = data.observed
     noise = (data.log_value - truth["level"][0])[seen]
     assert 0 < np.abs(noise).max() < 5
+
+
+def test_values_below_a_detection_limit_are_ranges() -> None:
+    exact = setting_of(engine="nuts")
+    truth, values = prior_case(exact, np.random.default_rng(1))
+    limit = float(np.exp(np.nanquantile(values.log_value, 0.3)))
+    setting = replace(exact, detection_limits={"urine_protein_24h": limit})
+    same, data = prior_case(setting, np.random.default_rng(1))
+    np.testing.assert_array_equal(same["level"], truth["level"])
+    below = values.log_value < np.log(limit)
+    assert 0.2 < below.sum() / values.observed.sum() < 0.4
+    np.testing.assert_array_equal(data.censored, below)
+    np.testing.assert_array_equal(data.observed, values.observed)
+    assert np.isneginf(data.log_lower[below]).all()
+    assert (data.log_upper[below] == np.log(limit)).all()
+    np.testing.assert_array_equal(data.log_value[~below], values.log_value[~below])
+    assert setting.structure == f"drift, values below {limit:g} g/24h censored"
+    # The likelihood of the parameters has no closed form then: it is left out by name.
+    missing = quantities(exact).keys() - quantities(setting).keys()
+    assert missing == {"log-likelihood of the parameters"}
+
+
+@pytest.mark.parametrize("changes", [{"residual": "student_t"}, {"trajectory": "step"}])
+def test_nuts_is_calibrated_on_other_structures(changes: dict[str, str]) -> None:
+    setting = setting_of(engine="nuts")
+    setting = replace(setting, card=structured(setting.card, **changes))
+    found = replicate(np.random.SeedSequence(3), {}, setting=setting)
+    assert list(found) == [*OWN["nuts"], *quantities(setting)]
+    assert ("residual_df" in found) == ("residual" in changes)
+    assert ("serial_sd" in found) == ("residual" in changes)
 
 
 def test_posterior_truths_come_with_new_patients() -> None:
@@ -302,18 +371,31 @@ def test_bad_input_is_said_at_once(
     assert not (tmp_path / "out").exists()
 
 
-def test_models_that_the_engine_lacks_are_refused(tmp_path: Path) -> None:
+def test_models_that_the_collapsed_engine_lacks_are_refused() -> None:
     setting = setting_of()
-    card = structured(setting.card, residual="student_t")
+    heavy = replace(setting, card=structured(setting.card, residual="student_t"))
     with pytest.raises(InputError) as caught:
-        command._check_model(card, setting.observed, False)
+        command._check_model(heavy)
     assert "structure.residual" in str(caught.value)
+    assert not heavy.gaussian
     hidden = setting.observed.log_lower.copy()
     hidden[0, 1, 0] = -np.inf
     censored = replace(setting.observed, log_lower=hidden, log_upper=np.zeros_like(hidden))
-    command._check_model(setting.card, censored, False)
+    command._check_model(replace(setting, observed=censored))
+    given = replace(setting, observed=censored, posterior=True)
+    assert not given.gaussian
     with pytest.raises(InputError, match="1 ranges"):
-        command._check_model(setting.card, censored, True)
+        command._check_model(given)
+
+
+def test_the_command_calibrates_nuts(tmp_path: Path) -> None:
+    found = command.run_calibrate(replicates=20, engine="nuts", workers=0, out=tmp_path, seed=3)
+    assert found.calibration.engine == "nuts"
+    table = pd.read_csv(tmp_path / "replicates.csv")
+    assert set(table["length"]) <= {1000, 4000}
+    assert "NUTS" in what_was_done(found.calibration)
+    with pytest.raises(InputError, match="over its prior, engine nuts"):
+        command.run_calibrate(replicates=20, workers=0, out=tmp_path, seed=3)
 
 
 def test_another_prior_is_another_study() -> None:
@@ -327,6 +409,10 @@ def test_another_prior_is_another_study() -> None:
             replace(setting, fitted=other),
             replace(setting, posterior=True),
             with_shared_effects(setting),
+            replace(setting, engine="nuts"),
+            with_shared_effects(replace(setting, engine="nuts")),
+            replace(setting, card=structured(setting.card, trajectory="step")),
+            replace(setting, detection_limits={"urine_protein_24h": 1.0}),
         )
     }
-    assert len(prints) == 5
+    assert len(prints) == 9

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -51,10 +51,12 @@ def _study_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
 @app.command()
 @_study_errors
 def calibrate(
-    model: Annotated[
-        str, typer.Option(help="Model card with normal residuals, by name or .toml file.")
-    ] = "proteinuria",
+    model: Annotated[str, typer.Option(help="Model card, by name or .toml file.")] = "proteinuria",
     replicates: Annotated[int, typer.Option(min=20, help="Simulated data sets.")] = 10_000,
+    engine: Annotated[
+        Literal["nuts", "collapsed"] | None,
+        typer.Option(help="What is calibrated (default: collapsed, nuts where that cannot fit)."),
+    ] = None,
     posterior: Annotated[
         bool,
         typer.Option(
@@ -86,6 +88,7 @@ def calibrate(
         outcome = run_calibrate(
             model,
             replicates=replicates,
+            engine=engine,
             posterior=posterior,
             data=data,
             priors=priors or [],

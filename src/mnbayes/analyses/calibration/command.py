@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from mnbayes.analyses.calibration.figure import calibration_figure
 from mnbayes.analyses.calibration.replicates import calibration_study
 from mnbayes.analyses.calibration.result import LEVEL, Outcome, as_plain, calibration_of
+from mnbayes.analyses.calibration.sampler import CalibratedEngine
 from mnbayes.analyses.calibration.simulate import Setting
 from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.resources import embedded_cohort_folder
 from mnbayes.base.workers import News, silent
-from mnbayes.cards.card import Card, load_card
+from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import load_prior_sets, override, parse_setting
 from mnbayes.cards.prior_sets import joined_name
 from mnbayes.data.cohort import load_cohort
-from mnbayes.data.observations import Observations, observations
+from mnbayes.data.observations import observations
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.run.outputs import check_replaceable, new_folder, write_whole
 from mnbayes.studies.identity import LEDGER
@@ -33,6 +35,7 @@ def run_calibrate(
     model: str = "proteinuria",
     *,
     replicates: int = REPLICATES,
+    engine: CalibratedEngine | None = None,
     posterior: bool = False,
     data: Path | None = None,
     priors: Sequence[str] = (),
@@ -44,7 +47,7 @@ def run_calibrate(
     seed: int = 1,
     news: News = silent,
 ) -> Outcome:
-    """Calibrate the collapsed engine on a card; killed and started again it goes on.
+    """Calibrate an engine on a card; killed and started again it goes on.
 
     Parameters
     ----------
@@ -52,6 +55,8 @@ def run_calibrate(
         Card, by name or .toml file.
     replicates : int
         At least 20.
+    engine : {"nuts", "collapsed"}, optional
+        Default: the collapsed one, or NUTS where that cannot fit the card to the data.
     posterior : bool
         Truths from the posterior given the cohort instead of from the priors.
     data : Path, optional
@@ -94,8 +99,10 @@ def run_calibrate(
     (card,) = override([own], sets, changes)
     observed = observations(card, cohort)
     card = card.scheduled(observed.weeks[-1])
-    _check_model(card, observed, posterior)
     setting = Setting(card, observed, response, posterior)
+    if engine == "collapsed":
+        _check_model(setting)
+    setting = replace(setting, engine=engine or ("collapsed" if setting.gaussian else "nuts"))
     study = calibration_study(setting, replicates, seed)
     table = run_study(study, folder, scheduler=scheduler, workers=workers, news=news)
     calibration = calibration_of(setting, table, LEVEL)
@@ -121,25 +128,22 @@ def _check_numbers(replicates: int, seed: int) -> None:
         raise InputError(problems)
 
 
-def _check_model(card: Card, observed: Observations, posterior: bool) -> None:
+def _check_model(setting: Setting) -> None:
     """Refuse what the collapsed engine cannot fit.
 
     Raises
     ------
     InputError
     """
-    problems = []
-
-    def problem(column: str, found: str, expected: str) -> None:
-        problems.append(Problem(card.name, None, column, found, expected))
-
-    if card.structure.residual != "normal":
-        expected = "normal: the collapsed engine is calibrated, which has no other residuals"
-        problem("structure.residual", card.structure.residual, expected)
-    if posterior and observed.censored.any():
-        count = int(observed.censored.sum())
-        expected = "exact values for --posterior: the collapsed engine takes no ranges"
-        problems.append(Problem("measurements.csv", None, "value", f"{count} ranges", expected))
+    problems, instead = [], "or --engine nuts: the collapsed engine"
+    residual = setting.card.structure.residual
+    if residual != "normal":
+        expected = f"normal, {instead} has no other residuals"
+        problems.append(Problem(setting.card.name, None, "structure.residual", residual, expected))
+    if setting.posterior and setting.observed.censored.any():
+        found = f"{int(setting.observed.censored.sum())} ranges"
+        expected = f"exact values for --posterior, {instead} takes no ranges"
+        problems.append(Problem("measurements.csv", None, "value", found, expected))
     if problems:
         raise InputError(problems)
 

@@ -28,7 +28,7 @@ def posterior_case(setting: Setting, rng: np.random.Generator) -> tuple[Draws, O
     card, observed = setting.card, setting.observed
     truth = setting.fit_to(observed, rng, 1).draws
     level = new_levels(arranged(card, truth), observed, rng)
-    new = simulated(card, truth, level, observed, rng)
+    new = simulated(setting, truth, level, rng)
     everyone = truth | {"level": np.concatenate([truth["level"], level], axis=1)}
     return everyone, more_patients(observed, new)
 

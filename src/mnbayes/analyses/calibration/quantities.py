@@ -57,13 +57,14 @@ def test_quantities(
         Group to name to array, shape (draw,). ``parameter``: the card's. ``derived``: geometric
         mean ratios, levels and categories of a patient who was measured at the last visit and of
         one who was not, the next patient, shares of patients. ``data``: the log-likelihood given
-        the patients' levels, and with the patients integrated out.
+        the patients' levels, and, of exact values with normal residuals, with the patients
+        integrated out.
     """
     parameters = arranged(setting.card, draws)
     return {
         "parameter": _of_parameters(setting.card, draws),
         "derived": _derived(setting, draws, parameters, rng),
-        "data": _of_data(draws, parameters, observations),
+        "data": _of_data(setting, draws, parameters, observations),
     }
 
 
@@ -146,13 +147,13 @@ def _categories(baseline: Floats, level: Floats, setting: Setting, name: str) ->
 
 
 def _of_data(
-    draws: Draws, parameters: Hyperparameters, observations: Observations
+    setting: Setting, draws: Draws, parameters: Hyperparameters, observations: Observations
 ) -> dict[str, Floats]:
     given_levels = pointwise_loglik(draws["level"], parameters, observations).sum(axis=1)
-    return {
-        "log-likelihood given the patients": given_levels,
-        "log-likelihood of the parameters": loglik(parameters, observations),
-    }
+    out = {"log-likelihood given the patients": given_levels}
+    if setting.gaussian:  # otherwise it has no closed form
+        out["log-likelihood of the parameters"] = loglik(parameters, observations)
+    return out
 
 
 def loglik(parameters: Hyperparameters, observations: Observations) -> Floats:

@@ -17,6 +17,7 @@ from mnbayes.analyses.calibration.bands import Check, Integers, check
 from mnbayes.analyses.calibration.quantities import Group
 from mnbayes.analyses.calibration.ranks import counts
 from mnbayes.analyses.calibration.replicates import quantities
+from mnbayes.analyses.calibration.sampler import CalibratedEngine
 from mnbayes.analyses.calibration.simulate import Setting
 
 #: Probability that a right program passes, all quantities together.
@@ -49,6 +50,9 @@ class Calibration:
         Quantity to ``parameter``, ``derived`` or ``data``.
     failures : mapping
         Reason to number of failed replicates.
+    engine : {"nuts", "collapsed"}
+    structure : str
+        Course, residuals and detection limits, in words.
     """
 
     model: str
@@ -58,6 +62,8 @@ class Calibration:
     counts: Mapping[str, Integers]
     groups: Mapping[str, Group]
     failures: Mapping[str, int]
+    engine: CalibratedEngine = "collapsed"
+    structure: str = ""
 
     @property
     def ranked(self) -> int:
@@ -185,6 +191,8 @@ def calibration_of(setting: Setting, replicates: pd.DataFrame, level: float = LE
         {name: counts(ranked[name].to_numpy(dtype=np.int64), setting.draws) for name in groups},
         groups,
         {str(reason): int(count) for reason, count in reasons.value_counts().items()},
+        setting.engine,
+        setting.structure,
     )
 
 
@@ -192,6 +200,8 @@ def as_plain(calibration: Calibration) -> dict[str, Any]:
     """A calibration as values that JSON takes; :func:`from_plain` reads them."""
     return {
         "model": calibration.model,
+        "structure": calibration.structure,
+        "engine": calibration.engine,
         "posterior": calibration.posterior,
         "draws": calibration.draws,
         "level": calibration.level,
@@ -223,4 +233,6 @@ def from_plain(stored: Mapping[str, Any]) -> Calibration:
         {row["quantity"]: np.array(row["counts"], dtype=np.int64) for row in rows},
         {row["quantity"]: row["group"] for row in rows},
         stored["failures"],
+        stored["engine"],
+        stored["structure"],
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mnbayes.analyses.calibration.result import Calibration, Outcome, from_plain
+from mnbayes.analyses.calibration.sampler import CalibratedEngine
 from mnbayes.base.resources import calibration_file
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import Card
@@ -31,9 +32,13 @@ def what_was_done(calibration: Calibration) -> str:
     else:
         drawn = "the priors, a cohort simulated from it, and the model fitted to that cohort"
     return (
-        f"{calibration.replicates:,} times a truth was drawn from {drawn}. The rank of the truth "
-        f"among {calibration.draws} posterior draws is uniform where the program is right."
+        f"{calibration.replicates:,} times a truth was drawn from {drawn} "
+        f"({_ENGINES[calibration.engine]}). The rank of the truth among {calibration.draws} "
+        "posterior draws is uniform where the program is right."
     )
+
+
+_ENGINES: dict[CalibratedEngine, str] = {"nuts": "NUTS", "collapsed": "collapsed engine"}
 
 
 @dataclass(frozen=True)
@@ -43,14 +48,16 @@ class StoredCalibration:
     Attributes
     ----------
     date, fingerprint : str
-        When it was made, and the hash of the cards that it is of.
+        When its last part was made, and the hash of the cards that it is of.
+    names : tuple of str
+        Of the cases, by which the script knows them.
     calibrations : tuple of Calibration
     depends : tuple of mapping
         Of each calibration: hashes of all that it was given.
     first : tuple of tuple of str
-        Of each calibration: its first replicates, as lines of CSV.
-    cards : mapping
-        Model to the hash of what of its card decides a fit.
+        Of each calibration: numbers of its first replicates, as lines of CSV.
+    cards : tuple of str
+        Of each calibration: the hash of what of its card decides a fit.
     wrong : tuple of mapping
         Samplers that are wrong on purpose: ``sampler``, ``replicates``, ``caught`` and, of the
         quantity farthest beyond its band, ``quantity`` and ``reading``.
@@ -58,10 +65,11 @@ class StoredCalibration:
 
     date: str
     fingerprint: str
+    names: tuple[str, ...]
     calibrations: tuple[Calibration, ...]
     depends: tuple[dict[str, Any], ...]
     first: tuple[tuple[str, ...], ...]
-    cards: dict[str, str]
+    cards: tuple[str, ...]
     wrong: tuple[dict[str, Any], ...]
 
 
@@ -70,13 +78,15 @@ def stored_calibration(path: Path | None = None) -> StoredCalibration:
     """Read the stored calibration (``data/calibration.json``, by ``scripts/calibration.py``)."""
     place = calibration_file() if path is None else path
     stored = json.loads(place.read_text(encoding="utf-8"))
+    cases = stored["calibrations"]
     return StoredCalibration(
         stored["date"],
         stored["fingerprint"],
-        tuple(from_plain(each) for each in stored["calibrations"]),
-        tuple(each["depends"] for each in stored["calibrations"]),
-        tuple(tuple(each["first"]) for each in stored["calibrations"]),
-        stored["cards"],
+        tuple(each["case"] for each in cases),
+        tuple(from_plain(each) for each in cases),
+        tuple(each["depends"] for each in cases),
+        tuple(tuple(each["first"]) for each in cases),
+        tuple(each["card"] for each in cases),
         tuple(stored["wrong"]),
     )
 
@@ -116,14 +126,25 @@ def calibration_section(
     """
     kept = stored if stored is not None else stored_calibration()
     first = kept.calibrations[0]
+    failed = [
+        f"{_named(each)}, {_ENGINES[each.engine]} ({'; '.join(each.reasons)})"
+        for each in kept.calibrations
+        if not each.passed
+    ]
     sentences = (
-        f"Stored result of {kept.date}; cards {kept.fingerprint[:12]}. " + what_was_done(first),
-        "Parameters, quantities derived from them (ratios, levels and categories of patients, the "
-        "next patient, shares of patients) and the log-likelihood were ranked. A right program has "
-        f"all of a row's quantities in their bands with probability {100 * first.level:g} %.",
+        *([f"NOT passed: {'; '.join(failed)}."] if failed else []),
+        f"Stored result of {kept.date}; cards {kept.fingerprint[:12]}. In each replicate a truth "
+        "was drawn, a cohort simulated from it and the model fitted: among "
+        f"{first.draws} posterior draws the ranks of parameters, of what follows from them and of "
+        "the log-likelihood are uniform where the program is right, all of a row's in their bands "
+        f"with probability {100 * first.level:g} %.",
         "That the program does what the model says does not make the model right.",
     )
     return CalibrationSection(sentences, _table(kept), _wrong(kept), tuple(_remarks(cards, kept)))
+
+
+def _named(calibration: Calibration) -> str:
+    return f"{calibration.model}: {calibration.structure}"
 
 
 def _table(kept: StoredCalibration) -> Table:
@@ -132,17 +153,21 @@ def _table(kept: StoredCalibration) -> Table:
         inside = len(each.checks) - len(each.outside)
         rows.append(
             (
-                each.model,
-                "posterior given the synthetic cohort" if each.posterior else "prior",
+                _named(each),
+                _ENGINES[each.engine],
+                "cohort's posterior" if each.posterior else "prior",
                 f"{each.replicates:,}",
                 f"{each.failed:,}",
                 f"{inside} of {len(each.checks)}",
-                "passed" if each.passed else "not passed",
+                "passed" if each.passed else "NOT passed",
             )
         )
-    head = ("Model", "Truths from", "Replicates", "Failed fits", "Inside their bands", "Verdict")
-    caption = "Simulation-based calibration of the collapsed engine"
-    return Table(caption, head, tuple(rows), frozenset({0, 1, 5}))
+    head = (
+        *("Model", "Engine", "Truths from", "Replicates", "Failed fits", "Inside their bands"),
+        "Verdict",
+    )
+    caption = "Simulation-based calibration"
+    return Table(caption, head, tuple(rows), frozenset({0, 1, 2, 6}))
 
 
 def _wrong(kept: StoredCalibration) -> Table:
@@ -162,13 +187,22 @@ def _wrong(kept: StoredCalibration) -> Table:
 def _remarks(cards: Iterable[Card], kept: StoredCalibration) -> list[str]:
     remarks = []
     for card in cards:
-        if card.name not in kept.cards:
+        own = fingerprint([card])
+        of_model = [
+            (each, stored)
+            for each, stored in zip(kept.calibrations, kept.cards, strict=True)
+            if each.model == card.name
+        ]
+        as_it_stands = [each for each, stored in of_model if stored == own]
+        if not of_model:
             remarks.append(f"The model {card.name} is not among those that were calibrated.")
-        elif kept.cards[card.name] != fingerprint([card]):
+        elif not as_it_stands:
             remarks.append(
                 f"This run's card {card.name} has other priors or another structure than the "
                 f"calibrated one; `mnbayes calibrate --model {card.name}` checks it as it stands."
             )
+        elif not all(each.passed for each in as_it_stands):
+            remarks.append(f"A calibration of this run's model {card.name} did NOT pass.")
     return remarks
 
 

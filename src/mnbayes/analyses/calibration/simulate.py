@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mnbayes.analyses.calibration.sampler import thorough_fit
+from mnbayes.analyses.calibration.sampler import SAMPLERS, CalibratedEngine, Fit, NutsFit
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
+from mnbayes.data.markers import MARKERS
 from mnbayes.data.observations import Observations
 from mnbayes.inference.study_fits import StudyFit
 from mnbayes.models import effects as fx
 from mnbayes.models.hyperparameters import Hyperparameters, hyperparameters_from_draws
 from mnbayes.models.likelihood import draw_prior
 
-#: From a card, observations, a generator and a number of draws to a fit.
-type Fit = Callable[[Card, Observations, np.random.Generator, int], StudyFit]
 #: Draws by name, as :func:`mnbayes.inference.collapsed_effects.complete_draws` returns them.
 type Draws = Mapping[str, Floats]
 
 
 class UntrustedFitError(RuntimeError):
-    """A fit whose importance weights are not to be trusted: a failed replicate."""
+    """A fit that does not pass its own gate: a failed replicate."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,15 @@ class Setting:
         Whether truths are drawn from the posterior given `observed`.
     fitted : Card, optional
         Card of the fits where it is not `card`: a wrong one, which has to be caught.
-    fit : callable
-        The sampler.
+    engine : {"nuts", "collapsed"}
+    fit : callable, optional
+        A sampler in the place of the engine's.
+    detection_limits : mapping
+        Marker to the limit, in its unit: simulated values below it are known to be below it.
     draws : int
         L, among which the truth is ranked. 99 of a thousand or more effective draws: resampled
         systematically they repeat hardly a point, as independent draws would not, and the truth
-        has 100 possible ranks.
+        has 100 possible ranks. Of NUTS's chain, every tenth.
     """
 
     card: Card
@@ -57,18 +59,48 @@ class Setting:
     definitions: Definitions
     posterior: bool = False
     fitted: Card | None = None
-    fit: Fit = thorough_fit
+    engine: CalibratedEngine = "collapsed"
+    fit: Fit | None = None
+    detection_limits: Mapping[str, float] = field(default_factory=dict)
     draws: int = 99
 
-    def fit_to(self, observations: Observations, rng: np.random.Generator, draws: int) -> StudyFit:
+    @property
+    def sampler(self) -> Fit:
+        """The sampler that is calibrated."""
+        return self.fit or SAMPLERS[self.engine]
+
+    @property
+    def structure(self) -> str:
+        """Course, residuals and detection limits, in words."""
+        words: list[str] = [self.card.structure.trajectory]
+        if self.card.structure.residual != "normal":
+            words.append("Student-t residuals")
+        words += [
+            f"values below {limit:g} {MARKERS[marker].unit} censored"
+            for marker, limit in self.detection_limits.items()
+        ]
+        return ", ".join(words)
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether the data are exact values with normal residuals."""
+        given = self.posterior and bool(self.observed.censored.any())
+        return self.card.structure.residual == "normal" and not (self.detection_limits or given)
+
+    def fit_to(
+        self, observations: Observations, rng: np.random.Generator, draws: int
+    ) -> StudyFit | NutsFit:
         """Fit with the sampler that is calibrated.
 
         Raises
         ------
         UntrustedFitError
         """
-        found = self.fit(self.fitted or self.card, observations, rng, draws)
-        if not found.trusted:
+        found = self.sampler(self.fitted or self.card, observations, rng, draws)
+        if isinstance(found, NutsFit):
+            if not found.trusted:
+                raise UntrustedFitError(f"draws not to be trusted: {found.doubt}")
+        elif not found.trusted:
             raise UntrustedFitError(
                 f"weights not to be trusted: Pareto k {found.pareto_k:.2f}, "
                 f"{found.effective:.0f} effective draws"
@@ -96,21 +128,28 @@ def prior_truth(card: Card, observed: Observations, rng: np.random.Generator) ->
 
 
 def simulated(
-    card: Card, truth: Draws, level: Floats, observed: Observations, rng: np.random.Generator
+    setting: Setting, truth: Draws, level: Floats, rng: np.random.Generator
 ) -> Observations:
-    """Measurements of true levels where `observed` has a value or an interval; exact values.
+    """Measurements of true levels where the cohort has a value or an interval.
+
+    Exact values, but for those below a detection limit.
 
     Parameters
     ----------
     level : array, shape (1, patient, visit, marker)
     """
-    values = fx.measurements(level, arranged(card, truth), rng)[0]
-    nothing = np.full_like(values, np.nan)
+    observed = setting.observed
+    values = fx.measurements(level, arranged(setting.card, truth), rng)[0]
+    values = np.where(observed.observed, values, np.nan)
+    limits = [setting.detection_limits.get(marker, 0.0) for marker in observed.markers]
+    with np.errstate(divide="ignore"):  # no limit: a log of -inf, which nothing is below
+        limit = np.log(limits)
+    below = values < limit
     return replace(
         observed,
-        log_value=np.where(observed.observed, values, nothing),
-        log_lower=nothing,
-        log_upper=nothing,
+        log_value=np.where(below, np.nan, values),
+        log_lower=np.where(below, -np.inf, np.nan),
+        log_upper=np.where(below, limit, np.nan),
     )
 
 
@@ -133,4 +172,4 @@ def prior_case(setting: Setting, rng: np.random.Generator) -> tuple[Draws, Obser
     """A truth from the prior and data from it."""
     card, observed = setting.card, setting.observed
     truth = prior_truth(card, observed, rng)
-    return truth, simulated(card, truth, truth["level"], observed, rng)
+    return truth, simulated(setting, truth, truth["level"], rng)

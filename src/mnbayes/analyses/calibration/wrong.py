@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from mnbayes.analyses.calibration.sampler import thorough_fit
+from mnbayes.analyses.calibration.sampler import Fit, NutsFit
 from mnbayes.analyses.calibration.simulate import Setting
 from mnbayes.cards.card import Card
 from mnbayes.cards.overrides import apply_changes
@@ -50,17 +51,22 @@ def scaled_prior(card: Card, name: str, factor: float) -> Card:
 
 def with_shared_effects(setting: Setting) -> Setting:
     """A sampler that gives all patients one change of their own: the mean over patients."""
-    return replace(setting, fit=shared_effects)
+    return replace(setting, fit=partial(shared_effects, right=setting.sampler))
 
 
 def shared_effects(
-    card: Card, observations: Observations, rng: np.random.Generator, draws: int
-) -> StudyFit:
-    """As :func:`.thorough_fit`, then every patient's change averaged.
+    card: Card,
+    observations: Observations,
+    rng: np.random.Generator,
+    draws: int,
+    *,
+    right: Fit,
+) -> StudyFit | NutsFit:
+    """As the right sampler, then every patient's change averaged.
 
     The card's parameters are drawn rightly: only what concerns patients is wrong.
     """
-    fit = thorough_fit(card, observations, rng, draws)
+    fit = right(card, observations, rng, draws)
     own = fit.draws["patient_change"]
     shift = own.mean(axis=1, keepdims=True) - own
     level = fit.draws["level"].copy()
