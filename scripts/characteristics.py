@@ -24,7 +24,7 @@ from mnbayes.report.terminal import progress_bars, show_section
 SEED = 20261122
 #: Numbers of patients and replicates for each model. The first rule, on remission, needs albumin,
 #: and a fit of two markers takes ten times as long: the trial's own size, and fewer replicates.
-STUDIES = {"proteinuria": (PATIENTS, 2000), "remission": ((8,), 500)}
+STUDIES = {"proteinuria": (PATIENTS, 1000), "remission": ((8,), 300)}
 
 
 def main() -> int:
