@@ -95,6 +95,42 @@ def test_draws_expand_to_the_parameters_by_name() -> None:
     assert density.dimension == 5 * 5 + 1 + 1 + 5
 
 
+@pytest.mark.parametrize(
+    ("family", "arguments"),
+    [
+        ("LogNormal", {"mu": 1.4, "sigma": 0.8}),
+        ("HalfNormal", {"sigma": 4.0}),
+        ("Exponential", {"lam": 0.2}),
+        ("Gamma", {"alpha": 3.0, "beta": 0.7}),
+    ],
+)
+def test_yearly_visits_are_weekly_ones_in_other_units(
+    family: str, arguments: dict[str, float]
+) -> None:
+    """Stretched with the follow-up, the drift's prior knows no unit of time."""
+    card = load_card("proteinuria")
+    spec = card.prior["serial_weeks"][""]
+    assert spec.follow_up_weeks == 12
+    other = spec.model_copy(update={"distribution": family, "arguments": arguments})
+    card = card.model_copy(update={"prior": card.prior | {"serial_weeks": {"": other}}})
+    weekly = observations(card, simulate_cohort(6, weeks=(0.0, 2.0, 5.0, 12.0), seed=3))
+    yearly = replace(weekly, weeks=tuple(52 * week for week in weekly.weeks))
+    pair = [longitudinal_density(card.scheduled(o.weeks[-1]), o) for o in (weekly, yearly)]
+    places = list(pair[0].expand(np.zeros((1, pair[0].dimension))))
+    moved = np.zeros(pair[0].dimension)
+    if family != "HalfNormal":  # a score knows no unit; a logarithm moves with it
+        moved[places.index("serial_weeks")] = np.log(52)
+    points = np.random.default_rng(2).normal(size=(4, moved.size))
+    ours, theirs = (
+        [posterior.evaluate(p, each.data, posterior.value_function())[0] for p in points + shift]
+        for each, shift in zip(pair, (0.0, moved), strict=True)
+    )
+    np.testing.assert_allclose(np.diff(ours), np.diff(theirs), rtol=1e-9)
+    given = {"mu": 2.0, "sigma": 0.5, "distribution": "LogNormal"}
+    (own,) = apply_changes([card], [Change("serial_weeks", "", given, "test")], strict=True)
+    assert own.scheduled(624.0).prior["serial_weeks"][""].arguments["mu"] == 2.0
+
+
 def test_numbers_that_are_not_finite_never_reach_the_sampler() -> None:
     card = load_card("proteinuria")
     data = observations(card, simulate_cohort(markers=card.markers, seed=3))
