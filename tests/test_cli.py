@@ -186,7 +186,7 @@ def test_beliefs_and_files_over_sets(tmp_path: Path, proteinuria: object) -> Non
     done = runner.invoke(app, [*arguments, "--out", str(out)])
     assert done.exit_code == 0, done.output
     said = " ".join(done.stderr.split())
-    assert "visit_sd ~ Half-normal(0.25), the card has Half-normal(0.2)" in said
+    assert "visit_sd ~ Half-normal(0.25), the card has Half-normal(0.5)" in said
     run = json.loads((out / MANIFEST).read_text())
     assert run["prior_set"] == "enthusiastic + mine"
     assert [each["name"] for each in run["prior_sets"]] == ["enthusiastic", "mine"]

@@ -12,6 +12,7 @@ from conftest import simulate_cohort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
+from test_identity import structured
 
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card, load_card
@@ -98,8 +99,8 @@ def test_value_alone_is_the_value_with_the_gradient(proteinuria_card: Card) -> N
 
 
 def _small() -> Card:
-    """Proteinuria with two unknowns left: every other scale is held by a very narrow prior."""
-    card = load_card("proteinuria")
+    """A step of proteinuria with two unknowns left: the other scales have very narrow priors."""
+    card = structured(load_card("proteinuria"), trajectory="step")
     narrow = {"visit_sd": 0.15, "residual_sd": 0.25}
     changed = dict(card.prior)
     for name, value in narrow.items():

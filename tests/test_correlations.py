@@ -131,7 +131,7 @@ def test_pairs_are_picked_by_name_whatever_the_order_of_effects() -> None:
 
 
 def test_pairs_that_the_card_holds_at_zero_have_no_answer() -> None:
-    tree = make_tree(markers=("cd3", "cd4", "cd8"), draws=5, visits=(0.0, 1.0))
+    tree = make_tree(markers=("cd3", "cd4", "cd8"), draws=100, visits=(0.0, 1.0))
     named = correlated_pairs(tree["posterior"].to_dataset())
     others = [at for at, pair in enumerate(named) if set(pair) != {"cd3 change", "cd4 change"}]
     own = [at for at, pair in enumerate(named) if pair[0].split()[0] == pair[1].split()[0]]
@@ -146,7 +146,7 @@ def test_pairs_that_the_card_holds_at_zero_have_no_answer() -> None:
 
 
 def test_one_marker_has_no_pair() -> None:
-    tree = make_tree(markers=(PROTEIN,), draws=5, visits=(0.0, 1.0))
+    tree = make_tree(markers=(PROTEIN,), draws=100, visits=(0.0, 1.0))
     assert correlation_table(tree, "m").empty
     with pytest.raises(ValueError, match="no correlation"):
         correlations(result_of(tree), True)

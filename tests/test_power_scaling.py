@@ -391,7 +391,7 @@ def test_censored_values_are_drawn_inside_their_intervals() -> None:
 
 
 def test_weights_of_student_t_residuals_follow_the_distance() -> None:
-    card = structured(load_card("proteinuria"), residual="student_t")
+    card = structured(load_card("proteinuria"), residual="student_t", trajectory="step")
     hyper = replace(default_hyper(card.markers, 2), residual_df=4.0)
     fit = fake_fit(card, hyper=hyper, spread=0.0, level_spread=0.0)
     posterior = fit.tree["posterior"].to_dataset()
@@ -446,7 +446,8 @@ def test_of_a_large_model_the_likelihood_has_half_of_the_draws() -> None:
 
 
 def test_answers_with_half_the_prior_lie_opposite_to_those_with_twice() -> None:
-    result = summarise(fake_fit(load_card("proteinuria")), DEFINITIONS)
+    card = structured(load_card("proteinuria"), trajectory="step")
+    result = summarise(fake_fit(card), DEFINITIONS)
     row = result.parts["sensitivity"].iloc[0]
     # The tree's log prior is N(0, 2) of everything: more of it moves the ratio towards 1.
     sides = np.log([row["value_half"], row["value_double"]]) - np.log(row["value"])

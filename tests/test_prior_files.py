@@ -489,7 +489,7 @@ def test_hash_of_priors_alone(tmp_path: Path) -> None:
     said = overrides.with_priors(PROTEINURIA, settings=["change_mean.sigma=0.7"])
     assert said.priors_sha256 == PROTEINURIA.priors_sha256  # only the reason differs
     assert said.sha256 != PROTEINURIA.sha256
-    off = overrides.with_priors(PROTEINURIA, settings=["serial_sd.sigma=3"])
+    off = overrides.with_priors(PROTEINURIA, settings=["residual_df.alpha=3"])
     assert off.priors_sha256 == PROTEINURIA.priors_sha256  # switched off
     other = overrides.with_priors(PROTEINURIA, settings=["change_mean.sigma=0.71"])
     assert other.priors_sha256 != PROTEINURIA.priors_sha256

@@ -36,7 +36,8 @@ PROTEINURIA, REMISSION = load_card("proteinuria"), load_card("remission")
 DEFINITIONS = load_definitions()
 LIMITS = physiological_limits()
 #: All spreads but those of the typical patient gone, so that the next patient is a typical one.
-STILL = [f"{sd}.sigma=1e-9" for sd in ("baseline_sd", "change_sd", "visit_sd", "residual_sd")]
+STILL = [f"{sd}.sigma=1e-9" for sd in ("baseline_sd", "change_sd", "visit_sd", "serial_sd")]
+STILL.append("residual_sd.mu=-25")
 
 
 def draws_of(typical: list[list[float]], patient: list[list[float]]) -> PriorDraws:
@@ -64,13 +65,15 @@ def test_without_spread_the_next_patient_is_typical() -> None:
 
 
 def test_variances_of_the_next_patient_add_up() -> None:
-    # A half-normal(s) SD contributes s^2 on average; at baseline there is no change.
+    # A half-normal(s) SD contributes s^2 on average, a log-normal one exp(2 mu + 2 sigma^2); at
+    # baseline there is no change.
     draws = prior_draws(PROTEINURIA, n=60_000)
     variance = draws.patient.var(axis=0)[:, 0]
-    at_baseline = 0.75**2 + 0.51**2 + 0.3**2
+    residual = np.exp(2 * -1.309 + 2 * 0.35**2)
+    at_baseline = 0.75**2 + 0.51**2 + residual + 0.3**2
     assert variance[0] == pytest.approx(at_baseline, rel=0.05)
     # Change and baseline of a patient are uncorrelated on average over LKJ.
-    assert variance[1:] == pytest.approx(at_baseline + 0.7**2 + 0.51**2 + 0.2**2, rel=0.05)
+    assert variance[1:] == pytest.approx(at_baseline + 0.7**2 + 0.51**2 + 0.5**2, rel=0.05)
 
 
 def test_a_shift_of_a_prior_is_no_monte_carlo_error() -> None:
@@ -268,7 +271,7 @@ def test_report_tells_what_the_priors_imply() -> None:
     assert [row[1] for row in made.table.rows] == ["baseline", "week 26"] * 2
     same = prior_predictive(REMISSION, DEFINITIONS, (0.0, 4.0, 26.0), seed=3).levels.iloc[0]
     assert made.table.rows[0][2].startswith(f"{same['typical_median']:.3g} (")
-    assert made.table.rows[0][4:] == ("below 0.01: <1 %", "above 30: 2 %")
+    assert made.table.rows[0][4:] == ("below 0.01: <1 %", "above 30: 3 %")
     assert {len(row) for row in made.table.rows} == {len(made.table.head)}
     absurd = with_priors(PROTEINURIA, settings=["baseline_mean.mu=5.7"])
     told = consequences(result_of(absurd), DEFINITIONS)

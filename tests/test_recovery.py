@@ -88,7 +88,7 @@ def test_intervals_of_the_mean_changes_cover(stored: dict[str, Any]) -> None:
 def test_fingerprint_sees_priors_and_structure_and_no_words() -> None:
     card = load_card("proteinuria")
     (changed,) = apply_changes([card], [parse_setting("change_mean.sigma=0.6")], strict=True)
-    serial = card.structure.model_copy(update={"trajectory": "drift"})
+    serial = card.structure.model_copy(update={"trajectory": "step"})
     rebuilt = card.model_copy(update={"structure": serial})
     renamed = card.model_copy(update={"name": "another", "title": "Another"})
     assert fingerprint([renamed]) == fingerprint([card])

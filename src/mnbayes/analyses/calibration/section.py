@@ -199,7 +199,7 @@ def _remarks(cards: Iterable[Card], kept: StoredCalibration) -> list[str]:
         elif not as_it_stands:
             remarks.append(
                 f"This run's card {card.name} has other priors or another structure than the "
-                f"calibrated one; `mnbayes calibrate --model {card.name}` checks it as it stands."
+                f"calibrated one; mnbayes calibrate --model {card.name} checks it as it stands."
             )
         elif not all(each.passed for each in as_it_stands):
             remarks.append(f"A calibration of this run's model {card.name} did NOT pass.")
