@@ -78,7 +78,9 @@ def _same(one: pd.Series, other: pd.Series) -> bool:
     if pd.api.types.is_numeric_dtype(one) and pd.api.types.is_numeric_dtype(other):
         pair = one.to_numpy(dtype=float), other.to_numpy(dtype=float)
         return bool(np.allclose(*pair, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True))
-    return one.fillna("").astype(str).tolist() == other.fillna("").astype(str).tolist()
+    # A column of texts that are all blank is read as one of missing numbers.
+    texts = [each.astype(object).where(each.notna(), "").astype(str) for each in (one, other)]
+    return texts[0].tolist() == texts[1].tolist()
 
 
 def check_numbers(study: Study, recorded: pd.DataFrame) -> None:
