@@ -79,10 +79,10 @@ def formulas(structure: Structure) -> tuple[str, ...]:
     course += " + covariate covariate_slope" if structure.covariate else ""
     effects = {
         "all": "(patient_baseline - baseline_mean, patient_change) ~ "
-        "MvNormal(0, diag(sd) C diag(sd)), sd = (baseline_sd, change_sd), C ~ LKJ",
-        "changes": "patient_baseline ~ Normal(baseline_mean, baseline_sd), patient_change ~ "
+        "MvNormal(0, diag(sd) C diag(sd)),\n    sd = (baseline_sd, change_sd), C ~ LKJ",
+        "changes": "patient_baseline ~ Normal(baseline_mean, baseline_sd)\npatient_change ~ "
         "MvNormal(0, diag(change_sd) C diag(change_sd)), C ~ LKJ",
-        "within": "of each marker (patient_baseline - baseline_mean, patient_change) ~ "
+        "within": "of each marker (patient_baseline - baseline_mean, patient_change) ~\n    "
         "MvNormal(0, diag(sd) C diag(sd)), sd = (baseline_sd, change_sd), C ~ LKJ",
     }
     return (
