@@ -29,6 +29,7 @@ from mnbayes.analyses.calibration.result import Calibration, as_plain, calibrati
 from mnbayes.analyses.calibration.sampler import CalibratedEngine
 from mnbayes.analyses.calibration.simulate import Setting
 from mnbayes.analyses.calibration.wrong import with_scaled_prior, with_shared_effects
+from mnbayes.analyses.sensitivity.specifications import with_structure
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.base.resources import calibration_file
 from mnbayes.cards.card import load_card
@@ -81,9 +82,7 @@ SCALED = ("baseline_mean", "change_mean", "visit_sd", "baseline_sd", "change_sd"
 
 def setting_of(case: Case) -> Setting:
     """The setting of a case, with the embedded cohort's pattern."""
-    card = load_card(case.model)
-    structure = card.structure.model_copy(update=dict(case.structure))
-    card = card.model_copy(update={"structure": structure})
+    card = with_structure(load_card(case.model), **case.structure)
     observed = observations(card, embedded_cohort())
     return Setting(
         card.scheduled(observed.weeks[-1]),

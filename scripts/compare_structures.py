@@ -13,6 +13,7 @@ import pandas as pd
 
 import mnbayes as mn
 from mnbayes.analyses.checks.leave_one_out import By
+from mnbayes.analyses.sensitivity.specifications import with_structure
 
 PAGE = Path(__file__).parents[1] / "docs" / "model-checks.md"
 MARKS = "<!-- compare -->", "<!-- /compare -->"
@@ -30,8 +31,7 @@ def compared(names: Sequence[str] = tuple(STRUCTURES)) -> pd.DataFrame:
     cohort, base = mn.embedded_cohort(), mn.load_card("proteinuria")
     fits = {}
     for name in names:
-        structure = base.structure.model_copy(update=STRUCTURES[name])
-        fits[name] = mn.fit(base.model_copy(update={"structure": structure}), cohort)
+        fits[name] = mn.fit(with_structure(base, **STRUCTURES[name]), cohort)
     tables: list[pd.DataFrame] = []
     for by in LEFT_OUT:
         with warnings.catch_warnings():

@@ -13,16 +13,11 @@ import numpy as np
 import pandas as pd
 
 import mnbayes as mn
+from mnbayes.analyses.sensitivity.specifications import with_structure
 
 FILE = Path(__file__).parents[1] / "tests" / "reference" / "statement.json"
 #: Small steps and more draws: patients' effects are sampled too.
 HOW = mn.Sampling(engine="pymc", draws=2000, tune=1500, target_accept=0.95)
-
-
-def structured(name: str, **changes: object) -> mn.Card:
-    """A card with another structure."""
-    card = mn.load_card(name)
-    return card.model_copy(update={"structure": card.structure.model_copy(update=changes)})
 
 
 def censored(cohort: mn.Cohort) -> mn.Cohort:
@@ -36,13 +31,13 @@ def censored(cohort: mn.Cohort) -> mn.Cohort:
 
 def cases() -> dict[str, tuple[mn.Card, mn.Cohort]]:
     """Each kind of model and data once, on the embedded synthetic cohort."""
-    cohort = mn.embedded_cohort()
+    cohort, protein = mn.embedded_cohort(), mn.load_card("proteinuria")
     return {
-        "proteinuria": (mn.load_card("proteinuria"), cohort),
+        "proteinuria": (protein, cohort),
         "remission": (mn.load_card("remission"), cohort),
-        "Student-t residuals": (structured("proteinuria", residual="student_t"), cohort),
-        "constant step": (structured("proteinuria", trajectory="step"), cohort),
-        "censored values": (mn.load_card("proteinuria"), censored(cohort)),
+        "Student-t residuals": (with_structure(protein, residual="student_t"), cohort),
+        "constant step": (with_structure(protein, trajectory="step"), cohort),
+        "censored values": (protein, censored(cohort)),
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mnbayes.analyses.sensitivity.specifications import with_structure
 from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.overrides import Change, apply_changes
 from mnbayes.data.cohort import Cohort
@@ -57,9 +58,7 @@ def peer_card() -> Card:
 
     Ours is raced as it stands, with a drift in actual time, which costs it two more unknowns.
     """
-    card = load_card("proteinuria")
-    structure = card.structure.model_copy(update={"trajectory": "step"})
-    step = card.model_copy(update={"structure": structure})
+    step = with_structure(load_card("proteinuria"), trajectory="step")
     scales = {"visit_sd": 0.2, "residual_sd": 0.3}
     changes = [
         Change(name, "", {"distribution": "HalfNormal", "sigma": sigma}, "the peers' model")

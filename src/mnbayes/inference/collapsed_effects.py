@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
+from mnbayes.models.effects import courses
 from mnbayes.models.gaussian_effects import draw_gaussian_effects
 from mnbayes.numerics.density import Density
 
@@ -45,17 +44,9 @@ def complete_draws(
     out["visit_change"] = out["change_mean"][:, None] + deviation
     out["patient_baseline"] = out["baseline_mean"][:, None] + drawn.effects[..., :n_marker]
     out["patient_change"] = drawn.effects[..., n_marker:]
-    out["level"] = _levels(out, observations.covariate)
-    if drawn.drift is not None:
-        out["level"] += drawn.drift
+    change = out["patient_change"]
+    if "covariate_slope" in out:
+        change = change + observations.covariate[:, None] * out["covariate_slope"][:, None]
+    out["level"] = courses(out["patient_baseline"], change, out["visit_change"], drawn.drift)
     out["loglik"] = drawn.loglik
     return out
-
-
-def _levels(draws: Mapping[str, Floats], covariate: Floats) -> Floats:
-    """Patients' true log levels, shape (draw, patient, visit, marker)."""
-    baseline, change = draws["patient_baseline"], draws["patient_change"]
-    later = draws["visit_change"][:, None] + change[:, :, None]
-    if "covariate_slope" in draws:
-        later = later + (covariate[:, None] * draws["covariate_slope"][:, None])[:, :, None]
-    return np.concatenate([baseline[:, :, None], baseline[:, :, None] + later], axis=2)

@@ -201,14 +201,15 @@ def weighted_mean(draws: Floats, weights: Floats, effective: float) -> tuple[flo
     return mean, float(np.sqrt(ratio * (weights**2 * (values - mean) ** 2).sum()))
 
 
-def weighted_quantiles(draws: Floats, probabilities: Sequence[float], weights: Floats) -> Floats:
+def weighted_quantiles(
+    draws: Floats, probabilities: Sequence[float], weights: Floats, axis: int | None = None
+) -> Floats:
     """Quantiles of weighted draws, each the value of a draw; weights of the draws' shape.
 
-    NumPy has no other weighted kind; among many draws it makes no difference.
+    Over all draws, or along an axis. NumPy has no other weighted kind; among many draws it makes
+    no difference.
     """
-    found = np.quantile(
-        draws.ravel(), probabilities, weights=weights.ravel(), method="inverted_cdf"
-    )
+    found = np.quantile(draws, probabilities, axis, weights=weights, method="inverted_cdf")
     return np.asarray(found, dtype=float)
 
 

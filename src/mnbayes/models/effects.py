@@ -74,14 +74,32 @@ def levels(
     -------
     array, shape (draw, patient, visit, marker)
     """
-    n_draw, n_visit, n_marker = parameters.visit_change.shape
+    n_marker = parameters.n_markers
     baseline = parameters.baseline_mean[:, None] + effects[..., :n_marker]
     change = effects[..., n_marker:] + covariate[:, None] * parameters.slope[:, None]
-    out = np.empty((n_draw, effects.shape[1], 1 + n_visit, n_marker))
+    return courses(baseline, change, parameters.visit_change, serial)
+
+
+def courses(baseline: Floats, change: Floats, visit_change: Floats, drift: Floats | None) -> Floats:
+    """True log levels of patients whose baselines and changes are known.
+
+    Parameters
+    ----------
+    baseline, change : array, shape (draw, patient, marker)
+        The change from the visits' mean one, the covariate's part included.
+    visit_change : array, shape (draw, visit - 1, marker)
+    drift : array, shape (draw, patient, visit, marker), or None
+
+    Returns
+    -------
+    array, shape (draw, patient, visit, marker)
+    """
+    n_draw, n_patient, n_marker = baseline.shape
+    out = np.empty((n_draw, n_patient, 1 + visit_change.shape[1], n_marker))
     out[:, :, 0] = baseline
-    np.add((baseline + change)[:, :, None], parameters.visit_change[:, None], out=out[:, :, 1:])
-    if serial is not None:
-        out += serial
+    np.add((baseline + change)[:, :, None], visit_change[:, None], out=out[:, :, 1:])
+    if drift is not None:
+        out += drift
     return out
 
 

@@ -74,6 +74,16 @@ def has_drift(inputs, k):
 
 
 @compiled
+def solve_root(cells, column, inverse, m, spread):
+    """Fill with ``V^-1`` times a column of a group's scatter root, which begins at ``column``."""
+    spread[:m] = 0.0
+    for a in range(m):
+        times = cells[column + a]
+        for b in range(m):
+            spread[b] += times * inverse[a, b]
+
+
+@compiled
 def fixed_given_cells(inputs, weight, augmented, cells, k):
     """Log-likelihood, and the fixed effects given the data.
 
@@ -173,11 +183,7 @@ def fixed_given_cells(inputs, weight, augmented, cells, k):
             loglik -= 0.5 * n * error[a] * total
         scatter = group + GROUP + m * CELL
         for r in range(rank):
-            spread[:m] = 0.0
-            for a in range(m):
-                times = cells[scatter + r * m + a]
-                for b in range(m):
-                    spread[b] += times * inverse[a, b]
+            solve_root(cells, scatter + r * m, inverse, m, spread)
             for a in range(m):
                 loglik -= 0.5 * cells[scatter + r * m + a] * spread[a]
         for a in range(m):

@@ -15,7 +15,7 @@ import numpy as np
 from mnbayes.numerics.compiling import compiled
 from mnbayes.numerics.correlation_factor import partial_gradient
 from mnbayes.numerics.inputs import CORRELATION, RESIDUAL_SD, SERIAL_SD, SERIAL_WEEKS, begins
-from mnbayes.numerics.marginal import fixed_given_cells
+from mnbayes.numerics.marginal import fixed_given_cells, solve_root
 from mnbayes.numerics.packed_cells import CELL, GROUP, unpacked_cells
 
 
@@ -116,11 +116,7 @@ def loglik_and_gradient(inputs, weight, augmented, cells, k):
                         row[b] += times * part[b]
         scatter = group + GROUP + m * CELL
         for r in range(rank):
-            spread[:m] = 0.0
-            for a in range(m):
-                times = cells[scatter + r * m + a]
-                for b in range(m):
-                    spread[b] += times * inverse[a, b]
+            solve_root(cells, scatter + r * m, inverse, m, spread)
             for a in range(m):
                 for b in range(a + 1):
                     moment[a, b] += spread[a] * spread[b]

@@ -23,6 +23,7 @@ from mnbayes.base.arrays import Floats
 from mnbayes.numerics.c_signature import SIGNATURE
 from mnbayes.numerics.compiling import SOURCES, compiled
 from mnbayes.numerics.coordinates import COORDINATE, chain_rule, constrain, set_inputs
+from mnbayes.numerics.inputs import begins
 from mnbayes.numerics.marginal import fixed_given_cells
 from mnbayes.numerics.marginal_gradient import loglik_and_gradient
 from mnbayes.numerics.unknown_cells import (
@@ -65,27 +66,30 @@ def parts(data):
     n, n_marker = int(data[1]), int(data[2])
     coordinate = data[HEADER : HEADER + COORDINATE * n].reshape((n, COORDINATE))
     first = HEADER + COORDINATE * n
-    n_input = 11 * n_marker + n_marker * (2 * n_marker - 1) + 2
+    n_input = begins(n_marker)[-1]
     return coordinate, data[first : first + n_input].copy(), data[first + n_input :], n_marker
 
 
 @compiled
 def set_unknown(point, coordinate, n_weight, df_at, hidden):
-    """Weights, censored values, the slopes of these, and the log density of their coordinates."""
+    """Weights with their ``df`` and its slope, censored values with theirs, and the log density.
+
+    The density is that of the cells' coordinates.
+    """
     n_own = coordinate.shape[0]
     weight, value = np.empty(n_weight), np.empty(hidden.shape[1])
     slope, d_jacobian = np.empty(value.size), np.empty(value.size)
-    total = 0.0
+    total, df, d_df = 0.0, 1.0, 0.0
     if n_weight > 0:
         row = coordinate[df_at]
-        df, _, _, _ = constrain(int(row[0]), row[1], row[2], row[3], point[df_at])
+        df, d_df, _, _ = constrain(int(row[0]), row[1], row[2], row[3], point[df_at])
         total += weights_density(point[n_own : n_own + n_weight], df, weight)
     for i in range(value.size):
         value[i], slope[i], jacobian, d_jacobian[i] = censored_value(
             int(hidden[0, i]), hidden[1, i], hidden[2, i], point[n_own + n_weight + i]
         )
         total += jacobian
-    return weight, value, slope, d_jacobian, total
+    return weight, df, d_df, value, slope, d_jacobian, total
 
 
 @compiled
@@ -97,7 +101,7 @@ def given_point(point, data):
     coordinate, inputs, rest, k = parts(data)
     n_weight, df_at, hidden, cells = unknown(rest)
     log_prior = set_inputs(point[: coordinate.shape[0]], coordinate, inputs)
-    weight, value, _, _, jacobian = set_unknown(point, coordinate, n_weight, df_at, hidden)
+    weight, _, _, value, _, _, jacobian = set_unknown(point, coordinate, n_weight, df_at, hidden)
     given = fixed_given_cells(inputs, weight, value, cells, k)
     return log_prior + jacobian, inputs, weight, value, given
 
@@ -111,7 +115,7 @@ def _gradient_function(sources: str) -> Any:
         n_weight, df_at, hidden, cells = unknown(rest)
         n_own = coordinate.shape[0]
         total = set_inputs(x[:n_own], coordinate, inputs)
-        weight, value, slope, d_jacobian, jacobian = set_unknown(
+        weight, df, d_df, value, slope, d_jacobian, jacobian = set_unknown(
             x, coordinate, n_weight, df_at, hidden
         )
         loglik, d_inputs, d_weight, d_value = loglik_and_gradient(inputs, weight, value, cells, k)
@@ -120,8 +124,6 @@ def _gradient_function(sources: str) -> Any:
             return 4
         finite = chain_rule(x[:n_own], coordinate, d_inputs, d_x[:n_own])
         if n_weight > 0:
-            row = coordinate[df_at]
-            df, d_df, _, _ = constrain(int(row[0]), row[1], row[2], row[3], x[df_at])
             ends = n_own + n_weight
             d_offset = d_x[n_own:ends]
             d_x[df_at] += d_df * weights_gradient(x[n_own:ends], df, weight, d_weight, d_offset)

@@ -38,6 +38,20 @@ def inside(value: Floats, low: Floats, high: Floats) -> NDArray[np.bool_]:
     return np.asarray((value >= low) & (value <= high))
 
 
+def _crosses(ax: Axes, x: Floats, y: Floats) -> None:
+    """Mark what was measured outside its 95 % interval."""
+    ax.plot(
+        x,
+        y,
+        "X",
+        color=style.VERMILLION,
+        markersize=7,
+        markeredgecolor=style.BLACK,
+        markeredgewidth=0.6,
+        zorder=5,
+    )
+
+
 def _checks(result: Result) -> Checks:
     found = checks_part.of(result)
     if found is None:
@@ -72,18 +86,9 @@ def _strip(
     ax.vlines(at, low_95, high_95, color=style.BAND_50, linewidth=2.0, zorder=1)
     ax.vlines(at, low_50, high_50, color=style.BAND_50, linewidth=7.0, zorder=1)
     fits = inside(value.ravel(), low_95, high_95)
-    misses = ~np.isnan(value.ravel()) & ~fits
     ax.plot(at[fits], value.ravel()[fits], "o", color=style.BLACK, markersize=4.2)
-    ax.plot(
-        at[misses],
-        value.ravel()[misses],
-        "X",
-        color=style.VERMILLION,
-        markersize=7,
-        markeredgecolor=style.BLACK,
-        markeredgewidth=0.6,
-        zorder=5,
-    )
+    misses = ~np.isnan(value.ravel()) & ~fits
+    _crosses(ax, at[misses], value.ravel()[misses])
     for place, row in zip(places, rows, strict=True):
         for visit in np.flatnonzero(np.isnan(data.value[row]) & data.seen[row]):
             bounds = float(data.lower[row, visit]), float(data.upper[row, visit])
@@ -298,15 +303,6 @@ def _panel(ax: Axes, table: pd.DataFrame, name: str, markers: Sequence[str]) -> 
     fits = inside(value, low, high)
     ax.plot(value[fits], at[fits], "o", color=style.BLACK, markersize=5, zorder=5)
     misses = ~fits & ~np.isnan(value)
-    ax.plot(
-        value[misses],
-        at[misses],
-        "X",
-        color=style.VERMILLION,
-        markersize=7,
-        markeredgecolor=style.BLACK,
-        markeredgewidth=0.6,
-        zorder=5,
-    )
+    _crosses(ax, value[misses], at[misses])
     ax.set_title(title, fontsize=style.TEXT, loc="left")
     ax.set_xlabel(label, fontsize=style.TEXT)

@@ -25,6 +25,8 @@ from mnbayes.base.labelled import stacked
 from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.inference.contract import CELLS, hyperparameters_of, level
 from mnbayes.inference.fit import Fit
+from mnbayes.inference.importance_weights import highest_khat, weighted_quantiles
+from mnbayes.inference.trees import measured_cells
 from mnbayes.models.given_levels import completed
 
 #: What is left out.
@@ -122,7 +124,7 @@ class _Smoothed:
         return {
             "elpd": np.asarray(elpd),
             "pareto_k": k,
-            "trusted": k <= min(1 - 1 / np.log10(len(loglik)), 0.7),  # as ArviZ's good_k
+            "trusted": k <= highest_khat(len(loglik)),  # as ArviZ's good_k
         }
 
 
@@ -148,16 +150,6 @@ def _smoothed(posterior: xr.Dataset, loglik: Floats, coords: dict[str, Any]) -> 
         some = likelihood["measurement"].isel(of)
         log_weights[of], k[of] = some.azstats.psislw(r_eff=reff, dim=["chain", "draw"])
     return _Smoothed(likelihood, log_weights, k, reff)
-
-
-def _cells(fit: Fit) -> dict[str, Any]:
-    data = fit.observations
-    axes = data.patients, data.weeks, data.markers
-    places = np.nonzero(data.observed)
-    return {"observation": np.arange(places[0].size)} | {
-        name: ("observation", np.array(axis)[place])
-        for name, axis, place in zip(CELLS, axes, places, strict=True)
-    }
 
 
 def _patients(fit: Fit) -> dict[str, Any]:
@@ -211,7 +203,9 @@ def integrated_loo(fit: Fit | Result, by: By = "measurement", every: int = 1) ->
     if by == "patient":
         smoothed = _smoothed(found.posterior, found.patient, _patients(fit))
     else:
-        smoothed = _smoothed(found.posterior, found.measurement, _cells(fit))
+        smoothed = _smoothed(
+            found.posterior, found.measurement, measured_cells(fit.observations)[1]
+        )
     groups = {"posterior": found.posterior, "log_likelihood": smoothed.likelihood}
     return arviz_stats.loo(
         xr.DataTree.from_dict(groups),
@@ -220,16 +214,6 @@ def integrated_loo(fit: Fit | Result, by: By = "measurement", every: int = 1) ->
         log_weights=smoothed.log_weights,
         pareto_k=smoothed.k,
     )
-
-
-def _quantiles(draws: Floats, weight: Floats, levels: tuple[float, ...]) -> Floats:
-    """Weighted quantiles of each column, shape (level, column)."""
-    order = np.argsort(draws, axis=0)
-    draws = np.take_along_axis(draws, order, axis=0)
-    below = np.cumsum(np.take_along_axis(weight, order, axis=0), axis=0)
-    place = np.array([[np.searchsorted(column, p) for column in below.T] for p in levels])
-    place = np.minimum(place, len(draws) - 1)
-    return np.asarray(np.take_along_axis(draws, place, axis=0))
 
 
 @dataclass(frozen=True)
@@ -266,7 +250,7 @@ class LeftOut:
 def leave_one_out(fit: Fit, every: int = 1) -> LeftOut:
     """Predict each measurement and each patient from the others; see :class:`LeftOut`."""
     found, data = _integrated(fit, every), fit.observations
-    by_cell = _smoothed(found.posterior, found.measurement, _cells(fit))
+    by_cell = _smoothed(found.posterior, found.measurement, measured_cells(fit.observations)[1])
     by_patient = _smoothed(found.posterior, found.patient, _patients(fit))
     weight, others = by_cell.weights, found.others
     hidden = data.censored[data.observed]
@@ -277,7 +261,7 @@ def leave_one_out(fit: Fit, every: int = 1) -> LeftOut:
     below = [(weight * others.below(ends[:, 0])).sum(axis=0)]
     below += [(weight * others.below(ends[:, 1])).sum(axis=0) if hidden.any() else below[0]]
     rng = np.random.default_rng(np.random.SeedSequence(fit.sampling.seed, spawn_key=(_STREAM, 1)))
-    bands = _quantiles(others.drawn(rng), weight, (0.025, 0.25, 0.5, 0.75, 0.975))
+    bands = weighted_quantiles(others.drawn(rng), (0.025, 0.25, 0.5, 0.75, 0.975), weight, axis=0)
     mean = (weight * others.mean).sum(axis=0)
     spread = (weight * (others.sd**2 + others.mean**2)).sum(axis=0) - mean**2
     patient, visit, marker = np.nonzero(data.observed)

@@ -94,11 +94,11 @@ def of(result: Result) -> pd.DataFrame:
 def _by_structure(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Each structure in words, what differs from the first alone, with its answers."""
     own, *rest = list(table.groupby(list(STRUCTURES), sort=False))
-    found = [("As fitted", own[1])]
+    found = [("as fitted", own[1])]
     for key, rows in rest:
         differing = zip(STRUCTURES, key, own[0], strict=True)
         words = [axis_value(axis, now) for axis, now, then in differing if now != then]
-        found.append((" and ".join(words).capitalize().replace("student-t", "Student-t"), rows))
+        found.append((" and ".join(words), rows))
     return found
 
 
@@ -121,7 +121,7 @@ def table_of(result: Result, run: Run) -> Table:
         label = f"{row['patient']}: {row['category']}" if row["kind"] == "latent" else label
         lines.append((label, *(_text(rows.get(key)) for rows in by_key)))
     caption = f"Answers of {result.name} at the last visit under other structures of the model"
-    head = ("Answer", *(name for name, _ in columns))
+    head = ("Answer", *(f"{name[0].upper()}{name[1:]}" for name, _ in columns))
     return Table(caption, head, tuple(lines))
 
 
@@ -137,7 +137,7 @@ def sentences_of(result: Result, run: Run) -> tuple[str, ...]:
     said = []
     for name, rows in rest:
         if rows["reason"].any():
-            said.append(f"{name}: it {rows['reason'].iloc[0]}.")
+            said.append(f"{name[0].upper()}{name[1:]}: it {rows['reason'].iloc[0]}.")
             continue
         moved = []
         for row in records(_reported(rows)):
@@ -152,10 +152,10 @@ def sentences_of(result: Result, run: Run) -> tuple[str, ...]:
                     f"{number(row)}, {conclusion(pair[1][0], line)}"
                 )
         if moved:
-            said.append(f"With {name[0].lower()}{name[1:]}, {wording.listed(moved)}.")
+            said.append(f"With {name}, {wording.listed(moved)}.")
         else:
-            said.append(f"With {name[0].lower()}{name[1:]}, no conclusion changes.")
-    return tuple(sentence.replace("With student-t", "With Student-t") for sentence in said)
+            said.append(f"With {name}, no conclusion changes.")
+    return tuple(said)
 
 
 def section(run: Run) -> Section:
