@@ -20,6 +20,11 @@ def embedded_cohort_folder() -> Path:
     return _share() / "data" / "cohort"
 
 
+def markers_file() -> Path:
+    """The markers that mnbayes knows."""
+    return _share() / "data" / "markers.toml"
+
+
 def reference_ranges_file() -> Path:
     """Table of reference ranges of healthy people."""
     return _share() / "data" / "reference_ranges.csv"

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnbayes.base.display import Displayed, Screen, listed_briefly
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.text_table import Table as Shown
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import MARKERS, Catalogue, shipped_markers
+from mnbayes.data.trial import Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,11 @@ class Cohort(Displayed):
         first row) and grade (float, a whole CTCAE grade from 0, absent, to 5). Sorted by patient
         (in the order of `patients`), week and term. No rows: somebody wrote down that nothing
         happened. None: the folder has no such table, and nothing is known.
+    catalogue : mapping
+        Every marker that the cohort may hold, by name: the ones that mnbayes brings, and what a
+        file ``markers.toml`` in the folder adds or changes.
+    trial : Trial
+        What ``trial.toml`` says of planned visits and of the primary analysis.
     """
 
     patients: pd.DataFrame
@@ -63,6 +69,8 @@ class Cohort(Displayed):
     synthetic: bool
     warnings: tuple[Problem, ...] = ()
     events: pd.DataFrame | None = None
+    catalogue: Catalogue = field(default_factory=shipped_markers)
+    trial: Trial = field(default_factory=Trial)
 
     @property
     def patient_ids(self) -> tuple[str, ...]:

@@ -1,64 +1,192 @@
-"""The markers a cohort may hold: names, canonical units and plausible ranges."""
+"""The markers a cohort may hold: units, scales, plausible ranges (``data/markers.toml``).
+
+A file ``markers.toml`` in a cohort's folder adds markers or changes some, so a cohort carries its
+own catalogue (:attr:`mnbayes.data.cohort.Cohort.catalogue`), and so do the draws of a fit
+(:func:`mnbayes.inference.contract.catalogue`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mnbayes.base.arrays import Floats
+from mnbayes.base.problems import InputError
+from mnbayes.base.resources import markers_file
+from mnbayes.base.toml_files import read_toml, validation_problems
+
+Scale = Literal["log", "logit"]
+Better = Literal["lower", "higher", "neither"]
+
+Positive = Annotated[float, Field(gt=0)]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+#: Names go into file names, columns and coordinates.
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 
-@dataclass(frozen=True)
-class Marker:
-    """A laboratory marker.
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Reference(_Strict):
+    """A range of healthy people, in the marker's canonical unit; an open side is None."""
+
+    lower: Positive | None = None
+    upper: Positive | None = None
+    coverage: Annotated[float, Field(gt=0, le=1)]
+    population: Text
+
+
+class Marker(_Strict):
+    """A laboratory marker; ``data/markers.toml`` says what each of its fields is.
 
     Attributes
     ----------
     name : str
         Name used in tables, cards and coordinates.
-    label : str
-        Name in running text and on plots.
-    short : str
-        Name where there is little room.
+    label, short : str
+        Name in running text and on plots; where there is little room.
     unit : str
         Canonical unit; every measurement is held in it.
-    plausible : tuple of float
-        Lowest and highest value, in `unit`, that passes without a warning.
-        Wide on purpose: it is there to catch a wrong unit (mg given as g), not an unusual patient.
+    spellings : dict
+        Factor to `unit` by unit as written, of units that the grammar of units does not read.
+    molar_mass : float or None
+        g/mol, where one laboratory gives mol and another grams.
+    scale : {"log", "logit"}
+        Scale of the models. Values are percentages where it is "logit".
+    better : {"lower", "higher", "neither"}
     decimals : int
         Digits after the point when a value is printed in `unit`.
+    plausible, possible, patients : tuple of float
+        Lowest and highest value without a warning, without an error, and found in patients.
+    reference : Reference or None
+    typical : float
+        A usual value in patients of such trials.
+    between_sd, within_sd : float
+        SD between patients and of one patient from visit to visit, on the marker's scale.
+    source : dict
+        Where each of these numbers is from, by field.
     """
 
-    name: str
-    label: str
-    short: str
-    unit: str
-    plausible: tuple[float, float]
-    decimals: int
+    name: Name
+    label: Text
+    short: Annotated[str, Field(min_length=1, max_length=24)]
+    unit: Annotated[str, Field(min_length=1, max_length=40)]
+    spellings: dict[str, Positive] = Field(default_factory=dict)
+    molar_mass: Positive | None = None
+    scale: Scale = "log"
+    better: Better = "neither"
+    decimals: Annotated[int, Field(ge=0, le=6)] = 1
+    plausible: tuple[Positive, Positive] = Field(strict=False)
+    possible: tuple[Positive, Positive] = Field(strict=False)
+    patients: tuple[Positive, Positive] | None = Field(default=None, strict=False)
+    reference: Reference | None = None
+    typical: Positive
+    between_sd: Positive
+    within_sd: Positive
+    source: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Self:
+        low, high = self.possible
+        if not low <= self.plausible[0] < self.plausible[1] <= high:
+            raise ValueError(
+                f"plausible = [low, high] within possible; found {list(self.plausible)} and "
+                f"{list(self.possible)}"
+            )
+        if not low <= self.typical <= high:
+            raise ValueError(f"typical from {low:g} to {high:g}; found {self.typical:g}")
+        if self.scale == "logit" and (self.unit != "%" or high >= 100):
+            raise ValueError(
+                f'unit "%" and a possible range below 100 for the scale "logit"; '
+                f"found {self.unit} and {high:g}"
+            )
+        return self
+
+    @property
+    def falls(self) -> bool:
+        """Whether less is better."""
+        return self.better == "lower"
+
+    def on_scale(self, value: Floats) -> Floats:
+        """Values in canonical units on the scale of the models; 0 becomes ``-inf``."""
+        with np.errstate(divide="ignore"):
+            if self.scale == "log":
+                return np.asarray(np.log(value))
+            return np.asarray(np.log(value) - np.log(100.0 - np.minimum(value, 100.0)))
+
+    def in_units(self, scaled: Floats) -> Floats:
+        """Values on the scale of the models in canonical units."""
+        if self.scale == "log":
+            return np.asarray(np.exp(scaled))
+        return np.asarray(100.0 / (1.0 + np.exp(-np.asarray(scaled))))
 
 
-# Urine protein: a healthy adult excretes under 0.15 g a day, down to some 0.02 g; the heaviest
-# nephrotic syndromes reach about 30 g. Albumin below 5 or above 60 g/L is not compatible with
-# a living patient and a working assay. Lymphocytes: adult 95 % ranges (DESIGN.md section 3)
-# widened to severe depletion below and to lymphocytosis above; B cells may be almost absent
-# after rituximab.
-MARKERS: dict[str, Marker] = {
-    marker.name: marker
-    for marker in (
-        Marker("urine_protein_24h", "24-h urinary protein", "protein", "g/24h", (0.01, 40.0), 2),
-        Marker(
-            "urine_protein_conc",
-            "Urinary protein concentration",
-            "protein conc.",
-            "g/L",
-            (0.01, 40.0),
-            2,
-        ),
-        Marker("albumin", "Serum albumin", "albumin", "g/L", (5.0, 60.0), 1),
-        Marker("cd3", "CD3+ lymphocytes", "CD3+", "cells/uL", (20.0, 8000.0), 0),
-        Marker("cd4", "CD4+ lymphocytes", "CD4+", "cells/uL", (5.0, 5000.0), 0),
-        Marker("cd8", "CD8+ lymphocytes", "CD8+", "cells/uL", (5.0, 5000.0), 0),
-        Marker("b_cell", "B lymphocytes", "B cells", "cells/uL", (0.5, 4000.0), 0),
-        Marker("nk_cell", "NK lymphocytes", "NK cells", "cells/uL", (2.0, 4000.0), 0),
-    )
-}
+#: Markers by name, in the order in which they are shown.
+type Catalogue = Mapping[str, Marker]
+
+
+def _read(tables: Mapping[str, Any], file: str) -> dict[str, Marker]:
+    """Markers of a file's tables, with every problem at once."""
+    found: dict[str, Marker] = {}
+    problems = []
+    for name, table in tables.items():
+        given = table | {"name": name} if isinstance(table, dict) else table
+        try:
+            found[name] = Marker.model_validate(given)
+        except ValidationError as error:
+            for problem in validation_problems(error, file, Marker):
+                place = f"{name}.{problem.column}" if problem.column else name
+                problems.append(replace(problem, column=place))
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+@cache
+def shipped_markers() -> Catalogue:
+    """The markers that mnbayes brings."""
+    path = markers_file()
+    return _read(read_toml(path), path.name)
+
+
+def load_markers(path: Path, known: Catalogue | None = None) -> Catalogue:
+    """Markers of a file, added to those that are known.
+
+    Parameters
+    ----------
+    path : Path
+        A TOML file with a table for each marker, as ``data/markers.toml`` has. Of a marker that
+        is known it may say only what it changes.
+    known : mapping, optional
+        Default: the ones that mnbayes brings.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or says something else than markers do; every problem at once.
+    """
+    before = shipped_markers() if known is None else known
+    tables: dict[str, Any] = {}
+    for name, table in read_toml(path).items():
+        if name in before and isinstance(table, dict):
+            old = before[name].model_dump(exclude={"name"}, exclude_none=True)
+            source = table.get("source", {})
+            table = old | table
+            if isinstance(source, dict):
+                table["source"] = old["source"] | source
+        tables[name] = table
+    return {**before, **_read(tables, path.name)}
+
+
+#: The markers that mnbayes brings. A cohort may have more: ask its catalogue where there is one.
+MARKERS: Catalogue = shipped_markers()
 
 #: Markers of which less is better: the probability of a fall is reported, of others of a rise.
 URINE = ("urine_protein_24h", "urine_protein_conc")
