@@ -7,6 +7,7 @@ response), the arm, and what the report says of this trial alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -85,7 +86,7 @@ class Trial(_Strict):
         ordered = sorted(self.visits, key=lambda visit: visit.week)
         if self.visits and ordered[0].week != 0:
             raise ValueError(f"the first visit at week 0 (baseline); found {ordered[0].week:g}")
-        for first, second in zip(ordered, ordered[1:], strict=False):
+        for first, second in pairwise(ordered):
             if first.latest >= second.earliest:
                 raise ValueError(
                     "windows that do not overlap; found week "
