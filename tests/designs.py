@@ -28,6 +28,7 @@ def evidence_from(tree: xr.DataTree, model: str = "remission", /, **changes: obj
         "tree": tree,
         "markers": tuple(posterior["marker"].to_numpy().tolist()),
         "weeks": tuple(posterior["later_visit"].to_numpy().tolist()),
+        "primary_week": float(posterior["later_visit"].to_numpy()[-1]),
         "not_evaluable": {str(k): why for k, why in not_evaluable(tree).items()},
         "probabilities": probability_table(response_draws(tree, DEFINITIONS, 1), model),
     }

@@ -87,7 +87,7 @@ def example(values: dict[tuple[str, str], float], error: float = 0.005) -> Multi
     names = [
         {"model": "m", "prior_set": p, "residual": r, "trajectory": "drift"} for p, r in values
     ]
-    answer = {"kind": "p_fall", "patient": "", "marker": PROTEIN, "week": 12.0, "category": ""}
+    answer = {"kind": "p_fall", "patient": "", "marker": PROTEIN, "week": 4.0, "category": ""}
     rows, fits = [], []
     for name, value in zip(names, values.values(), strict=True):
         reason = "did not converge: no" if np.isnan(value) else ""
@@ -365,7 +365,7 @@ def test_flips_are_judged_at_the_definitions_line_and_beyond_monte_carlo_error()
 
 
 def test_only_what_is_reported_counts_as_a_conclusion(found: Multiverse) -> None:
-    rows = concluded(found.table)
+    rows = concluded(found.table, 4.0)
     assert set(rows["kind"]) == {"p_fall", "next_patient", "exceeds", "latent"}
     assert set(rows["category"]) == {"", "effective"}
     assert set(rows["week"]) == {4.0}
@@ -430,7 +430,8 @@ def test_specification_curve_shows_every_choice(found: Multiverse) -> None:
 
 def test_a_model_without_responses_has_a_curve_of_its_changes() -> None:
     got = example({("weak", "normal"): 0.05, ("sceptical", "normal"): 0.4})
-    got = replace(got, table=got.table.assign(marker="b_cell"))
+    measured = simulate_cohort(markers=("b_cell",))
+    got = replace(got, table=got.table.assign(marker="b_cell"), cohort=measured)
     assert specification_curve(got, "m") is not None
 
 

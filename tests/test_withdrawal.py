@@ -65,7 +65,7 @@ def draws_of(
         seen[patient, np.array(WEEKS) >= since] = False
     measured = np.where(seen, level, NAN)
     names = tuple(f"P{i + 1}" for i in range(count))
-    return WithdrawalDraws(names, (PROTEIN,), WEEKS, level, measured, seen, week)
+    return WithdrawalDraws(names, (PROTEIN,), WEEKS, WEEKS[-1], level, measured, seen, week)
 
 
 def with_albumin(draws: WithdrawalDraws, **changes: np.ndarray) -> WithdrawalDraws:
@@ -204,7 +204,7 @@ def cases(draw: st.DrawFn) -> WithdrawalDraws:
     level = rng.normal(1.0, 1.0, (2, 6, *cells))
     measured = np.where(seen, level + 0.2 * rng.standard_normal(level.shape), NAN)
     names = tuple(f"P{i}" for i in range(patients))
-    return WithdrawalDraws(names, markers, weeks, level, measured, seen, withdrew)
+    return WithdrawalDraws(names, markers, weeks, weeks[-1], level, measured, seen, withdrew)
 
 
 @settings(max_examples=60)

@@ -64,7 +64,7 @@ class Job:
     allow_unconverged : bool
         Whether to show the numbers of fits that fail the gate.
     influence : bool
-        Whether to refit without each patient the cards that ask for it.
+        Whether to refit without each patient, and with other structures, the cards that ask for it.
     prior_sets : tuple of PriorSet
         For the record: the cards have their priors already.
     beside : tuple of Beside
@@ -141,6 +141,7 @@ def work(job: Job, card: Card | OwnModel, progress: News) -> Worked:
         job.sampling.seed,
         allow_unconverged=job.allow_unconverged,
         cohort=job.cohort,
+        refits=job.influence,
         analyses=job.analyses,
         progress=told,
     )

@@ -29,6 +29,7 @@ def summarise(
     *,
     allow_unconverged: bool = False,
     cohort: Cohort | None = None,
+    refits: bool = True,
     analyses: Iterable[Analysis] | None = None,
     progress: Callable[[str, int, int], None] = silent,
 ) -> Result: ...
@@ -42,6 +43,7 @@ def summarise(
     seed: int = 1,
     *,
     allow_unconverged: bool = False,
+    refits: bool = True,
     analyses: Iterable[Analysis] | None = None,
     progress: Callable[[str, int, int], None] = silent,
 ) -> Result: ...
@@ -54,6 +56,7 @@ def summarise(
     definitions: Definitions | None = None,
     seed: int = 1,
     allow_unconverged: bool = False,
+    refits: bool = True,
     analyses: Iterable[Analysis] | None = None,
     progress: Callable[[str, int, int], None] = silent,
 ) -> Result:
@@ -74,6 +77,8 @@ def summarise(
     cohort : Cohort, optional
         The one that was fitted; a tree needs it. Of a fit it serves what an analysis fits
         besides, each lymphocyte subset by itself, which is left out where there is none.
+    refits : bool
+        Whether to refit the whole model where its card asks for it (other structures).
     analyses : iterable of Analysis, optional
         Default: all of the catalogue.
     progress : callable, optional
@@ -105,7 +110,7 @@ def summarise(
     definitions = load_definitions() if definitions is None else definitions
     result, draws = base_result(fit, definitions, seed, allow_unconverged=allow_unconverged)
     chosen = None if analyses is None else tuple(analyses)
-    asked = ModelAsked(result, definitions, draws, cohort, progress)
+    asked = ModelAsked(result, definitions, draws, cohort, refits, progress)
     parts: dict[str, Any] = {
         analysis.name: analysis.of_model(asked)
         for analysis in (catalogue() if chosen is None else chosen)

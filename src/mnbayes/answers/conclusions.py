@@ -98,13 +98,15 @@ def flip(base: Estimate, other: Estimate, line: float) -> Flip:
     return "yes" if any(crosses(base, other, border) for border in (line, 1 - line)) else "close"
 
 
-def concluded(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows at the last visit from which something is concluded.
+def concluded(table: pd.DataFrame, week: float) -> pd.DataFrame:
+    """The rows at a visit from which something is concluded.
 
     Parameters
     ----------
     table : DataFrame
         Of one model, with ``kind, patient, marker, week, category``.
+    week : float
+        That of the primary analysis.
 
     Returns
     -------
@@ -113,7 +115,7 @@ def concluded(table: pd.DataFrame) -> pd.DataFrame:
         category but ``none``; patients' own of :data:`OWN`.
     """
     own = next((category for category in OWN if (table["category"] == category).any()), "")
-    chosen = (table["week"] == table["week"].max()) & table["kind"].isin(CONCLUDED)
+    chosen = (table["week"] == week) & table["kind"].isin(CONCLUDED)
     chosen &= (table["category"] != "none") & (
         (table["kind"] != "latent") | (table["category"] == own)
     )

@@ -93,7 +93,7 @@ class Result(Displayed):
         state = "yes" if self.fit.diagnostics.converged else "NO"
         if not self.fit.diagnostics.converged and not self.withheld:
             state += ", shown all the same"
-        week = float(self.estimates["week"].max()) if len(self.estimates) else float("nan")
+        week = self.fit.primary_week
         return Screen(
             f"Result of {self.name}{synthetic_words(self.fit.synthetic)}",
             (
@@ -149,7 +149,9 @@ class ModelAsked:
     draws : ResponseDraws or None
         What the probabilities were worked out from.
     cohort : Cohort or None
-        For refits; None where the caller asks for none.
+        For refits of parts of the model; None where the caller asks for none.
+    refits : bool
+        Whether to refit the whole of it, as its card asks.
     progress : callable
         Called with a stage, the steps done and in all.
     """
@@ -158,6 +160,7 @@ class ModelAsked:
     definitions: Definitions
     draws: ResponseDraws | None
     cohort: Cohort | None = None
+    refits: bool = True
     progress: Callable[[str, int, int], None] = silent
 
 

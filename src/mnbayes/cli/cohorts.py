@@ -54,7 +54,8 @@ def fit(
     influence: Annotated[
         bool,
         typer.Option(
-            help="Refit without each patient in turn the models whose card asks for it.",
+            help="Refit the models whose card asks for it without each patient in turn, and "
+            "with other structures.",
         ),
     ] = True,
     no_report: Annotated[bool, typer.Option("--no-report", help="Leave report.html out.")] = False,

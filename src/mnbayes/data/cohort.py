@@ -15,7 +15,7 @@ from mnbayes.base.display import Displayed, Screen, listed_briefly
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.text_table import Table as Shown
 from mnbayes.data.markers import MARKERS, Catalogue, shipped_markers
-from mnbayes.data.trial import Trial
+from mnbayes.data.trial import Trial, primary_week
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,6 +87,26 @@ class Cohort(Displayed):
     def weeks(self) -> tuple[float, ...]:
         """Weeks with at least one measurement, ascending."""
         return tuple(sorted(set(self.measurements["week"].tolist())))
+
+    @property
+    def primary_marker(self) -> str:
+        """Marker of the primary analysis: the trial's, or the first that was measured."""
+        return self.trial.primary_marker or next(iter(self.markers), "")
+
+    def primary_week(self, markers: Iterable[str]) -> float:
+        """Week of the primary analysis of a model of some markers.
+
+        That of ``trial.toml`` if one of them was measured then; else the last week at which at
+        least half of the enrolled were measured, or where there is none the best attended one.
+
+        Raises
+        ------
+        ValueError
+            If none of the markers was measured after baseline.
+        """
+        rows = self.measurements[self.measurements["marker"].isin(list(markers))]
+        counts = rows[rows["week"] > 0].groupby("week")["patient"].nunique()
+        return primary_week(self.trial, counts.index.tolist(), counts.tolist(), len(self.patients))
 
     def _screen(self) -> Screen:
         left = self.patients[self.patients["withdrew_week"].notna()]

@@ -70,6 +70,8 @@ class Marker(_Strict):
         A usual value in patients of such trials.
     between_sd, within_sd : float
         SD between patients and of one patient from visit to visit, on the marker's scale.
+    populations : tuple of float or None
+        Means of populations that patients may have been picked from (regression to the mean).
     source : dict
         Where each of these numbers is from, by field.
     """
@@ -90,6 +92,7 @@ class Marker(_Strict):
     typical: Positive
     between_sd: Positive
     within_sd: Positive
+    populations: tuple[Positive, ...] | None = Field(default=None, strict=False)
     source: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -62,8 +62,9 @@ class Trial(_Strict):
         data allow.
     definitions : str
         Definitions of response, by name or file in the folder; blank: what the data allow.
-    screenings : int
-        Measurements of the marker of entry before a patient was let in (regression to the mean).
+    screenings : int or None
+        How often a patient was measured at most before being let in (regression to the mean);
+        None: not known, so swept.
     notes, sources : tuple of str
         Sentences for the report's page on limitations and provenance.
     visits : tuple of Visit
@@ -76,7 +77,7 @@ class Trial(_Strict):
     primary_marker: Annotated[str, Field(max_length=40)] = ""
     models: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     definitions: Annotated[str, Field(max_length=200)] = ""
-    screenings: Annotated[int, Field(ge=1, le=1000)] = 1
+    screenings: Annotated[int, Field(ge=1, le=1000)] | None = None
     notes: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     sources: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     visits: Annotated[tuple[Visit, ...], Field(strict=False)] = ()
@@ -120,11 +121,14 @@ def load_trial(folder: Path) -> Trial:
         raise InputError(validation_problems(error, FILE, Trial)) from error
 
 
-def primary_week(weeks: Sequence[float], measured: Sequence[int], enrolled: int) -> float:
-    """The last later visit at which at least half of the enrolled were measured.
+def primary_week(
+    trial: Trial, weeks: Sequence[float], measured: Sequence[int], enrolled: int
+) -> float:
+    """Week of the primary analysis.
 
     Parameters
     ----------
+    trial : Trial
     weeks : sequence of float
         Later visits, ascending; at least one.
     measured : sequence of int
@@ -134,8 +138,12 @@ def primary_week(weeks: Sequence[float], measured: Sequence[int], enrolled: int)
     Returns
     -------
     float
-        The best attended of the later visits (the last of them) where none reaches half.
+        The one that the trial names, if it is among the weeks; else the last one at which at
+        least half of the enrolled were measured, or where there is none the best attended (the
+        last of them).
     """
+    if trial.primary_week is not None and trial.primary_week in weeks:
+        return trial.primary_week
     half = [week for week, count in zip(weeks, measured, strict=True) if 2 * count >= enrolled]
     if half:
         return half[-1]

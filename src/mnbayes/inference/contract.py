@@ -88,6 +88,12 @@ def has_population(tree: xr.DataTree, group: str) -> bool:
     return all(drawn(tree, group, name) for name in _POPULATION)
 
 
+def primary_week(tree: xr.DataTree) -> float:
+    """Week of the primary analysis; the last visit in a tree that does not name one."""
+    last = array(tree["posterior"].dataset["later_visit"])[-1]
+    return float(tree.attrs.get("primary_week", last))
+
+
 def level(tree: xr.DataTree, group: str) -> xr.DataArray:
     """Patients' true log levels: dims ``chain, draw, patient, visit, marker``."""
     return variable(tree, group, "level")

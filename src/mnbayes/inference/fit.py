@@ -26,6 +26,7 @@ from mnbayes.data.cohort import Cohort, as_cohort, synthetic_words
 from mnbayes.data.observations import Observations
 from mnbayes.inference.collapsed import collapsed_sample
 from mnbayes.inference.completing import complete_posterior, complete_prior
+from mnbayes.inference.contract import primary_week
 from mnbayes.inference.densities import nutpie_model
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
 from mnbayes.inference.sampling import Sampling as Sampling
@@ -121,6 +122,11 @@ class Fit(Displayed):
     def title(self) -> str:
         """Title of the model."""
         return self.stated.title
+
+    @property
+    def primary_week(self) -> float:
+        """Week of the primary analysis: see :func:`mnbayes.data.trial.primary_week`."""
+        return primary_week(self.tree)
 
     @property
     def synthetic(self) -> bool:

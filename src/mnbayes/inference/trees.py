@@ -120,6 +120,7 @@ def attributes(
         "synthetic": int(cohort.synthetic),
         "cohort_sha256": cohort.sha256,
         "card": card.name,
+        "primary_week": cohort.primary_week(card.markers),
         "seed": seed,
         "engine": engine,
         "converged": int(not reasons),

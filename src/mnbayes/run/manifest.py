@@ -72,6 +72,7 @@ def model_manifest(result: Result) -> dict[str, Any]:
     fit = result.fit
     return {
         **(_stated_by_card(fit.card) if fit.card is not None else _own(fit)),
+        "primary_week": fit.primary_week,
         "engine": fit.engine,
         "handed_over": fit.handed_over,
         "chains": fit.sampling.chains,

@@ -107,7 +107,7 @@ def rule_judges(
         if reason := why_not(rule, card):
             left_out[rule.name] = reason
             continue
-        week = WEEKS[-1] if rule.week == "last" else float(rule.week)
+        week = WEEKS[-1] if isinstance(rule.week, str) else float(rule.week)
         if week not in WEEKS[1:]:
             expected = f"one of {', '.join(f'{w:g}' for w in WEEKS[1:])}"
             problems.append(Problem(file, None, f"rule {rule.name}, week", f"{week:g}", expected))

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mnbayes.analyses.comparison import words
-from mnbayes.analyses.comparison.numbers import BEYOND, largest, main_numbers
+from mnbayes.analyses.comparison.numbers import BEYOND, largest
 from mnbayes.analyses.comparison.runs import Comparison
 from mnbayes.answers.reported import KEYS
 from mnbayes.base.text_table import records
@@ -57,7 +57,7 @@ def _row(row: dict[str, Any], scale: float) -> Row:
 
 
 def main_differences(comparison: Comparison) -> Figure:
-    """Draw the main numbers of both runs, at the last visit of each model.
+    """Draw the main numbers of both runs, at the primary week of each model.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def main_differences(comparison: Comparison) -> Figure:
         B a circle below. Beside each row its difference; in black with a star where that is
         beyond :data:`mnbayes.analyses.comparison.numbers.BEYOND` Monte Carlo errors.
     """
-    main = main_numbers(comparison.given_data)
+    main = comparison.main
     ratios = _ends(comparison, main[main["scale"] == "log"])
     shares = main[main["scale"] != "log"]
     kept = largest(shares).head(ROWS).index

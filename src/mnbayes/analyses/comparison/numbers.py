@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -98,13 +100,21 @@ def largest(numbers: pd.DataFrame) -> pd.DataFrame:
     return numbers.iloc[order]
 
 
-def main_numbers(numbers: pd.DataFrame) -> pd.DataFrame:
-    """The numbers a reader looks at first, at the last visit of each model.
+def main_numbers(numbers: pd.DataFrame, weeks: Mapping[str, float]) -> pd.DataFrame:
+    """The numbers a reader looks at first, at the primary week of each model.
 
     Median ratios to baseline, and the probabilities of remission and of an effective response:
     of each patient's true level, of the next patient, of the population and its benchmark.
+
+    Parameters
+    ----------
+    numbers : DataFrame
+        Of a comparison.
+    weeks : mapping
+        Model to its primary week; the last one of a model that is not in it.
     """
     last = numbers.groupby("model")["week"].transform("max")
+    week = numbers["model"].map(dict(weeks)).fillna(last)
     # The mean share is in both tables; population.csv knows its spread as well.
     columns = {
         "change": "gmr_median",
@@ -112,7 +122,7 @@ def main_numbers(numbers: pd.DataFrame) -> pd.DataFrame:
         **dict.fromkeys(["latent", "next_patient", "exceeds"], "probability"),
     }
     chosen = (
-        (numbers["week"] == last)
+        (numbers["week"] == week)
         & (numbers["column"] == numbers["quantity"].map(columns))
         & numbers["category"].isin(["", "remission", "effective"])
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,7 @@ from mnbayes.base.text_table import Table, records
 from mnbayes.data.cohort import synthetic_words
 from mnbayes.run.history import earlier_runs, when
 from mnbayes.run.run import Run
-from mnbayes.run.stored_run import StoredRun, load_run, shown_name, stored
+from mnbayes.run.stored_run import StoredRun, load_run, shown_name, stored, table_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,6 +58,8 @@ class Comparison(Displayed):
     post_hoc : str
         The sentence that says which run's priors were changed after the other had been run on
         the same data; empty where none were.
+    weeks : mapping
+        Model to its primary week, where run b says so, or else run a.
     """
 
     a: str
@@ -68,11 +71,17 @@ class Comparison(Displayed):
     numbers: pd.DataFrame
     only: pd.DataFrame
     post_hoc: str
+    weeks: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def given_data(self) -> pd.DataFrame:
         """The numbers that depend on the data: all but those under the prior alone."""
         return self.numbers[~of_prior(self.numbers["column"])]
+
+    @property
+    def main(self) -> pd.DataFrame:
+        """The numbers given the data that a reader looks at first."""
+        return main_numbers(self.given_data, self.weeks)
 
     @property
     def changed(self) -> pd.DataFrame:
@@ -88,7 +97,7 @@ class Comparison(Displayed):
             (f"prior of {row['model']}: {row['parameter']}, {row['marker']}", row["a"], row["b"])
             for row in records(self.priors)
         ]
-        main = main_numbers(self.given_data)
+        main = self.main
         rows = tuple(words.cells(row) for row in records(largest(main[main["verdict"] != "same"])))
         head = ("number", self.a, self.b, "difference", "in SD", "in MC errors")
         mark = synthetic_words(self.synthetic)
@@ -102,7 +111,7 @@ class Comparison(Displayed):
                     (*priors, *settings),
                     frozenset(range(3)),
                 ),
-                Table("Largest differences of the main numbers at the last visit", head, rows),
+                Table("Largest differences of the main numbers at the primary week", head, rows),
             ),
             (self.post_hoc, words.verdict_sentence(self)),
         )
@@ -128,7 +137,15 @@ def compare_stored(a: StoredRun, b: StoredRun) -> Comparison:
         numbers,
         only,
         post_hoc_sentence(a, b, priors),
+        _primary_weeks(a) | _primary_weeks(b),
     )
+
+
+def _primary_weeks(run: StoredRun) -> dict[str, float]:
+    """Model to its primary week, as far as a run says."""
+    models = table_of(run.manifest, "models")
+    weeks = {name: table_of(model).get("primary_week") for name, model in models.items()}
+    return {name: float(week) for name, week in weeks.items() if isinstance(week, int | float)}
 
 
 def with_previous(run: Run) -> Comparison | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mnbayes.analyses.comparison import words
-from mnbayes.analyses.comparison.numbers import BEYOND, largest, main_numbers
+from mnbayes.analyses.comparison.numbers import BEYOND, largest
 from mnbayes.analyses.comparison.runs import Comparison, with_previous
 from mnbayes.base.text_table import Table, records
 from mnbayes.run.analysis import Analysis
@@ -94,7 +94,7 @@ def of_comparison(comparison: Comparison, *, everything: bool = False) -> Sectio
     """
     a, b = _COMMAND
     settings, priors = _settings(comparison, _COMMAND), _priors(comparison, _COMMAND)
-    chosen = comparison.numbers if everything else main_numbers(comparison.given_data)
+    chosen = comparison.numbers if everything else comparison.main
     differing = largest(chosen[chosen["verdict"] != "same"])
     rows = chosen if everything else differing.head(SHOWN)
     caption = (
@@ -153,18 +153,18 @@ def difference(run: Run, comparison: Comparison | None) -> Difference:
     sentences = [which]
     if settings is None and priors is None:
         sentences.append(_SAME)
-    main = main_numbers(comparison.given_data)
+    main = comparison.main
     changed = largest(main[main["verdict"] == "changed"])
     sentences.append(words.verdict_sentence(comparison))
     if changed.empty and not comparison.changed.empty:
         sentences.append(
-            "None of the main numbers at the last visit moved beyond Monte Carlo error."
+            "None of the main numbers at the primary week moved beyond Monte Carlo error."
         )
     names = {"a": "the previous run", "b": "this run"}
     sentences += words.only_sentences(comparison, names)
     rows = changed.head(SHOWN)
     left = len(changed) - len(rows)
-    caption = f"Main numbers at the last visit that moved beyond {BEYOND:g} Monte Carlo errors"
+    caption = f"Main numbers at the primary week that moved beyond {BEYOND:g} Monte Carlo errors"
     if left:
         caption += f"; the {len(rows)} largest, {left} more are not shown"
     numbers = _numbers(rows, caption, _REPORT, marked=False)

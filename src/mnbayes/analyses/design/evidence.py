@@ -19,6 +19,7 @@ from mnbayes.answers.result import Result
 from mnbayes.base.labelled import array, labels
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.definitions import Definitions
+from mnbayes.inference.contract import primary_week
 from mnbayes.run.stored_run import read_manifest, read_numbers, table_of
 from mnbayes.run.stored_tree import stored_tree
 
@@ -45,6 +46,8 @@ class Evidence:
     markers : tuple of str
     weeks : tuple of float
         Later visits.
+    primary_week : float
+        The one of them that the run's headlines are about.
     withheld : tuple of str
         Why its numbers are withheld; empty if they are not.
     doubtful : tuple of str
@@ -59,6 +62,7 @@ class Evidence:
     tree: xr.DataTree | None
     markers: tuple[str, ...]
     weeks: tuple[float, ...]
+    primary_week: float
     withheld: tuple[str, ...] = ()
     doubtful: tuple[str, ...] = ()
     not_evaluable: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +70,8 @@ class Evidence:
 
     def week_of(self, rule: Rule) -> float:
         """The visit a rule is about; NaN if the fit has none."""
+        if rule.week == "primary":
+            return self.primary_week if self.weeks else float("nan")
         if rule.week == "last":
             return self.weeks[-1] if self.weeks else float("nan")
         return float(rule.week) if float(rule.week) in self.weeks else float("nan")
@@ -103,6 +109,7 @@ def evidence_of(result: Result) -> Evidence:
         tree=None if result.withheld else result.fit.tree,
         markers=tuple(data.markers),
         weeks=tuple(float(week) for week in data.weeks[1:]),
+        primary_week=result.fit.primary_week,
         withheld=result.withheld,
         doubtful=result.fit.diagnostics.reasons,
         not_evaluable=result.not_evaluable,
@@ -195,6 +202,7 @@ def _read(
         tree=None if withheld else tree,
         markers=tuple(labels(posterior["marker"])),
         weeks=tuple(array(posterior["later_visit"]).tolist()),
+        primary_week=primary_week(tree),
         withheld=withheld,
         doubtful=tuple(str(why) for why in checks.get("reasons", ())),
         not_evaluable={str(key): why for key, why in not_evaluable(tree).items()},

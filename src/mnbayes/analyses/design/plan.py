@@ -249,7 +249,7 @@ def plan_counts(
     before = str(verdicts(first.prior, second.prior, criteria))
     ends = [0.5, 0.025, 0.975]
     now, then = (tuple(map(float, beta.quantile(ends))) for beta in (after, prior))
-    week = float("nan") if rule.week == "last" else float(rule.week)
+    week = float("nan") if isinstance(rule.week, str) else float(rule.week)
     source = f"{responders} of {patients} counted, prior Beta({prior.a:g}, {prior.b:g})"
     decision = Decision(
         source,

@@ -34,16 +34,16 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=MOST_PATIENTS)]
 
 
-def _number_or(word: str, below: float, limits: str) -> PlainValidator:
-    """A number above 0, or one word: one message, where a union of types would give two."""
+def _number_or(below: float, limits: str, *words: str) -> PlainValidator:
+    """A number above 0, or a word: one message, where a union of types would give two."""
 
     def checked(given: object) -> float | str:
         number = isinstance(given, int | float) and not isinstance(given, bool)
-        if given == word:
-            return word
+        if isinstance(given, str) and given in words:
+            return given
         if number and 0 < float(str(given)) < below:
             return float(str(given))
-        raise ValueError(f'{limits}, or "{word}"')
+        raise ValueError(", or ".join([limits, *(f'"{word}"' for word in words)]))
 
     return PlainValidator(checked)
 
@@ -63,8 +63,8 @@ class Bound(_Strict):
         ``"decision"``: the decision probability of the definitions.
     """
 
-    value: Annotated[float | str, _number_or("benchmark", float("inf"), "a number above 0")]
-    confidence: Annotated[float | str, _number_or("decision", 1, "a number between 0 and 1")]
+    value: Annotated[float | str, _number_or(float("inf"), "a number above 0", "benchmark")]
+    confidence: Annotated[float | str, _number_or(1, "a number between 0 and 1", "decision")]
     why: Text
     source: Text
 
@@ -82,7 +82,7 @@ class Rule(_Strict):
         Of a share; None for a ratio.
     marker : str
         Of a ratio; empty for a share.
-    week : float or "last"
+    week : float, "primary" or "last"
     lower_reference, target : Bound
     """
 
@@ -90,7 +90,9 @@ class Rule(_Strict):
     quantity: Literal["share", "gmr"]
     category: Category | None = None
     marker: str = ""
-    week: Annotated[float | str, _number_or("last", float("inf"), "a number above 0")] = "last"
+    week: Annotated[
+        float | str, _number_or(float("inf"), "a number above 0", "primary", "last")
+    ] = "primary"
     lower_reference: Bound
     target: Bound
 

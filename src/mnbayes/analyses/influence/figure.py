@@ -27,7 +27,7 @@ type Answer = tuple[str, str, str]
 
 
 def answers(result: Result) -> list[Answer]:
-    """The answers to draw, of those at the last visit, in the order of the panels."""
+    """The answers to draw, of those at the primary week, in the order of the panels."""
     table = influence_part.of(result)
     judged = [c for c in ("remission", "effective") if c in set(table["category"])][:1]
     beyond = [
@@ -88,7 +88,7 @@ def _behind(ax: Axes, table: pd.DataFrame, kind: str, scale: float) -> None:
 
 
 def influence(result: Result, definitions: Definitions, synthetic: bool) -> Figure:
-    """Draw the main answers at the last visit from refits without one patient each.
+    """Draw the main answers at the primary week from refits without one patient each.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def influence(result: Result, definitions: Definitions, synthetic: bool) -> Figu
         Monte Carlo standard errors of a probability. A line and a band: all patients; a dotted
         line: the prior alone. A row without an answer has its reason in the caption.
     """
-    week = result.fit.observations.weeks[-1]
+    week = result.fit.primary_week
     table = influence_part.of(result)[influence_part.of(result)["week"] == week]
     chosen = answers(result)
     count = table["left_out"].nunique()

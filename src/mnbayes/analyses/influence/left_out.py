@@ -13,7 +13,7 @@ from mnbayes.answers import conclusions
 from mnbayes.answers.conclusions import OWN, Estimate, Flip, Row, as_reported, crosses
 from mnbayes.answers.reported import MEDIAN_ERROR, TAIL_ERROR
 from mnbayes.answers.result import Result
-from mnbayes.report.kit.results import last_week
+from mnbayes.report.kit.results import primary_week
 from mnbayes.report.kit.wording import percent, percent_range, probability, ratio_range
 
 #: A difference of fewer Monte Carlo standard errors may be chance. Two would be crossed by chance
@@ -27,14 +27,14 @@ MAIN = ("gmr", "p_fall", "p_rise", "next_patient", "population", "exceeds")
 
 
 def last_visit(result: Result) -> pd.DataFrame:
-    """Influence on the answers that the report gives, at the last visit.
+    """Influence on the answers that the report gives, at the primary week.
 
     As in ``influence.csv``, of remission and effective alone, and of patients' own probabilities
     those in the summary: of remission, or of effective where remission cannot be judged. Where
     a rise is reported, as for albumin, ``p_fall`` has become ``p_rise``.
     """
     table = influence_part.of(result)
-    table = table[table["week"] == last_week(result)]
+    table = table[table["week"] == primary_week(result)]
     first = next((c for c in OWN if c in set(table["category"])), "")
     main = table["kind"].isin(MAIN) & table["category"].isin(["", *OWN])
     table = table[main | (table["kind"] == "latent") & (table["category"] == first)]

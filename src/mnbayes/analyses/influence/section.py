@@ -29,7 +29,7 @@ from mnbayes.report.kit.answer_words import answer, heading, lines_text
 from mnbayes.report.kit.results import (
     OVERTURNS,
     joined,
-    last_week,
+    primary_week,
     prior_text,
     response_model,
     share_ends,
@@ -158,7 +158,7 @@ def _prior(result: Result, row: Row) -> str:
 
 
 def influence_table(result: Result, benchmarks: Mapping[Any, float], line: float) -> Table:
-    """The main answers at the last visit: of all patients, prior alone, without each patient.
+    """The main answers at the primary week: of all patients, prior alone, without each patient.
 
     A dagger marks an answer from which the report would conclude otherwise, in brackets where
     that may be Monte Carlo error.
@@ -183,7 +183,7 @@ def influence_table(result: Result, benchmarks: Mapping[Any, float], line: float
     errors = shown.loc[shown["kind"] != "gmr", ["mcse", "mcse_without"]].to_numpy(dtype=float)
     worst = float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan")
     caption = (
-        f"Answers at {wording.week_name(last_week(result))} when one patient is left out. "
+        f"Answers at {wording.week_name(primary_week(result))} when one patient is left out. "
         f"Largest Monte Carlo standard error of a probability: {wording.points(worst)} points. "
         "†: the conclusion changes; (†): so near the line that Monte Carlo error decides."
     )
@@ -201,7 +201,7 @@ def _left_aside(result: Result) -> list[str]:
         sentences.append(
             f"{wording.listed(unmeasured)} {verb} not measured, so there is nothing to leave out."
         )
-    blank = table[table["value_without"].isna() & (table["week"] == last_week(result))]
+    blank = table[table["value_without"].isna() & (table["week"] == primary_week(result))]
     for row in records(blank.drop_duplicates("left_out")):
         sentences.append(f"Without {row['left_out']} there is no answer ({row['reason']}).")
     return sentences

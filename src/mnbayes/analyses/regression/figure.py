@@ -11,11 +11,10 @@ from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from mnbayes.analyses.regression import part as regression_part
-from mnbayes.analyses.regression.bound import explaining_mean
-from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.analyses.regression.bound import explaining_mean, picked_high, spread_of
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
-from mnbayes.data.markers import MARKERS
+from mnbayes.base.text_table import records
 from mnbayes.report.kit import style
 
 #: Rises in orange, none in white, falls in blue; light enough for black figures.
@@ -38,60 +37,84 @@ def regression_bound(result: Result, synthetic: bool, *, ax: Axes | None = None)
     -------
     Figure
         One cell for each reliability and population mean, with its fall in percent; a line where
-        the fall equals the model's at the last visit, dashed for the ends of its 95 % interval.
+        the fall equals the model's at the primary week, dashed for the ends of its 95 % interval.
         Figures of cells that explain the whole fall are bold.
 
     Raises
     ------
     ValueError
-        If the result has no regression table (no 24-h protein, or no exact baseline).
+        If the result has no regression table (not the primary marker, or no exact baseline).
     """
     table = regression_part.of(result)
-    if table.empty:
-        raise ValueError("no regression-to-the-mean bound: the model has no 24-h protein baseline")
-    last = result.estimates.loc[result.estimates["marker"] == PROTEIN].iloc[-1]
+    if table.empty or result.fit.cohort is None:
+        raise ValueError("no regression-to-the-mean bound: no baseline of the primary marker")
+    table = regression_part.stated(table)
+    marker = result.fit.cohort.catalogue[str(table["marker"].iloc[0])]
+    data, primary = result.fit.observations, result.fit.primary_week
+    rows = result.estimates[result.estimates["marker"] == marker.name]
+    (last,) = records(rows[rows["week"] == primary])
     ratios = [float(last[f"gmr_{name}"]) for name in ("median", "lower", "upper")]
     centre = float(table["baseline_geometric_mean"].iloc[0])
-    unit, week = MARKERS[PROTEIN].unit, style.week_text(float(last["week"]))
+    unit, week = marker.unit, style.week_text(primary)
+    high, times = picked_high(marker), int(table["screenings"].iloc[0])
+    moved = "fall" if high else "rise"
 
     # Narrow, so that a phone shows it whole with figures large enough to read.
     ax, where = style.one_panel(ax, 4.7, 4.0)
-    _cells(ax, table, ratios[0])
+    _cells(ax, table, ratios[0], high=high)
     handles = []
-    if ratios[0] < 1:
+    if (ratios[0] < 1) == high:
+        baselines = data.log_value[:, 0, data.markers.index(marker.name)]
+        baselines = baselines[np.isfinite(baselines)]
         lines: tuple[tuple[float, style.Dash, float], ...] = (
             (ratios[0], "-", 2.2),
             (ratios[1], "--", 1.2),
             (ratios[2], "--", 1.2),
         )
-        rho = np.linspace(*ax.get_ylim(), 200)
+        rho = np.linspace(*ax.get_ylim(), 60)
         for ratio, dash, width in lines:
-            mean = explaining_mean(np.log(centre), rho, ratio)
-            ax.plot(mean, rho, color=style.BLACK, linestyle=dash, linewidth=width, zorder=3)
+            if (ratio < 1) != high:
+                continue
+            mean = [
+                explaining_mean(
+                    baselines,
+                    float(each),
+                    ratio,
+                    spread=spread_of(marker),
+                    screenings=times,
+                    high=high,
+                )
+                for each in rho
+            ]
+            drawn = marker.in_units(np.array(mean))
+            ax.plot(drawn, rho, color=style.BLACK, linestyle=dash, linewidth=width, zorder=3)
         between = f"{_percent(ratios[2]).removesuffix(' %')} to {_percent(ratios[1])}"
         handles = [
-            style.line(style.BLACK, "-", f"fall under treatment: {_percent(ratios[0])}", 2.2),
+            style.line(style.BLACK, "-", f"{moved} under treatment: {_percent(ratios[0])}", 2.2),
             style.line(style.BLACK, "--", f"its 95 % interval: {between}", 1.2),
         ]
-    whole = f"the whole estimated fall at week {week}"
+    whole = f"the whole estimated {moved} at week {week}"
     unknown = "Neither assumption can be checked without controls."
-    if ratios[0] >= 1:
-        meaning = f"The estimate at week {week} is no fall, so there is none to explain."
-    elif table["gmr_regression"].min() > ratios[0]:
+    most = table["gmr_regression"].min() if high else table["gmr_regression"].max()
+    if (ratios[0] < 1) != high:
+        meaning = f"The estimate at week {week} is no {moved}, so there is none to explain."
+    elif (most > ratios[0]) == high:
         meaning = f"Under none of these assumptions does it explain {whole}. {unknown}"
     else:
         meaning = (
-            "Left of the solid line, in bold, regression to the mean alone would explain "
-            f"{whole}. {unknown}"
+            f"{'Left' if high else 'Right'} of the solid line, in bold, regression to the mean "
+            f"alone would explain {whole}. {unknown}"
         )
     ax.set_xlabel(f"Assumed geometric mean of the population ({unit})", fontsize=style.TEXT)
     ax.set_ylabel("Assumed reliability of one measurement (no unit)", fontsize=style.TEXT)
     style.heading(where, "Fall (%) that regression to the mean alone would show", handles, 2)
+    picked = "once" if times == 1 else f"up to {times} times"
     style.foot(
         where,
         result,
         synthetic,
-        f"Geometric mean baseline {centre:.2f} {unit}. +: a rise. Horizontal log axis. "
+        f"Geometric mean baseline {centre:.{marker.decimals}f} {unit}, measured {picked} before "
+        "entry. +: a rise. Horizontal log axis. "
         "Reliability: correlation of two measurements of a patient.",
         meaning,
     )
@@ -104,7 +127,7 @@ def _percent(ratio: float) -> str:
     return f"{fall} %" if fall >= 0 else f"+{-fall} %"
 
 
-def _cells(ax: Axes, table: pd.DataFrame, seen: float) -> None:
+def _cells(ax: Axes, table: pd.DataFrame, seen: float, *, high: bool) -> None:
     """Colour and figure of every pair of assumptions."""
     wide = table.pivot_table(
         index="reliability", columns="population_geometric_mean", values="fall_regression"
@@ -128,7 +151,8 @@ def _cells(ax: Axes, table: pd.DataFrame, seen: float) -> None:
     }
     for row, column in np.ndindex(falls.shape):
         fall = float(falls[row, column])
-        weight = "bold" if seen < 1 and 1 - fall <= seen else "normal"
+        explained = 1 - fall <= seen < 1 if high else 1 - fall >= seen > 1
+        weight = "bold" if explained else "normal"
         # A line that runs through a figure stops short of it.
         behind = {"facecolor": COLORS(norm(fall)), "edgecolor": "none", "pad": 1.5}
         words = _percent(1 - fall).removesuffix(" %")

@@ -1,35 +1,47 @@
-"""Regression-to-the-mean bound beside one model's ratio at the last visit."""
+"""Regression-to-the-mean bound beside one model's ratio at the primary week."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from mnbayes.analyses.regression.bound import regression_table
-from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.analyses.regression.bound import SCREENINGS, regression_table
 from mnbayes.answers.result import ModelAsked, Result, blanked
 
 NAME = "regression"
 
 
 def of(result: Result) -> pd.DataFrame:
-    """The bound under each assumption; empty where the model has no 24-h protein."""
+    """The bound under each assumption; empty where the model has not the primary marker."""
     found: pd.DataFrame = result.parts.get(NAME, pd.DataFrame())
     return found
 
 
+def stated(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the fewest screenings: the trial's own number, or one where it is not known."""
+    rows: pd.DataFrame = table[table["screenings"] == table["screenings"].min()]
+    return rows
+
+
 def find(asked: ModelAsked) -> pd.DataFrame:
     """Work it out; the estimated ratio is blank where the model is withheld."""
-    result = asked.result
+    result, cohort = asked.result, asked.result.fit.cohort
     data = result.fit.observations
-    if PROTEIN not in data.markers:
+    if cohort is None or cohort.primary_marker not in data.markers:
         return pd.DataFrame()
-    baseline = data.log_value[:, 0, data.markers.index(PROTEIN)]
+    marker = cohort.catalogue[cohort.primary_marker]
+    baseline = data.log_value[:, 0, data.markers.index(marker.name)]
     if not np.isfinite(baseline).any():
         return pd.DataFrame()
-    last = result.estimates.query("marker == @PROTEIN").iloc[-1]
-    table = regression_table(baseline, observed_gmr=float(last["gmr_median"]))
+    rows = result.estimates[result.estimates["marker"] == marker.name]
+    (observed,) = rows.loc[rows["week"] == result.fit.primary_week, "gmr_median"]
+    said = cohort.trial.screenings
+    swept = SCREENINGS if said is None else (said,)
+    table = regression_table(baseline, marker, float(observed), screenings=swept)
     if not result.withheld:
         return table
-    assumed = ("reliability", "population_geometric_mean", "gmr_regression", "fall_regression")
+    assumed = (
+        *("marker", "screenings", "reliability", "population_geometric_mean"),
+        *("gmr_regression", "fall_regression"),
+    )
     return blanked(table, assumed)

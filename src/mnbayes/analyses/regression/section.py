@@ -9,87 +9,146 @@ from functools import partial
 import numpy as np
 
 from mnbayes.analyses.regression import part as regression_part
-from mnbayes.analyses.regression.bound import explaining_mean
+from mnbayes.analyses.regression.bound import explaining_mean, picked_high, spread_of
 from mnbayes.analyses.regression.figure import regression_bound
 from mnbayes.answers.result import Result
+from mnbayes.base.arrays import Floats
 from mnbayes.base.text_table import Table
+from mnbayes.data.markers import Marker
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.results import OVERTURNS, last_week, shown
+from mnbayes.report.kit.results import OVERTURNS, primary_week, shown
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, PageOne, Section
 
 #: Reliabilities for which the population mean that explains everything is said in words.
 SAID = (0.5, 0.7, 0.9)
-#: Geometric means below this, g/24h, are a healthy person's excretion: no population of patients.
-HEALTHY = 0.15
 
 
 @dataclass(frozen=True)
 class Regression:
-    """The bound beside one model's ratio: its name, sentences and a table of assumptions."""
+    """The bound beside one model's ratio: its name, sentences and tables of assumptions."""
 
     model: str
+    marker: Marker
     sentences: tuple[str, ...]
     table: Table
+    screened: Table | None
 
 
 def regression(run: Run) -> Regression | None:
-    """The regression-to-the-mean bound beside the estimated fall at the last visit.
+    """The regression-to-the-mean bound beside the estimated change at the primary week.
 
     Returns
     -------
     Regression or None
-        None where no model that may be shown has an exact baseline of 24-h protein.
+        None where no model that may be shown has an exact baseline of the primary marker.
     """
     result = next((r for r in shown(run) if not regression_part.of(r).empty), None)
     if result is None:
         return None
-    table = regression_part.of(result)
+    whole = regression_part.of(result)
+    table = regression_part.stated(whole)
+    marker = run.cohort.catalogue[str(table["marker"].iloc[0])]
+    high, once = picked_high(marker), int(table["screenings"].iloc[0])
     observed = float(table["gmr_observed"].iloc[0])
     baseline = float(table["baseline_geometric_mean"].iloc[0])
-    at = wording.week_name(last_week(result))
+    at = wording.week_name(primary_week(result))
     means = sorted(set(table["population_geometric_mean"]))
     rows = []
     for reliability, group in table.groupby("reliability"):
         bound = group.set_index("population_geometric_mean")["gmr_regression"]
         cells = [
             wording.percent(1 - bound[mean])
-            + (" – all of it" if bound[mean] <= observed < 1 else "")
+            + (" – all of it" if _explains(bound[mean], observed, high=high) else "")
             for mean in means
         ]
         rows.append((f"{reliability:g}", *cells))
+    moved = "fall" if high else "rise"
+    explained = (observed < 1) == high
     sentences = [
-        f"The baselines have a geometric mean of {baseline:.2f} g/24h. "
+        f"The baselines have a geometric mean of {baseline:.{marker.decimals}f} {marker.unit}. "
         + (
-            f"The estimated fall at {at} is {wording.percent(1 - observed)}."
-            if observed < 1
-            else f"The estimate at {at} is no fall, so there is none to explain."
+            f"The estimated {moved} at {at} is {wording.percent(abs(1 - observed))}."
+            if explained
+            else f"The estimate at {at} is no {moved}, so there is none to explain."
         )
     ]
-    if observed < 1:
-        sentences.append(_needed(baseline, observed))
-    head = ("Reliability", *(f"{mean:g} g/24h" for mean in means))
+    screened = None
+    if explained:
+        data = result.fit.observations
+        baselines = data.log_value[:, 0, data.markers.index(marker.name)]
+        needed = _needed(
+            marker, baselines[np.isfinite(baselines)], observed, sorted(set(whole["screenings"]))
+        )
+        sentences.append(_needed_words(marker, needed[once], once))
+        screened = _screened(marker, needed) if len(needed) > 1 else None
+    head = ("Reliability", *(f"{mean:g} {marker.unit}" for mean in means))
     caption = (
         "Fall that regression to the mean alone would show (negative: a rise), by geometric mean "
-        "of the population"
+        f"of the population; patients measured {_times(once)} before entry"
     )
-    return Regression(result.name, tuple(sentences), Table(caption, head, tuple(rows)))
+    shown_table = Table(caption, head, tuple(rows))
+    return Regression(result.name, marker, tuple(sentences), shown_table, screened)
 
 
-def _needed(baseline: float, observed: float) -> str:
-    """Which populations would explain the whole fall, in words."""
-    parts = []
-    for reliability in SAID:
-        mean = float(explaining_mean(np.log(baseline), reliability, observed))
-        needed = (
-            f"{mean:.2g} g/24h or less" if mean >= HEALTHY else "less than healthy people excrete"
-        )
-        parts.append(f"{needed} if the reliability is {reliability:g}")
+def _explains(bound: float, observed: float, *, high: bool) -> bool:
+    return bool(bound <= observed < 1 if high else bound >= observed > 1)
+
+
+def _times(screenings: int) -> str:
+    return "once" if screenings == 1 else f"up to {screenings} times"
+
+
+def _needed(
+    marker: Marker, baselines: Floats, observed: float, screenings: Sequence[int]
+) -> dict[int, tuple[str, ...]]:
+    """Which population mean would explain the whole change, by screenings and reliability."""
+    high = picked_high(marker)
+    healthy = None
+    if marker.reference is not None:
+        healthy = marker.reference.upper if high else marker.reference.lower
+    found = {}
+    for times in screenings:
+        cells = []
+        for reliability in SAID:
+            mean = explaining_mean(
+                baselines,
+                reliability,
+                observed,
+                spread=spread_of(marker),
+                screenings=times,
+                high=high,
+            )
+            level = float(marker.in_units(np.asarray(mean)))
+            beyond = healthy is not None and (level < healthy if high else level > healthy)
+            text = f"{level:.2g} {marker.unit} or {'less' if high else 'more'}"
+            cells.append("better than healthy people have" if beyond else text)
+        found[times] = tuple(cells)
+    return found
+
+
+def _needed_words(marker: Marker, cells: Sequence[str], screenings: int) -> str:
+    """Which populations would explain the whole change, in words."""
+    parts = [f"{cell} if the reliability is {r:g}" for r, cell in zip(SAID, cells, strict=True)]
+    moved = "fall" if picked_high(marker) else "rise"
     return (
-        "For regression to the mean alone to show such a fall, the population from which the "
-        f"patients were picked would need a geometric mean of {wording.listed(parts)}."
+        f"For regression to the mean alone to show such a {moved} in patients measured "
+        f"{_times(screenings)} before entry, the population from which they were picked would need "
+        f"a geometric mean of {wording.listed(parts)}."
     )
+
+
+def _screened(marker: Marker, needed: dict[int, tuple[str, ...]]) -> Table:
+    """What population explains the whole change, by how often a patient was screened."""
+    caption = (
+        "Geometric mean of the population at which regression to the mean alone would show the "
+        "whole estimated change, if a patient entered at the first of so many measurements at or "
+        "beyond the least extreme baseline"
+    )
+    head = ("Measured before entry", *(f"reliability {r:g}" for r in SAID))
+    rows = tuple((_times(times), *cells) for times, cells in needed.items())
+    return Table(caption, head, rows, frozenset(range(len(head))))
 
 
 def figures(result: Result, how: Shown) -> Sequence[Drawn]:
@@ -115,11 +174,11 @@ def section(run: Run) -> Section:
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        absent="" if said else "no model with 24-h urinary protein and an exact baseline",
+        absent="" if said else "no model with the primary marker and an exact baseline",
         pictures=run.pictures.get(ANALYSIS.name, {}),
         page_one=page_one,
         sentences=said.sentences if said else (),
-        shown=(said.table,) if said else (),
+        shown=tuple(t for t in (said.table, said.screened) if t is not None) if said else (),
         template="regression/section.html.j2",
         words={"regression": said},
     )

@@ -23,9 +23,9 @@ from mnbayes.report.kit.parameters import scalars
 from mnbayes.report.kit.results import (
     ModelShown,
     evaluable,
-    last_week,
     models_shown,
     not_measured,
+    primary_week,
     response_model,
     shown,
 )
@@ -49,8 +49,8 @@ class ModelResults:
 
 
 def _patient_tables(result: Result, slug: str) -> tuple[Spanned, ...]:
-    """Response of each patient at the last visit, in the categories read first."""
-    able, week = evaluable(result), last_week(result)
+    """Response of each patient at the primary week, in the categories read first."""
+    able, week = evaluable(result), primary_week(result)
     first = [category for category in ("remission", "effective") if category in able]
     return tuple(patient_table(result, category, week, slug) for category in first)
 
@@ -59,7 +59,7 @@ def _of_model(model: ModelShown) -> ModelResults:
     result = model.result
     if result.withheld:
         return ModelResults()
-    week, data = last_week(result), result.fit.observations
+    week, data = primary_week(result), result.fit.observations
     able = evaluable(result)
     others = [
         patient_table(result, category, week, model.slug)
@@ -101,7 +101,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
     compared = [priors] if scalars(result) and not a_prior(result.fit) else []
     if how.repeated:
         return [change, *compared]
-    week = last_week(result)
+    week = primary_week(result)
     courses = [
         Drawn(
             f"trajectories_{marker}",
@@ -114,7 +114,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
     ]
     bars = Drawn(
         "waterfall",
-        "Change of each patient at the last visit",
+        "Change of each patient at the primary week",
         "One bar for each patient, ordered by change from baseline; predicted visits are marked",
         partial(waterfall, result, week, how.definitions, how.synthetic),
     )

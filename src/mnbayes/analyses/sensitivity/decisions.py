@@ -57,8 +57,11 @@ def flips(multiverse: Multiverse, model: str) -> pd.DataFrame:
     keys, numbers = list(KEYS), ["value", "mcse"]
     columns = [*multiverse.axes, *keys, *numbers, "conclusion"]
     columns += [f"{name}_base" for name in (*numbers, "conclusion")] + ["flip"]
+    week = multiverse.primary_week(model)
     judged = [
-        concluded(rows) for _, rows in specifications(multiverse, model) if not rows["reason"].any()
+        concluded(rows, week)
+        for _, rows in specifications(multiverse, model)
+        if not rows["reason"].any()
     ]
     found = []
     for now in judged[1:]:

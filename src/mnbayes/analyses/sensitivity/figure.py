@@ -75,7 +75,7 @@ def _scaled_panel(ax: Axes, rows: pd.DataFrame, ratio: bool, line: float) -> Non
 
 
 def power_scaling(result: Result, definitions: Definitions, synthetic: bool) -> Figure:
-    """Draw the main answers at the last visit if the priors counted half or twice.
+    """Draw the main answers at the primary week if the priors counted half or twice.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def power_scaling(result: Result, definitions: Definitions, synthetic: bool) -> 
         for name, (marker, color, words) in reversed(_LOOKS.items())
     ]
     handles.append(style.line(style.BLACK, "--", "line of a decision", 0.9))
-    week = style.week_text(result.fit.observations.weeks[-1])
+    week = style.week_text(result.fit.primary_week)
     style.heading(figure, f"Answers at week {week} if the priors counted half or twice", handles, 5)
     blank = table[["value_half", "value_double"]].isna().any(axis=None)
     style.foot(
@@ -227,7 +227,7 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
     Returns
     -------
     Figure or None
-        Above, one panel for each of :func:`curve_answers`: the probability at the last visit
+        Above, one panel for each of :func:`curve_answers`: the probability at the primary week
         under each specification, lowest first, with two Monte Carlo standard errors; a square:
         the specification that the others are compared with; diamonds: the prior alone; dashed:
         the lines of a decision. Below, the choices of each specification as dots. None where no
@@ -237,7 +237,8 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
     if base is None:
         return None
     table = multiverse.table[multiverse.table["model"] == model]
-    judged = as_reported(concluded(table[table["reason"] == ""]), ["prior", "value"])
+    primary = multiverse.primary_week(model)
+    judged = as_reported(concluded(table[table["reason"] == ""], primary), ["prior", "value"])
     axes_names = [axis for axis in multiverse.axes if axis != "model"]
     answers = curve_answers(judged)
     levels = _levels(judged[axes_names])
@@ -267,7 +268,7 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
         style.dot(style.GREY, "D", "prior alone", face="white"),
         style.line(style.BLACK, "--", "line of a decision", 0.9),
     ]
-    week = style.week_text(float(judged["week"].max()))
+    week = style.week_text(primary)
     count = len(judged[axes_names].drop_duplicates())
     style.heading(figure, f"Probabilities at week {week} under {count} specifications", handles, 4)
     fits = multiverse.fits[multiverse.fits["model"] == model]

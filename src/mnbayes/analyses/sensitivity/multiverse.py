@@ -78,6 +78,11 @@ class Multiverse:
     started: datetime
     seconds: float
 
+    def primary_week(self, model: str) -> float:
+        """Week of the primary analysis of a model; NaN where none of its fits has an answer."""
+        rows = self.table[(self.table["model"] == model) & (self.table["marker"] != "")]
+        return self.cohort.primary_week(rows["marker"].unique()) if len(rows) else np.nan
+
     @property
     def models(self) -> list[str]:
         """Names of the models."""

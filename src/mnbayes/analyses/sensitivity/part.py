@@ -11,7 +11,7 @@ NAME = "sensitivity"
 
 
 def of(result: Result) -> pd.DataFrame:
-    """How the answers at the last visit move when the priors count more or less.
+    """How the answers at the primary week move when the priors count more or less.
 
     See :func:`mnbayes.analyses.sensitivity.power_scaling.power_scaling`; empty where withheld.
     """

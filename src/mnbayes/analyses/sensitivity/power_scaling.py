@@ -119,7 +119,7 @@ def _averaged(row: Mapping[str, Any], behind: Floats, draws: ResponseDraws | Non
 
 
 def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) -> pd.DataFrame:
-    """Power scaling of the answers at the last visit (``power_scaling.csv``).
+    """Power scaling of the answers at the primary week (``power_scaling.csv``).
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) 
           is too high (:func:`mnbayes.inference.importance_weights.highest_khat`).
     """
     shown = answers["kind"].isin(KINDS) & (answers["category"] != "none")
-    table = answers[shown & (answers["week"] == fit.observations.weeks[-1])]
+    table = answers[shown & (answers["week"] == fit.primary_week)]
     markers = list(fit.observations.markers)
     rank = table["marker"].map({name: i for i, name in enumerate(markers)}).fillna(len(markers))
     order = table["kind"].map({kind: i for i, kind in enumerate(KINDS)})
@@ -166,7 +166,7 @@ def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) 
     near = {name: near_weights(each) for name, each in by_prior.items()}
     of_priors, of_data = near_weights(priors), near_weights(likelihood)
 
-    quantities = _behind(fit, draws, fit.observations.weeks[-1])
+    quantities = _behind(fit, draws, fit.primary_week)
     rows = [{str(key): cell for key, cell in row.items()} for row in table.to_dict("records")]
     moved = {
         what: _sensitivities(quantities[what], of_priors, of_data, near, every)

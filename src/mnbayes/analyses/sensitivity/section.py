@@ -21,7 +21,7 @@ from mnbayes.data.embedded import is_embedded
 from mnbayes.inference.importance_weights import highest_khat
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import answer, heading, lines_text, number
-from mnbayes.report.kit.results import joined, last_week, prior_text
+from mnbayes.report.kit.results import joined, primary_week, prior_text
 from mnbayes.report.kit.wording import PARAMETER_LABELS
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.needs import a_card
@@ -183,7 +183,8 @@ def _table(result: Result, rows: list[Row], benchmarks: Mapping[Any, float]) -> 
     worst = float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan")
     shape = max(khats, default=float("nan"))
     caption = (
-        f"Answers at {wording.week_name(last_week(result))} if the priors counted half or twice. "
+        f"Answers at {wording.week_name(primary_week(result))} if the priors counted half or "
+        "twice. "
         f"Largest Monte Carlo standard error of a probability: {wording.points(worst)} points. "
         f"Largest Pareto shape of the weights: {shape:.2f} (reliable up to "
         f"{highest_khat(_draws(result)):.2f}). Sensitivities count from {THRESHOLD:g} on."

@@ -60,7 +60,7 @@ def find(asked: ModelAsked) -> pd.DataFrame:
     """
     result, cohort = asked.result, asked.cohort
     card = result.fit.required_card
-    if result.withheld or cohort is None or not card.influence:
+    if result.withheld or cohort is None or not (asked.refits and card.influence):
         return pd.DataFrame(columns=list(COLUMNS))
     parts = [_named(card, result.answers)]
     tried = others(card)
@@ -102,16 +102,17 @@ def _by_structure(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return found
 
 
-def _reported(rows: pd.DataFrame) -> pd.DataFrame:
-    """What is concluded at the last visit, the ratios and the shares before it."""
-    last = rows[(rows["week"] == rows["week"].max()) & (rows["category"] != "none")]
-    first = last[last["kind"].isin(["gmr", "population"])]
-    return as_reported(pd.concat([first, concluded(rows)]), ["value"])
+def _reported(rows: pd.DataFrame, week: float) -> pd.DataFrame:
+    """What is concluded at the primary week, the ratios and the shares before it."""
+    at_week = rows[(rows["week"] == week) & (rows["category"] != "none")]
+    first = at_week[at_week["kind"].isin(["gmr", "population"])]
+    return as_reported(pd.concat([first, concluded(rows, week)]), ["value"])
 
 
 def table_of(result: Result, run: Run) -> Table:
-    """The main answers at the last visit, one column for each structure."""
-    columns = [(name, _reported(rows)) for name, rows in _by_structure(of(result))]
+    """The main answers at the primary week, one column for each structure."""
+    week = result.fit.primary_week
+    columns = [(name, _reported(rows, week)) for name, rows in _by_structure(of(result))]
     by_key = [
         {tuple(row[key] for key in KEYS): row for row in records(rows)} for _, rows in columns
     ]
@@ -120,7 +121,7 @@ def table_of(result: Result, run: Run) -> Table:
         label = heading(row, run.definitions.benchmarks)
         label = f"{row['patient']}: {row['category']}" if row["kind"] == "latent" else label
         lines.append((label, *(_text(rows.get(key)) for rows in by_key)))
-    caption = f"Answers of {result.name} at the last visit under other structures of the model"
+    caption = f"Answers of {result.name} at week {week:g} under other structures of the model"
     head = ("Answer", *(f"{name[0].upper()}{name[1:]}" for name, _ in columns))
     return Table(caption, head, tuple(lines))
 
@@ -131,16 +132,16 @@ def _text(row: Row | None) -> str:
 
 def sentences_of(result: Result, run: Run) -> tuple[str, ...]:
     """What would be concluded otherwise, one sentence for each structure."""
-    line = run.definitions.decision.probability
+    line, week = run.definitions.decision.probability, result.fit.primary_week
     (_, own), *rest = _by_structure(of(result))
-    before = {tuple(row[key] for key in KEYS): row for row in records(_reported(own))}
+    before = {tuple(row[key] for key in KEYS): row for row in records(_reported(own, week))}
     said = []
     for name, rows in rest:
         if rows["reason"].any():
             said.append(f"{name[0].upper()}{name[1:]}: it {rows['reason'].iloc[0]}.")
             continue
         moved = []
-        for row in records(_reported(rows)):
+        for row in records(_reported(rows, week)):
             then = before.get(tuple(row[key] for key in KEYS))
             if then is None or row["kind"] in ("gmr", "population"):
                 continue

@@ -22,8 +22,8 @@ from mnbayes.report.kit.results import (
     by_patient,
     evaluable,
     fall_errors,
-    last_week,
     not_measured,
+    primary_week,
     prior_text,
     response_model,
     rows_of,
@@ -77,7 +77,7 @@ class Summary:
 
 
 def _change(result: Result, marker: str, headlines: list[Headline]) -> list[str]:
-    week = last_week(result)
+    week = primary_week(result)
     table = result.estimates
     row = records(table[(table["marker"] == marker) & (table["week"] == week)])[0]
     now, before = (
@@ -121,7 +121,7 @@ def _named(rows: dict[str, dict[str, Any]], result: Result, week: float) -> str:
 
 
 def _patients(result: Result, category: str, line: float, headlines: list[Headline]) -> list[str]:
-    week = last_week(result)
+    week = primary_week(result)
     rows = by_patient(result, "latent", week, category)
     name = "Remission" if category == "remission" else "A response called effective"
     at = wording.week_name(week)
@@ -153,7 +153,7 @@ def _patients(result: Result, category: str, line: float, headlines: list[Headli
 
 
 def _next_patient(result: Result, run: Run, headlines: list[Headline]) -> list[str]:
-    week = last_week(result)
+    week = primary_week(result)
     at = wording.week_name(week)
     parts: list[str] = []
     for quantity in ("next_patient", "population", "exceeds"):

@@ -15,7 +15,7 @@ from mnbayes.report.kit import wording
 
 
 def last_changes(results: Sequence[Result]) -> Table:
-    """Ratio to baseline at the last visit: every marker once, from the first model that has it.
+    """Ratio to baseline at the primary week: every marker once, from the first model that has it.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def last_changes(results: Sequence[Result]) -> Table:
     """
     rows: dict[str, tuple[str, ...]] = {}
     for result in results:
-        last = result.estimates.groupby("marker", sort=False).tail(1)
+        last = result.estimates[result.estimates["week"] == result.fit.primary_week]
         for row in records(last):
             now = wording.percent_range(row["gmr_lower"], row["gmr_upper"])
             before = wording.percent_range(row["gmr_lower_prior"], row["gmr_upper_prior"])
@@ -39,7 +39,7 @@ def last_changes(results: Sequence[Result]) -> Table:
                 ),
             )
     return Table(
-        "Change under treatment at the last visit (no control group): geometric mean as a share "
+        "Change under treatment at the primary visit (no control group): geometric mean as a share "
         "of baseline, with its 95 % interval",
         ("marker", "week", "model", "of baseline", "under the prior alone"),
         tuple(rows.values()),
@@ -48,8 +48,8 @@ def last_changes(results: Sequence[Result]) -> Table:
 
 
 def patient_responses(result: Result) -> Table:
-    """Probabilities of response at the last visit: every patient, then the next one."""
-    week = result.fit.observations.weeks[-1]
+    """Probabilities of response at the primary week: every patient, then the next one."""
+    week = result.fit.primary_week
     shown = {k: v for k, v in wording.CATEGORY_SHORT.items() if k not in result.not_evaluable}
     rows = result.probabilities[result.probabilities["week"] == week]
     changes = result.patient_changes

@@ -226,7 +226,7 @@ def withdrawal_table(
     strategies : sequence of Strategy, optional
         Default: every registered one.
     week : float, optional
-        A later visit; default: the last.
+        A later visit; default: that of the primary analysis.
 
     Returns
     -------
@@ -239,7 +239,7 @@ def withdrawal_table(
     ValueError
         If a strategy alters what was seen.
     """
-    week = posterior.weeks[-1] if week is None else week
+    week = posterior.primary_week if week is None else week
     chosen = withdrawal_strategies() if strategies is None else tuple(strategies)
     if not posterior.after[:, posterior.weeks.index(week)].any():
         chosen = tuple(item for item in withdrawal_strategies() if item.name == "mar")

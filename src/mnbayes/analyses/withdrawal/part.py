@@ -22,7 +22,7 @@ class Withdrawal:
     Attributes
     ----------
     table : DataFrame
-        The enrolled patients at the last visit under each withdrawal strategy; empty where the
+        The enrolled patients at the primary week under each withdrawal strategy; empty where the
         model has no 24-h protein.
     tipping : Tipping or None
         Where a worsening of the unseen overturns a conclusion; None where nobody withdrew, where

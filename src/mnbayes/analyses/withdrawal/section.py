@@ -18,7 +18,7 @@ from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.results import OVERTURNS, doubted, last_week, response_model, shown
+from mnbayes.report.kit.results import OVERTURNS, doubted, primary_week, response_model, shown
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.needs import repeats_and_prior
 from mnbayes.run.run import Run
@@ -60,7 +60,7 @@ def _nobody_left(at: str) -> str:
 
 
 def _who(result: Result) -> tuple[str, ...]:
-    data, week = result.fit.observations, last_week(result)
+    data, week = result.fit.observations, primary_week(result)
     seen = data.observed[:, data.weeks.index(week), data.markers.index(PROTEIN)]
     left = np.nan_to_num(data.withdrew_week, nan=np.inf) <= week
     names = np.array(data.patients)

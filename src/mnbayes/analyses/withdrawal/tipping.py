@@ -155,7 +155,7 @@ def tipping(
     delta_max : float
         Largest ratio, above 1.
     week : float, optional
-        A later visit; default: the last.
+        A later visit; default: that of the primary analysis.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def tipping(
     """
     if not (delta_max > 1 and np.isfinite(delta_max)):
         raise ValueError(f"the largest delta is a ratio above 1; found {delta_max}")
-    week = posterior.weeks[-1] if week is None else week
+    week = posterior.primary_week if week is None else week
     now, before = (draws.only((draws.weeks[0], week)) for draws in (posterior, prior))
     if not now.after.any():
         return None

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels
-from mnbayes.inference.contract import CELLS, level, predicted, recorded
+from mnbayes.inference.contract import CELLS, level, predicted, primary_week, recorded
 
 type BoolArray = NDArray[np.bool_]
 
@@ -27,6 +27,8 @@ class WithdrawalDraws:
         All enrolled patients; 24-h protein, then albumin where the model has it.
     weeks : tuple of float
         Visits, baseline first.
+    primary_week : float
+        The one of them that the report's headlines are about.
     level : array, shape (..., patient, visit, marker)
         True log levels; missing at random where nothing was measured. ``...`` is (chain, draw).
     measured : array, shape (..., patient, visit, marker)
@@ -42,6 +44,7 @@ class WithdrawalDraws:
     patients: tuple[str, ...]
     markers: tuple[str, ...]
     weeks: tuple[float, ...]
+    primary_week: float
     level: Floats
     measured: Floats
     seen: BoolArray
@@ -126,6 +129,7 @@ def withdrawal_draws(
         patients=tuple(labels(data["patient"])),
         markers=tuple(markers),
         weeks=tuple(array(data["visit"]).tolist()),
+        primary_week=primary_week(tree),
         level=cells(level(tree, group)),
         measured=np.where(seen, measured, np.nan),
         seen=seen,

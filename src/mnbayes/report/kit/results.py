@@ -35,9 +35,16 @@ def prior_text(result: Result, value: float) -> str:
     return wording.probability_of_draws(value, prior_draws(result))
 
 
-def last_week(result: Result) -> float:
-    """The last visit of the model."""
-    return result.fit.observations.weeks[-1]
+def primary_week(result: Result) -> float:
+    """Week of the primary analysis, the visit that headlines are about."""
+    return result.fit.primary_week
+
+
+def measured_at(result: Result, week: float, marker: str) -> str:
+    """How many patients a headline rests on: "7 of 8 patients measured"."""
+    data = result.fit.observations
+    seen = data.observed[:, data.weeks.index(week), data.markers.index(marker)]
+    return f"{int(seen.sum())} of {len(seen)} patients measured"
 
 
 def fall_errors(result: Result, marker: str) -> dict[float, dict[str, float]]:
