@@ -44,6 +44,15 @@ class Visit(_Strict):
         return self
 
 
+class Quote(_Strict):
+    """What is said of this trial alone, beside the numbers of a section of the report."""
+
+    section: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
+    text: Text
+    source: Annotated[str, Field(max_length=400)] = ""
+    doi: Annotated[str, Field(pattern=r"^(10\.[0-9]{4,9}/\S{1,200})?$")] = ""
+
+
 class Trial(_Strict):
     """A trial's own file; nothing of it needs to be there.
 
@@ -69,6 +78,8 @@ class Trial(_Strict):
         Sentences for the report's page on limitations and provenance.
     visits : tuple of Visit
         Empty: every week that occurs is a visit.
+    quotes : tuple of Quote
+        What a paper or protocol says, shown beside the section that it names.
     """
 
     title: Annotated[str, Field(max_length=200)] = ""
@@ -81,6 +92,11 @@ class Trial(_Strict):
     notes: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     sources: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     visits: Annotated[tuple[Visit, ...], Field(strict=False)] = ()
+    quotes: Annotated[tuple[Quote, ...], Field(strict=False)] = ()
+
+    def said_in(self, section: str) -> tuple[Quote, ...]:
+        """What is quoted beside a section of the report."""
+        return tuple(quote for quote in self.quotes if quote.section == section)
 
     @model_validator(mode="after")
     def _visits_apart(self) -> Self:

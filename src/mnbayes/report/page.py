@@ -11,7 +11,6 @@ from markupsafe import Markup
 
 from mnbayes.base.text_table import Spanned, plain
 from mnbayes.cards.card import Card
-from mnbayes.data.embedded import is_embedded
 from mnbayes.report.kit.results import ModelShown, models_shown
 from mnbayes.report.kit.templates import environment, style_sheet
 from mnbayes.run.analysis import Analysis, reasons
@@ -104,6 +103,5 @@ def render_report(run: Run) -> str:
         css=style_sheet(),
         marks=marks(run),
         parts=parts,
-        embedded=is_embedded(run.cohort),
         sections=[(section, section_html(section, run, parts)) for section in shown],
     )

@@ -15,7 +15,6 @@ from mnbayes.analyses.correlations import part as correlations_part
 from mnbayes.analyses.correlations.figure import correlations
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Spanned, records
-from mnbayes.data.embedded import is_embedded
 from mnbayes.data.markers import URINE
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, interval_dominated, probability_dominated
@@ -229,7 +228,7 @@ def section(run: Run) -> Section:
         sentences=said[0].verdict if said else (),
         shown=(said[0].spanned,) if said else (),
         template="correlations/section.html.j2",
-        words={"together": said, "embedded": is_embedded(run.cohort)},
+        words={"together": said},
     )
 
 

@@ -10,7 +10,6 @@ from mnbayes.analyses.participants.tables import (
     rate_tables,
 )
 from mnbayes.data.cohort import Cohort
-from mnbayes.data.embedded import is_embedded
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
 from mnbayes.run.section import Section
@@ -30,7 +29,6 @@ def section(run: Run) -> Section:
             "flow": flow,
             "evaluable": evaluable_table(run),
             "rates": rates,
-            "embedded": is_embedded(run.cohort),
         },
     )
 

@@ -16,7 +16,6 @@ from mnbayes.analyses.safety.counts import (
 )
 from mnbayes.base.text_table import Spanned, Table, records
 from mnbayes.data.cohort import Cohort
-from mnbayes.data.embedded import is_embedded
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.tables import great
 from mnbayes.run.analysis import Analysis
@@ -211,7 +210,7 @@ def section(run: Run) -> Section:
         tables={} if events is None else {"safety": Tidy(safety_table(run.cohort))},
         sentences=(*said.adverse, *said.symptoms),
         template="safety/section.html.j2",
-        words={"safety": said, "embedded": is_embedded(run.cohort)},
+        words={"safety": said},
     )
 
 
