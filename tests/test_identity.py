@@ -101,9 +101,16 @@ def _variants() -> dict[str, tuple[Card, Change]]:
     everything = {"trajectory": "drift", "residual": "student_t", "covariate": "bmi"}
     out["everything"] = structured(remission, **everything), censor
     out["covariate"] = structured(proteinuria, covariate="bmi"), whole
-    for family in ("HalfStudentT", "Exponential", "Gamma", "LogNormal"):
-        out[family] = with_family(remission, "change_sd", family), whole
-    out["StudentT"] = with_family(remission, "change_mean", "StudentT"), whole
+    # Every family of a scale in one card, each on another parameter.
+    families = with_family(remission, "change_mean", "StudentT")
+    for parameter, family in {
+        "change_sd": "HalfStudentT",
+        "baseline_sd": "Exponential",
+        "visit_sd": "Gamma",
+        "serial_sd": "LogNormal",
+    }.items():
+        families = with_family(families, parameter, family)
+    out["families"] = families, whole
     common = with_family(cards["lymphocytes"], "common_change", "StudentT")
     out["common StudentT"] = common, whole
     return out

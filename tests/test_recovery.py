@@ -97,11 +97,11 @@ def test_fingerprint_sees_priors_and_structure_and_no_words() -> None:
 
 def test_simulated_cohorts_have_the_prior_s_moments() -> None:
     card = load_card("proteinuria")
-    simulated = simulate_cohorts(card, 8, WEEKS, 4000, np.random.default_rng(1))
+    simulated = simulate_cohorts(card, 8, WEEKS, 1000, np.random.default_rng(1))
     baseline = np.array([np.log(s.cohort.measurements["value"].to_numpy()[0]) for s in simulated])
     # Var = mean's sigma^2 + between^2 + within^2 (half-normal: second moment sigma^2).
     total = 0.75**2 + 0.51**2 + 0.3**2
-    assert baseline.mean() == pytest.approx(1.386, abs=5 * np.sqrt(total / 4000))
+    assert baseline.mean() == pytest.approx(1.386, abs=5 * np.sqrt(total / 1000))
     assert baseline.var() == pytest.approx(total, rel=0.15)
     one = simulated[0]
     assert one.level.shape == (8, 5, 1)
