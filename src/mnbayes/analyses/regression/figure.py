@@ -15,7 +15,6 @@ from mnbayes.analyses.regression.bound import explaining_mean
 from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
-from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
 
 #: Rises in orange, none in white, falls in blue; light enough for black figures.
@@ -52,7 +51,7 @@ def regression_bound(result: Result, synthetic: bool, *, ax: Axes | None = None)
     last = result.estimates.loc[result.estimates["marker"] == PROTEIN].iloc[-1]
     ratios = [float(last[f"gmr_{name}"]) for name in ("median", "lower", "upper")]
     centre = float(table["baseline_geometric_mean"].iloc[0])
-    unit, week = MARKERS[PROTEIN].unit, style.week_text(float(last["week"]))
+    unit, week = result.catalogue[PROTEIN].unit, style.week_text(float(last["week"]))
 
     # Narrow, so that a phone shows it whole with figures large enough to read.
     ax, where = style.one_panel(ax, 4.7, 4.0)
