@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from mnbayes.data.markers import URINE
+from mnbayes.data.markers import Catalogue
 
 type Flip = Literal["no", "close", "yes"]
 
@@ -124,8 +124,8 @@ def concluded(table: pd.DataFrame, week: float) -> pd.DataFrame:
     return found
 
 
-def as_reported(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Where a rise is reported, as for albumin, probabilities of a fall become those of a rise.
+def as_reported(table: pd.DataFrame, columns: Sequence[str], known: Catalogue) -> pd.DataFrame:
+    """Where a fall is not what is better, probabilities of one become those of a rise.
 
     Parameters
     ----------
@@ -133,7 +133,10 @@ def as_reported(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         With ``kind`` and ``marker``.
     columns : sequence of str
         The probabilities.
+    known : mapping
+        What the markers are.
     """
-    rise = (table["kind"] == "p_fall") & ~table["marker"].isin(URINE)
+    falling = {marker for marker in set(table["marker"]) if marker in known and known[marker].falls}
+    rise = (table["kind"] == "p_fall") & ~table["marker"].isin(falling)
     turned = {column: table[column].mask(rise, 1 - table[column]) for column in columns}
     return table.assign(**turned, kind=table["kind"].mask(rise, "p_rise"))

@@ -26,7 +26,7 @@ from mnbayes.base.text_table import Table, records
 from mnbayes.base.workers import silent
 from mnbayes.cards.definitions import CATEGORY_LABELS, Definitions
 from mnbayes.data.cohort import Cohort, synthetic_words
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Catalogue
 from mnbayes.inference.contract import PREDICTIONS, drawn
 from mnbayes.inference.fit import Fit
 
@@ -82,6 +82,11 @@ class Result(Displayed):
         return self.fit.name
 
     @property
+    def catalogue(self) -> Catalogue:
+        """What its markers are."""
+        return self.fit.catalogue
+
+    @property
     def plot(self) -> Any:
         """The figures of the analyses, ``result.plot.trajectories()``; ``dir`` lists them."""
         if self.plots is None:
@@ -111,7 +116,7 @@ class Result(Displayed):
         last = self.estimates[self.estimates["week"] == week]
         rows = (
             (
-                MARKERS[row["marker"]].label,
+                self.catalogue[row["marker"]].label,
                 *(
                     ratio_range(*(row[f"gmr_{end}{of}"] for end in ("median", "lower", "upper")))
                     for of in ("", "_prior")

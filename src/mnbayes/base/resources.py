@@ -25,16 +25,6 @@ def markers_file() -> Path:
     return _share() / "data" / "markers.toml"
 
 
-def reference_ranges_file() -> Path:
-    """Table of reference ranges of healthy people."""
-    return _share() / "data" / "reference_ranges.csv"
-
-
-def physiological_limits_file() -> Path:
-    """Table of limits beyond which no patient is found."""
-    return _share() / "data" / "physiological_limits.csv"
-
-
 def published_facts_file() -> Path:
     """What the trial's abstract publishes."""
     return _share() / "data" / "published.toml"

@@ -20,7 +20,7 @@ from mnbayes.base.toml_files import read_toml, validation_problems
 from mnbayes.cards import families as priors
 from mnbayes.cards.card_beliefs import fit_beliefs
 from mnbayes.cards.parameters import PARAMETERS, SHARED
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Catalogue, Marker, beyond_shipped, shipped_markers
 
 #: Fields of a prior's meaning: quantiles by the digits that name them.
 _QUANTILES = {"025": 0.025, "05": 0.05, "50": 0.5, "95": 0.95, "975": 0.975}
@@ -154,6 +154,8 @@ class Card(Displayed, _Strict):
     influence : bool
         Whether a run refits the model without each patient.
     structure : Structure
+    defined : dict
+        Markers of the model that mnbayes does not bring, or not with these numbers.
     prior : dict
         Parameter name to marker name (or ``""`` for a shared parameter) to prior.
     """
@@ -163,6 +165,9 @@ class Card(Displayed, _Strict):
     markers: tuple[str, ...]
     influence: bool = False
     structure: Structure = Structure()
+    defined: dict[str, Marker] = Field(
+        default_factory=dict, strict=False, exclude_if=lambda markers: not markers
+    )
     prior: dict[str, dict[str, PriorSpec]] = Field(alias="priors")
 
     @model_validator(mode="before")
@@ -181,10 +186,11 @@ class Card(Displayed, _Strict):
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        unknown = [m for m in self.markers if m not in MARKERS]
+        known = self.catalogue
+        unknown = [m for m in self.markers if m not in known]
         if unknown or not self.markers or len(set(self.markers)) != len(self.markers):
             raise ValueError(
-                f"markers must be different names from {', '.join(MARKERS)}; "
+                f"markers must be different names from {', '.join(known)}; "
                 f"found {', '.join(self.markers) or 'none'}"
             )
         needed = needed_parameters(self.structure)
@@ -225,6 +231,16 @@ class Card(Displayed, _Strict):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What its markers are."""
+        return {**shipped_markers(), **self.defined} if self.defined else shipped_markers()
+
+    def among(self, known: Catalogue) -> Card:
+        """The card with its markers as a cohort's catalogue has them."""
+        defined = beyond_shipped(known, self.markers)
+        return self if defined == self.defined else self.model_copy(update={"defined": defined})
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -357,15 +373,28 @@ def available_cards(folder: Path | None = None) -> dict[str, Path]:
     return {path.stem: path for path in sorted(place.glob("*.toml")) if is_card(path)}
 
 
-def parse_card(data: dict[str, Any], file: str) -> Card:
+def parse_card(data: dict[str, Any], file: str, known: Catalogue | None = None) -> Card:
     """Validate a card's dictionary, fitting the priors that are stated as beliefs.
+
+    Parameters
+    ----------
+    data : dict
+    file : str
+        Its name, for messages.
+    known : mapping, optional
+        What its markers are; default: those that mnbayes brings.
 
     Raises
     ------
     InputError
         With every problem, each with the file and the key.
     """
-    tables, problems, failed = fit_beliefs(data.get("priors"), file)
+    known = shipped_markers() if known is None else known
+    tables, problems, failed = fit_beliefs(data.get("priors"), file, known)
+    named = data.get("markers")
+    if "defined" not in data and isinstance(named, list | tuple):
+        own = beyond_shipped(known, [name for name in named if isinstance(name, str)])
+        data = data | ({"defined": own} if own else {})
     if "priors" in data:
         data = data | {"priors": tables}
     try:
@@ -392,12 +421,12 @@ def restore_card(data: dict[str, Any], file: str) -> Card:
         raise InputError(validation_problems(error, file)) from error
 
 
-def as_card(card: Card | str | Path) -> Card:
+def as_card(card: Card | str | Path, known: Catalogue | None = None) -> Card:
     """A card, or that of a name or path as :func:`load_card` takes it."""
-    return card if isinstance(card, Card) else load_card(card)
+    return card if isinstance(card, Card) else load_card(card, known=known)
 
 
-def load_card(name: str | Path, others: Sequence[str] = ()) -> Card:
+def load_card(name: str | Path, others: Sequence[str] = (), known: Catalogue | None = None) -> Card:
     """Load a model card by name or by path.
 
     Parameters
@@ -406,6 +435,8 @@ def load_card(name: str | Path, others: Sequence[str] = ()) -> Card:
         Name of a card that mnbayes brings (``"proteinuria"``), or the path of a TOML file.
     others : sequence of str
         Names that would be understood besides where the name was given.
+    known : mapping, optional
+        What its markers are: a cohort's catalogue. Default: those that mnbayes brings.
 
     Raises
     ------
@@ -416,9 +447,9 @@ def load_card(name: str | Path, others: Sequence[str] = ()) -> Card:
     if str(name) in brought:
         data = read_toml(brought[str(name)])
         if "priors" in data:
-            return parse_card(data, brought[str(name)].name)
+            return parse_card(data, brought[str(name)].name, known)
     if Path(name).suffix == ".toml":
-        return parse_card(read_toml(Path(name)), Path(name).name)
+        return parse_card(read_toml(Path(name)), Path(name).name, known)
     cards = [*available_cards(), *others]
     expected = f"one of {', '.join(cards)}, or a .toml file{did_you_mean(str(name), cards)}"
     raise InputError([Problem("models/", None, None, repr(str(name)), expected)])

@@ -7,13 +7,15 @@ from typing import Any
 
 from mnbayes.base.problems import Problem, quoted
 from mnbayes.cards import families as priors
-from mnbayes.cards.beliefs import BeliefError
+from mnbayes.cards.beliefs import BeliefError, Quantity
 from mnbayes.cards.elicit import read_prior_belief
 from mnbayes.cards.parameters import PARAMETERS, SHARED, quantity
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Catalogue
 
 
-def fit_beliefs(tables: Any, file: str) -> tuple[Any, list[Problem], set[tuple[object, ...]]]:
+def fit_beliefs(
+    tables: Any, file: str, known: Catalogue
+) -> tuple[Any, list[Problem], set[tuple[object, ...]]]:
     """Put a distribution in place of each belief of a card.
 
     Parameters
@@ -22,6 +24,8 @@ def fit_beliefs(tables: Any, file: str) -> tuple[Any, list[Problem], set[tuple[o
         What the card says under ``priors``; whatever has not the shape of priors is left alone.
     file : str
         For messages.
+    known : mapping
+        What the markers are.
 
     Returns
     -------
@@ -44,10 +48,10 @@ def fit_beliefs(tables: Any, file: str) -> tuple[Any, list[Problem], set[tuple[o
         for marker, spec in entries.items():
             if not isinstance(spec, dict) or spec.get("belief", "") == "":
                 continue
-            if not (shared or marker in MARKERS):
+            if not (shared or marker in known):
                 continue
             try:
-                fitted = _fitted(spec, parameter, marker)
+                fitted = _fitted(spec, quantity(parameter, marker, known))
             except BeliefError as error:
                 problems.append(belief_problem(error, file, ("priors", parameter, marker), spec))
                 failed.add((parameter, marker))
@@ -56,14 +60,14 @@ def fit_beliefs(tables: Any, file: str) -> tuple[Any, list[Problem], set[tuple[o
     return resolved, problems, failed
 
 
-def _fitted(spec: dict[str, Any], parameter: str, marker: str) -> dict[str, Any]:
+def _fitted(spec: dict[str, Any], about: Quantity) -> dict[str, Any]:
     texts = {key: spec[key] for key in ("distribution", "meaning", "why", "source") if key in spec}
     stated = {key: value for key, value in spec.items() if key not in texts}
     family = spec.get("distribution")
     if not isinstance(family, str) or family not in priors.FAMILIES:
         expected = f"one of {', '.join(priors.FAMILIES)}"
         raise BeliefError(expected, "distribution", repr(family)[:60])
-    elicited = read_prior_belief(stated, quantity(parameter, marker), family, {})
+    elicited = read_prior_belief(stated, about, family, {})
     return texts | {"arguments": elicited.arguments, "belief": elicited.belief.text}
 
 

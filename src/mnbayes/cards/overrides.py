@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from mnbayes.cards.prior_sets import (
     load_prior_sets,
     parse_setting,
 )
-from mnbayes.data.markers import MARKERS
 
 __all__ = [
     "Change",
@@ -98,14 +97,14 @@ def _unmatched(cards: Sequence[Card], change: Change) -> Problem:
     return Problem(change.origin, None, quoted(written), found, expected)
 
 
-def _misnamed(change: Change) -> bool:
+def _misnamed(change: Change, known: Collection[str]) -> bool:
     """Whether no card at all could have what a change of a prior set is for."""
     if change.parameter in published.NAMES:
         return False  # of the published-evidence model, which is no card of markers
     if change.parameter not in PARAMETERS:
         return True
     return (change.parameter in SHARED) != (not change.marker) or (
-        bool(change.marker) and change.marker not in MARKERS
+        bool(change.marker) and change.marker not in known
     )
 
 
@@ -131,16 +130,17 @@ def apply_changes(cards: Iterable[Card], changes: Iterable[Change], *, strict: b
     if not changes:
         return cards
     data = [card.model_dump(by_alias=True) for card in cards]
+    known = {marker for card in cards for marker in card.catalogue}
     problems: list[Problem] = []
     for change in changes:
         targets = [_target(card, change) for card in cards]
-        if all(target is None for target in targets) and (strict or _misnamed(change)):
+        if all(target is None for target in targets) and (strict or _misnamed(change, known)):
             problems.append(_unmatched(cards, change))
         for card, tables, target in zip(cards, data, targets, strict=True):
             if target is not None:
                 entry = tables["priors"][change.parameter][target]
                 name = prior_name(change.parameter, target, card.markers)
-                about = quantity(change.parameter, target)
+                about = quantity(change.parameter, target, card.catalogue)
                 problems += merge_prior(entry, change, name, about)
     if problems:
         # Said once, although several cards have the same prior.

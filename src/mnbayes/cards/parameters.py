@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mnbayes.cards import families as priors
 from mnbayes.cards.beliefs import Kind, Quantity
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Catalogue
 
 #: Every parameter a card can set a prior of: what it measures and its family's role.
 PARAMETERS: dict[str, tuple[Kind, priors.Role]] = {
@@ -28,7 +28,7 @@ PARAMETERS: dict[str, tuple[Kind, priors.Role]] = {
 SHARED = ("common_change", "change_spread", "serial_weeks", "residual_df", "correlation")
 
 
-def quantity(parameter: str, marker: str) -> Quantity:
+def quantity(parameter: str, marker: str, known: Catalogue) -> Quantity:
     """What a belief about a parameter's prior is about."""
     kind = PARAMETERS[parameter][0]
-    return Quantity(parameter, kind, MARKERS[marker].unit if kind == "level" else "")
+    return Quantity(parameter, kind, known[marker].unit if kind == "level" else "")

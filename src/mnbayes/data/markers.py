@@ -7,7 +7,7 @@ own catalogue (:attr:`mnbayes.data.cohort.Cohort.catalogue`), and so do the draw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -42,6 +42,39 @@ class Reference(_Strict):
     coverage: Annotated[float, Field(gt=0, le=1)]
     population: Text
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self.ends
+        if (self.lower is None and self.upper is None) or not low < high:
+            raise ValueError(f"lower < upper, one of them at least; found {low:g} and {high:g}")
+        return self
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Both ends, an open one 0 or infinity."""
+        return self.lower or 0.0, np.inf if self.upper is None else self.upper
+
+    @property
+    def words(self) -> str:
+        """The range in words, without its unit."""
+        if self.lower is None:
+            return f"up to {self.upper:g}"
+        return f"from {self.lower:g}" if self.upper is None else f"{self.lower:g} to {self.upper:g}"
+
+
+class Found(_Strict):
+    """What is found in patients, in the marker's canonical unit: judges priors, never data."""
+
+    lower: Positive
+    upper: Positive
+    why: Annotated[str, Field(min_length=1, max_length=400)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.lower < self.upper:
+            raise ValueError(f"lower < upper; found {self.lower:g} and {self.upper:g}")
+        return self
+
 
 class Marker(_Strict):
     """A laboratory marker; ``data/markers.toml`` says what each of its fields is.
@@ -63,8 +96,10 @@ class Marker(_Strict):
     better : {"lower", "higher", "neither"}
     decimals : int
         Digits after the point when a value is printed in `unit`.
-    plausible, possible, patients : tuple of float
-        Lowest and highest value without a warning, without an error, and found in patients.
+    plausible, possible : tuple of float
+        Lowest and highest value without a warning, and without an error.
+    patients : Found or None
+        None where it is the plausible range: see :attr:`limits`.
     reference : Reference or None
     typical : float
         A usual value in patients of such trials.
@@ -87,7 +122,7 @@ class Marker(_Strict):
     decimals: Annotated[int, Field(ge=0, le=6)] = 1
     plausible: tuple[Positive, Positive] = Field(strict=False)
     possible: tuple[Positive, Positive] = Field(strict=False)
-    patients: tuple[Positive, Positive] | None = Field(default=None, strict=False)
+    patients: Found | None = None
     reference: Reference | None = None
     typical: Positive
     between_sd: Positive
@@ -113,6 +148,29 @@ class Marker(_Strict):
         return self
 
     @property
+    def ratio(self) -> str:
+        """What the exponential of a difference on the models' scale is called."""
+        return "odds ratio" if self.scale == "logit" else "ratio"
+
+    @property
+    def mean_ratio(self) -> str:
+        """What that of a mean difference is called, briefly."""
+        return "odds ratio" if self.scale == "logit" else "GMR"
+
+    @property
+    def limits(self) -> Found:
+        """Beyond what no patient is found."""
+        if self.patients is not None:
+            return self.patients
+        low, high = self.plausible
+        return Found(lower=low, upper=high, why="Values beyond are read with a warning.")
+
+    @property
+    def source_of_limits(self) -> str:
+        """Where :attr:`limits` are from."""
+        return self.source.get("plausible" if self.patients is None else "patients", "")
+
+    @property
     def falls(self) -> bool:
         """Whether less is better."""
         return self.better == "lower"
@@ -135,8 +193,14 @@ class Marker(_Strict):
 type Catalogue = Mapping[str, Marker]
 
 
-def _read(tables: Mapping[str, Any], file: str) -> dict[str, Marker]:
-    """Markers of a file's tables, with every problem at once."""
+def catalogue_of(tables: Mapping[str, Any], file: str) -> dict[str, Marker]:
+    """Markers of a file's tables, or of what :func:`said_of` gave.
+
+    Raises
+    ------
+    InputError
+        With every problem at once.
+    """
     found: dict[str, Marker] = {}
     problems = []
     for name, table in tables.items():
@@ -156,7 +220,7 @@ def _read(tables: Mapping[str, Any], file: str) -> dict[str, Marker]:
 def shipped_markers() -> Catalogue:
     """The markers that mnbayes brings."""
     path = markers_file()
-    return _read(read_toml(path), path.name)
+    return catalogue_of(read_toml(path), path.name)
 
 
 def load_markers(path: Path, known: Catalogue | None = None) -> Catalogue:
@@ -185,13 +249,24 @@ def load_markers(path: Path, known: Catalogue | None = None) -> Catalogue:
             if isinstance(source, dict):
                 table["source"] = old["source"] | source
         tables[name] = table
-    return {**before, **_read(tables, path.name)}
+    return {**before, **catalogue_of(tables, path.name)}
+
+
+def said_of(known: Catalogue, markers: Iterable[str]) -> dict[str, Any]:
+    """Some markers as plain tables, for JSON: :func:`catalogue_of` reads them back."""
+    return {name: known[name].model_dump(mode="json", exclude={"name"}) for name in markers}
+
+
+def beyond_shipped(known: Catalogue, markers: Iterable[str]) -> dict[str, Marker]:
+    """Those of some markers that mnbayes does not bring, or not with these numbers."""
+    shipped = shipped_markers()
+    return {
+        name: known[name] for name in markers if name in known and known[name] != shipped.get(name)
+    }
 
 
 #: The markers that mnbayes brings. A cohort may have more: ask its catalogue where there is one.
 MARKERS: Catalogue = shipped_markers()
 
-#: Markers of which less is better: the probability of a fall is reported, of others of a rise.
-URINE = ("urine_protein_24h", "urine_protein_conc")
 #: Markers that a response is judged by.
 RESPONSE = ("urine_protein_24h", "albumin")

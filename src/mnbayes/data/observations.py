@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.data.cohort import Cohort
+from mnbayes.data.markers import Catalogue, shipped_markers
 from mnbayes.numerics.groups import Groups, group_patients
 
 
@@ -75,6 +76,8 @@ class Observations:
         Whether a patient's markers are independent given the mean changes.
     left_out : tuple of str
         Sentences that count and name the rows this model does not use.
+    catalogue : mapping
+        What the markers are.
     """
 
     markers: tuple[str, ...]
@@ -89,6 +92,7 @@ class Observations:
     weights: bool
     left_out: tuple[str, ...]
     separate: bool = False
+    catalogue: Catalogue = field(default_factory=shipped_markers)
 
     @property
     def censored(self) -> NDArray[np.bool_]:
@@ -229,8 +233,9 @@ def observations(card: ModelNeeds, cohort: Cohort) -> Observations:
     arrays = {}
     for column in ("value", "lower", "upper"):
         array = np.full(shape, np.nan)
-        with np.errstate(divide="ignore"):
-            array[position] = np.log(rows[column].to_numpy(dtype=float, na_value=np.nan))
+        array[position] = rows[column].to_numpy(dtype=float, na_value=np.nan)
+        for k, marker in enumerate(card.markers):
+            array[..., k] = cohort.catalogue[marker].on_scale(array[..., k])
         arrays[column] = array
     covariate = _covariate(card, cohort)
     return Observations(
@@ -246,4 +251,5 @@ def observations(card: ModelNeeds, cohort: Cohort) -> Observations:
         weights=card.structure.residual == "student_t",
         left_out=_left_out(card, cohort),
         separate=card.structure.correlation == "within",
+        catalogue=cohort.catalogue,
     )

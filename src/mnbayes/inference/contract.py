@@ -6,7 +6,9 @@ directly, such as ``tree["posterior"]["visit_change"]``; the functions here find
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -14,12 +16,15 @@ import xarray as xr
 
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels, stacked
+from mnbayes.data.markers import Catalogue, catalogue_of, shipped_markers
 from mnbayes.models.hyperparameters import Hyperparameters
 
 Group = Literal["posterior", "prior"]
 #: Groups of the patients' own draws, and of predictions for every cell, by what they follow.
 PATIENTS = {"posterior": "patients", "prior": "prior_patients"}
 PREDICTIONS = {"posterior": "predictions", "prior": "prior_predictions"}
+#: Attribute of a tree that holds its markers, as JSON.
+MARKERS_SAID = "markers"
 #: Cells of a table of measurements.
 CELLS = ("patient", "visit", "marker")
 #: Parameters of a population that every card has.
@@ -47,6 +52,25 @@ def variable(tree: xr.DataTree, group: str, name: str) -> xr.DataArray:
         if place in tree.children and name in tree[place].data_vars:
             return tree[place].dataset[name]
     raise KeyError(f"{name} is not in the group {group} of this tree, nor among its patients")
+
+
+def catalogue(tree: xr.DataTree) -> Catalogue:
+    """The markers that a tree may speak of, by name.
+
+    Returns
+    -------
+    mapping
+        The ones that mnbayes brings, and those of the tree itself as its cohort had them; of a
+        tree that says nothing of its markers, an older one or somebody's own, the former alone.
+    """
+    return _said(tree.attrs.get(MARKERS_SAID, ""))
+
+
+@lru_cache(maxsize=32)
+def _said(text: object) -> Catalogue:
+    if not isinstance(text, str) or not text:
+        return shipped_markers()
+    return {**shipped_markers(), **catalogue_of(json.loads(text), f"attribute {MARKERS_SAID}")}
 
 
 def lacking(tree: xr.DataTree) -> tuple[str, ...]:

@@ -23,10 +23,11 @@ from mnbayes.base.workers import silent
 from mnbayes.cards.card import Card, as_card
 from mnbayes.cards.own_model import OwnModel
 from mnbayes.data.cohort import Cohort, as_cohort, synthetic_words
+from mnbayes.data.markers import Catalogue
 from mnbayes.data.observations import Observations
 from mnbayes.inference.collapsed import collapsed_sample
 from mnbayes.inference.completing import complete_posterior, complete_prior
-from mnbayes.inference.contract import primary_week
+from mnbayes.inference.contract import catalogue, primary_week
 from mnbayes.inference.densities import nutpie_model
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
 from mnbayes.inference.sampling import Sampling as Sampling
@@ -129,6 +130,11 @@ class Fit(Displayed):
         return primary_week(self.tree)
 
     @property
+    def catalogue(self) -> Catalogue:
+        """What its markers are, as the draws say."""
+        return catalogue(self.tree)
+
+    @property
     def synthetic(self) -> bool:
         """Whether its cohort is declared to be synthetic."""
         return self.cohort is not None and self.cohort.synthetic
@@ -212,10 +218,12 @@ def fit(
         where names or paths are given, every problem of both.
     """
     with gathered() as read:
-        card, cohort = read(as_card, card), read(as_cohort, cohort)
+        cohort = read(as_cohort, cohort)
+        known = cohort.catalogue if isinstance(cohort, Cohort) else None
+        card = read(as_card, card, known)
     sampling = sampling or Sampling()
     data = well_posed(card, cohort)
-    card = card.scheduled(data.weeks[-1])
+    card = card.among(cohort.catalogue).scheduled(data.weeks[-1])
     density = None if sampling.engine == "pymc" else longitudinal_density(card, data)
     watch = Stopwatch()
     seed = sampling.seed

@@ -190,7 +190,7 @@ def _arranged(own: OwnModel, group: str, found: xr.Dataset, data: Observations) 
         out["visit_change"].attrs["of"] = OF_PATIENTS
     for known in ("level", *TOP_LEVEL, *_NEW):
         if known in out:
-            out[known].attrs |= described(known, data.markers)
+            out[known].attrs |= described(known, data)
     return out
 
 
@@ -240,7 +240,7 @@ def _predictions(
             repeat = truth + noise * xr.DataArray(standard, truth.coords, truth.dims)
             found[name] = repeat.transpose(*truth.dims)
     for name, variable in found.items():
-        variable.attrs |= described(name, data.markers)
+        variable.attrs |= described(name, data)
     return found
 
 

@@ -6,6 +6,7 @@ functions that read them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,10 +17,10 @@ from mnbayes.base.arrays import Floats
 from mnbayes.base.versions import versions
 from mnbayes.cards.card import Card
 from mnbayes.data.cohort import Cohort
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import said_of
 from mnbayes.data.observations import ModelNeeds, Observations
 from mnbayes.inference.completing import Completed, CompletedPosterior
-from mnbayes.inference.contract import CELLS, PATIENTS, PREDICTIONS, effect_names
+from mnbayes.inference.contract import CELLS, MARKERS_SAID, PATIENTS, PREDICTIONS, effect_names
 from mnbayes.models.correlation import free_pairs
 from mnbayes.models.roles import prior_arguments
 
@@ -88,11 +89,12 @@ def coordinates(card: Card, observations: Observations, chains: int, draws: int)
     return xr.Coordinates(labels)
 
 
-def described(name: str, markers: Sequence[str]) -> dict[str, str]:
+def described(name: str, observations: Observations) -> dict[str, str]:
     """Unit and scale of a variable, as its attributes."""
     units, scale = _UNITS.get(name, ("1", "log"))
     if name in _LEVELS:
-        of_markers = {marker: f"log {MARKERS[marker].unit}" for marker in markers}
+        known, markers = observations.catalogue, observations.markers
+        of_markers = {name: f"{known[name].scale} {known[name].unit}" for name in markers}
         units = ", ".join(f"{marker}: {unit}" for marker, unit in of_markers.items())
         if len(set(of_markers.values())) == 1:
             units = of_markers[markers[0]]
@@ -121,6 +123,7 @@ def attributes(
         "cohort_sha256": cohort.sha256,
         "card": card.name,
         "primary_week": cohort.primary_week(card.markers),
+        MARKERS_SAID: json.dumps(said_of(cohort.catalogue, card.markers)),
         "seed": seed,
         "engine": engine,
         "converged": int(not reasons),
@@ -187,7 +190,7 @@ def measured_cells(
         name: ("observation", np.array(axis)[index])
         for name, axis, index in zip(CELLS, axes, cells, strict=True)
     }
-    unit = described("measurement", observations.markers)
+    unit = described("measurement", observations)
     # ArviZ's survival curves look here, by the variable's name, whether a value is exact.
     status = {"long_name": "1: exact, 0: censored at its limit"}
     recorded = {
@@ -229,11 +232,10 @@ def build_tree(
         prior_predictions``), and ``log_likelihood, log_prior, sample_stats, observed_data,
         constant_data``. Every value of a marker is a natural logarithm of its canonical unit.
     """
-    markers = observations.markers
     cells, of_cells, records = measured_cells(observations)
 
     def variable(name: str, dims: tuple[str, ...], draws: Floats) -> Any:
-        return ("chain", "draw", *dims), _chains(draws, names), described(name, markers)
+        return ("chain", "draw", *dims), _chains(draws, names), described(name, observations)
 
     def group(draws: Mapping[str, Floats], dims: Mapping[str, tuple[str, ...]]) -> xr.Dataset:
         return _dataset(

@@ -14,6 +14,7 @@ from mnbayes.base.display import Displayed, Screen
 from mnbayes.base.text_table import Table
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort, synthetic_words
+from mnbayes.data.markers import Catalogue
 from mnbayes.run.section import Picture, Section, Tidy
 
 
@@ -62,6 +63,11 @@ class Run(Displayed):
         return all(result.fit.diagnostics.converged for result in self.results) and all(
             section.converged for section in self.sections
         )
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What the cohort's markers are."""
+        return self.cohort.catalogue
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:

@@ -11,7 +11,7 @@ import pandas as pd
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.cohort import Cohort
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Catalogue, shipped_markers
 from mnbayes.models import effects as fx
 from mnbayes.models.hyperparameters import hyperparameters_from_draws
 from mnbayes.models.likelihood import draw_prior
@@ -66,7 +66,7 @@ def simulate_cohorts(
     measured = fx.measurements(level, parameters, rng)
     return [
         Simulated(
-            cohort_of(measured[i], card.markers, weeks),
+            cohort_of(measured[i], card.markers, weeks, card.catalogue),
             draws["change_mean"][i],
             parameters.visit_change[i],
             level[i],
@@ -75,15 +75,23 @@ def simulate_cohorts(
     ]
 
 
-def cohort_of(log_value: Floats, markers: Sequence[str], weeks: Sequence[float]) -> Cohort:
-    """A cohort of complete log values, shape (patient, visit, marker)."""
-    patients = [f"S{i + 1:03d}" for i in range(log_value.shape[0])]
+def cohort_of(
+    scaled: Floats,
+    markers: Sequence[str],
+    weeks: Sequence[float],
+    known: Catalogue | None = None,
+) -> Cohort:
+    """A cohort of complete values on the models' scale, shape (patient, visit, marker)."""
+    known = shipped_markers() if known is None else known
+    patients = [f"S{i + 1:03d}" for i in range(scaled.shape[0])]
     grid = pd.MultiIndex.from_product(
         [patients, weeks, markers], names=["patient", "week", "marker"]
     )
     rows = grid.to_frame(index=False)
-    rows["value"] = np.exp(log_value.ravel())
-    rows["unit"] = rows["marker"].map({marker: MARKERS[marker].unit for marker in markers})
+    rows["value"] = np.stack(
+        [known[marker].in_units(scaled[..., k]) for k, marker in enumerate(markers)], axis=-1
+    ).ravel()
+    rows["unit"] = rows["marker"].map({marker: known[marker].unit for marker in markers})
     rows["lower"] = rows["upper"] = np.nan
     table = pd.DataFrame(
         {
@@ -95,4 +103,4 @@ def cohort_of(log_value: Floats, markers: Sequence[str], weeks: Sequence[float])
             "withdrew_week": np.nan,
         }
     )
-    return Cohort(table, rows, "simulated", "", True, ())
+    return Cohort(table, rows, "simulated", "", True, (), catalogue=known)

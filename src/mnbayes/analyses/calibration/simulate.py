@@ -11,7 +11,6 @@ from mnbayes.analyses.calibration.sampler import SAMPLERS, CalibratedEngine, Fit
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
-from mnbayes.data.markers import MARKERS
 from mnbayes.data.observations import Observations
 from mnbayes.inference.study_fits import StudyFit
 from mnbayes.models import effects as fx
@@ -76,7 +75,7 @@ class Setting:
         if self.card.structure.residual != "normal":
             words.append("Student-t residuals")
         words += [
-            f"values below {limit:g} {MARKERS[marker].unit} censored"
+            f"values below {limit:g} {self.card.catalogue[marker].unit} censored"
             for marker, limit in self.detection_limits.items()
         ]
         return ", ".join(words)
@@ -141,9 +140,13 @@ def simulated(
     observed = setting.observed
     values = fx.measurements(level, arranged(setting.card, truth), rng)[0]
     values = np.where(observed.observed, values, np.nan)
-    limits = [setting.detection_limits.get(marker, 0.0) for marker in observed.markers]
-    with np.errstate(divide="ignore"):  # no limit: a log of -inf, which nothing is below
-        limit = np.log(limits)
+    # No limit: -inf on the scale, which nothing is below.
+    limit = np.array(
+        [
+            observed.catalogue[marker].on_scale(np.array(setting.detection_limits.get(marker, 0.0)))
+            for marker in observed.markers
+        ]
+    )
     below = values < limit
     return replace(
         observed,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import stacked
-from mnbayes.data.markers import URINE
+from mnbayes.data.markers import Marker
 from mnbayes.inference.contract import CELLS, drawn, hyperparameters_of, level, predicted
 from mnbayes.inference.fit import Fit
 from mnbayes.models.effects import levels, measurements, prior_deviations
@@ -98,9 +98,9 @@ STATISTICS: Mapping[str, Callable[[Floats, Seen], Floats]] = {
 }
 
 
-def worsening(marker: str) -> float:
-    """Sign of a change for the worse: a rise of urinary protein, a fall of anything else."""
-    return 1.0 if marker in URINE else -1.0
+def worsening(marker: Marker) -> float:
+    """Sign of a change for the worse; a fall where neither direction is better."""
+    return 1.0 if marker.falls else -1.0
 
 
 def course_table(fit: Fit) -> pd.DataFrame:
@@ -127,7 +127,7 @@ def course_table(fit: Fit) -> pd.DataFrame:
     value, replicate, replicated = _both(fit)
     rows = []
     for column, marker in enumerate(data.markers):
-        seen, sign = data.observed[:, :, column], worsening(marker)
+        seen, sign = data.observed[:, :, column], worsening(fit.catalogue[marker])
         for name, statistic in STATISTICS.items():
             turned = sign if name == "rebound" else 1.0
             measured = statistic(turned * value[..., column], seen)

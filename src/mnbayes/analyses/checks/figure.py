@@ -16,7 +16,7 @@ from mnbayes.analyses.checks.leave_one_out import LeftOut
 from mnbayes.analyses.checks.part import Checks
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import AXIS, ROW, Estimate, Row, forest, panels
 from mnbayes.report.kit.measured import Measured, draw_interval, measured
@@ -127,12 +127,12 @@ def left_out(result: Result, marker: str, synthetic: bool) -> Figure:
         crossed outside; intervals of censored values as bars. The caption says how many of *all*
         patients' exact values are covered.
     """
-    data, text = measured(result, marker), MARKERS[marker]
+    data, text = measured(result, marker), result.catalogue[marker]
     observations = result.fit.observations
     patients, cut = style.shown(observations.patients, style.PANELS)
     bands = np.full((5, *observations.observed.shape), np.nan)
-    bands[:, observations.observed] = np.exp(_left_out(result).bands)
-    bands = bands[..., observations.markers.index(marker)]
+    bands[:, observations.observed] = _left_out(result).bands
+    bands = text.in_units(bands[..., observations.markers.index(marker)])
     covered = inside(data.value, bands[0], bands[4])
     rows = slice(len(patients))
     limits = style.log_limits(
@@ -209,7 +209,7 @@ def pit(result: Result, synthetic: bool) -> Figure:
         ax.plot(100 * grid, 100 * (share - grid), color=style.BLUE, linewidth=1.4)
         style.percent_axis(ax, "x", "Predicted probability\nof less, %")
         ax.set_ylabel("points", fontsize=style.TEXT)
-        ax.set_title(MARKERS[name].label, fontsize=style.TEXT, loc="left")
+        ax.set_title(result.catalogue[name].label, fontsize=style.TEXT, loc="left")
     for ax in axes:
         ax.set_ylim(-most, most)
     style.heading(
@@ -248,7 +248,7 @@ def patient_checks(result: Result, synthetic: bool) -> Figure:
     axes = figure.subplots(1, len(names), squeeze=False)[0]
     for ax, name in zip(axes, names, strict=True):
         style.tidy(ax)
-        _panel(ax, table[table["statistic"] == name], name, markers)
+        _panel(ax, table[table["statistic"] == name], name, markers, result.catalogue)
         if ax is not axes[0]:
             ax.set_yticklabels([])
     new = "new patients" in set(table["replicated"])
@@ -279,7 +279,9 @@ def patient_checks(result: Result, synthetic: bool) -> Figure:
     return figure
 
 
-def _panel(ax: Axes, table: pd.DataFrame, name: str, markers: Sequence[str]) -> None:
+def _panel(
+    ax: Axes, table: pd.DataFrame, name: str, markers: Sequence[str], known: Catalogue
+) -> None:
     title, label = COURSES[name]
     if name == "rebound":
         style.log_axis(
@@ -292,7 +294,7 @@ def _panel(ax: Axes, table: pd.DataFrame, name: str, markers: Sequence[str]) -> 
     )
     rows = [
         Row(
-            MARKERS[marker].short,
+            known[marker].short,
             (Estimate(np.nan, least, most, color=style.BAND_50, marker="", width=6.0),),
             note="" if np.isfinite(least) else "–",
         )

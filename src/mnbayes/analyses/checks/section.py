@@ -9,7 +9,6 @@ from mnbayes.analyses.checks import part as checks_part
 from mnbayes.analyses.checks import words
 from mnbayes.analyses.checks.figure import left_out, patient_checks, pit
 from mnbayes.answers.result import Result
-from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit.results import OVERTURNS, joined, response_model, shown
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.needs import repeats
@@ -23,17 +22,18 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
     if found is None or how.repeated:
         return ()
     drawn = []
+    labels = {name: result.catalogue[name].label for name in result.fit.observations.markers}
     if found.left_out is not None:
         drawn += [
             Drawn(
                 f"left_out_{marker}",
-                f"Each measurement against what the others predict: {MARKERS[marker].label}",
+                f"Each measurement against what the others predict: {label}",
                 "Measured values of each patient over the 95 % interval that all other "
                 "measurements predict; the caption counts those outside. "
-                f"Marker: {MARKERS[marker].label}",
+                f"Marker: {label}",
                 partial(left_out, result, marker, how.synthetic),
             )
-            for marker in result.fit.observations.markers
+            for marker, label in labels.items()
         ]
         drawn.append(
             Drawn(
@@ -77,7 +77,7 @@ def section(run: Run) -> Section:
     able = {result.name: result for result in run.results if result.name in found}
     said = {name: words.sentences(able[name], checks) for name, checks in found.items()}
     tables = {
-        name: words.course_table(checks)
+        name: words.course_table(checks, able[name].catalogue)
         for name, checks in found.items()
         if not checks.courses.empty
     }

@@ -10,7 +10,7 @@ from mnbayes.analyses.checks.leave_one_out import LeftOut
 from mnbayes.analyses.checks.part import Checks
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Catalogue, Marker
 from mnbayes.report.kit import wording
 
 #: Degrees of freedom at which it is said what Student-t residuals would make of a measurement,
@@ -38,13 +38,13 @@ def surprising(row: dict[str, Any]) -> bool:
     return not TAILS[0] <= row["tail"] <= TAILS[1]
 
 
-def _named(row: dict[str, Any]) -> str:
-    marker = wording.in_text(row["marker"])
+def _named(row: dict[str, Any], known: Catalogue) -> str:
+    marker = wording.in_text(known[row["marker"]])
     return f"{row['patient']}'s {marker} at {wording.week_name(row['week'])}"
 
 
-def _value(marker: str, value: float) -> str:
-    return f"{value:.{MARKERS[marker].decimals}f} {MARKERS[marker].unit}"
+def _value(marker: Marker, value: float) -> str:
+    return f"{value:.{marker.decimals}f} {marker.unit}"
 
 
 def pit_sentence(found: LeftOut) -> str:
@@ -59,7 +59,7 @@ def pit_sentence(found: LeftOut) -> str:
     )
 
 
-def most_surprising(found: LeftOut) -> str:
+def most_surprising(found: LeftOut, known: Catalogue) -> str:
     """The exact measurement that is furthest from what the others say; blank if there is none."""
     table = found.table[found.table["sds"].notna()]
     if table.empty:
@@ -69,7 +69,7 @@ def most_surprising(found: LeftOut) -> str:
     pit = min(row["pit"], 1 - row["pit"])
     chance = "<0.1 %" if pit < 0.001 else f"{100 * pit:.1f} %"
     return (
-        f"Most surprising is {_named(row)}: {_value(row['marker'], row['value'])}, "
+        f"Most surprising is {_named(row, known)}: {_value(known[row['marker']], row['value'])}, "
         f"{abs(row['sds']):.1f} SDs {side} what the others say "
         f"({chance} of such measurements would lie further out on that side)."
     )
@@ -77,10 +77,12 @@ def most_surprising(found: LeftOut) -> str:
 
 def discounted(result: Result, found: LeftOut) -> str:
     """Which measurements Student-t residuals discount, or would discount."""
-    table = found.table[found.table["by"] == "measurement"]
+    table, known = found.table[found.table["by"] == "measurement"], result.catalogue
     if result.fit.observations.weights:
         low = table[table["weight"] < DISCOUNTED].sort_values("weight")
-        said = [f"{_named(row)} (counts {100 * row['weight']:.0f} %)" for row in records(low)]
+        said = [
+            f"{_named(row, known)} (counts {100 * row['weight']:.0f} %)" for row in records(low)
+        ]
         if not said:
             least = f"{100 * DISCOUNTED:.0f} %"
             return f"With its Student-t residual no measurement counts less than {least}."
@@ -93,7 +95,7 @@ def discounted(result: Result, found: LeftOut) -> str:
             f"{100 * DISCOUNTED:.0f} % of one where it is expected, at {DF:g} degrees of freedom)."
         )
     said = [
-        f"{_named(row)} ({abs(row['sds']):.1f} SDs from what the others say: it would count "
+        f"{_named(row, known)} ({abs(row['sds']):.1f} SDs from what the others say: it would count "
         f"{100 * row['weight']:.0f} % of one where it is expected"
         f"{f', at {DF:g} degrees of freedom' if at == 0 else ''})"
         for at, row in enumerate(records(low))
@@ -132,10 +134,10 @@ def _signed(value: float) -> str:
     return f"{value:.1f}".replace("-", "−")
 
 
-def doubt_sentence(found: LeftOut) -> str:
+def doubt_sentence(found: LeftOut, known: Catalogue) -> str:
     """What was left out that the weights do not reach; blank where there is nothing."""
     doubtful = records(found.table[~found.table["trusted"]])
-    cells = [_named(row) for row in doubtful if row["by"] == "measurement"]
+    cells = [_named(row, known) for row in doubtful if row["by"] == "measurement"]
     who = [str(row["patient"]) for row in doubtful if row["by"] == "patient"]
     more = [f"{len(cells) - _NAMED} more"] if len(cells) > _NAMED else []
     said = [f"without {wording.listed([*cells[:_NAMED], *more])}"] if cells else []
@@ -167,7 +169,7 @@ _SAID = {
 }
 
 
-def course_sentences(checks: Checks) -> tuple[str, ...]:
+def course_sentences(checks: Checks, known: Catalogue) -> tuple[str, ...]:
     """One sentence for each statistic: as expected, or which marker surprises."""
     said = []
     for name, subject in _SAID.items():
@@ -177,7 +179,8 @@ def course_sentences(checks: Checks) -> tuple[str, ...]:
         odd = [row for row in rows if surprising(row)]
         named = rows if len(rows) <= _MOST else odd
         numbers = "; ".join(
-            f"{wording.in_text(row['marker'])} {_shown(row, 'observed')}, expected {_expected(row)}"
+            f"{wording.in_text(known[row['marker']])} {_shown(row, 'observed')}, "
+            f"expected {_expected(row)}"
             for row in named
         )
         verdict = "not as expected" if odd else "as expected"
@@ -196,7 +199,10 @@ def findings(result: Result, checks: Checks) -> tuple[str, ...]:
             said.append(discounted(result, checks.left_out))
     odd = [row for row in records(checks.courses) if surprising(row)]
     if odd:
-        what = [f"{_SHORT[row['statistic']]} of {wording.in_text(row['marker'])}" for row in odd]
+        what = [
+            f"{_SHORT[row['statistic']]} of {wording.in_text(result.catalogue[row['marker']])}"
+            for row in odd
+        ]
         said.append(
             f"The model {result.name} does not expect the {wording.listed(what)} that was measured "
             f"({len(odd)} of {len(checks.courses)} checks; one in twenty is chance)."
@@ -212,15 +218,16 @@ _SHORT = {
 }
 
 
-def course_table(checks: Checks) -> Table:
+def course_table(checks: Checks, known: Catalogue) -> Table:
     """Statistics of the courses beside their replicates."""
     rows = []
     for row in records(checks.courses):
-        worse = "rise" if worsening(row["marker"]) > 0 else "fall"
+        marker = known[row["marker"]]
+        worse = "rise" if worsening(marker) > 0 else "fall"
         name = _SHORT[row["statistic"]]
         rows.append(
             (
-                MARKERS[row["marker"]].label,
+                marker.label,
                 f"{name} (largest {worse}, to)" if row["statistic"] == "rebound" else name,
                 _shown(row, "observed"),
                 _expected(row),
@@ -247,10 +254,10 @@ def sentences(result: Result, checks: Checks) -> tuple[tuple[str, ...], tuple[st
     if found is not None:
         left_out = (
             pit_sentence(found),
-            most_surprising(found),
+            most_surprising(found, result.catalogue),
             discounted(result, found),
             patient_sentence(found),
             elpd_sentence(found),
-            doubt_sentence(found),
+            doubt_sentence(found, result.catalogue),
         )
-    return tuple(filter(None, left_out)), course_sentences(checks)
+    return tuple(filter(None, left_out)), course_sentences(checks, result.catalogue)

@@ -13,7 +13,6 @@ from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import mcse, round_to_mcse
-from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height
 from mnbayes.report.kit.parameters import density
@@ -70,11 +69,11 @@ def correlations(result: Result, synthetic: bool, *, ax: Axes | None = None) -> 
         for means, errors in (((d > 0).mean(axis=(0, 1)), mcse(d > 0, d)) for d in (now, before))
     ]
     flat = [draws.reshape(-1, len(chosen)).T for draws in (now, before)]
-    names = [f"With {MARKERS[PROTEIN].label}", "Between the other markers"]
+    names = [f"With {result.catalogue[PROTEIN].label}", "Between the other markers"]
     groups = [names[PROTEIN not in pair] for pair in chosen]  # those with protein come first
     rows = [
         Row(
-            " – ".join(MARKERS[marker].short for marker in pair),
+            " – ".join(result.catalogue[marker].short for marker in pair),
             (
                 _estimate(posterior, width=2.2),
                 _estimate(prior, color=style.GREY, marker="|", dash="--", width=1.2),

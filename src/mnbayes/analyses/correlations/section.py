@@ -15,7 +15,7 @@ from mnbayes.analyses.correlations import part as correlations_part
 from mnbayes.analyses.correlations.figure import correlations
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Spanned, records
-from mnbayes.data.markers import URINE
+from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, interval_dominated, probability_dominated
 from mnbayes.report.kit.results import joined, prior_text, shown
@@ -71,8 +71,9 @@ def dominated(row: dict[str, Any]) -> bool:
     )
 
 
-def _pair(row: dict[str, Any]) -> str:
-    return f"{wording.in_text(row['marker'])} and {wording.in_text(row['other'])}"
+def _pair(row: dict[str, Any], known: Catalogue) -> str:
+    first, second = (wording.in_text(known[row[name]]) for name in ("marker", "other"))
+    return f"{first} and {second}"
 
 
 def _short(text: str) -> str:
@@ -90,7 +91,7 @@ def correlation_spanned(result: Result, number: int) -> Spanned:
     table = correlations_part.of(result)
     data = [
         {
-            "pair": _short(_pair(row)),
+            "pair": _short(_pair(row, result.catalogue)),
             "now": _range(row),
             "sign": probability(row["p_positive"], row["p_positive_mcse"]),
             "mcse": wording.points(row["p_positive_mcse"]),
@@ -132,7 +133,9 @@ def verdict(result: Result) -> tuple[str, ...]:
             f"{which} prior-dominated: with {patients} patients the 95 % intervals are hardly "
             "narrower than before any data. This says little more than what was assumed.",
         )
-    named = wording.listed([f"{_pair(row)} ({signed(row['correlation_median'])})" for row in free])
+    named = wording.listed(
+        [f"{_pair(row, result.catalogue)} ({signed(row['correlation_median'])})" for row in free]
+    )
     if len(free) == count:
         return (f"No correlation is prior-dominated: {named}.",)
     share = f"{count - len(free)} of {count} correlations"
@@ -151,11 +154,12 @@ def _answer(result: Result, row: dict[str, Any], falls: bool) -> str:
         return positive if falls else 1 - positive
 
     change = "fall" if falls else "rise"
+    protein = wording.in_text(result.catalogue[PROTEIN])
     chance = probability(going(row["p_positive"]), row["p_positive_mcse"])
     prior = prior_text(result, going(row["p_positive_prior"]))
     text = (
         f"The probability that a greater {change} goes with a greater fall of "
-        f"{wording.in_text(PROTEIN)} is {chance} ({prior} under the prior alone). The correlation "
+        f"{protein} is {chance} ({prior} under the prior alone). The correlation "
         f"of the two changes is {_range(row)}; under the prior alone {_range(row, '_prior')}. "
     )
     if dominated(row):
@@ -174,8 +178,8 @@ def questions(result: Result) -> tuple[tuple[str, str], ...]:
     for row in records(correlations_part.of(result)):
         if row["marker"] != PROTEIN:
             continue
-        marker = row["other"]
-        name, falls = wording.in_text(marker), marker in URINE
+        marker = result.catalogue[row["other"]]
+        name, falls = wording.in_text(marker), marker.falls
         verb = "falls" if falls else "rise" if name.endswith("s") else "rises"
         question = f"Does the patient whose {name} {verb} also respond?"
         found.append((question, _answer(result, row, falls)))

@@ -12,7 +12,7 @@ from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import Definitions
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import AXIS, Estimate, Row, forest
 
@@ -42,10 +42,10 @@ def answers(result: Result) -> list[Answer]:
     return ratios[: MOST_PANELS - len(beyond)] + beyond
 
 
-def _title(answer: Answer) -> str:
+def _title(answer: Answer, known: Catalogue) -> str:
     kind, marker, category = answer
     if kind == "gmr":
-        return f"GMR:\n{MARKERS[marker].label}"
+        return f"{known[marker].mean_ratio}:\n{known[marker].label}"
     return f"{kind}:\n{category}"
 
 
@@ -125,7 +125,9 @@ def influence(result: Result, definitions: Definitions, synthetic: bool) -> Figu
             bar = scale * definitions.benchmarks[category]
             ax.axvline(bar, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=1.0, zorder=1)
         forest(ax, _rows(part, scale, noted=ax is axes[0]))
-        ax.set_title(_title((kind, marker, category)), fontsize=style.TEXT, loc="left")
+        ax.set_title(
+            _title((kind, marker, category), result.catalogue), fontsize=style.TEXT, loc="left"
+        )
     axes[0].set_ylabel("Patient left out", fontsize=style.TEXT)
     handles: list[style.Handle] = [
         style.dot(style.BLACK, label="without the patient", face="white"),
@@ -149,6 +151,6 @@ def influence(result: Result, definitions: Definitions, synthetic: bool) -> Figu
         "probabilities two Monte Carlo standard errors (MCSE). Change under treatment: there is "
         "no control group.",
         f"No answer: {'; '.join(failed)}." if failed else "",
-        f"Not drawn: {', '.join(MARKERS[m].label for m in others)}." if others else "",
+        f"Not drawn: {', '.join(result.catalogue[m].label for m in others)}." if others else "",
     )
     return figure

@@ -38,7 +38,9 @@ def last_visit(result: Result) -> pd.DataFrame:
     first = next((c for c in OWN if c in set(table["category"])), "")
     main = table["kind"].isin(MAIN) & table["category"].isin(["", *OWN])
     table = table[main | (table["kind"] == "latent") & (table["category"] == first)]
-    table = as_reported(table, ["prior", "value", "value_without"]).reset_index(drop=True)
+    table = as_reported(table, ["prior", "value", "value_without"], result.catalogue).reset_index(
+        drop=True
+    )
     rise = table["kind"] == "p_rise"
     return table.assign(difference=table["difference"].mask(rise, -table["difference"]))
 

@@ -24,6 +24,7 @@ from mnbayes.analyses.influence.refits import measured_patients, why_none
 from mnbayes.answers.conclusions import Flip, Row
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
+from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import answer, heading, lines_text
 from mnbayes.report.kit.results import (
@@ -71,7 +72,7 @@ class Influence:
 
 def _moves(result: Result, table: pd.DataFrame, benchmarks: Mapping[Any, float]) -> list[str]:
     """What moves most: of the probabilities and shares, of the ratios, of patients' own."""
-    sentences = []
+    sentences, known = [], result.catalogue
     ratio, own = table["kind"] == "gmr", table["kind"] == "latent"
     for chosen, among in (
         (~ratio & ~own, "Of the probabilities and shares for such patients, "),
@@ -87,7 +88,7 @@ def _moves(result: Result, table: pd.DataFrame, benchmarks: Mapping[Any, float])
             logs = np.log(rows[["value", "value_without", "lower", "upper"]])
             size = (logs["value_without"] - logs["value"]).abs() / (logs["upper"] - logs["lower"])
         row = records(rows.loc[[size.idxmax()]])[0]
-        subject = answer(row, benchmarks)
+        subject = answer(row, benchmarks, known)
         if beyond_noise(row):
             prior = row["prior"]
             before = wording.ratio(prior) if row["kind"] == "gmr" else prior_text(result, prior)
@@ -102,14 +103,16 @@ def _moves(result: Result, table: pd.DataFrame, benchmarks: Mapping[Any, float])
     return sentences
 
 
-def _flips(table: pd.DataFrame, benchmarks: Mapping[Any, float], line: float) -> list[str]:
+def _flips(
+    table: pd.DataFrame, benchmarks: Mapping[Any, float], line: float, known: Catalogue
+) -> list[str]:
     found = []
     for row in records(table):
         if flip(row, benchmarks, line) != "yes":
             continue
         then, now = (conclusion(row, benchmarks, line, suffix) for suffix in ("", "_without"))
         found.append(
-            f"Without {row['left_out']}, {answer(row, benchmarks)} goes from {number(row)}, "
+            f"Without {row['left_out']}, {answer(row, benchmarks, known)} goes from {number(row)}, "
             f"{then}, to {number(row, '_without')}, {now}."
         )
     return found
@@ -138,9 +141,9 @@ def _verdict(table: pd.DataFrame, benchmarks: Mapping[Any, float], line: float) 
     return f"{len(sure)} {change} when a single patient is left out ({who}).{doubt}"
 
 
-def _column(row: Row, benchmarks: Mapping[Any, float]) -> str:
+def _column(row: Row, benchmarks: Mapping[Any, float], known: Catalogue) -> str:
     interval = " (95 % interval)" if row["kind"] in ("gmr", "population") else ""
-    return f"{heading(row, benchmarks)}{interval}"
+    return f"{heading(row, benchmarks, known)}{interval}"
 
 
 def _prior(result: Result, row: Row) -> str:
@@ -187,7 +190,7 @@ def influence_table(result: Result, benchmarks: Mapping[Any, float], line: float
         f"Largest Monte Carlo standard error of a probability: {wording.points(worst)} points. "
         "†: the conclusion changes; (†): so near the line that Monte Carlo error decides."
     )
-    head = ("Left out", *(_column(row, benchmarks) for row in first))
+    head = ("Left out", *(_column(row, benchmarks, result.catalogue) for row in first))
     return Table(caption, head, tuple(texts))
 
 
@@ -230,7 +233,7 @@ def influence_of(result: Result, benchmarks: Mapping[Any, float], line: float) -
     table = last_visit(result)
     # What is said of all such patients comes before single patients.
     table = table.sort_values("kind", key=lambda kind: kind == "latent", kind="stable")
-    flips = _flips(table, benchmarks, line)
+    flips = _flips(table, benchmarks, line, result.catalogue)
     if len(flips) > LISTED:
         more = f"And {len(flips) - LISTED} more; all numbers are in influence.csv."
         flips = [*flips[:LISTED], more]

@@ -15,7 +15,7 @@ from mnbayes.analyses.lymphocytes.subsets import common_change
 from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.text_table import records
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height, panels
 
@@ -64,7 +64,7 @@ def subset_forest(result: Result, synthetic: bool, *, ax: Axes | None = None) ->
                 *([_estimate(row, "alone_", style.ORANGE, "s")] if before else []),
                 _estimate(row, "", style.BLUE, "o"),
             ),
-            MARKERS[row["marker"]].label,
+            result.catalogue[row["marker"]].label,
             ("{gmr_median:.2f} ({gmr_lower:.2f} to {gmr_upper:.2f})".format(**row),),
             style.BLUE,
         )
@@ -104,7 +104,7 @@ def _shades(count: int) -> list[str]:
     return [to_hex(tuple((blue + w * (1 - blue)).tolist())) for w in weights]
 
 
-def _ranked(ax: Axes, part: pd.DataFrame) -> None:
+def _ranked(ax: Axes, part: pd.DataFrame, known: Catalogue) -> None:
     markers = list(dict.fromkeys(part["marker"]))
     places = np.arange(len(markers))
     left = np.zeros(len(markers))
@@ -122,7 +122,7 @@ def _ranked(ax: Axes, part: pd.DataFrame) -> None:
     prior = 100 * part.drop_duplicates("marker")["prior_probability"]
     looks: dict[str, Any] = {"color": style.VERMILLION, "mec": "white", "mew": 0.8}
     ax.plot(prior, places - 0.4, "v", ms=6.5, zorder=5, **looks)
-    ax.set_yticks(places, [MARKERS[marker].short for marker in markers])
+    ax.set_yticks(places, [known[marker].short for marker in markers])
     ax.set_ylim(len(markers) - 0.4, -0.72)
     ax.set_xlim(0, 100)
 
@@ -156,7 +156,7 @@ def subset_ranks(result: Result, synthetic: bool) -> Figure:
     figure, axes = panels(2, cell=(5.6, 0.3 * count + 0.6), columns=1)
     titles = {"change": "Changed most, up or down", "rise": "Rose most"}
     for ax, (by, title) in zip(axes, titles.items(), strict=True):
-        _ranked(ax, table[table["by"] == by])
+        _ranked(ax, table[table["by"] == by], result.catalogue)
         ax.set_title(title, fontsize=style.TEXT, loc="left")
     axes[-1].set_xlabel("Probability, %", fontsize=style.TEXT)
     shades = _shades(count)

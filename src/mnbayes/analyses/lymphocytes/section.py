@@ -97,7 +97,8 @@ def _verdicts(result: Result, line: float) -> list[str]:
             else f"uncertain ({wording.percent(1 - line)} to {wording.percent(line)})"
         )
         groups.setdefault(verdict, []).append(
-            f"{wording.in_text(row['marker'])} ({probability(chance, row['p_rise_mcse'])}; "
+            f"{wording.in_text(result.catalogue[row['marker']])} "
+            f"({probability(chance, row['p_rise_mcse'])}; "
             f"{prior_text(result, row['p_rise_prior'])} under the prior alone)"
         )
     at = wording.week_name(week)
@@ -148,7 +149,7 @@ def _most_changed(result: Result, line: float) -> list[str]:
     alone = "" if row["probability"] >= line else " No subset stands out clearly."
     return [
         f"The most changed by {wording.week_name(row['week'])}, up or down, is "
-        f"{wording.in_text(row['marker'])} with a probability of "
+        f"{wording.in_text(result.catalogue[row['marker']])} with a probability of "
         f"{probability(row['probability'], row['mcse'])} "
         f"({prior_text(result, row['prior_probability'])} under the prior alone).{alone}"
     ]

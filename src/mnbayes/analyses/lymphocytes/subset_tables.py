@@ -12,8 +12,8 @@ from mnbayes.analyses.lymphocytes import part as subsets_part
 from mnbayes.analyses.lymphocytes.subsets import SUBSETS
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Spanned, Table, records
-from mnbayes.data.markers import MARKERS
-from mnbayes.data.reference_ranges import placed, reference_ranges
+from mnbayes.data.markers import Reference
+from mnbayes.data.reference_ranges import placed
 from mnbayes.inference.diagnostics import MIN_ESS
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, ratio_dominated
@@ -39,7 +39,7 @@ def forest_spanned(result: Result, shrunk: bool) -> Spanned:
     alone = bool(table["alone_gmr_median"].notna().any())
     data = []
     for row in records(table):
-        label = MARKERS[row["marker"]].label.removesuffix(" lymphocytes")
+        label = result.catalogue[row["marker"]].label.removesuffix(" lymphocytes")
         cells = {"subset": f"{label}, {wording.week_name(row['week'])}"}
         if alone:
             chance = row["alone_p_rise"]
@@ -103,7 +103,7 @@ def rank_summary(result: Result) -> Table | None:
                 wording.points(row["mcse"]),
                 prior_text(result, row["prior_probability"]),
             ]
-        rows.append((MARKERS[marker].label, *cells))
+        rows.append((result.catalogue[marker].label, *cells))
     week = wording.week_name(float(subsets_part.of(result).ranks["week"].iloc[0]))
     head = [
         f"{what}: {part}"
@@ -186,8 +186,7 @@ def reference_table(run: Run) -> Table | None:
     No model, so a withheld fit does not withhold it; None where no model of the run has a marker
     with a range.
     """
-    used = {m for result in run.results for m in result.fit.observations.markers}
-    ranges = {m: r for m, r in reference_ranges().items() if m in used and m in SUBSETS}
+    ranges = _ranges(run)
     weeks = (0.0, run.cohort.weeks[-1])
     if not ranges:
         return None
@@ -200,7 +199,7 @@ def reference_table(run: Run) -> Table | None:
             undecided = f", {row['undecided']} undecided" * bool(row["undecided"])
             cells.append(f"{row['inside']} of {row['measured']}{share}")
             cells.append(f"{row['below']} and {row['above']}{undecided}")
-        rows.append((MARKERS[marker].label, f"{given.lower:g} to {given.upper:g}", *cells))
+        rows.append((run.catalogue[marker].label, given.words, *cells))
     names = [wording.week_name(week).capitalize() for week in weeks]
     head = [f"{name}: {part}" for name in names for part in ("inside", "below and above")]
     caption = "Patients inside the reference range, as measured"
@@ -209,11 +208,17 @@ def reference_table(run: Run) -> Table | None:
 
 def reference_sources(run: Run) -> tuple[str, ...]:
     """Where the ranges of :func:`reference_table` are from, each once."""
-    used = {m for result in run.results for m in result.fit.observations.markers}
     return tuple(
         dict.fromkeys(
-            f"{100 * r.coverage:g} % ranges of {r.population}: {r.source}"
-            for marker, r in reference_ranges().items()
-            if marker in used and marker in SUBSETS
+            f"{100 * given.coverage:g} % ranges of {given.population}: "
+            f"{run.catalogue[marker].source.get('reference', 'no source')}"
+            for marker, given in _ranges(run).items()
         )
     )
+
+
+def _ranges(run: Run) -> dict[str, Reference]:
+    """Ranges of the subsets that the models of a run have."""
+    used = {m for result in run.results for m in result.fit.observations.markers}
+    ranges = {name: marker.reference for name, marker in run.catalogue.items()}
+    return {m: r for m, r in ranges.items() if r is not None and m in used and m in SUBSETS}

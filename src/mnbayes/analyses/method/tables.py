@@ -8,7 +8,6 @@ import numpy as np
 
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
-from mnbayes.data.markers import MARKERS
 from mnbayes.inference.fit import Fit
 from mnbayes.report.kit import wording
 from mnbayes.run.run import Run
@@ -32,7 +31,7 @@ def marker_table(result: Result) -> Table:
     for k, marker in enumerate(data.markers):
         seen, censored = data.observed[:, :, k], data.censored[:, :, k]
         counts = (seen & ~censored, censored, ~seen)
-        label, unit = MARKERS[marker].label, MARKERS[marker].unit
+        label, unit = result.catalogue[marker].label, result.catalogue[marker].unit
         rows.append((label, marker, unit, *(str(int(np.sum(count))) for count in counts)))
     return Table(
         "Measurements in the model",

@@ -12,7 +12,6 @@ from mnbayes.answers.denominators import response_counts
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.data.cohort import Cohort
-from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import response_model
 from mnbayes.run.run import Run
@@ -42,11 +41,11 @@ def evaluable_table(run: Run) -> Table:
     """Number of patients with a measurement, by marker of the models and visit."""
     cohort = run.cohort
     used = {m for result in run.results for m in result.fit.observations.markers}
-    markers = [name for name in MARKERS if name in used]
+    markers = [name for name in run.catalogue if name in used]
     counts = cohort.measurements.groupby(["marker", "week"])["patient"].nunique()
     rows = tuple(
         (
-            MARKERS[marker].label,
+            run.catalogue[marker].label,
             *(str(int(counts.get((marker, week), 0))) for week in cohort.weeks),
         )
         for marker in markers
@@ -101,7 +100,7 @@ def measured_table(cohort: Cohort) -> Table:
     for marker in cohort.markers:
         part = cohort.measurements[cohort.measurements["marker"] == marker]
         counts = (len(part), int(part["value"].isna().sum()), part["patient"].nunique())
-        rows.append((marker, MARKERS[marker].unit, *map(str, counts)))
+        rows.append((marker, cohort.catalogue[marker].unit, *map(str, counts)))
     head = ("Marker", "Unit", "Measurements", "Censored", "Patients")
     return Table("What was measured", head, tuple(rows), frozenset({0, 1}))
 

@@ -112,7 +112,7 @@ def elicit_prior(
     (changed,) = apply_changes([card], [change], strict=True)
     own = card.prior[parameter][marker]
     elicited = read_prior_belief(
-        change.values, quantity(parameter, marker), own.distribution, own.arguments
+        change.values, quantity(parameter, marker, card.catalogue), own.distribution, own.arguments
     )
     without, with_belief = (prior_predictive(each, definitions) for each in (card, changed))
     return Elicitation(changed, parameter, marker, own, elicited, without, with_belief)

@@ -11,11 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.analyses.priors.elicit_command import Elicitation
-from mnbayes.analyses.priors.limits import Limits, physiological_limits
 from mnbayes.analyses.priors.predictive import ALBUMIN, PROTEIN, PriorPredictive
 from mnbayes.base.arrays import Floats
 from mnbayes.cards import families
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Marker
 from mnbayes.report.kit import figures, style
 from mnbayes.report.kit.figures import Estimate, Row, forest
 from mnbayes.report.kit.wording import CATEGORY_LABELS, percent
@@ -101,8 +100,7 @@ def _axis_label(found: Elicitation) -> str:
 def _ranges(
     ax: Axes,
     rows: Mapping[str, Sequence[tuple[Floats, Look]]],
-    limits: Limits,
-    unit: str,
+    marker: Marker,
 ) -> None:
     """Median, 50 % and 95 % interval of log values over what no patient has: looks by row."""
     reach = _DECADES * np.log(10)
@@ -125,12 +123,12 @@ def _ranges(
     pad = 0.05 * (high - low)
     left, right = float(np.exp(low - pad)), float(np.exp(high + pad))
     style.log_axis(ax, "x", left, right)
-    for start, end in ((left, limits.lower), (limits.upper, right)):
+    for start, end in ((left, marker.limits.lower), (marker.limits.upper, right)):
         if start < end:
             ax.axvspan(start, end, zorder=0, **_BEYOND)
     ax.set_xlim(left, right)
     forest(ax, drawn)
-    ax.set_xlabel(f"{unit} (log axis)", fontsize=style.TEXT)
+    ax.set_xlabel(f"{marker.unit} (log axis)", fontsize=style.TEXT)
 
 
 def _last(predictive: PriorPredictive) -> str:
@@ -144,9 +142,10 @@ def _next_patient(ax: Axes, found: Elicitation) -> None:
         when: [(draws.patient[:, t, draws.markers.index(marker)], look) for draws, look in both]
         for when, t in (("baseline", 0), (last, -1))
     }
-    _ranges(ax, rows, physiological_limits()[marker], MARKERS[marker].unit)
+    known = found.card.catalogue
+    _ranges(ax, rows, known[marker])
     ax.set_title(
-        f"Next patient's {MARKERS[marker].short}, as measured", fontsize=style.TEXT, loc="left"
+        f"Next patient's {known[marker].short}, as measured", fontsize=style.TEXT, loc="left"
     )
 
 
@@ -234,15 +233,15 @@ def prior_ranges(found: Sequence[PriorPredictive]) -> Figure:
     """
     items = [(p, k) for p in found for k in range(len(p.draws.markers))]
     figure, axes = figures.panels(len(items), (4.6, 1.5), columns=2)
-    limits = physiological_limits()
     for ax, (predictive, k) in zip(axes, items, strict=True):
         draws, marker = predictive.draws, predictive.draws.markers[k]
         rows = {
             when: [(draws.typical[:, t, k], _TYPICAL), (draws.patient[:, t, k], _WITH)]
             for when, t in (("baseline", 0), (_last(predictive), -1))
         }
-        _ranges(ax, rows, limits[marker], MARKERS[marker].unit)
-        title = f"{MARKERS[marker].label} ({predictive.model})"
+        known = draws.catalogue
+        _ranges(ax, rows, known[marker])
+        title = f"{known[marker].label} ({predictive.model})"
         ax.set_title(title, fontsize=style.TEXT, loc="left", pad=3)
     style.heading(
         figure,

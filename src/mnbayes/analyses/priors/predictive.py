@@ -6,18 +6,17 @@ patient from each, by the functions that also make the prior group of a fit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from mnbayes.analyses.priors.limits import Limits, physiological_limits
 from mnbayes.answers.categories import classify
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import CATEGORIES, Definitions, load_definitions
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Catalogue, shipped_markers
 from mnbayes.models import effects as fx
 from mnbayes.models.hyperparameters import hyperparameters_from_draws
 from mnbayes.models.likelihood import draw_prior
@@ -51,6 +50,8 @@ class PriorDraws:
     markers : tuple of str
     weeks : tuple of float
         Visits, baseline (week 0) first.
+    catalogue : mapping
+        What the markers are.
     typical : array, shape (draw, visit, marker)
         Level of a typical (median) patient.
     patient : array, shape (draw, visit, marker)
@@ -62,6 +63,7 @@ class PriorDraws:
     weeks: tuple[float, ...]
     typical: Floats
     patient: Floats
+    catalogue: Catalogue = field(default_factory=shipped_markers)
 
 
 @dataclass(frozen=True)
@@ -117,22 +119,29 @@ def prior_draws(
     typical = np.repeat(parameters.baseline_mean[:, None], len(weeks), axis=1)
     typical[:, 1:] += parameters.visit_change
     patient = fx.measurements(level, parameters, rng)[:, 0]
-    return PriorDraws(card.markers, tuple(float(week) for week in weeks), typical, patient)
+    return PriorDraws(
+        card.markers, tuple(float(week) for week in weeks), typical, patient, card.catalogue
+    )
 
 
-def _quantiles(log_values: Floats) -> Floats:
-    return np.asarray(np.exp(np.quantile(log_values, (0.5, 0.025, 0.975), axis=0)))
+def _quantiles(values: Floats) -> Floats:
+    return np.quantile(values, (0.5, 0.025, 0.975), axis=0)
 
 
-def level_table(draws: PriorDraws, limits: Mapping[str, Limits]) -> pd.DataFrame:
+def level_table(draws: PriorDraws) -> pd.DataFrame:
     """Levels of a typical patient and of the next one (:attr:`PriorPredictive.levels`)."""
     rows = []
     for k, marker in enumerate(draws.markers):
-        low, high = np.log([limits[marker].lower, limits[marker].upper])
+        about = draws.catalogue[marker]
+        low, high = about.on_scale(np.array([about.limits.lower, about.limits.upper]))
         for t, week in enumerate(draws.weeks):
             row: list[object] = [marker, week]
             for values in (draws.typical[:, t, k], draws.patient[:, t, k]):
-                row += [*_quantiles(values), np.mean(values < low), np.mean(values > high)]
+                row += [
+                    *about.in_units(_quantiles(values)),
+                    np.mean(values < low),
+                    np.mean(values > high),
+                ]
             rows.append(row)
     return pd.DataFrame(rows, columns=list(LEVEL_COLUMNS)).astype({"marker": "str"})
 
@@ -144,7 +153,7 @@ def ratio_table(draws: PriorDraws) -> pd.DataFrame:
         for t, week in enumerate(draws.weeks[1:], start=1):
             change = draws.typical[:, t, k] - draws.typical[:, 0, k]
             falls = (np.mean(change < 0), np.mean(change <= np.log(0.5)))
-            rows.append((marker, week, *_quantiles(change), *falls))
+            rows.append((marker, week, *np.exp(_quantiles(change)), *falls))
     return pd.DataFrame(rows, columns=list(RATIO_COLUMNS)).astype({"marker": "str"})
 
 
@@ -167,15 +176,15 @@ def response_table(draws: PriorDraws, definitions: Definitions) -> pd.DataFrame:
     return table.astype({"category": "str", "week": float, "probability": float})
 
 
-def implausible(levels: pd.DataFrame, limits: Mapping[str, Limits]) -> tuple[str, ...]:
+def implausible(levels: pd.DataFrame, known: Catalogue) -> tuple[str, ...]:
     """Say what the priors allow that no patient has.
 
     Parameters
     ----------
     levels : DataFrame
         From :func:`level_table`.
-    limits : mapping
-        Marker to limits.
+    known : mapping
+        What the markers are.
 
     Returns
     -------
@@ -185,8 +194,8 @@ def implausible(levels: pd.DataFrame, limits: Mapping[str, Limits]) -> tuple[str
     """
     sentences = []
     for marker in dict.fromkeys(levels["marker"]):
-        of_marker = levels[levels["marker"] == marker]
-        for side, bound in (("below", limits[marker].lower), ("above", limits[marker].upper)):
+        of_marker, found = levels[levels["marker"] == marker], known[marker].limits
+        for side, bound in (("below", found.lower), ("above", found.upper)):
             baseline_said = False
             for later in (False, True):
                 part = of_marker[(of_marker["week"] > 0) == later]
@@ -199,7 +208,7 @@ def implausible(levels: pd.DataFrame, limits: Mapping[str, Limits]) -> tuple[str
                     continue
                 who, share, look = what
                 baseline_said = not later
-                info = MARKERS[marker]
+                info = known[marker]
                 when = "at a later visit" if later else "at baseline"
                 sentences.append(
                     f"{info.label}: {who} lies {side} {bound:g} {info.unit} {when} with "
@@ -243,15 +252,14 @@ def prior_predictive(
     PriorPredictive
     """
     definitions = load_definitions() if definitions is None else definitions
-    limits = physiological_limits()
     with np.errstate(all="ignore"):  # a prior may reach beyond every number; the tables show it
         draws = prior_draws(card, weeks, n, seed)
-        levels = level_table(draws, limits)
+        levels = level_table(draws)
         return PriorPredictive(
             card.name,
             draws,
             levels,
             ratio_table(draws),
             response_table(draws, definitions),
-            implausible(levels, limits),
+            implausible(levels, card.catalogue),
         )

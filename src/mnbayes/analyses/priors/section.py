@@ -8,7 +8,6 @@ from typing import Any
 
 from mnbayes.analyses.priors import words
 from mnbayes.analyses.priors.elicit_command import Elicitation
-from mnbayes.analyses.priors.limits import physiological_limits
 from mnbayes.analyses.priors.predictive import PriorPredictive, prior_predictive
 from mnbayes.analyses.priors.tables import (
     belief_table,
@@ -21,7 +20,6 @@ from mnbayes.analyses.priors.tables import (
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table
 from mnbayes.cards.definitions import Definitions
-from mnbayes.data.markers import MARKERS
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.needs import a_card
 from mnbayes.run.run import Run
@@ -60,15 +58,14 @@ def consequences(result: Result, definitions: Definitions) -> Consequences:
 def limits_table(run: Run) -> Table:
     """The levels that no patient has, with the reason for each limit."""
     used = [marker for result in run.results for marker in result.fit.observations.markers]
-    limits = physiological_limits()
     rows = tuple(
         (
-            MARKERS[marker].label,
-            f"{limits[marker].lower:g} to {limits[marker].upper:g} {MARKERS[marker].unit}",
-            limits[marker].why,
-            limits[marker].source,
+            marker.label,
+            f"{marker.limits.lower:g} to {marker.limits.upper:g} {marker.unit}",
+            marker.limits.why,
+            marker.source_of_limits,
         )
-        for marker in dict.fromkeys(used)
+        for marker in (run.catalogue[name] for name in dict.fromkeys(used))
     )
     head = ("Marker", "Found in patients", "Why", "Source")
     return Table("What is found in patients", head, rows, frozenset(range(4)), wide=True)

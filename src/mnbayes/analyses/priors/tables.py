@@ -8,14 +8,12 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.analyses.priors.elicit_command import Elicitation
-from mnbayes.analyses.priors.limits import physiological_limits
 from mnbayes.analyses.priors.predictive import ALBUMIN, PROTEIN, PriorPredictive
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards import families
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import CATEGORIES
-from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import prior_text
 from mnbayes.report.kit.wording import CATEGORY_LABELS, CATEGORY_SHORT, PARAMETER_LABELS
@@ -94,11 +92,11 @@ def levels_table(predictive: PriorPredictive, *, shares: bool) -> Table:
         Whether to give the probability of a level that no patient has.
     """
     draws = len(predictive.draws.patient)
-    limits = physiological_limits()
+    known = predictive.draws.catalogue
     last = predictive.draws.weeks[-1]
     rows = []
     for row in records(predictive.levels[predictive.levels["week"].isin([0.0, last])]):
-        marker, limit = MARKERS[row["marker"]], limits[row["marker"]]
+        marker = known[row["marker"]]
         cells = [
             f"{marker.label}, {marker.unit}",
             wording.week_name(row["week"]),
@@ -107,7 +105,9 @@ def levels_table(predictive: PriorPredictive, *, shares: bool) -> Table:
                 for who in ("typical", "patient")
             ),
         ]
-        for side, bound in (("below", limit.lower), ("above", limit.upper)) if shares else ():
+        for side, bound in (
+            (("below", marker.limits.lower), ("above", marker.limits.upper)) if shares else ()
+        ):
             share = wording.probability_of_draws(row[f"patient_{side}"], draws)
             cells.append(f"{side} {bound:g}: {share}")
         rows.append(tuple(cells))
@@ -161,7 +161,7 @@ def density_table(found: Elicitation) -> Table:
 def belief_table(found: Elicitation) -> Table:
     """The marker's change and the next patient, without and with the belief."""
     both = (found.without, found.with_belief)
-    info = MARKERS[found.shown_marker]
+    info = found.card.catalogue[found.shown_marker]
     last = found.with_belief.draws.weeks[-1]
     draws = len(found.with_belief.draws.patient)
     levels = [_row(p.levels, info.name, 0.0) for p in both]

@@ -12,7 +12,6 @@ from mnbayes.base.text_table import records
 from mnbayes.cards.card import Card
 from mnbayes.cards.overrides import applies_to
 from mnbayes.cards.prior_sets import Change, PriorSet, available_prior_sets, load_prior_set
-from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
 
 
@@ -77,7 +76,7 @@ def falls(predictive: PriorPredictive) -> list[str]:
             wording.probability_of_draws(row[key], draws) for key in ("p_fall", "p_fall_50")
         )
         said.append(
-            f"{MARKERS[row['marker']].label}: typical ratio to baseline at "
+            f"{predictive.draws.catalogue[row['marker']].label}: typical ratio to baseline at "
             f"{wording.week_name(last)} {ends}; P(fall) {fall}, P(fall of half or more) {half}."
         )
     return said

@@ -9,7 +9,6 @@ import numpy as np
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.data.cohort import Cohort
-from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit.wording import BLANK
 from mnbayes.run.run import Run
 
@@ -38,7 +37,8 @@ def measurement_table(cohort: Cohort) -> Table:
         (patient, f"{week:g}", *(cells.get((patient, week, m), BLANK) for m in cohort.markers))
         for patient, week in visits
     )
-    head = ("Patient", "Week", *(f"{MARKERS[m].label}, {MARKERS[m].unit}" for m in cohort.markers))
+    known = cohort.catalogue
+    head = ("Patient", "Week", *(f"{known[m].label}, {known[m].unit}" for m in cohort.markers))
     return Table(f"All {len(cells)} measurements in canonical units", head, rows)
 
 

@@ -35,6 +35,7 @@ from mnbayes.base.text_table import Table
 from mnbayes.base.workers import News
 from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.prior_sets import PriorSet
+from mnbayes.data.markers import MARKERS
 from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit import dominance, wording
 from mnbayes.report.kit.results import beside_record, beside_section, doubted
@@ -190,7 +191,13 @@ def _lead(result: PublishedResult) -> tuple[str, ...]:
     if np.isnan(gmr["value"]):
         return ("The numbers that are summed are withheld; counts and exact intervals stand.",)
     said = [
-        wording.moved(facts.marker, facts.outcome.week, gmr["value"], gmr["lower"], gmr["upper"]),
+        wording.moved(
+            MARKERS[facts.marker],
+            facts.outcome.week,
+            gmr["value"],
+            gmr["lower"],
+            gmr["upper"],
+        ),
         f"The probability that the typical patient fell at all is {chance(fell)} (prior alone "
         f"{wording.percent(fell['prior'])}); that the next patient falls to half or less, as "
         f"measured, {chance(half)} (prior alone {wording.percent(half['prior'])}).",

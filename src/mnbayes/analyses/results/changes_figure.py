@@ -10,7 +10,6 @@ from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import Definitions
-from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height, panels
 from mnbayes.report.kit.measured import Measured, measured
@@ -70,7 +69,7 @@ def gmr_by_visit(result: Result, synthetic: bool) -> Figure:
         style.log_axis(ax, "x", *limits[marker])
         ax.axvline(1.0, color=style.GREY, linewidth=1.0, zorder=1)
         forest(ax, rows[marker])
-        ax.set_title(MARKERS[marker].label, fontsize=style.TEXT, loc="left")
+        ax.set_title(result.catalogue[marker].label, fontsize=style.TEXT, loc="left")
         ax.set_xlabel("Ratio to baseline (no unit)", fontsize=style.TEXT)
     style.heading(
         figure,
@@ -247,7 +246,7 @@ def waterfall(
         handles.insert(1, style.area(PREDICTED, "///", "predicted: not measured", style.GREY))
     if between:
         handles.append(style.line(style.VERMILLION, width=3.0, label="measured as an interval"))
-    title = f"{MARKERS[marker].label} of each patient at week {style.week_text(week)}"
+    title = f"{result.catalogue[marker].label} of each patient at week {style.week_text(week)}"
     style.heading(where, f"{title}: change under treatment", handles, 5)
     style.foot(
         where,

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.answers.result import Result
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, panels
 from mnbayes.report.kit.parameters import PER_MARKER, PER_MODEL, Scalar
@@ -29,9 +29,9 @@ def _group(item: Scalar) -> tuple[str, str]:
     return words, item.axis
 
 
-def _row_name(item: Scalar) -> str:
+def _row_name(item: Scalar, known: Catalogue) -> str:
     marker = item.select.get("marker") or item.select.get("effect", "").rsplit(" ", 1)[0]
-    return MARKERS[marker].short if marker in MARKERS else "all"
+    return known[marker].short if marker in known else "all"
 
 
 def _estimate(item: Scalar, result: Result, group: str) -> Estimate:
@@ -45,7 +45,10 @@ def _estimate(item: Scalar, result: Result, group: str) -> Estimate:
 def _panel(ax: Axes, items: Sequence[Scalar], result: Result) -> None:
     on_log = items[0].kind in ("level", "ratio")
     rows = [
-        Row(_row_name(item), tuple(_estimate(item, result, g) for g in ("posterior", "prior")))
+        Row(
+            _row_name(item, result.catalogue),
+            tuple(_estimate(item, result, g) for g in ("posterior", "prior")),
+        )
         for item in items
     ]
     ends = [end for row in rows for each in row.estimates for end in (each.low, each.high)]

@@ -17,7 +17,6 @@ from mnbayes.analyses.results.trajectories import trajectories
 from mnbayes.answers.reported import ROW_KEYS
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Spanned, Table, plain
-from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.parameters import scalars
 from mnbayes.report.kit.results import (
@@ -105,9 +104,9 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
     courses = [
         Drawn(
             f"trajectories_{marker}",
-            f"Course of each patient: {MARKERS[marker].label}",
+            f"Course of each patient: {result.catalogue[marker].label}",
             "One panel for each patient: measured values over weeks, with the band of the true "
-            f"level. Marker: {MARKERS[marker].label}",
+            f"level. Marker: {result.catalogue[marker].label}",
             partial(trajectories, result, marker, how.definitions, how.synthetic),
         )
         for marker in result.fit.observations.markers

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import Definitions
-from mnbayes.data.markers import MARKERS
-from mnbayes.data.reference_ranges import ReferenceRange, reference_ranges
+from mnbayes.data.markers import Marker, Reference
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import is_left, is_low, is_right, panels
 from mnbayes.report.kit.measured import Measured, draw_interval, measured
@@ -31,9 +30,17 @@ def thresholds(marker: str, definitions: Definitions) -> list[tuple[float, str]]
     return []
 
 
-def _draw_range(ax: Axes, healthy: ReferenceRange, labelled: bool) -> None:
-    ax.axhspan(healthy.lower, healthy.upper, facecolor=REFERENCE, zorder=0)
-    for at in (healthy.lower, healthy.upper):
+def _range_text(marker: Marker, healthy: Reference) -> str:
+    return (
+        f"{healthy.words} {marker.unit}, {100 * healthy.coverage:g} % range of "
+        f"{healthy.population} ({marker.source.get('reference', 'no source')})"
+    )
+
+
+def _draw_range(ax: Axes, healthy: Reference, limits: tuple[float, float], labelled: bool) -> None:
+    low, high = healthy.ends
+    ax.axhspan(max(low, limits[0]), min(high, limits[1]), facecolor=REFERENCE, zorder=0)
+    for at in filter(None, (healthy.lower, healthy.upper)):
         ax.axhline(at, color=style.GREEN, linestyle="-.", linewidth=0.9, zorder=2)
         if labelled:
             style.beside(ax, f"{at:g}", 1, at, 3, color="#00664B")
@@ -111,13 +118,15 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
         equal-tailed bands of the true level; hatched and dashed towards a visit that was not
         measured, where the level is predicted. A marker with a reference range has it shaded.
     """
-    data, text = measured(result, marker), MARKERS[marker]
+    data, text = measured(result, marker), result.catalogue[marker]
     patients, cut = style.shown(result.fit.observations.patients, style.PANELS)
     level = style.draws_of(result, "posterior", "level", marker=marker)[:, : len(patients)]
-    bands = np.exp(np.quantile(level, style.LEVELS, axis=0))
+    bands = text.in_units(np.quantile(level, style.LEVELS, axis=0))
     lines = thresholds(marker, definitions)
-    healthy = reference_ranges().get(marker)
-    drawn = [at for at, _ in lines] + ([healthy.lower, healthy.upper] if healthy else [])
+    healthy = text.reference
+    drawn = [at for at, _ in lines] + [
+        end for end in ((healthy.lower, healthy.upper) if healthy else ()) if end
+    ]
     rows = slice(len(patients))
     limits = style.log_limits(bands, data.value[rows], data.lower[rows], data.upper[rows], drawn)
     figure, axes = panels(len(patients), style.cell(len(patients)))
@@ -129,7 +138,7 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
             if is_right(ax):
                 style.beside(ax, label, 1, at, 3, color="#A34700")
         if healthy is not None:
-            _draw_range(ax, healthy, is_right(ax))
+            _draw_range(ax, healthy, limits, is_right(ax))
         _panel(ax, data, row, bands[:, row], limits)
         ax.set_title(patient, fontsize=style.TEXT, loc="left", pad=3)
         withdrew = data.withdrew[row]
@@ -170,6 +179,6 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
         cut,
         "The level is modelled at the visits; straight lines join them. Log axis.",
         "Being beyond one threshold is not yet a remission: see the definitions." if lines else "",
-        f"Reference range: {healthy.text}; it is no target." if healthy else "",
+        f"Reference range: {_range_text(text, healthy)}; it is no target." if healthy else "",
     )
     return figure

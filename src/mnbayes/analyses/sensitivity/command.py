@@ -91,12 +91,12 @@ def write(multiverse: Multiverse, folder: Path) -> None:
 
 def _table(multiverse: Multiverse, model: str, base: Row) -> Table:
     """Main answers: reported, prior alone, range over the specifications, power scaling."""
-    power = multiverse.power_scaling
+    power, known = multiverse.power_scaling, multiverse.cohort.catalogue
     for axis in SPECIFICATION:
         power = power[power[axis] == base[axis]]
     draws = multiverse.sampling.chains * multiverse.sampling.draws
     rows = []
-    for row in records(as_reported(power, ["prior", "value"])):
+    for row in records(as_reported(power, ["prior", "value"], known)):
         prior = row["prior"]
         before = (
             wording.ratio(prior)
@@ -104,7 +104,7 @@ def _table(multiverse: Multiverse, model: str, base: Row) -> Table:
             else wording.probability_of_draws(prior, draws)
         )
         spread = range_of(multiverse, model, row)
-        label = heading(row, multiverse.definitions.benchmarks)
+        label = heading(row, multiverse.definitions.benchmarks, known)
         rows.append((label, number(row), before, spread, row["diagnosis"]))
     head = ("Answer", "Given the data", "Prior alone", "Over all", "Power scaling")
     caption = f"{model} with {specification(base)}, and over all specifications"

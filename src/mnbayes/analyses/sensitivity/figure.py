@@ -19,7 +19,7 @@ from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import Definitions
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Catalogue, Marker
 from mnbayes.report.kit import style
 
 #: Most answers side by side in a specification curve that leave room for their titles.
@@ -35,12 +35,13 @@ _LOOKS = {
 }
 
 
-_OF_MARKER = {"gmr": "GMR", "p_fall": "P(fall)", "p_rise": "P(rise)"}
+def _of_marker(kind: str, marker: Marker) -> str:
+    return {"gmr": marker.mean_ratio, "p_fall": "P(fall)", "p_rise": "P(rise)"}[kind]
 
 
-def _label(row: dict[str, Any]) -> str:
+def _label(row: dict[str, Any], known: Catalogue) -> str:
     if row["marker"]:
-        return f"{_OF_MARKER[str(row['kind'])]}: {MARKERS[str(row['marker'])].label}"
+        return f"{_of_marker(str(row['kind']), known[row['marker']])}: {known[row['marker']].label}"
     return f"{row['kind']}: {row['category']}"
 
 
@@ -51,7 +52,7 @@ def _decision(ax: Axes, line: float, upright: bool) -> None:
         draw(border, color=style.BLACK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
 
 
-def _scaled_panel(ax: Axes, rows: pd.DataFrame, ratio: bool, line: float) -> None:
+def _scaled_panel(ax: Axes, rows: pd.DataFrame, ratio: bool, line: float, known: Catalogue) -> None:
     scale = 1.0 if ratio else 100.0
     if ratio:
         style.log_axis(ax, "x", *style.log_limits(rows[list(_LOOKS)], [1.0]))
@@ -63,12 +64,12 @@ def _scaled_panel(ax: Axes, rows: pd.DataFrame, ratio: bool, line: float) -> Non
         _decision(ax, line, upright=True)
     places = np.arange(len(rows))
     ends = scale * rows[["value_half", "value_double"]].to_numpy(dtype=float)
-    known = np.isfinite(ends).all(axis=1)
-    ax.hlines(places[known], *ends[known].T, color=style.PALE, linewidth=3)
+    both = np.isfinite(ends).all(axis=1)
+    ax.hlines(places[both], *ends[both].T, color=style.PALE, linewidth=3)
     for column, (marker, color, _) in _LOOKS.items():
         size, face = (4.5, color) if column == "value" else (6, "white")
         ax.plot(scale * rows[column], places, marker, color=color, ms=size, mfc=face)
-    ax.set_yticks(places, [_label(row) for row in records(rows)])
+    ax.set_yticks(places, [_label(row, known) for row in records(rows)])
     ax.grid(axis="y", color=style.RULE, linewidth=0.6)
     ax.set_axisbelow(True)
     ax.set_ylim(len(rows) - 0.4, -0.6)
@@ -94,7 +95,7 @@ def power_scaling(result: Result, definitions: Definitions, synthetic: bool) -> 
         down) and twice (pointing up); a diamond: the prior alone. Answers that cannot be worked out
         from the draws have no triangle.
     """
-    table = as_reported(sensitivity_part.of(result), list(_LOOKS))
+    table = as_reported(sensitivity_part.of(result), list(_LOOKS), result.catalogue)
     line = definitions.decision.probability
     ratios, others = table[table["kind"] == "gmr"], table[table["kind"] != "gmr"]
     panels = [part for part in (ratios, others) if len(part)]
@@ -103,7 +104,7 @@ def power_scaling(result: Result, definitions: Definitions, synthetic: bool) -> 
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     for ax, part in zip(axes, panels, strict=True):
         style.tidy(ax)
-        _scaled_panel(ax, part, part is ratios, line)
+        _scaled_panel(ax, part, part is ratios, line, result.catalogue)
     handles: list[style.Handle] = [
         style.dot(color, marker, words, face=color if name == "value" else "white")
         for name, (marker, color, words) in reversed(_LOOKS.items())
@@ -208,10 +209,10 @@ def _matrix(ax: Axes, names: pd.DataFrame, levels: Sequence[tuple[str, Any]]) ->
     ax.tick_params(axis="y", length=0)
 
 
-def _title(answer: tuple[str, str, str], benchmarks: dict[Any, float]) -> str:
+def _title(answer: tuple[str, str, str], benchmarks: dict[Any, float], known: Catalogue) -> str:
     kind, marker, category = answer
     if marker:
-        return f"{_OF_MARKER[kind]}:\n{MARKERS[marker].label}"
+        return f"{_of_marker(kind, known[marker])}:\n{known[marker].label}"
     bar = f", P(share > {100 * benchmarks[category]:g} %)" if kind == "exceeds" else ""
     return f"{kind}{bar}:\n{category}"
 
@@ -236,9 +237,10 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
     base = base_of(multiverse, model)
     if base is None:
         return None
-    table = multiverse.table[multiverse.table["model"] == model]
+    table, known = multiverse.table[multiverse.table["model"] == model], multiverse.cohort.catalogue
     primary = multiverse.primary_week(model)
-    judged = as_reported(concluded(table[table["reason"] == ""], primary), ["prior", "value"])
+    answered = concluded(table[table["reason"] == ""], primary)
+    judged = as_reported(answered, ["prior", "value"], known)
     axes_names = [axis for axis in multiverse.axes if axis != "model"]
     answers = curve_answers(judged)
     levels = _levels(judged[axes_names])
@@ -258,7 +260,7 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
             ax.set_xlim(-0.7, len(rows) - 0.3)
         _curve(above, rows, is_base, multiverse.definitions.decision.probability)
         _matrix(below, rows[axes_names], levels)
-        title = _title(answer, dict(multiverse.definitions.benchmarks))
+        title = _title(answer, dict(multiverse.definitions.benchmarks), known)
         above.set_title(title, fontsize=style.TEXT, loc="left")
     grid[0, 0].set_ylabel("Probability, %", fontsize=style.TEXT)
     grid[1, 0].set_yticks(range(len(levels)), [_level_text(*level) for level in levels])

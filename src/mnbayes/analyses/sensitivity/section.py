@@ -18,6 +18,7 @@ from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import available_cards
 from mnbayes.data.embedded import is_embedded
+from mnbayes.data.markers import Catalogue
 from mnbayes.inference.importance_weights import highest_khat
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import answer, heading, lines_text, number
@@ -56,7 +57,9 @@ class PowerScaling:
     table: Table
 
 
-def _flips(rows: list[Row], benchmarks: Mapping[Any, float], line: float) -> list[tuple[str, str]]:
+def _flips(
+    rows: list[Row], benchmarks: Mapping[Any, float], line: float, known: Catalogue
+) -> list[tuple[str, str]]:
     """Conclusions that move: the kind of flip, and the sentence."""
     found: list[tuple[str, str]] = []
     for row in rows:
@@ -70,8 +73,8 @@ def _flips(rows: list[Row], benchmarks: Mapping[Any, float], line: float) -> lis
                 found.append(
                     (
                         kind,
-                        f"If the priors counted {_COUNTS[ending]}, {answer(row, benchmarks)} "
-                        f"would go from {number(row)}, {then}, to "
+                        f"If the priors counted {_COUNTS[ending]}, "
+                        f"{answer(row, benchmarks, known)} would go from {number(row)}, {then}, to "
                         f"{number(row, f'_{ending}')}, {now}.",
                     )
                 )
@@ -96,20 +99,21 @@ def _verdict(found: list[tuple[str, str]], line: float) -> str:
     return f"{sure} {verb} under power scaling.{doubt}"
 
 
-def _subject(row: Row) -> str:
+def _subject(row: Row, known: Catalogue) -> str:
     """The quantity behind an answer."""
     if row["marker"]:
-        return f"the ratio of {wording.in_text(row['marker'])} to baseline"
+        marker = known[row["marker"]]
+        return f"the {marker.ratio} of {wording.in_text(marker)} to baseline"
     return f"the share of such patients in the category {row['category']}"
 
 
-def _sensitive(rows: list[Row]) -> list[str]:
+def _sensitive(rows: list[Row], known: Catalogue) -> list[str]:
     """Which quantities are sensitive to the priors, and to which most; or that none is."""
     groups: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row["diagnosis"] in _EXPLAINED:
             key = (row["diagnosis"], row["strongest_prior"])
-            if (subject := _subject(row)) not in groups.setdefault(key, []):
+            if (subject := _subject(row, known)) not in groups.setdefault(key, []):
                 groups[key].append(subject)
     if not groups:
         return [
@@ -160,7 +164,7 @@ def _diagnosis(row: Row) -> str:
 def _table(result: Result, rows: list[Row], benchmarks: Mapping[Any, float]) -> Table:
     texts = [
         (
-            heading(row, benchmarks),
+            heading(row, benchmarks, result.catalogue),
             number(row),
             wording.ratio(row["prior"])
             if row["kind"] == "gmr"
@@ -214,12 +218,14 @@ def power_scaling_of(result: Result, benchmarks: Mapping[Any, float], line: floa
         The definitions' decision probability.
     """
     numbers = ["prior", "value", *(f"value_{ending}" for ending in POWERS)]
-    rows: list[Row] = list(records(as_reported(sensitivity_part.of(result), numbers)))
-    found = _flips(rows, benchmarks, line)
+    rows: list[Row] = list(
+        records(as_reported(sensitivity_part.of(result), numbers, result.catalogue))
+    )
+    found = _flips(rows, benchmarks, line, result.catalogue)
     return PowerScaling(
         _verdict(found, line),
         tuple(sentence for kind, sentence in found if kind == "yes"),
-        (*_sensitive(rows), *_unreliable(rows, _draws(result))),
+        (*_sensitive(rows, result.catalogue), *_unreliable(rows, _draws(result))),
         _table(result, rows, benchmarks),
     )
 

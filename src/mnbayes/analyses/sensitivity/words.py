@@ -91,13 +91,14 @@ def flip_sentences(multiverse: Multiverse, model: str) -> list[str]:
         The first sentence says how many conclusions flip, or that none does.
     """
     base, line = base_of(multiverse, model), multiverse.definitions.decision.probability
+    known = multiverse.cohort.catalogue
     if base is None:
         return ["No specification passed its checks, so there is nothing to compare."]
     names = pd.DataFrame(
         [name for name, rows in specifications(multiverse, model) if not rows["reason"].any()]
     )
     everything = names.drop(columns="model")
-    found = as_reported(flips(multiverse, model), ["value", "value_base"])
+    found = as_reported(flips(multiverse, model), ["value", "value_base"], known)
     # A conclusion that was drawn from a fall turns round with its probability.
     rise = found["kind"] == "p_rise"
     turned = {"likely": "unlikely", "unlikely": "likely"}
@@ -129,7 +130,7 @@ def flip_sentences(multiverse: Multiverse, model: str) -> list[str]:
     ]
     for _, rows in groups:
         first = records(rows)[0]
-        subject = answer(first, multiverse.definitions.benchmarks)
+        subject = answer(first, multiverse.definitions.benchmarks, known)
         then = probability(first["value_base"], first["mcse_base"])
         endings = []
         for now, part in rows.groupby("conclusion", sort=False):
@@ -163,7 +164,8 @@ def range_of(multiverse: Multiverse, model: str, row: Row) -> str:
         With ``kind`` as reported (see :func:`mnbayes.answers.conclusions.as_reported`),
         ``marker``, ``week`` and ``category``.
     """
-    table = as_reported(multiverse.table[multiverse.table["model"] == model], ["value"])
+    own = multiverse.table[multiverse.table["model"] == model]
+    table = as_reported(own, ["value"], multiverse.cohort.catalogue)
     for key in ("kind", "marker", "week", "category"):
         table = table[table[key] == row[key]]
     found = records(table[np.isfinite(table["value"])].sort_values("value", kind="stable"))

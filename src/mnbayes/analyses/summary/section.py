@@ -10,7 +10,6 @@ import numpy as np
 from mnbayes.analyses.summary.tables import tables_of
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
-from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import (
     RULE,
@@ -85,7 +84,7 @@ def _change(result: Result, marker: str, headlines: list[Headline]) -> list[str]
         for suffix in ("", "_prior")
     )
     texts = [f"{percent(m)} ({percent_range(low, high)})" for m, low, high in (now, before)]
-    label = MARKERS[marker].label
+    label = result.catalogue[marker].label
     headlines.append(
         Headline(
             f"{label} at {wording.week_name(week)}, as a share of baseline (95 % interval)",
@@ -94,7 +93,7 @@ def _change(result: Result, marker: str, headlines: list[Headline]) -> list[str]
             ratio_dominated(now[1], now[2], before[1], before[2]),
         )
     )
-    sentences = [wording.moved(marker, week, now[0], now[1], now[2])]
+    sentences = [wording.moved(result.catalogue[marker], week, now[0], now[1], now[2])]
     if marker == PROTEIN:
         error = fall_errors(result, marker)[week]["p_fall"]
         sentences.append(

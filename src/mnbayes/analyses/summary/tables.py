@@ -10,7 +10,6 @@ from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.text_table import Table, records
-from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
 
 
@@ -31,7 +30,7 @@ def last_changes(results: Sequence[Result]) -> Table:
             rows.setdefault(
                 row["marker"],
                 (
-                    MARKERS[row["marker"]].label,
+                    result.catalogue[row["marker"]].label,
                     f"{row['week']:g}",
                     result.name,
                     f"{wording.percent(row['gmr_median'])} ({now})",

@@ -6,20 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from mnbayes.answers.conclusions import Row as Row
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.wording import percent, probability
 
 _CALLED = wording.CATEGORY_SHORT | {"effective": "a response called effective"}
 
 
-def answer(row: Row, benchmarks: Mapping[Any, float]) -> str:
+def answer(row: Row, benchmarks: Mapping[Any, float], known: Catalogue) -> str:
     """What a row is about, as the subject of a sentence."""
     called, kind = _CALLED.get(row["category"], ""), row["kind"]
-    label = wording.in_text(row["marker"]) if row["marker"] else ""
+    marker = known.get(row["marker"])
+    label = "" if marker is None else wording.in_text(marker)
+    ratio = "ratio" if marker is None else marker.ratio
+    short = " (GMR)" if ratio == "ratio" else ""
     bar = percent(benchmarks[row["category"]]) if kind == "exceeds" else ""
     return {
-        "gmr": f"the ratio of {label} to baseline (GMR)",
+        "gmr": f"the {ratio} of {label} to baseline{short}",
         "p_fall": f"the probability that {label} fell",
         "p_rise": f"the probability that {label} rose",
         "next_patient": f"the next patient's probability of {called} (next_patient)",
@@ -29,14 +32,15 @@ def answer(row: Row, benchmarks: Mapping[Any, float]) -> str:
     }[kind]
 
 
-def heading(row: Row, benchmarks: Mapping[Any, float]) -> str:
+def heading(row: Row, benchmarks: Mapping[Any, float], known: Catalogue) -> str:
     """What a row is about, as the head of a table's row."""
     category, kind = row["category"], row["kind"]
     if kind == "exceeds":
         return f"exceeds: {category}, P(share > {percent(benchmarks[category])})"
     if row["marker"]:
-        what = {"gmr": "GMR", "p_fall": "P(fall)", "p_rise": "P(rise)"}[kind]
-        return f"{MARKERS[row['marker']].label}: {what}"
+        marker = known[row["marker"]]
+        what = {"gmr": marker.mean_ratio, "p_fall": "P(fall)", "p_rise": "P(rise)"}[kind]
+        return f"{marker.label}: {what}"
     return f"{kind}: {category}"
 
 

@@ -43,7 +43,7 @@ def measured(result: Result, marker: str) -> Measured:
     """Measurements of a marker that a fit used."""
     data = recorded(result.fit.tree).sel(marker=marker)
     value, lower, upper = (
-        np.exp(array(data[name], "patient", "visit"))
+        result.catalogue[marker].in_units(array(data[name], "patient", "visit"))
         for name in ("log_value", "log_lower", "log_upper")
     )
     weeks = array(data["visit"])

@@ -11,7 +11,7 @@ import xarray as xr
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Catalogue, Marker
 from mnbayes.inference.contract import correlated_pairs, effect_names
 from mnbayes.report.kit import style
 
@@ -77,7 +77,7 @@ def scalars(result: Result) -> list[Scalar]:
     baseline with another marker.
     """
     posterior = result.fit.tree["posterior"].to_dataset()
-    return list(_scalars(result.fit.observations.markers, posterior))
+    return list(_scalars(result.fit.observations.markers, posterior, result.catalogue))
 
 
 def density(
@@ -120,27 +120,27 @@ def density(
     return grid, np.asarray(smooth / (draws.size * step))
 
 
-def _axis(kind: str, unit: str) -> str:
+def _axis(kind: str, marker: Marker | None = None) -> str:
     return {
-        "level": unit,
-        "ratio": "ratio (no unit)",
-        "sd": "SD of log value",
+        "level": marker.unit if marker else "",
+        "ratio": f"{marker.ratio if marker else 'ratio'} (no unit)",
+        "sd": f"SD of {marker.scale if marker else 'log'} value",
         "positive": "",  # its words end in the unit
         "correlation": "correlation",
     }[kind]
 
 
-def _scalars(markers: tuple[str, ...], posterior: xr.Dataset) -> Iterator[Scalar]:
+def _scalars(markers: tuple[str, ...], posterior: xr.Dataset, known: Catalogue) -> Iterator[Scalar]:
     names = set(posterior.data_vars)
     for marker in markers:
         for variable, (words, kind) in PER_MARKER.items():
             if variable in names:
-                title = f"{MARKERS[marker].short}: {words}" if len(markers) > 1 else words
-                axis = _axis(kind, MARKERS[marker].unit)
+                title = f"{known[marker].short}: {words}" if len(markers) > 1 else words
+                axis = _axis(kind, known[marker])
                 yield Scalar(variable, {"marker": marker}, title, kind, axis)
     for variable, (words, kind) in PER_MODEL.items():
         if variable in names:
-            yield Scalar(variable, {}, words, kind, _axis(kind, "") or words.split(", ")[-1])
+            yield Scalar(variable, {}, words, kind, _axis(kind) or words.split(", ")[-1])
     rank = {effect: at for at, effect in enumerate(effect_names(markers))}
     pairs = enumerate(correlated_pairs(posterior))
     for at, pair in sorted(pairs, key=lambda item: [rank[effect] for effect in item[1]]):
@@ -148,7 +148,7 @@ def _scalars(markers: tuple[str, ...], posterior: xr.Dataset) -> Iterator[Scalar
             continue
         words = "baseline and change"
         if len(markers) > 1:
-            words = " and ".join(_effect_words(effect) for effect in pair)
+            words = " and ".join(_effect_words(effect, known) for effect in pair)
         select = {"pair": str(posterior["pair"].to_numpy()[at])}
         yield Scalar("correlation", select, words, "correlation", "correlation")
 
@@ -159,6 +159,6 @@ def _of_interest(first: str, second: str) -> bool:
     return same_marker or (first.endswith(" change") and second.endswith(" change"))
 
 
-def _effect_words(effect: str) -> str:
+def _effect_words(effect: str, known: Catalogue) -> str:
     marker, part = effect.rsplit(" ", 1)
-    return f"{MARKERS[marker].short} {part}"
+    return f"{known[marker].short} {part}"

@@ -19,7 +19,7 @@ from mnbayes.base.number_words import ratio as ratio
 from mnbayes.base.number_words import ratio_range as ratio_range
 from mnbayes.cards.definitions import CATEGORY_LABELS as CATEGORY_LABELS
 from mnbayes.cards.definitions import Category, Definitions
-from mnbayes.data.markers import MARKERS
+from mnbayes.data.markers import Marker
 
 NO_CONTROL = (
     "This is a change under treatment: there was no control group, so nothing here says what "
@@ -116,13 +116,13 @@ def points(error: float) -> str:
     return "<0.1" if error < 0.0005 else f"{100 * error:.1f}"
 
 
-def in_text(marker: str) -> str:
+def in_text(marker: Marker) -> str:
     """A marker's name within a sentence: "serum albumin", but "CD3+ lymphocytes"."""
-    label = MARKERS[marker].label
+    label = marker.label
     return label[0].lower() + label[1:] if label[1].islower() else label
 
 
-def moved(marker: str, week: float, median: float, lower: float, upper: float) -> str:
+def moved(marker: Marker, week: float, median: float, lower: float, upper: float) -> str:
     """A change in words: "24-h urinary protein fell to 55 % of baseline (95 % interval …)"."""
     verb = "fell to" if median < 1 else "rose to"
     text = (
