@@ -175,7 +175,7 @@ def test_what_comes_from_files_is_escaped(run: Run) -> None:
 
 
 def test_a_synthetic_cohort_says_so_everywhere(page: str) -> None:
-    assert "SYNTHETIC COHORT – no real patient. Only the published summary facts are real." in (
+    assert "SYNTHETIC COHORT – no real patient. (As the data folder declares.)" in (
         re.sub(r"\s+([.])", r"\1", _text(page))
     )
     assert page.count('<p class="tag">SYNTHETIC COHORT') == _sections(_own(page))

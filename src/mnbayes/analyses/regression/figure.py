@@ -46,10 +46,10 @@ def regression_bound(result: Result, synthetic: bool, *, ax: Axes | None = None)
         If the result has no regression table (not the primary marker, or no exact baseline).
     """
     table = regression_part.of(result)
-    if table.empty or result.fit.cohort is None:
+    if table.empty:
         raise ValueError("no regression-to-the-mean bound: no baseline of the primary marker")
     table = regression_part.stated(table)
-    marker = result.fit.cohort.catalogue[str(table["marker"].iloc[0])]
+    marker = result.catalogue[str(table["marker"].iloc[0])]
     data, primary = result.fit.observations, result.fit.primary_week
     rows = result.estimates[result.estimates["marker"] == marker.name]
     (last,) = records(rows[rows["week"] == primary])

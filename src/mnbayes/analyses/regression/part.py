@@ -27,15 +27,16 @@ def find(asked: ModelAsked) -> pd.DataFrame:
     """Work it out; the estimated ratio is blank where the model is withheld."""
     result, cohort = asked.result, asked.result.fit.cohort
     data = result.fit.observations
-    if cohort is None or cohort.primary_marker not in data.markers:
+    primary = data.markers[0] if cohort is None else cohort.primary_marker
+    if primary not in data.markers:
         return pd.DataFrame()
-    marker = cohort.catalogue[cohort.primary_marker]
+    marker = result.catalogue[primary]
     baseline = data.log_value[:, 0, data.markers.index(marker.name)]
     if not np.isfinite(baseline).any():
         return pd.DataFrame()
     rows = result.estimates[result.estimates["marker"] == marker.name]
     (observed,) = rows.loc[rows["week"] == result.fit.primary_week, "gmr_median"]
-    said = cohort.trial.screenings
+    said = None if cohort is None else cohort.trial.screenings
     swept = SCREENINGS if said is None else (said,)
     table = regression_table(baseline, marker, float(observed), screenings=swept)
     if not result.withheld:

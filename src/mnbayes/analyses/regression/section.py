@@ -49,7 +49,7 @@ def regression(run: Run) -> Regression | None:
         return None
     whole = regression_part.of(result)
     table = regression_part.stated(whole)
-    marker = run.cohort.catalogue[str(table["marker"].iloc[0])]
+    marker = result.catalogue[str(table["marker"].iloc[0])]
     high, once = picked_high(marker), int(table["screenings"].iloc[0])
     observed = float(table["gmr_observed"].iloc[0])
     baseline = float(table["baseline_geometric_mean"].iloc[0])
