@@ -121,7 +121,7 @@ def _range(cells: Mapping[str, str], known: Mapping[str, object]) -> ReferenceRa
     if not 0 < numbers["coverage"] < 1:
         raise _CellError("coverage", "a share between 0 and 1")
     try:
-        factor = conversion(cells["unit"], marker)
+        factor = conversion(cells["unit"], MARKERS[marker])
     except UnitError as error:
         raise _CellError("unit", str(error)) from error
     lower, upper = (numbers[name] * factor.multiply / factor.divide for name in ("lower", "upper"))
