@@ -64,6 +64,8 @@ def data_manifest(cohort: Cohort) -> dict[str, Any]:
         "sha256": cohort.sha256,
         "patients": len(cohort.patients),
         "rows": len(cohort.measurements),
+        "arm": cohort.arm,
+        "trial": cohort.trial.model_dump(mode="json", exclude_defaults=True, exclude={"quotes"}),
     }
 
 

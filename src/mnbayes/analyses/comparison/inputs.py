@@ -66,6 +66,8 @@ def _inputs(manifest: Mapping[str, Any]) -> dict[tuple[str, str], object]:
         ("priors", "single settings"): manifest.get("settings"),
         ("sampling", "seed"): manifest.get("seed"),
     }
+    for name, value in _leaves(table_of(data, "trial")).items():
+        found["trial", name] = value
     for name, value in _leaves(table_of(manifest, "definitions")).items():
         found["definitions", name] = value
     for name, value in table_of(manifest, "versions").items():
