@@ -162,6 +162,13 @@ def test_report_says_synthetic_and_needs_no_network(finished: Path) -> None:
         assert reference not in text
 
 
+@pytest.fixture
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ArviZ's dozen pictures take longer than the fit; these tests look at none of them."""
+    monkeypatch.setattr("mnbayes.pipeline.write_arviz_pictures", lambda *_, **__: None)
+
+
+@pytest.mark.usefixtures("few_pictures")
 def test_no_report_and_new_priors(tmp_path: Path, proteinuria: object) -> None:
     out = tmp_path / "out"
     arguments = ["fit", "--model", "proteinuria", "--priors", "sceptical", "--set"]
@@ -178,6 +185,7 @@ def test_no_report_and_new_priors(tmp_path: Path, proteinuria: object) -> None:
     assert used == {"urine_protein_24h": "Normal(0, 0.2)"}
 
 
+@pytest.mark.usefixtures("few_pictures")
 def test_beliefs_and_files_over_sets(tmp_path: Path, proteinuria: object) -> None:
     out, mine = tmp_path / "out", tmp_path / "mine.toml"
     mine.write_text("[priors.visit_sd.urine_protein_24h]\nsigma = 0.25\n")
@@ -196,6 +204,7 @@ def test_beliefs_and_files_over_sets(tmp_path: Path, proteinuria: object) -> Non
     }
 
 
+@pytest.mark.usefixtures("few_pictures")
 def test_a_fit_that_fails_the_gate_has_no_probability_and_status_1(
     tmp_path: Path, proteinuria: object
 ) -> None:
