@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -37,12 +39,14 @@ def _range_text(marker: Marker, healthy: Reference) -> str:
     )
 
 
-def _draw_range(ax: Axes, healthy: Reference, limits: tuple[float, float], labelled: bool) -> None:
+def _draw_range(
+    ax: Axes, healthy: Reference, limits: tuple[float, float], labelled: Collection[float]
+) -> None:
     low, high = healthy.ends
     ax.axhspan(max(low, limits[0]), min(high, limits[1]), facecolor=REFERENCE, zorder=0)
     for at in filter(None, (healthy.lower, healthy.upper)):
         ax.axhline(at, color=style.GREEN, linestyle="-.", linewidth=0.9, zorder=2)
-        if labelled:
+        if at in labelled:
             style.beside(ax, f"{at:g}", 1, at, 3, color="#00664B")
 
 
@@ -124,9 +128,9 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
     bands = text.in_units(np.quantile(level, style.LEVELS, axis=0))
     lines = thresholds(marker, definitions)
     healthy = text.reference
-    drawn = [at for at, _ in lines] + [
-        end for end in ((healthy.lower, healthy.upper) if healthy else ()) if end
-    ]
+    ends = [end for end in ((healthy.lower, healthy.upper) if healthy else ()) if end]
+    drawn = [at for at, _ in lines] + ends
+    own = set(ends) - {at for at, _ in lines}  # a threshold has its own label
     rows = slice(len(patients))
     limits = style.log_limits(bands, data.value[rows], data.lower[rows], data.upper[rows], drawn)
     figure, axes = panels(len(patients), style.cell(len(patients)))
@@ -138,7 +142,7 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
             if is_right(ax):
                 style.beside(ax, label, 1, at, 3, color="#A34700")
         if healthy is not None:
-            _draw_range(ax, healthy, limits, is_right(ax))
+            _draw_range(ax, healthy, limits, own if is_right(ax) else ())
         _panel(ax, data, row, bands[:, row], limits)
         ax.set_title(patient, fontsize=style.TEXT, loc="left", pad=3)
         withdrew = data.withdrew[row]
