@@ -128,7 +128,8 @@ class PriorSpec(_Strict):
         """The meaning, its ``$`` fields filled from the distribution as it now stands.
 
         ``$q05`` is the 5 % quantile on the parameter's own scale, ``$x05`` its exponential
-        (a level or a ratio), and so on for the keys 025, 05, 50, 95 and 975; an overridden
+        (a level or a ratio), ``$p05`` the percentage of which it is the logit, and so on for the
+        keys 025, 05, 50, 95 and 975; an overridden
         prior therefore explains itself correctly.
         """
         if self.distribution == "LKJ":
@@ -139,6 +140,7 @@ class PriorSpec(_Strict):
             fields[f"q{key}"] = f"{value:.2g}"
             with np.errstate(over="ignore"):
                 fields[f"x{key}"] = _plain(float(np.exp(value)))
+                fields[f"p{key}"] = _plain(float(100.0 / (1.0 + np.exp(-value))))
         meaning = Template(self.meaning).safe_substitute(fields)
         return f"{meaning}. Fitted to the belief: {self.belief}" if self.belief else meaning
 
@@ -276,8 +278,9 @@ class Card(Displayed, _Strict):
         for name in self.parameters:
             for marker, spec in self.prior[name].items():
                 rows.setdefault((name, spec.formula, spec.explained), []).append(marker)
+        scales = dict.fromkeys(self.catalogue[marker].scale for marker in self.markers)
         priors = Table(
-            "Priors (on the log scale)",
+            f"Priors (on the {' or '.join(scales)} scale)",
             ("parameter", "of", "prior", "meaning"),
             tuple(
                 (name, self._of(markers), formula, meaning)

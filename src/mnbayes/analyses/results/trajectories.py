@@ -132,11 +132,12 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
     drawn = [at for at, _ in lines] + ends
     own = set(ends) - {at for at, _ in lines}  # a threshold has its own label
     rows = slice(len(patients))
-    limits = style.log_limits(bands, data.value[rows], data.lower[rows], data.upper[rows], drawn)
+    measured_values = data.value[rows], data.lower[rows], data.upper[rows]
+    limits = style.level_limits(text.scale, bands, *measured_values, drawn)
     figure, axes = panels(len(patients), style.cell(len(patients)))
     for row, (ax, patient) in enumerate(zip(axes, patients, strict=True)):
         style.week_axis(ax, data.weeks.tolist(), labelled=is_low(ax))
-        style.log_axis(ax, "y", *limits, labelled=is_left(ax))
+        style.level_axis(ax, "y", text.scale, *limits, labelled=is_left(ax))
         for at, label in lines:
             ax.axhline(at, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=0.9, zorder=2)
             if is_right(ax):
@@ -181,7 +182,8 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
         result,
         synthetic,
         cut,
-        "The level is modelled at the visits; straight lines join them. Log axis.",
+        "The level is modelled at the visits; straight lines join them. "
+        f"{style.AXIS_WORDS[text.scale]}",
         "Being beyond one threshold is not yet a remission: see the definitions." if lines else "",
         f"Reference range: {_range_text(text, healthy)}; it is no target." if healthy else "",
     )
