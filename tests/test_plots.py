@@ -156,7 +156,7 @@ def test_axes_carry_units(figures, many):
 def test_thresholds_lie_where_the_definitions_put_them(figures):
     protein, albumin = (figures[f"trajectories_{m}"].axes for m in (PROTEIN, ALBUMIN))
     assert all(horizontal_lines(ax) == {0.3, 3.5} for ax in protein)
-    # And the ends of the range of healthy people, 35 to 50 g/L.
+    # The upper end of the reference range; its lower one is the threshold.
     assert all(horizontal_lines(ax) == {35.0, 50.0} for ax in albumin)
 
 
