@@ -47,7 +47,7 @@ def small_cohort_frames(
             "week": week,
             "marker": marker,
             # Two digits less than a float holds, as a laboratory would write it.
-            "value": float(f"{TYPICAL[marker] * np.exp(0.2 * rng.standard_normal()):.4g}"),
+            "value": float(f"{TYPICAL.get(marker, MARKERS[marker].typical) * np.exp(0.2 * rng.standard_normal()):.4g}"),
             "unit": MARKERS[marker].unit,
             "lower": np.nan,
             "upper": np.nan,
