@@ -80,7 +80,9 @@ def test_columns_and_types(tmp_path: Path) -> None:
     with pytest.raises(AttributeError):
         cohort.source = "elsewhere"  # type: ignore[misc]
     assert ",".join(cohort.patients) + "\n" == PATIENTS
-    assert ",".join(cohort.measurements) + "\n" == MEASUREMENTS.replace("upper", "upper,actual_week")
+    assert ",".join(cohort.measurements) + "\n" == MEASUREMENTS.replace(
+        "upper", "upper,actual_week"
+    )
     for column in ("age_years", "bmi", "infusions", "withdrew_week"):
         assert cohort.patients[column].dtype == np.float64
     for column in ("week", "value", "lower", "upper"):

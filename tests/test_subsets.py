@@ -41,6 +41,7 @@ from mnbayes.answers.change import estimates
 from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError
 from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.markers import MARKERS
 from mnbayes.data.reference_ranges import (
     COLUMNS,
     ReferenceRange,
@@ -48,7 +49,6 @@ from mnbayes.data.reference_ranges import (
     read_reference_ranges,
     reference_ranges,
 )
-from mnbayes.data.markers import MARKERS
 from mnbayes.data.units import UnitError, conversion
 from mnbayes.report.kit import style
 from mnbayes.run.run import Run
