@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from cohorts import small_cohort_frames, write_cohort
 from typer.testing import CliRunner
 
+from mnbayes.analyses.provenance.tables import patients_table, set_aside_table
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.card import load_card
 from mnbayes.cli import app
@@ -218,6 +220,14 @@ def test_planned_weeks_of_a_schedule_are_no_reason_for_windows(tmp_path: Path) -
     assert load_cohort(write_cohort(tmp_path, patients, left)).warnings == ()
 
 
+def test_the_listing_has_what_no_model_uses_and_every_column(tmp_path: Path) -> None:
+    patients = "patient,centre,height_cm\nA,north,170\nB,south,\n"
+    cohort = load_cohort(folder(tmp_path, ["A,-4,20", "A,0,25", "B,0,30"], patients))
+    table = set_aside_table(cohort)
+    assert table.rows == (("A", "-4", "Serum albumin", "20", "g/L", SCREENING),)
+    assert [row[-2:] for row in patients_table(cohort).rows] == [("north", "170"), ("south", "–")]
+
+
 # Arms
 
 ARMS = "patient,arm\nA,active\nB,control\nC,active\n"
@@ -411,3 +421,10 @@ def test_a_terminal_without_the_letters_ends_nothing(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "Withdrawn: ??1" in done.stdout.decode("latin-1")
+
+
+def test_the_trial_of_the_data_contract_can_be_read(tmp_path: Path) -> None:
+    page = Path(__file__).parents[1] / "docs" / "data-contract.md"
+    (text,) = re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    (tmp_path / "trial.toml").write_text(text, encoding="utf-8")
+    assert [visit.week for visit in load_trial(tmp_path).visits] == [0.0, 4.0, 12.0]
