@@ -14,6 +14,7 @@ Severity = Literal["error", "warning"]
 LISTED = 20  # problems printed
 EXAMPLES = 3  # of what was found, in one problem of many rows
 RANGES = 6  # of rows, in one problem
+_HINTED = 200  # different texts of one problem that are looked at for a hint
 LONGEST = 60  # characters of a found value that are shown
 
 
@@ -150,6 +151,7 @@ def row_problems(
     *,
     severity: Severity = "error",
     hint: Callable[[str], str] | None = None,
+    otherwise: str = "",
 ) -> list[Problem]:
     """One problem for each cause, however many rows have it.
 
@@ -163,6 +165,9 @@ def row_problems(
         What each of these rows says.
     hint : callable, optional
         What was found to text appended to `expected`; what has another hint has another cause.
+    otherwise : str
+        The hint of whatever comes after the first two hundred different texts, since hints may be
+        slow and nobody reads hundreds.
 
     Returns
     -------
@@ -174,8 +179,8 @@ def row_problems(
     said: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for row, text in zip(rows, found, strict=True):
         if text not in causes:
-            # Hints may be slow, and nobody reads hundreds: the rest is one cause.
-            causes[text] = hint(text) if hint is not None and len(causes) < 10 * LISTED else ""
+            told = hint if len(causes) < _HINTED else None
+            causes[text] = otherwise if told is None else told(text)
         lines[causes[text]].append(row)
         said[causes[text]][text] = None
     return [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +11,16 @@ from typing import Annotated, Literal
 import typer
 
 from mnbayes.base.problems import InputError, Problem
-from mnbayes.cli.shared import BAD_INPUT, NOT_CONVERGED, Priors, Settings, app, clear_errors
+from mnbayes.cli.shared import (
+    BAD_INPUT,
+    NOT_CONVERGED,
+    AcceptImplausible,
+    Arm,
+    Priors,
+    Settings,
+    app,
+    clear_errors,
+)
 
 #: Models beside the cohort, by the names by which ``--model`` asks for them.
 NAMES = ("published", "historical")
@@ -38,6 +49,7 @@ def fit(
             "several in one model; repeatable."
         ),
     ] = None,
+    arm: Arm = None,
     priors: Priors = None,
     set_: Settings = None,
     definitions: Annotated[
@@ -78,6 +90,7 @@ def fit(
             help="Show the numbers of a fit that did not converge, marked as such.",
         ),
     ] = False,
+    accept_implausible: AcceptImplausible = False,
 ) -> None:
     """Fit models to a cohort and report response probabilities."""
     from mnbayes.base.workers import prepare
@@ -106,7 +119,12 @@ def fit(
     asked_for = bool(model or marker)
     beside = model or () if asked_for else NAMES if data is None else ()
     with gathered() as attempt:
-        cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
+        cohort = attempt(
+            load_cohort,
+            data if data is not None else embedded_cohort_folder(),
+            arm=arm,
+            accept_implausible=accept_implausible,
+        )
         stated = [attempt(load_own_model, name) for name in dict.fromkeys(files)]
         known = cohort.catalogue if cohort is not None else None  # None: it has problems
         own = [attempt(load_card, name, NAMES, known) for name in named]
@@ -182,6 +200,8 @@ def check(
     folder: Annotated[
         Path, typer.Argument(help="Cohort folder with patients.csv and measurements.csv.")
     ],
+    arm: Arm = None,
+    accept_implausible: AcceptImplausible = False,
 ) -> None:
     """Validate a cohort: every problem at once, with file, row, column, found and expected."""
     from mnbayes.analyses.participants.section import of_cohort
@@ -192,16 +212,35 @@ def check(
     from mnbayes.report.terminal import say, say_warnings, show_section
 
     try:
-        cohort = load_cohort(folder)
+        cohort = load_cohort(folder, arm=arm, accept_implausible=accept_implausible)
         choice = choose_models(cohort, NAMES)
+    except InputError as error:
+        typer.echo(str(error), err=True)
+        typer.echo(_counts(error.problems), err=True)
+        raise typer.Exit(BAD_INPUT) from None
+    say_warnings(cohort.warnings)
+    refused: list[Problem] = []
+    try:
         with gathered() as attempt:  # whatever fit would refuse
             for card in choice.cards:
                 attempt(well_posed, card, cohort)
     except InputError as error:
+        refused += error.problems
         typer.echo(str(error), err=True)
-        raise typer.Exit(BAD_INPUT) from None
-    say_warnings(cohort.warnings)
     show_section(of_cohort(cohort), synthetic=cohort.synthetic)
     for sentence in choice.reasons:
         say(sentence)
-    say(f"Models that apply (mnbayes fit): {', '.join(card.name for card in choice.cards)}.")
+    if not refused:
+        say(f"Models that apply (mnbayes fit): {', '.join(card.name for card in choice.cards)}.")
+    rows = len(cohort.measurements) + len(cohort.set_aside)
+    say(f"{rows:,} measurements, {_counts((*refused, *cohort.warnings))}")
+    if refused:
+        raise typer.Exit(BAD_INPUT)
+
+
+def _counts(problems: Sequence[Problem]) -> str:
+    """Errors and warnings, counted."""
+    kinds = Counter(problem.severity for problem in problems)
+    errors, warnings = kinds["error"], kinds["warning"]
+    said = f"{errors or 'no'} error{'s' * (errors != 1)}"
+    return f"{said}, {warnings or 'no'} warning{'s' * (warnings != 1)}."

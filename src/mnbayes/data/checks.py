@@ -194,7 +194,7 @@ def convert(
         count = {unit: sum(map(len, parts)) for unit, parts in used.items()}
         reported[name] = max(count, key=count.__getitem__)
         if len(used) > 1:
-            said = " and ".join(f"{unit} in {n:,} rows" for unit, n in count.items())
+            said = " and ".join(f"{unit} in {n:,} row{'s' * (n > 1)}" for unit, n in count.items())
             rest = [
                 part for unit, parts in used.items() if unit != reported[name] for part in parts
             ]

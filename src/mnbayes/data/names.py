@@ -165,7 +165,11 @@ def marker_meant(name: str, unit: str, catalogue: Catalogue) -> str:
     if plain in labels:
         return labels[plain]
     near = difflib.get_close_matches(plain[:60], list(catalogue), 1, cutoff=0.7)
-    return near[0] if near else ""
+    if near:
+        return near[0]
+    # "uPCR ratio", "serum albumin (BCG)": one of the words alone
+    words = [word for word in plain.split("_") if word in catalogue]
+    return words[0] if len(words) == 1 else ""
 
 
 def marker_of_unit(marker: str, unit: str, catalogue: Catalogue) -> str:

@@ -285,7 +285,9 @@ def _cell_problems(
         return told.setdefault(re.sub(r'"[^"]*"|[0-9.]+', "#", remedy), whole)
 
     found = failing.map(quoted).tolist()
-    return row_problems(table.file, column, failing.index.tolist(), found, "", hint=hint)
+    return row_problems(
+        table.file, column, failing.index.tolist(), found, "", hint=hint, otherwise=expected
+    )
 
 
 def _unknown_markers(table: Table, mask: pd.Series[bool], catalogue: Catalogue) -> list[Problem]:
@@ -294,11 +296,11 @@ def _unknown_markers(table: Table, mask: pd.Series[bool], catalogue: Catalogue) 
     usual = dict(zip(rows["marker"].map(quoted), units, strict=True))
     names = dict(zip(rows["marker"].map(quoted), rows["marker"], strict=True))
 
+    every = f", one of {', '.join(catalogue)}; a file markers.toml beside the tables adds others"
+
     def hint(found: str) -> str:
         near = marker_meant(names[found], usual[found], catalogue) if names[found] else ""
-        if near:
-            return f"; did you mean {near}?"
-        return f", one of {', '.join(catalogue)}; a file markers.toml beside the tables adds others"
+        return f"; did you mean {near}?" if near else every
 
     return row_problems(
         table.file,
@@ -307,4 +309,5 @@ def _unknown_markers(table: Table, mask: pd.Series[bool], catalogue: Catalogue) 
         rows["marker"].map(quoted).tolist(),
         "the name of a marker",
         hint=hint,
+        otherwise=every,
     )

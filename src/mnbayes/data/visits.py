@@ -103,7 +103,7 @@ def place(file: str, text: pd.DataFrame, week: pd.Series[float], trial: Trial) -
 
     problems = []
     own = week.abs().where(week == 0, week)  # -0 is 0
-    merged = nearly_equal(np.asarray(own.dropna(), dtype=np.float64))
+    merged = nearly_equal(np.array(own.dropna(), dtype=np.float64))
     if merged and not trial.visits:
         rows = own.index[own.isin(list(merged))]
         pairs = [f"week {other!r} beside {usual!r}" for other, usual in merged.items()]

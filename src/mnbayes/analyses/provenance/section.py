@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from mnbayes.analyses.provenance.tables import measurement_table, patients_table, provenance_table
+from mnbayes.analyses.provenance.tables import (
+    measurement_table,
+    patients_table,
+    provenance_table,
+    set_aside_table,
+)
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
 from mnbayes.run.section import Section
@@ -18,6 +23,7 @@ def _listing(run: Run) -> Section:
             "provenance": provenance_table(run),
             "measurements": measurement_table(run.cohort),
             "patients": patients_table(run.cohort),
+            "set_aside": set_aside_table(run.cohort) if len(run.cohort.set_aside) else None,
         },
     )
 

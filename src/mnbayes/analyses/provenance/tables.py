@@ -43,8 +43,9 @@ def measurement_table(cohort: Cohort) -> Table:
 
 
 def patients_table(cohort: Cohort) -> Table:
-    """The patients as listed."""
+    """The patients as listed, with whatever further columns the file has."""
     columns = ("sex", "age_years", "bmi", "infusions", "withdrew_week")
+    further = [str(name) for name in cohort.patients if name not in ("patient", *columns)]
 
     def cell(value: object) -> str:
         if isinstance(value, float):
@@ -52,11 +53,29 @@ def patients_table(cohort: Cohort) -> Table:
         return str(value)
 
     rows = tuple(
-        (str(row["patient"]), *(cell(row[column]) for column in columns))
+        (str(row["patient"]), *(cell(row[column]) for column in (*columns, *further)))
         for row in records(cohort.patients)
     )
-    head = ("Patient", "Sex", "Age, years", "BMI, kg/m²", "Infusions", "Withdrew in week")
-    return Table("Patients", head, rows, frozenset({0, 1}))
+    head = ("Patient", "Sex", "Age, years", "BMI, kg/m²", "Infusions", "Withdrew in week", *further)
+    words = {i for i, name in enumerate(further, 6) if cohort.patients[name].dtype.kind != "f"}
+    return Table("Patients", head, rows, frozenset({0, 1, *words}))
+
+
+def set_aside_table(cohort: Cohort) -> Table:
+    """Measurements that were read and that no model uses, with the reason."""
+    rows = tuple(
+        (
+            str(row["patient"]),
+            f"{row['week']:g}",
+            cohort.catalogue[str(row["marker"])].label,
+            value_text(row["value"], row["lower"], row["upper"]),
+            str(row["unit"]),
+            str(row["reason"]),
+        )
+        for row in records(cohort.set_aside)
+    )
+    head = ("Patient", "Week", "Marker", "Value", "Unit", "Not used, since")
+    return Table("Measurements that no model uses", head, rows, frozenset({0, 2, 4, 5}))
 
 
 def _stated(result: Result) -> tuple[str, str]:
