@@ -33,8 +33,11 @@ def fit(
     priors: Priors = None,
     set_: Settings = None,
     definitions: Annotated[
-        Path | None,
-        typer.Option(help="Definitions of response, a .toml file (default: KDIGO-like)."),
+        str | None,
+        typer.Option(
+            help="Definitions of response, by name or a .toml file "
+            "(default: the trial's, else what its markers allow)."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Output folder (default: a new one under results/).")
@@ -79,6 +82,7 @@ def fit(
     from mnbayes.base.resources import embedded_cohort_folder
     from mnbayes.cards import overrides
     from mnbayes.cards.card import available_cards, fitting_cards, load_card
+    from mnbayes.cards.choice import choose_definitions
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.cards.own_model import ENDING, load_own_model
     from mnbayes.cards.prior_sets import joined_name
@@ -101,7 +105,7 @@ def fit(
         own = [attempt(load_card, name, NAMES) for name in wanted]
         prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
         changes = [attempt(overrides.parse_setting, text) for text in set_ or []]
-        response = attempt(load_definitions, definitions)
+        asked_for = attempt(load_definitions, definitions) if definitions is not None else None
     names = [*NAMES, *(each.name for each in own), *(each.name for each in stated)]
     if stated and len(set(names)) < len(names):
         expected = "models of different names; the name of a file is without its ending"
@@ -116,6 +120,10 @@ def fit(
         for sentence in left_out:
             say(sentence)
     cards = overrides.override(own, prior_sets, changes)
+    first = cards[0].markers if cards else ()
+    chosen = choose_definitions(cohort, asked_for, first)
+    response = chosen.definitions
+    say(chosen.why)
     for sentence in prior_sentences(own, cards, prior_sets, changes) if cards else ():
         say(sentence, error=True)
 

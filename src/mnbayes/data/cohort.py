@@ -6,7 +6,7 @@ All problems of all tables are collected and raised at once; nothing is dropped 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +60,8 @@ class Cohort(Displayed):
         file ``markers.toml`` in the folder adds or changes.
     trial : Trial
         What ``trial.toml`` says of planned visits and of the primary analysis.
+    reported_units : mapping
+        Marker to the unit that its values were reported in, where that is known.
     """
 
     patients: pd.DataFrame
@@ -71,6 +73,7 @@ class Cohort(Displayed):
     events: pd.DataFrame | None = None
     catalogue: Catalogue = field(default_factory=shipped_markers)
     trial: Trial = field(default_factory=Trial)
+    reported_units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def patient_ids(self) -> tuple[str, ...]:

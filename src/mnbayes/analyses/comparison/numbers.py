@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -98,11 +100,11 @@ def largest(numbers: pd.DataFrame) -> pd.DataFrame:
     return numbers.iloc[order]
 
 
-def main_numbers(numbers: pd.DataFrame) -> pd.DataFrame:
+def main_numbers(numbers: pd.DataFrame, stated: Iterable[str]) -> pd.DataFrame:
     """The numbers a reader looks at first, at the last visit of each model.
 
-    Median ratios to baseline, and the probabilities of remission and of an effective response:
-    of each patient's true level, of the next patient, of the population and its benchmark.
+    Median ratios to baseline, and the probabilities of the stated categories of response: of each
+    patient's true level, of the next patient, of the population and its benchmark.
     """
     last = numbers.groupby("model")["week"].transform("max")
     # The mean share is in both tables; population.csv knows its spread as well.
@@ -114,6 +116,6 @@ def main_numbers(numbers: pd.DataFrame) -> pd.DataFrame:
     chosen = (
         (numbers["week"] == last)
         & (numbers["column"] == numbers["quantity"].map(columns))
-        & numbers["category"].isin(["", "remission", "effective"])
+        & numbers["category"].isin(["", *stated])
     )
     return numbers[chosen]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +18,7 @@ from mnbayes.base.text_table import Table, records
 from mnbayes.data.cohort import synthetic_words
 from mnbayes.run.history import earlier_runs, when
 from mnbayes.run.run import Run
-from mnbayes.run.stored_run import StoredRun, load_run, shown_name, stored
+from mnbayes.run.stored_run import StoredRun, load_run, recorded_definitions, shown_name, stored
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,6 +58,10 @@ class Comparison(Displayed):
     post_hoc : str
         The sentence that says which run's priors were changed after the other had been run on
         the same data; empty where none were.
+    called : mapping
+        Categories of response, as said of patients, of either run's definitions.
+    stated : tuple of str
+        Those of them of which headlines are made.
     """
 
     a: str
@@ -68,11 +73,18 @@ class Comparison(Displayed):
     numbers: pd.DataFrame
     only: pd.DataFrame
     post_hoc: str
+    called: Mapping[str, str] = field(default_factory=dict)
+    stated: tuple[str, ...] = ()
 
     @property
     def given_data(self) -> pd.DataFrame:
         """The numbers that depend on the data: all but those under the prior alone."""
         return self.numbers[~of_prior(self.numbers["column"])]
+
+    @property
+    def main(self) -> pd.DataFrame:
+        """The numbers that a reader looks at first."""
+        return main_numbers(self.given_data, self.stated)
 
     @property
     def changed(self) -> pd.DataFrame:
@@ -88,8 +100,9 @@ class Comparison(Displayed):
             (f"prior of {row['model']}: {row['parameter']}, {row['marker']}", row["a"], row["b"])
             for row in records(self.priors)
         ]
-        main = main_numbers(self.given_data)
-        rows = tuple(words.cells(row) for row in records(largest(main[main["verdict"] != "same"])))
+        main = self.main
+        differing = records(largest(main[main["verdict"] != "same"]))
+        rows = tuple(words.cells(row, self.called) for row in differing)
         head = ("number", self.a, self.b, "difference", "in SD", "in MC errors")
         mark = synthetic_words(self.synthetic)
         return Screen(
@@ -128,7 +141,22 @@ def compare_stored(a: StoredRun, b: StoredRun) -> Comparison:
         numbers,
         only,
         post_hoc_sentence(a, b, priors),
+        *_categories(a, b),
     )
+
+
+def _categories(*runs: StoredRun) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Categories as said of patients, and the stated ones; none of a run of an older form."""
+    called: dict[str, str] = {}
+    stated: dict[str, None] = {}
+    for run in runs:
+        try:
+            definitions = recorded_definitions(run.manifest)
+        except InputError:
+            continue
+        called |= {name: definitions.patients(name) for name in definitions.categories}
+        stated |= dict.fromkeys(definitions.stated)
+    return called, tuple(stated)
 
 
 def with_previous(run: Run) -> Comparison | None:

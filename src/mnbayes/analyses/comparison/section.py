@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mnbayes.analyses.comparison import words
-from mnbayes.analyses.comparison.numbers import BEYOND, largest, main_numbers
+from mnbayes.analyses.comparison.numbers import BEYOND, largest
 from mnbayes.analyses.comparison.runs import Comparison, with_previous
 from mnbayes.base.text_table import Table, records
 from mnbayes.run.analysis import Analysis
@@ -71,9 +71,11 @@ def _priors(comparison: Comparison, names: Names) -> Table | None:
     return Table("Priors that differ", head, rows, frozenset(range(4)), wide=True)
 
 
-def _numbers(chosen: pd.DataFrame, caption: str, names: Names, *, marked: bool) -> Table | None:
+def _numbers(
+    comparison: Comparison, chosen: pd.DataFrame, caption: str, names: Names, *, marked: bool
+) -> Table | None:
     rows = tuple(
-        words.cells(row, _MARKS.get(row["verdict"], "") if marked else "")
+        words.cells(row, comparison.called, _MARKS.get(row["verdict"], "") if marked else "")
         for row in records(chosen)
     )
     if not rows:
@@ -94,7 +96,7 @@ def of_comparison(comparison: Comparison, *, everything: bool = False) -> Sectio
     """
     a, b = _COMMAND
     settings, priors = _settings(comparison, _COMMAND), _priors(comparison, _COMMAND)
-    chosen = comparison.numbers if everything else main_numbers(comparison.given_data)
+    chosen = comparison.numbers if everything else comparison.main
     differing = largest(chosen[chosen["verdict"] != "same"])
     rows = chosen if everything else differing.head(SHOWN)
     caption = (
@@ -114,7 +116,7 @@ def of_comparison(comparison: Comparison, *, everything: bool = False) -> Sectio
     ]
     if not rows.empty and len(rows) < len(comparison.numbers):
         sentences.append("--all lists every number, --out FILE.csv writes them.")
-    tables = (settings, priors, _numbers(rows, caption, _COMMAND, marked=True))
+    tables = (settings, priors, _numbers(comparison, rows, caption, _COMMAND, marked=True))
     return Section(
         name=ANALYSIS.name,
         title="Difference between two runs",
@@ -153,7 +155,7 @@ def difference(run: Run, comparison: Comparison | None) -> Difference:
     sentences = [which]
     if settings is None and priors is None:
         sentences.append(_SAME)
-    main = main_numbers(comparison.given_data)
+    main = comparison.main
     changed = largest(main[main["verdict"] == "changed"])
     sentences.append(words.verdict_sentence(comparison))
     if changed.empty and not comparison.changed.empty:
@@ -167,7 +169,7 @@ def difference(run: Run, comparison: Comparison | None) -> Difference:
     caption = f"Main numbers at the last visit that moved beyond {BEYOND:g} Monte Carlo errors"
     if left:
         caption += f"; the {len(rows)} largest, {left} more are not shown"
-    numbers = _numbers(rows, caption, _REPORT, marked=False)
+    numbers = _numbers(comparison, rows, caption, _REPORT, marked=False)
     return Difference(tuple(sentences), post_hoc, settings, priors, numbers)
 
 

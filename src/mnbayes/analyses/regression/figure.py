@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from mnbayes.analyses.regression import part as regression_part
 from mnbayes.analyses.regression.bound import explaining_mean
-from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
+from mnbayes.cards.definitions import PROTEIN
 from mnbayes.report.kit import style
 
 #: Rises in orange, none in white, falls in blue; light enough for black figures.

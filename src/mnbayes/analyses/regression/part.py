@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.analyses.regression.bound import regression_table
-from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import ModelAsked, Result, blanked
+from mnbayes.cards.definitions import PROTEIN
 
 NAME = "regression"
 

@@ -58,7 +58,9 @@ def flips(multiverse: Multiverse, model: str) -> pd.DataFrame:
     columns = [*multiverse.axes, *keys, *numbers, "conclusion"]
     columns += [f"{name}_base" for name in (*numbers, "conclusion")] + ["flip"]
     judged = [
-        concluded(rows) for _, rows in specifications(multiverse, model) if not rows["reason"].any()
+        concluded(rows, multiverse.definitions)
+        for _, rows in specifications(multiverse, model)
+        if not rows["reason"].any()
     ]
     found = []
     for now in judged[1:]:

@@ -20,6 +20,7 @@ from mnbayes.answers.result import ModelAsked, Result
 from mnbayes.base.problems import InputError
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import Card
+from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Catalogue
 from mnbayes.inference.fit import fit
 from mnbayes.report.kit import wording
@@ -103,24 +104,27 @@ def _by_structure(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return found
 
 
-def _reported(rows: pd.DataFrame, known: Catalogue) -> pd.DataFrame:
+def _reported(rows: pd.DataFrame, definitions: Definitions, known: Catalogue) -> pd.DataFrame:
     """What is concluded at the last visit, the ratios and the shares before it."""
-    last = rows[(rows["week"] == rows["week"].max()) & (rows["category"] != "none")]
+    last = rows[
+        (rows["week"] == rows["week"].max()) & rows["category"].isin(["", *definitions.responses])
+    ]
     first = last[last["kind"].isin(["gmr", "population"])]
-    return as_reported(pd.concat([first, concluded(rows)]), ["value"], known)
+    return as_reported(pd.concat([first, concluded(rows, definitions)]), ["value"], known)
 
 
 def table_of(result: Result, run: Run) -> Table:
     """The main answers at the last visit, one column for each structure."""
     columns = [
-        (name, _reported(rows, result.catalogue)) for name, rows in _by_structure(of(result))
+        (name, _reported(rows, run.definitions, result.catalogue))
+        for name, rows in _by_structure(of(result))
     ]
     by_key = [
         {tuple(row[key] for key in KEYS): row for row in records(rows)} for _, rows in columns
     ]
     lines = []
     for key, row in by_key[0].items():
-        label = heading(row, run.definitions.benchmarks, result.catalogue)
+        label = heading(row, run.definitions, result.catalogue)
         label = f"{row['patient']}: {row['category']}" if row["kind"] == "latent" else label
         lines.append((label, *(_text(rows.get(key)) for rows in by_key)))
     caption = f"Answers of {result.name} at the last visit under other structures of the model"
@@ -136,20 +140,23 @@ def sentences_of(result: Result, run: Run) -> tuple[str, ...]:
     """What would be concluded otherwise, one sentence for each structure."""
     line, known = run.definitions.decision.probability, result.catalogue
     (_, own), *rest = _by_structure(of(result))
-    before = {tuple(row[key] for key in KEYS): row for row in records(_reported(own, known))}
+    before = {
+        tuple(row[key] for key in KEYS): row
+        for row in records(_reported(own, run.definitions, known))
+    }
     said = []
     for name, rows in rest:
         if rows["reason"].any():
             said.append(f"{name[0].upper()}{name[1:]}: it {rows['reason'].iloc[0]}.")
             continue
         moved = []
-        for row in records(_reported(rows, known)):
+        for row in records(_reported(rows, run.definitions, known)):
             then = before.get(tuple(row[key] for key in KEYS))
             if then is None or row["kind"] in ("gmr", "population"):
                 continue
             pair = [(each["value"], each["mcse"]) for each in (then, row)]
             if flip(pair[0], pair[1], line) == "yes":
-                subject = answer(row, run.definitions.benchmarks, known)
+                subject = answer(row, run.definitions, known)
                 moved.append(
                     f"{subject} would go from {number(then)}, {conclusion(pair[0][0], line)}, to "
                     f"{number(row)}, {conclusion(pair[1][0], line)}"

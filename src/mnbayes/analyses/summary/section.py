@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mnbayes.analyses.summary.tables import tables_of
+from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.report.kit import wording
@@ -19,7 +20,6 @@ from mnbayes.report.kit.dominance import (
 )
 from mnbayes.report.kit.results import (
     by_patient,
-    evaluable,
     fall_errors,
     last_week,
     not_measured,
@@ -28,8 +28,9 @@ from mnbayes.report.kit.results import (
     rows_of,
     share_ends,
     shown,
+    stated,
 )
-from mnbayes.report.kit.wording import PROTEIN, percent, percent_range, probability
+from mnbayes.report.kit.wording import percent, percent_range, probability
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
 from mnbayes.run.section import PageOne, Section
@@ -94,7 +95,7 @@ def _change(result: Result, marker: str, headlines: list[Headline]) -> list[str]
         )
     )
     sentences = [wording.moved(result.catalogue[marker], week, now[0], now[1], now[2])]
-    if marker == PROTEIN:
+    if marker == judge_of(result.fit.tree, result.judged_by).main:
         error = fall_errors(result, marker)[week]["p_fall"]
         sentences.append(
             f"That is the geometric mean over {_over(result)}. The probability that it fell "
@@ -122,7 +123,8 @@ def _named(rows: dict[str, dict[str, Any]], result: Result, week: float) -> str:
 def _patients(result: Result, category: str, line: float, headlines: list[Headline]) -> list[str]:
     week = last_week(result)
     rows = by_patient(result, "latent", week, category)
-    name = "Remission" if category == "remission" else "A response called effective"
+    called = result.judged_by.called(category)
+    name = f"{called[0].upper()}{called[1:]}"
     at = wording.week_name(week)
     groups: tuple[tuple[float, float, str], ...] = (
         (line, np.inf, f"is likely ({percent(line)} or more)"),
@@ -136,7 +138,7 @@ def _patients(result: Result, category: str, line: float, headlines: list[Headli
             sentences.append(f"{name} at {at} {verdict} for {_named(chosen, result, week)}.")
     sentences.append(
         "These are probabilities that the patient's true level meets the definition. They can "
-        "differ from the category as measured, because one 24-h collection is noisy."
+        "differ from the category as measured, because one measurement is noisy."
     )
     for patient, row in rows.items():
         if probability_dominated(row["probability"], row["prior_probability"]):
@@ -158,7 +160,7 @@ def _next_patient(result: Result, run: Run, headlines: list[Headline]) -> list[s
     for quantity in ("next_patient", "population", "exceeds"):
         for row in rows_of(result, quantity, week):
             category = row["category"]
-            if category not in ("remission", "effective") or category in result.not_evaluable:
+            if category not in stated(result):
                 continue
             if np.isnan(row["probability"]):
                 continue  # the model says nothing of such patients
@@ -167,7 +169,7 @@ def _next_patient(result: Result, run: Run, headlines: list[Headline]) -> list[s
             dominated = probability_dominated(row["probability"], row["prior_probability"])
             if quantity == "next_patient":
                 question = f"Next patient: {category} at {at}, as measured"
-                called = "remission" if category == "remission" else "a response called effective"
+                called = result.judged_by.called(category)
                 parts.append(f"of {called} is {now} ({before} under the prior alone)")
             elif quantity == "population":
                 question = f"Share of such patients: {category} at {at} (95 % interval)"
@@ -189,19 +191,18 @@ def summarise_run(run: Run) -> Summary:
     results = shown(run)
     headlines: list[Headline] = []
     change: list[str] = []
-    main = next((r for r in results if PROTEIN in r.fit.observations.markers), None)
-    if main is not None:
-        change += _change(main, PROTEIN, headlines)
-    with_albumin = next((r for r in results if "albumin" in r.fit.observations.markers), None)
-    if with_albumin is not None:
-        change += _change(with_albumin, "albumin", headlines)
+    asked = run.definitions.of_markers(run.catalogue, {}, "").markers
+    for marker in asked or ():
+        first = next((r for r in results if marker in r.fit.observations.markers), None)
+        if first is not None:
+            change += _change(first, marker, headlines)
     model = response_model(results)
     patients: list[str] = []
     following: list[str] = []
     if model is not None:
-        category = "remission" if "remission" in evaluable(model) else "effective"
         of_patients: list[Headline] = []
-        patients = _patients(model, category, run.definitions.decision.probability, of_patients)
+        for category in stated(model)[:1]:
+            patients = _patients(model, category, run.definitions.decision.probability, of_patients)
         following = _next_patient(model, run, headlines)
         headlines += of_patients
     dominated = [headline.question for headline in headlines if headline.dominated]
@@ -215,6 +216,13 @@ def summarise_run(run: Run) -> Summary:
     else:
         verdict = "None of the main answers is prior-dominated."
     return Summary(tuple(change), tuple(patients), tuple(following), tuple(headlines), verdict)
+
+
+def _responses(run: Run) -> list[tuple[str, str]]:
+    """The stated categories and what they are built on, with what each requires."""
+    definitions = run.definitions
+    sentences = wording.definition_sentences(definitions, run.catalogue)
+    return [(definitions.label(c), sentences[c]) for c in definitions.stated[:1]]
 
 
 def _under(run: Run) -> dict[str, list[PageOne]]:
@@ -241,7 +249,7 @@ def section(run: Run) -> Section:
             "summary": said,
             "page_one": _under(run),
             "rule": RULE,
-            "definitions": wording.definition_sentences(run.definitions),
+            "responses": _responses(run),
         },
     )
 

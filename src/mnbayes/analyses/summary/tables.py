@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.text_table import Table, records
@@ -49,10 +49,13 @@ def last_changes(results: Sequence[Result]) -> Table:
 def patient_responses(result: Result) -> Table:
     """Probabilities of response at the last visit: every patient, then the next one."""
     week = result.fit.observations.weeks[-1]
-    shown = {k: v for k, v in wording.CATEGORY_SHORT.items() if k not in result.not_evaluable}
+    definitions = result.judged_by
+    able = [c for c in definitions.responses if c not in result.not_evaluable]
+    shown = {category: definitions.short(category) for category in able}
+    main = judge_of(result.fit.tree, definitions).main
     rows = result.probabilities[result.probabilities["week"] == week]
     changes = result.patient_changes
-    at_week = changes[(changes["week"] == week) & (changes["marker"] == PROTEIN)]
+    at_week = changes[(changes["week"] == week) & (changes["marker"] == main)]
     predicted = set(at_week.loc[at_week["prediction"], "patient"])
     latent = rows[rows["quantity"] == "latent"]
     texts = []
@@ -87,7 +90,7 @@ def tables_of(results: Sequence[Result]) -> tuple[Table, ...]:
     """
     if not results:
         return ()
-    judged = [result for result in results if PROTEIN in result.fit.observations.markers]
+    judged = [result for result in results if not result.probabilities.empty]
     if not judged:
         return (last_changes(results),)
     best = min(judged, key=lambda result: len(result.not_evaluable))
