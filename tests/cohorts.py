@@ -22,6 +22,10 @@ TYPICAL = {
 }
 
 
+def _typical(marker: str) -> float:
+    return TYPICAL.get(marker, MARKERS[marker].typical)
+
+
 def small_cohort_frames(
     n_patients: int = 4,
     weeks: Sequence[float] = (0, 1, 2, 4, 12),
@@ -47,7 +51,7 @@ def small_cohort_frames(
             "week": week,
             "marker": marker,
             # Two digits less than a float holds, as a laboratory would write it.
-            "value": float(f"{TYPICAL[marker] * np.exp(0.2 * rng.standard_normal()):.4g}"),
+            "value": float(f"{_typical(marker) * np.exp(0.2 * rng.standard_normal()):.4g}"),
             "unit": MARKERS[marker].unit,
             "lower": np.nan,
             "upper": np.nan,

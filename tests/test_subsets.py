@@ -41,6 +41,7 @@ from mnbayes.answers.change import estimates
 from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError
 from mnbayes.data.cohort import Cohort, load_cohort
+from mnbayes.data.markers import MARKERS
 from mnbayes.data.reference_ranges import (
     COLUMNS,
     ReferenceRange,
@@ -339,7 +340,7 @@ def test_reference_ranges_are_drawn_where_there_is_one(lymphocytes: Result) -> N
 def test_percent_is_refused_with_the_way_out(unit: str) -> None:
     for marker in FIVE:
         with pytest.raises(UnitError, match="percent × total lymphocytes"):
-            conversion(unit, marker)
+            conversion(unit, MARKERS[marker])
 
 
 def test_percent_in_a_cohort_is_reported_in_its_row_beside_other_units(tmp_path: Path) -> None:

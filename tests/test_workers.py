@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from multiprocessing import active_children
 from pathlib import Path
 
@@ -84,3 +86,30 @@ def test_one_thread_is_for_the_block_alone(monkeypatch: pytest.MonkeyPatch) -> N
     assert os.environ["MKL_NUM_THREADS"] == "3"  # somebody said so
     assert os.environ["OMP_NUM_THREADS"] == "1"
     monkeypatch.delenv("OMP_NUM_THREADS")
+
+
+UNGUARDED = """
+from mnbayes.base.workers import side_by_side
+from test_workers import patient, silent
+
+print("once")
+print(side_by_side(patient, [(1, None), (2, None), (3, None)], silent))
+"""
+
+
+def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    here = str(Path(__file__).parent)
+    path = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n")[:2] == ["once", "[10, 20, 30]"]
+    assert "bootstrapping" not in done.stderr

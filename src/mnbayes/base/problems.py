@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +11,10 @@ from typing import Literal, Protocol, cast
 
 Severity = Literal["error", "warning"]
 
-LISTED = 20  # problems printed, and rows listed of one kind of problem
+LISTED = 20  # problems printed
+EXAMPLES = 3  # of what was found, in one problem of many rows
+RANGES = 6  # of rows, in one problem
+_HINTED = 200  # different texts of one problem that are looked at for a hint
 LONGEST = 60  # characters of a found value that are shown
 
 
@@ -24,7 +27,8 @@ class Problem:
     file : str
         Name of the file, without its folder.
     row : int or None
-        Line in the file, the header being line 1; None where the whole file is meant.
+        Line in the file, the header being line 1, the first of several; None where the whole file
+        is meant.
     column : str or None
         Column, None where the whole row or file is meant.
     found : str
@@ -33,6 +37,8 @@ class Problem:
         What it should say.
     severity : {"error", "warning"}
         A warning does not stop the program.
+    rows : tuple of int
+        Every line where it stands, ascending, where there are several; else empty.
     """
 
     file: str
@@ -41,10 +47,13 @@ class Problem:
     found: str
     expected: str
     severity: Severity = "error"
+    rows: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         place = [self.file]
-        if self.row is not None:
+        if self.rows:
+            place.append(f"{len(self.rows):,} rows ({ranges(self.rows)})")
+        elif self.row is not None:
             place.append(f"row {self.row}")
         if self.column is not None:
             place.append(f"column {self.column}")
@@ -85,6 +94,54 @@ def quoted(text: object) -> str:
     return '"' + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in plain) + '"'
 
 
+def ranges(rows: Sequence[int]) -> str:
+    """Ascending whole numbers as a reader would write them: ``2–37, 40``."""
+    runs: list[list[int]] = []
+    for row in rows:
+        if runs and row == runs[-1][1] + 1:
+            runs[-1][1] = row
+        elif len(runs) == RANGES:
+            return ", ".join([*map(_range, runs), f"… to {rows[-1]}"])
+        else:
+            runs.append([row, row])
+    return ", ".join(map(_range, runs))
+
+
+def _range(run: Sequence[int]) -> str:
+    first, last = run
+    return str(first) if first == last else f"{first}\N{EN DASH}{last}"
+
+
+def one_problem(
+    file: str,
+    column: str | None,
+    rows: Iterable[int],
+    examples: Sequence[str],
+    distinct: int,
+    expected: str,
+    severity: Severity = "error",
+) -> Problem:
+    """One problem of many rows.
+
+    Parameters
+    ----------
+    file, column, expected, severity
+        As in `Problem`.
+    rows : iterable of int
+        Lines in the file, at least one.
+    examples : sequence of str
+        What some of them say; no more than the first three are shown.
+    distinct : int
+        How many different things they say.
+    """
+    lines = tuple(sorted(int(row) for row in rows))
+    shown = examples[:EXAMPLES]
+    more = distinct - len(shown)
+    found = "; ".join(shown) + (f"; and {more:,} more" if more > 0 else "")
+    several = lines if len(lines) > 1 else ()
+    return Problem(file, lines[0], column, found, expected, severity, several)
+
+
 def row_problems(
     file: str,
     column: str | None,
@@ -93,12 +150,10 @@ def row_problems(
     expected: str,
     *,
     severity: Severity = "error",
-    hint: Callable[[int], str] | None = None,
+    hint: Callable[[str], str] | None = None,
+    otherwise: str = "",
 ) -> list[Problem]:
-    """One problem for each row, summarised after the first twenty.
-
-    A table of another study has the same problem a million times; twenty rows and a count say
-    as much and cost nothing.
+    """One problem for each cause, however many rows have it.
 
     Parameters
     ----------
@@ -106,32 +161,40 @@ def row_problems(
         As in `Problem`.
     rows : sequence of int, length n
         Lines in the file.
-    found : sequence of str, length n or at least ``min(n, 20)``
+    found : sequence of str, length n
         What each of these rows says.
     hint : callable, optional
-        Position in `rows` to text appended to `expected`; called for listed rows only.
+        What was found to text appended to `expected`; what has another hint has another cause.
+    otherwise : str
+        The hint of whatever comes after the first two hundred different texts, since hints may be
+        slow and nobody reads hundreds.
 
     Returns
     -------
     list of Problem
-        At most 21.
+        In the order of their first rows.
     """
-    total = len(rows)
-    problems = [
-        Problem(
+    causes: dict[str, str] = {}
+    lines: defaultdict[str, list[int]] = defaultdict(list)
+    said: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for row, text in zip(rows, found, strict=True):
+        if text not in causes:
+            told = hint if len(causes) < _HINTED else None
+            causes[text] = otherwise if told is None else told(text)
+        lines[causes[text]].append(row)
+        said[causes[text]][text] = None
+    return [
+        one_problem(
             file,
-            int(rows[i]),
             column,
-            found[i],
-            expected + (hint(i) if hint is not None else ""),
+            lines[cause],
+            list(said[cause]),
+            len(said[cause]),
+            expected + cause,
             severity,
         )
-        for i in range(min(total, LISTED))
+        for cause in lines
     ]
-    if total > LISTED:
-        count = f"and {total - LISTED:,} more rows like these ({total:,} in all)"
-        problems.append(Problem(file, None, column, count, expected, severity))
-    return problems
 
 
 def _representative(problems: Sequence[Problem], limit: int) -> list[Problem]:
@@ -147,9 +210,7 @@ def _representative(problems: Sequence[Problem], limit: int) -> list[Problem]:
         warning = problem.severity == "warning"
         # The first words of `expected` name the kind; a hint may follow.
         kind = (problem.file, problem.column, problem.expected[:25], warning)
-        # The count that ends a long list is shown next to the first row of its kind.
-        summary = problem.row is None and seen[kind] >= LISTED
-        ranked.append((warning, 1 if summary else seen[kind], position))
+        ranked.append((warning, seen[kind], position))
         seen[kind] += 1
     kept = sorted(position for _, _, position in sorted(ranked)[:limit])
     return [problems[position] for position in kept]

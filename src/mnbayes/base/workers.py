@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import active_children, forkserver, get_context
 from typing import Any
 
@@ -52,6 +53,27 @@ def _context() -> Any:
     return context
 
 
+@contextmanager
+def _without_the_script() -> Iterator[None]:
+    """Let no new process run the user's script: it needs nothing of it.
+
+    A process that is started, not forked, first imports the main module. A script that calls
+    mnbayes outside of ``if __name__ == "__main__"`` would there call it again, and again.
+    """
+    main = sys.modules.get("__main__")
+    known = vars(main) if main is not None else {}
+    hidden: dict[str, Any] = {
+        name: known[name] for name in ("__file__", "__spec__") if name in known
+    }
+    known.pop("__file__", None)
+    if "__spec__" in known:
+        known["__spec__"] = None
+    try:
+        yield
+    finally:
+        known.update(hidden)
+
+
 def prepare() -> None:
     """Start loading what workers need, in a process of its own, while this one goes on.
 
@@ -59,7 +81,7 @@ def prepare() -> None:
     """
     if sys.platform == "linux" and (os.cpu_count() or 1) > 1:
         _context()
-        with one_thread():
+        with one_thread(), _without_the_script():
             forkserver.ensure_running()
 
 
@@ -106,7 +128,7 @@ def side_by_side[Task, Done](
     listener.start()
     try:
         with ProcessPoolExecutor(workers, context, _receive_queue, (queue,)) as pool:
-            with one_thread():  # processes start as tasks come
+            with one_thread(), _without_the_script():  # processes start as tasks come
                 running = {pool.submit(_work, function, task): i for i, task in enumerate(tasks)}
             try:
                 for future in as_completed(running):

@@ -515,7 +515,7 @@ def canonical(part: Part, marker: Marker) -> float:
 def _factor(unit: str, marker: Marker) -> Conversion:
     if unit == marker.unit:
         return Conversion(1.0, 1.0)
-    return conversion(unit, marker.name)
+    return conversion(unit, marker)
 
 
 def _unit_for(thresholds: Mapping[str, float], marker: Marker, reported: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +11,16 @@ from typing import Annotated, Literal
 import typer
 
 from mnbayes.base.problems import InputError, Problem
-from mnbayes.cli.shared import BAD_INPUT, NOT_CONVERGED, Priors, Settings, app, clear_errors
+from mnbayes.cli.shared import (
+    BAD_INPUT,
+    NOT_CONVERGED,
+    AcceptImplausible,
+    Arm,
+    Priors,
+    Settings,
+    app,
+    clear_errors,
+)
 
 #: Models beside the cohort, by the names by which ``--model`` asks for them.
 NAMES = ("published", "historical")
@@ -30,6 +41,7 @@ def fit(
             "and published and historical beside the embedded cohort, whose trial they are of)."
         ),
     ] = None,
+    arm: Arm = None,
     priors: Priors = None,
     set_: Settings = None,
     definitions: Annotated[
@@ -72,6 +84,7 @@ def fit(
             help="Show the numbers of a fit that did not converge, marked as such.",
         ),
     ] = False,
+    accept_implausible: AcceptImplausible = False,
 ) -> None:
     """Fit models to a cohort and report response probabilities."""
     from mnbayes.base.workers import prepare
@@ -99,7 +112,12 @@ def fit(
         raise InputError([Problem("--model", None, None, ", ".join(model), expected)])
     beside = model if model is not None else NAMES if data is None else ()
     with gathered() as attempt:
-        cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
+        cohort = attempt(
+            load_cohort,
+            data if data is not None else embedded_cohort_folder(),
+            arm=arm,
+            accept_implausible=accept_implausible,
+        )
         stated = [attempt(load_own_model, name) for name in dict.fromkeys(files)]
         wanted = named if model else available_cards()
         own = [attempt(load_card, name, NAMES) for name in wanted]
@@ -174,6 +192,8 @@ def check(
     folder: Annotated[
         Path, typer.Argument(help="Cohort folder with patients.csv and measurements.csv.")
     ],
+    arm: Arm = None,
+    accept_implausible: AcceptImplausible = False,
 ) -> None:
     """Validate a cohort: every problem at once, with file, row, column, found and expected."""
     from mnbayes.analyses.participants.section import of_cohort
@@ -184,14 +204,33 @@ def check(
     from mnbayes.report.terminal import say, say_warnings, show_section
 
     try:
-        cohort = load_cohort(folder)
+        cohort = load_cohort(folder, arm=arm, accept_implausible=accept_implausible)
         cards, _ = fitting_cards([load_card(name) for name in available_cards()], cohort.markers)
+    except InputError as error:
+        typer.echo(str(error), err=True)
+        typer.echo(_counts(error.problems), err=True)
+        raise typer.Exit(BAD_INPUT) from None
+    say_warnings(cohort.warnings)
+    refused: list[Problem] = []
+    try:
         with gathered() as attempt:  # whatever fit would refuse
             for card in cards:
                 attempt(well_posed, card, cohort)
     except InputError as error:
+        refused += error.problems
         typer.echo(str(error), err=True)
-        raise typer.Exit(BAD_INPUT) from None
-    say_warnings(cohort.warnings)
     show_section(of_cohort(cohort), synthetic=cohort.synthetic)
-    say(f"Models that apply (mnbayes fit): {', '.join(card.name for card in cards)}.")
+    if not refused:
+        say(f"Models that apply (mnbayes fit): {', '.join(card.name for card in cards)}.")
+    rows = len(cohort.measurements) + len(cohort.set_aside)
+    say(f"{rows:,} measurements, {_counts((*refused, *cohort.warnings))}")
+    if refused:
+        raise typer.Exit(BAD_INPUT)
+
+
+def _counts(problems: Sequence[Problem]) -> str:
+    """Errors and warnings, counted."""
+    kinds = Counter(problem.severity for problem in problems)
+    errors, warnings = kinds["error"], kinds["warning"]
+    said = f"{errors or 'no'} error{'s' * (errors != 1)}"
+    return f"{said}, {warnings or 'no'} warning{'s' * (warnings != 1)}."

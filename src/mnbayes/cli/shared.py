@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import wraps
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,6 +31,20 @@ Settings = Annotated[
     ),
 ]
 
+Arm = Annotated[
+    str | None,
+    typer.Option(
+        help="Arm to keep, where the patients' column arm has several (default: trial.toml's)."
+    ),
+]
+AcceptImplausible = Annotated[
+    bool,
+    typer.Option(
+        "--accept-implausible",
+        help="Read values beyond what is possible as they stand, with a warning.",
+    ),
+]
+
 BAD_INPUT = 2
 NOT_CONVERGED = 1
 INTERRUPTED = 130
@@ -47,6 +63,10 @@ def clear_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        for stream in (sys.stdout, sys.stderr):
+            # A name that the terminal cannot show is no reason to end a fit.
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")
         try:
             return command(*args, **kwargs)
         except InputError as error:

@@ -6,16 +6,19 @@ All problems of all tables are collected and raised at once; nothing is dropped 
 from __future__ import annotations
 
 import hashlib
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mnbayes.base.display import Displayed, Screen, listed_briefly
-from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem, did_you_mean, gathered, quoted
 from mnbayes.base.text_table import Table as Shown
-from mnbayes.data.markers import MARKERS, Catalogue, shipped_markers
-from mnbayes.data.trial import Trial
+from mnbayes.data.markers import Catalogue, load_markers, shipped_markers
+from mnbayes.data.trial import FILE as TRIAL
+from mnbayes.data.trial import Trial, load_trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +27,19 @@ if TYPE_CHECKING:
 
 SYNTHETIC_MARK = "SYNTHETIC"
 """Name of the file that says a folder's data are simulated, and how."""
+
+MARKERS_FILE = "markers.toml"
+"""Name of the file of a folder that adds markers or changes some."""
+
+#: Column of the patients' table that says who was treated how.
+ARM = "arm"
+
+
+def _no_rows() -> pd.DataFrame:
+    import pandas as pd
+
+    names = ("patient", "week", "marker", "value", "unit", "lower", "upper", "actual_week")
+    return pd.DataFrame(columns=[*names, "reason"])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,18 +50,20 @@ class Cohort(Displayed):
     ----------
     patients : DataFrame
         Columns patient (str), sex ("female", "male" or NaN), age_years (years), bmi (kg/m2),
-        infusions and withdrew_week (weeks), the last four float, NaN where blank. In the order
-        of the file.
+        infusions and withdrew_week (weeks), the last four float, NaN where blank; then whatever
+        else the file has, float where every cell is a number or blank, else str. In the order of
+        the file.
     measurements : DataFrame
-        Columns patient (str), week (float; 0 is the baseline), marker, value, unit, lower,
-        upper. Exact: value set, lower and upper NaN. Censored: value NaN, lower < true value
-        < upper, an open lower bound being 0 and an open upper one inf. Sorted by patient (in the
-        order of `patients`), week and marker (in the order of `MARKERS`).
+        Columns patient (str), week (float; the planned one, 0 is the baseline), marker, value,
+        unit, lower, upper, actual_week (as the file has it). Exact: value set, lower and upper
+        NaN. Censored: value NaN, lower < true value < upper, an open lower bound being 0 and an
+        open upper one inf. Sorted by patient (in the order of `patients`), week and marker (in
+        the order of `catalogue`).
     source : str
         The folder, as it was given.
     sha256 : str
-        SHA-256 of the bytes of the tables one after the other: patients, measurements and,
-        where there is one, events.
+        SHA-256 of the bytes of the files one after the other: patients, measurements and, where
+        there is one, events, ``markers.toml`` and ``trial.toml``.
     synthetic : bool
         Whether the folder declares itself synthetic by a file named SYNTHETIC.
     warnings : tuple of Problem
@@ -60,8 +78,18 @@ class Cohort(Displayed):
         file ``markers.toml`` in the folder adds or changes.
     trial : Trial
         What ``trial.toml`` says of planned visits and of the primary analysis.
+    set_aside : DataFrame
+        Rows for the listing that no model uses: columns of `measurements`, where week is the
+        actual one, and reason (str).
+    arm : str
+        The arm whose patients these are; blank where the file names none.
+    left_out : mapping
+        Number of patients of each other arm.
+    implausible : tuple of Problem
+        Values beyond the possible that were accepted because somebody insisted; they are among
+        the warnings too.
     reported_units : mapping
-        Marker to the unit that its values were reported in, where that is known.
+        Of each marker, the unit most of its rows were reported in, in its usual spelling.
     """
 
     patients: pd.DataFrame
@@ -73,6 +101,10 @@ class Cohort(Displayed):
     events: pd.DataFrame | None = None
     catalogue: Catalogue = field(default_factory=shipped_markers)
     trial: Trial = field(default_factory=Trial)
+    set_aside: pd.DataFrame = field(default_factory=_no_rows)
+    arm: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    implausible: tuple[Problem, ...] = ()
     reported_units: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -82,9 +114,9 @@ class Cohort(Displayed):
 
     @property
     def markers(self) -> tuple[str, ...]:
-        """Markers measured at least once, in the order of `MARKERS`."""
+        """Markers measured at least once, in the order of `catalogue`."""
         measured = set(self.measurements["marker"].tolist())
-        return tuple(name for name in MARKERS if name in measured)
+        return tuple(name for name in self.catalogue if name in measured)
 
     @property
     def weeks(self) -> tuple[float, ...]:
@@ -102,7 +134,7 @@ class Cohort(Displayed):
         for marker in self.markers:
             own = self.measurements[self.measurements["marker"] == marker]
             counts = (own["patient"].nunique(), len(own), int(own["value"].isna().sum()))
-            rows.append((marker, MARKERS[marker].unit, *map(str, counts)))
+            rows.append((marker, self.catalogue[marker].unit, *map(str, counts)))
         table = Shown(
             "Markers",
             ("marker", "unit", "patients", "measurements", "of them censored"),
@@ -114,9 +146,11 @@ class Cohort(Displayed):
             (
                 ("from", self.source),
                 ("patients", listed_briefly(self.patient_ids)),
+                ("arm", self.arm),
                 ("withdrawn", listed_briefly(withdrawn) or "nobody"),
                 ("visits", f"weeks {', '.join(f'{week:g}' for week in self.weeks)}"),
                 ("events", recorded or "not recorded"),
+                ("set aside", f"{len(self.set_aside)} rows" if len(self.set_aside) else ""),
                 ("warnings", str(len(self.warnings) or "")),
             ),
             (table,),
@@ -133,14 +167,22 @@ def as_cohort(cohort: Cohort | str | Path) -> Cohort:
     return cohort if isinstance(cohort, Cohort) else load_cohort(cohort)
 
 
-def load_cohort(path: str | Path) -> Cohort:
+def load_cohort(
+    path: str | Path, *, arm: str | None = None, accept_implausible: bool = False
+) -> Cohort:
     """Read and validate a folder of ``patients``, ``measurements`` and perhaps ``events``.
 
     Parameters
     ----------
     path : str or Path
         Folder with ``patients.csv``, ``measurements.csv`` and optionally ``events.csv`` (or
-        ``.parquet``, ``.xlsx``). The tables are described in ``docs/data-contract.md``.
+        ``.parquet``, ``.xlsx``), as described in ``docs/data-contract.md``; and perhaps
+        ``markers.toml`` and ``trial.toml``.
+    arm : str, optional
+        The arm to keep, where the patients' column ``arm`` has several. Default: that of
+        ``trial.toml``.
+    accept_implausible : bool
+        Whether values beyond what is possible are read, with a warning, as they stand.
 
     Returns
     -------
@@ -149,109 +191,279 @@ def load_cohort(path: str | Path) -> Cohort:
     Raises
     ------
     InputError
-        With all problems of all tables, and the warnings met on the way.
+        With every problem of every file.
     """
-    from mnbayes.data.read_table import read_table
-
     folder = Path(path)
     if not folder.is_dir():
         found = "a file" if folder.exists() else "no such folder"
         expected = "a folder with patients.csv and measurements.csv"
         raise InputError([Problem(str(path), None, None, found, expected)])
-    patients, problems = read_table(folder, "patients")
-    measurements, more = read_table(folder, "measurements")
+    problems: list[Problem] = []
+    catalogue, trial = shipped_markers(), Trial()
+    try:
+        with gathered() as attempt:
+            if (folder / MARKERS_FILE).is_file():
+                catalogue = attempt(load_markers, folder / MARKERS_FILE) or catalogue
+            trial = attempt(load_trial, folder) or trial
+    except InputError as error:
+        problems += error.problems
+    tables: dict[str, Table] = {}
+    for name in ("patients", "measurements", "events"):
+        table, more = _table(folder, name)
+        problems += more
+        if table is not None:
+            tables[name] = table
+    content = b"".join(table.content for table in tables.values())
+    tables = _one_form_of_names(tables)
+    tables, own_arm, left_out, more = _one_arm(tables, arm, trial)
     problems += more
-    patient_frame, more = _patients(patients)
+
+    patient_frame, more = _patients(tables.get("patients"), catalogue)
     problems += more
-    measurement_frame, more = _measurements(measurements, patients, patient_frame)
+    read = _measurements(tables, patient_frame, catalogue, trial, accept=accept_implausible)
+    problems += read.problems
+    event_frame, more = _events(tables.get("events"), patient_frame, catalogue)
     problems += more
-    events, more = read_table(folder, "events", optional=True)
-    problems += more
-    event_frame, more = _events(events, patient_frame)
-    problems += more
-    if events is None:
+    if "events" not in tables:
         problems += _misnamed_events(folder)
-    if (
-        patients is None
-        or measurements is None
-        or any(problem.severity == "error" for problem in problems)
+    if not {"patients", "measurements"} <= set(tables) or any(
+        problem.severity == "error" for problem in problems
     ):
         raise InputError(problems)
     known = patient_frame["patient"]
-    tables = [table for table in (patients, measurements, events) if table is not None]
-    terms = [] if events is None else sorted(set(event_frame["term"]))
+    beside = [folder / name for name in (MARKERS_FILE, TRIAL)]
+    content += b"".join(each.read_bytes() for each in beside if each.is_file())
+    terms = sorted(set(event_frame["term"])) if "events" in tables else []
     return Cohort(
         patients=patient_frame.reset_index(drop=True),
-        measurements=_sorted(measurement_frame, known, "marker", MARKERS),
+        measurements=_sorted(read.used, known, "marker", catalogue),
         source=str(path),
-        sha256=hashlib.sha256(b"".join(table.content for table in tables)).hexdigest(),
+        sha256=hashlib.sha256(content).hexdigest(),
         synthetic=(folder / SYNTHETIC_MARK).is_file(),
         warnings=tuple(problems),
-        events=None if events is None else _sorted(event_frame, known, "term", terms),
+        events=_sorted(event_frame, known, "term", terms) if "events" in tables else None,
+        catalogue=catalogue,
+        trial=trial,
+        set_aside=_sorted(read.set_aside, known, "marker", catalogue),
+        arm=own_arm,
+        left_out=left_out,
+        implausible=tuple(read.implausible),
+        reported_units=read.reported_units,
     )
 
 
-def _patients(table: Table | None) -> tuple[pd.DataFrame, list[Problem]]:
+def _table(folder: Path, name: str) -> tuple[Table | None, list[Problem]]:
+    from mnbayes.data.read_table import read_table
+    from mnbayes.data.schema import COLUMNS, REQUIRED, unused_columns
+
+    columns = COLUMNS[name] if name != "patients" else (*COLUMNS[name], ARM)
+    table, problems = read_table(
+        folder, name, optional=name == "events", columns=columns, required=REQUIRED[name]
+    )
+    if table is not None and name != "patients":
+        problems += unused_columns(table, name)
+    return table, problems
+
+
+def _one_form_of_names(tables: Mapping[str, Table]) -> dict[str, Table]:
+    """Accents composed in every table, unless that made one patient of two.
+
+    "Zoë" in one or in two characters is the same text to every standard, and to every eye.
+    """
+    if "patients" not in tables or "patient" not in tables["patients"].text:
+        return dict(tables)
+    listed = set(tables["patients"].text["patient"])
+    composed = {unicodedata.normalize("NFC", name) for name in listed}
+    if len(composed) < len(listed):
+        return dict(tables)
+    return {
+        name: replace(
+            table, text=table.text.assign(patient=table.text["patient"].str.normalize("NFC"))
+        )
+        if "patient" in table.text
+        else table
+        for name, table in tables.items()
+    }
+
+
+def _one_arm(
+    tables: Mapping[str, Table], asked: str | None, trial: Trial
+) -> tuple[dict[str, Table], str, dict[str, int], list[Problem]]:
+    """Tables of one arm's patients, its name, how many patients others have, and problems."""
+    wanted = asked or trial.arm
+    patients = tables.get("patients")
+    if patients is None or ARM not in patients.text:
+        if not wanted or patients is None:
+            return dict(tables), "", {}, []
+        expected = f"a column {ARM}, since the arm {quoted(wanted)} is asked for"
+        problem = Problem(patients.file, patients.header_row, ARM, "no such column", expected)
+        return dict(tables), "", {}, [problem]
+    text = patients.text
+    counts = Counter(text[ARM].tolist())
+    if not wanted and len(counts) == 1:
+        return dict(tables), next(iter(counts)), {}, []
+    if wanted not in counts or not wanted:
+        names = [f"{quoted(arm)} ({n} patient{'s' * (n > 1)})" for arm, n in counts.items()]
+        first = next((arm for arm in counts if arm), "")
+        expected = (
+            f"one of the arms of the file{did_you_mean(wanted, [arm for arm in counts if arm])}"
+            if wanted
+            else f"one arm, since nothing here compares two: --arm {first}, or in {TRIAL} "
+            f'arm = "{first}"'
+        )
+        found = f"{quoted(wanted)}, where the file has {', '.join(names)}" if wanted else None
+        problem = Problem(patients.file, None, ARM, found or ", ".join(names), expected)
+        return dict(tables), "", {}, [problem]
+    if "patient" not in text:
+        return dict(tables), wanted, {}, []
+    own = set(text.loc[text[ARM] == wanted, "patient"])
+    others = set(text["patient"]) - own
+    kept = {
+        name: replace(table, text=table.text[~table.text["patient"].isin(others)])
+        if "patient" in table.text
+        else table
+        for name, table in tables.items()
+    }
+    del counts[wanted]
+    return kept, wanted, dict(counts), []
+
+
+def _patients(table: Table | None, catalogue: Catalogue) -> tuple[pd.DataFrame, list[Problem]]:
     """Typed patients, indexed by line; empty where the table has no column `patient`."""
     import pandas as pd
 
     from mnbayes.data.checks import check_patients
-    from mnbayes.data.schema import COLUMNS, SEXES, check_cells
+    from mnbayes.data.schema import COLUMNS, NUMBERS, SEXES, check_cells, read_numbers
 
     if table is None:
         return pd.DataFrame(), []
-    numbers, problems = check_cells(table, "patients")
+    numbers, problems = check_cells(table, "patients", catalogue)
     if "patient" not in table.text:
         return pd.DataFrame(), problems
     problems += check_patients(table.file, table.text["patient"])
     frame = numbers.assign(patient=table.text["patient"])
     if "sex" in table.text:
         frame["sex"] = table.text["sex"].str.lower().map(SEXES).astype("str")
-    return frame.reindex(columns=[*COLUMNS["patients"]]), problems
+    frame = frame.reindex(columns=[*COLUMNS["patients"]])
+    absent = [name for name in COLUMNS["patients"] if name not in table.text]
+    frame = frame.astype({"sex": "str"} | dict.fromkeys(NUMBERS["patients"], "float64"))
+    own: dict[str, pd.Series[Any]] = {}
+    for name in (str(name) for name in table.text if name not in COLUMNS["patients"]):
+        cells = table.text[name]
+        read = read_numbers(cells)
+        words = (read.isna() & (cells != "")).any() or (cells == "").all()
+        own[name] = cells.mask(cells == "").astype("str") if words or name == ARM else read
+        if near := did_you_mean(name.casefold(), absent):
+            found = f"the column {quoted(name)}{near}"
+            expected = "a column of the data contract; this one is kept for the listing"
+            problems.append(Problem(table.file, table.header_row, None, found, expected, "warning"))
+    return frame.assign(**own), problems
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """Measurements in canonical units, indexed by line; empty where a column is missing."""
+
+    used: pd.DataFrame
+    set_aside: pd.DataFrame
+    problems: list[Problem]
+    implausible: list[Problem] = field(default_factory=list)
+    reported_units: Mapping[str, str] = field(default_factory=dict)
 
 
 def _measurements(
-    table: Table | None, patients: Table | None, patient_frame: pd.DataFrame
-) -> tuple[pd.DataFrame, list[Problem]]:
-    """Measurements in canonical units, indexed by line; empty where a column is missing."""
+    tables: Mapping[str, Table],
+    patient_frame: pd.DataFrame,
+    catalogue: Catalogue,
+    trial: Trial,
+    *,
+    accept: bool,
+) -> _Read:
     import numpy as np
     import pandas as pd
 
-    from mnbayes.data import checks
-    from mnbayes.data.schema import COLUMNS, check_cells
+    from mnbayes.data import checks, visits
+    from mnbayes.data.schema import COLUMNS, REQUIRED, check_cells
 
-    if table is None:
-        return pd.DataFrame(), []
-    file, text = table.file, table.text
-    numbers, problems = check_cells(table, "measurements")
-    if not set(COLUMNS["measurements"]) <= set(text.columns):
-        return pd.DataFrame(), problems  # the missing columns are reported
-    problems += checks.check_intervals(file, text, numbers)
-    canonical, more = checks.convert(file, text, numbers)
+    if "measurements" not in tables:
+        return _Read(pd.DataFrame(), pd.DataFrame(), [])
+    table, problems = _with_known_markers(tables["measurements"], catalogue)
+    file = table.file
+    numbers, more = check_cells(table, "measurements", catalogue)
     problems += more
-    problems += checks.check_repeats(file, text, numbers)
-    problems += checks.check_plausible(file, text, canonical)
+    if not set(REQUIRED["measurements"]) <= set(table.text.columns):
+        return _Read(pd.DataFrame(), pd.DataFrame(), problems)  # the missing ones are reported
+    absent = [name for name in ("lower", "upper") if name not in table.text]
+    text = table.text.assign(**dict.fromkeys(absent, ""))
+    numbers = numbers.assign(**dict.fromkeys(absent, np.nan))
+    problems += checks.check_intervals(file, text, numbers)
+    canonical, reported, more = checks.convert(file, text, numbers, catalogue)
+    problems += more
+    canonical, more = checks.check_percentages(file, text, canonical, catalogue)
+    problems += more
+    problems += checks.check_repeats(file, text, numbers["week"], catalogue)
+    problems += checks.check_plausible(file, text, canonical, catalogue)
+    beyond = checks.check_possible(file, text, canonical, catalogue, accept=accept)
+    placed = visits.place(file, text, numbers["week"], trial)
+    problems += [*beyond, *placed.problems]
     known = text["patient"]
-    if patients is not None and not patient_frame.empty:
+    if not patient_frame.empty:
         known = patient_frame["patient"]
         withdrew = patient_frame.set_index("patient")["withdrew_week"]
         problems += checks.check_listed(file, text, known)
-        problems += checks.check_measured(patients.file, known, text["patient"])
+        problems += checks.check_measured(tables["patients"].file, known, text["patient"])
         problems += checks.check_withdrawal(file, text, numbers["week"], withdrew)
-    problems += checks.check_baseline(file, text, numbers["week"], known)
+    problems += checks.check_baseline(file, text, numbers["week"], placed.week, known, catalogue)
 
     censored = text["value"] == ""
+    aside = placed.reason != ""
     frame = text[["patient", "marker"]].assign(
-        week=numbers["week"].abs(),  # -0 is 0
+        week=placed.week.mask(aside, numbers["week"]),
         value=canonical["value"],
-        unit=text["marker"].map({name: marker.unit for name, marker in MARKERS.items()}),
+        unit=text["marker"].map({name: marker.unit for name, marker in catalogue.items()}),
         lower=canonical["lower"].mask(censored & (text["lower"] == ""), 0.0),
         upper=canonical["upper"].mask(censored & (text["upper"] == ""), np.inf),
+        actual_week=numbers["week"],
+        reason=placed.reason,
     )
-    return frame[[*COLUMNS["measurements"]]], problems
+    columns = [*COLUMNS["measurements"], "actual_week"]
+    return _Read(
+        frame.loc[~aside, columns],
+        frame.loc[aside, [*columns, "reason"]],
+        problems,
+        beyond if accept else [],
+        reported,
+    )
 
 
-def _events(table: Table | None, patient_frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem]]:
+def _with_known_markers(table: Table, catalogue: Catalogue) -> tuple[Table, list[Problem]]:
+    """Markers whose names differ in case or spaces from a known one, read as that (a warning)."""
+    from mnbayes.base.problems import row_problems
+    from mnbayes.data.names import normal
+
+    if "marker" not in table.text:
+        return table, []
+    names = table.text["marker"]
+    plain = {name: normal(name) for name in names.unique() if name not in catalogue}
+    meant = {name: other for name, other in plain.items() if other in catalogue}
+    if not meant:
+        return table, []
+    rows = names[names.isin(list(meant))]
+    problems = row_problems(
+        table.file,
+        "marker",
+        rows.index.tolist(),
+        rows.map(quoted).tolist(),
+        "names of markers as the data contract has them; read as ",
+        severity="warning",
+        hint={quoted(name): other for name, other in meant.items()}.__getitem__,
+    )
+    return replace(table, text=table.text.assign(marker=names.replace(meant))), problems
+
+
+def _events(
+    table: Table | None, patient_frame: pd.DataFrame, catalogue: Catalogue
+) -> tuple[pd.DataFrame, list[Problem]]:
     """Events with one spelling for each term, indexed by line; empty where a column is missing."""
     import pandas as pd
 
@@ -261,7 +473,7 @@ def _events(table: Table | None, patient_frame: pd.DataFrame) -> tuple[pd.DataFr
     if table is None:
         return pd.DataFrame(), []
     file, text = table.file, table.text
-    numbers, problems = check_cells(table, "events")
+    numbers, problems = check_cells(table, "events", catalogue)
     if not set(COLUMNS["events"]) <= set(text.columns):
         return pd.DataFrame(), problems  # the missing columns are reported
     # "Fever" and "fever " are one event; two spellings would count it twice.

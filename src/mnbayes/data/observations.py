@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mnbayes.base.arrays import Floats
-from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import Catalogue, shipped_markers
 from mnbayes.numerics.groups import Groups, group_patients
@@ -144,21 +144,16 @@ def _covariate(card: ModelNeeds, cohort: Cohort) -> Floats:
     name = card.structure.covariate
     if not name:
         return np.zeros(len(cohort.patients))
-    numeric = [
-        c for c in ("age_years", "bmi", "infusions") if c in cohort.patients and c != "patient"
-    ]
-    if name not in numeric:
-        raise InputError(
-            [
-                Problem(
-                    card.name,
-                    None,
-                    "structure.covariate",
-                    repr(name),
-                    f"one of {', '.join(numeric)}",
-                )
-            ]
+    numbers = cohort.patients.select_dtypes("number").drop(columns="withdrew_week", errors="ignore")
+    known = [str(column) for column in numbers if numbers[column].notna().any()]
+    if name not in known:
+        expected = (
+            f"a column of the patients' table that holds numbers: {', '.join(known)}"
+            f"{did_you_mean(name, known)}"
+            if known
+            else "a column of numbers in the patients' table, which has none"
         )
+        raise InputError([Problem(card.name, None, "structure.covariate", repr(name), expected)])
     values = cohort.patients[name].to_numpy(dtype=float, na_value=np.nan)
     if np.isnan(values).any():
         missing = cohort.patients["patient"][np.isnan(values)].tolist()

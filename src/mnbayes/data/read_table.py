@@ -10,18 +10,21 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnbayes.base.problems import Problem, quoted, row_problems
+from mnbayes.data.names import columns_meant
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMS = (".csv", ".parquet", ".xlsx")
+#: Lines in which a header is looked for below what somebody wrote above it.
+_NEAR = 10
 
 _Lines = Iterator[tuple[int, list[str]]]  # line in the file, its cells
 
@@ -58,7 +61,12 @@ class _UnreadableError(ValueError):
 
 
 def read_table(
-    folder: Path, name: str, *, optional: bool = False
+    folder: Path,
+    name: str,
+    *,
+    optional: bool = False,
+    columns: Sequence[str] = (),
+    required: Sequence[str] = (),
 ) -> tuple[Table | None, list[Problem]]:
     """Read ``<name>.csv`` (or ``.parquet``, ``.xlsx``) of a folder.
 
@@ -70,6 +78,9 @@ def read_table(
         Name of the table, without ending.
     optional : bool
         Whether the table may be absent, or hold a header and no rows.
+    columns, required : sequence of str
+        Columns by whose names others in the header are read (``Patient ID`` as ``patient``), and
+        those without which a line is no header. Default: names stay as they are.
 
     Returns
     -------
@@ -91,7 +102,10 @@ def read_table(
     try:
         content = (folder / file).read_bytes()
         lines = _lines(content, (folder / file).suffix)
-        return _table(file, content, lines, needs_rows=not optional)
+        header_row, header, lines = _header(lines, columns, required)
+        header, problems = _renamed(file, header_row, header, columns)
+        table, more = _table(file, content, header_row, header, lines, needs_rows=not optional)
+        return table, problems + more
     except OSError as error:
         return None, [Problem(file, None, None, error.strerror or "an error", "a readable file")]
     except _UnreadableError as error:
@@ -126,7 +140,8 @@ def _decoded(content: bytes) -> str:
 
 
 def _csv_lines(text: str) -> _Lines:
-    first = next(line for line in text.splitlines() if line.strip()) if text.strip() else ""
+    lines = [line for line in text[:100_000].splitlines() if line.strip()]
+    first = next((line for line in lines if not line.lstrip().startswith("#")), "")
     for sign, name in ((";", "semicolons"), ("\t", "tabs")):
         if sign in first and "," not in first:
             raise _UnreadableError(
@@ -205,17 +220,79 @@ def _cell(value: object) -> str:
     return "" if text in ("<NA>", "NaT") else text
 
 
-def _table(
-    file: str, content: bytes, lines: _Lines, *, needs_rows: bool
-) -> tuple[Table | None, list[Problem]]:
-    """Divide the lines into a header and rows, and lay the rows out as columns."""
-    import pandas as pd
-
+def _header(
+    lines: _Lines, columns: Sequence[str], required: Sequence[str]
+) -> tuple[int, list[str], _Lines]:
+    """The header, its line in the file, and the lines below."""
     header_row, header = next(lines, (0, []))
     if not header:
         raise _UnreadableError("no text", "a table with a header line")
+    if not required:
+        return header_row, header, lines
+
+    def named(cells: Sequence[str]) -> int:
+        given = [cell.strip() for cell in cells]
+        meant = {*given, *columns_meant(given, columns).values()}
+        return sum(name in meant for name in required)
+
+    below = list(islice(lines, _NEAR)) if named(header) < len(required) else []
+    better = next((row for row, cells in below if named(cells) == len(required)), None)
+    shown = quoted(",".join(header))
+    if better is not None:
+        raise _UnreadableError(
+            shown, f"the header, which stands in row {better}: delete what is above it", header_row
+        )
+    if not named(header) and len(required) > 1:
+        raise _UnreadableError(
+            shown, f"a header with the columns {', '.join(required)}", header_row
+        )
+    return header_row, header, chain(below, lines)
+
+
+def _renamed(
+    file: str, header_row: int, header: Sequence[str], columns: Sequence[str]
+) -> tuple[list[str], list[Problem]]:
+    """A header with the contract's names where others were meant, which is said."""
+    given = [name.strip() for name in header]
+    meant = columns_meant(given, [name for name in columns if name not in given])
+    by_target: dict[str, list[str]] = {}
+    for name, target in meant.items():
+        by_target.setdefault(target, []).append(name)
+    problems = [
+        Problem(
+            file,
+            header_row,
+            target,
+            f"{len(names)} columns for it: {', '.join(map(quoted, names))}",
+            f"one column named {target}",
+        )
+        for target, names in by_target.items()
+        if len(names) > 1
+    ]
+    read: Mapping[str, str] = {
+        names[0]: target for target, names in by_target.items() if len(names) == 1
+    }
+    if read:
+        found = ", ".join(quoted(name) for name in read)
+        expected = f"the columns {', '.join(read.values())}, as which they are read"
+        problems.append(Problem(file, header_row, None, found, expected, "warning"))
+    return [read.get(name, name) for name in given], problems
+
+
+def _table(
+    file: str,
+    content: bytes,
+    header_row: int,
+    header: Sequence[str],
+    lines: _Lines,
+    *,
+    needs_rows: bool,
+) -> tuple[Table | None, list[Problem]]:
+    """Lay the rows out as columns."""
+    import pandas as pd
+
     width = len(header)
-    names = [name.strip() or f"(column {i} has no name)" for i, name in enumerate(header, start=1)]
+    names = [name or f"(column {i} has no name)" for i, name in enumerate(header, start=1)]
     problems = [
         Problem(file, header_row, quoted(name), f"the column {count} times", "each column once")
         for name, count in Counter(names).items()
@@ -256,6 +333,6 @@ def _table(
     empty = [
         name
         for name, given in zip(names, header, strict=True)
-        if not given.strip() and (text[name] == "").all()
+        if not given and (text[name] == "").all()
     ]
     return Table(file, content, header_row, text.drop(columns=empty)), problems

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from mnbayes.analyses.participants.tables import (
     evaluable_table,
     event_sentence,
@@ -38,11 +40,15 @@ def section(run: Run) -> Section:
 def of_cohort(cohort: Cohort) -> Section:
     """A valid cohort before any fit: ``mnbayes check``."""
     weeks = ", ".join(f"{week:g}" for week in cohort.weeks)
+    others = ", ".join(f"{count} in {arm or 'no arm'}" for arm, count in cohort.left_out.items())
+    said = [f"Arm {cohort.arm}{f'; not used: {others}' if others else ''}."] if cohort.arm else []
+    reasons = Counter(cohort.set_aside["reason"].tolist())
+    said += [f"Measurements not used, {reason}: {n}." for reason, n in reasons.items()]
     return Section(
         name=ANALYSIS.name,
         title=f"{len(cohort.patients)} patients, {len(cohort.measurements)} measurements, weeks "
-        f"{weeks}: no errors.",
-        sentences=(*flow_sentences(cohort), event_sentence(cohort)),
+        f"{weeks}.",
+        sentences=(*flow_sentences(cohort), *said, event_sentence(cohort)),
         shown=(measured_table(cohort),),
     )
 
