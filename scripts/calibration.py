@@ -30,10 +30,9 @@ from mnbayes.analyses.calibration.sampler import CalibratedEngine
 from mnbayes.analyses.calibration.simulate import Setting
 from mnbayes.analyses.calibration.wrong import with_scaled_prior, with_shared_effects
 from mnbayes.analyses.sensitivity.specifications import with_structure
-from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.base.resources import calibration_file
 from mnbayes.cards.card import load_card
-from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.definitions import PROTEIN, load_definitions
 from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.observations import observations
 from mnbayes.studies.fingerprint import fingerprint

@@ -22,7 +22,8 @@ from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.workers import News, side_by_side
 from mnbayes.cards.card import Card
-from mnbayes.cards.definitions import Definitions, load_definitions
+from mnbayes.cards.chosen_definitions import definitions_of
+from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.own_model import OwnModel
 from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.data.cohort import Cohort
@@ -56,7 +57,8 @@ class Job:
     cohort : Cohort
     cards : tuple of Card
         With the priors to use.
-    definitions : Definitions
+    definitions : Definitions, optional
+        Default: see :func:`mnbayes.cards.chosen_definitions.choose_definitions`.
     sampling : Sampling
     prior_set : str
     settings : tuple of str
@@ -76,7 +78,7 @@ class Job:
 
     cohort: Cohort
     cards: tuple[Card, ...]
-    definitions: Definitions = field(default_factory=load_definitions)
+    definitions: Definitions | None = None
     sampling: Sampling = field(default_factory=Sampling)
     prior_set: str = "weak"
     settings: tuple[str, ...] = ()
@@ -86,6 +88,12 @@ class Job:
     beside: tuple[Beside, ...] = ()
     analyses: tuple[Analysis, ...] = field(default_factory=catalogue)
     own: tuple[OwnModel, ...] = ()
+
+    @property
+    def judged_by(self) -> Definitions:
+        """The definitions of response, as they apply to the cohort."""
+        first = self.cards[0].markers if self.cards else ()
+        return definitions_of(self.cohort, self.definitions, first)
 
     @property
     def stated(self) -> tuple[Card | OwnModel, ...]:
@@ -137,7 +145,7 @@ def work(job: Job, card: Card | OwnModel, progress: News) -> Worked:
     told("summarising", 0, 0)
     result = summarise(
         fitted,
-        job.definitions,
+        job.judged_by,
         job.sampling.seed,
         allow_unconverged=job.allow_unconverged,
         cohort=job.cohort,
@@ -147,7 +155,7 @@ def work(job: Job, card: Card | OwnModel, progress: News) -> Worked:
     )
     summarised = time.perf_counter()
     told("drawing", 0, 0)
-    how = Shown(job.definitions, job.cohort.synthetic, repeated)
+    how = Shown(job.judged_by, job.cohort.synthetic, repeated)
     pictures = draw(result, how, job.analyses)
     seconds = fitted.seconds | {
         "summarise": summarised - clock,
@@ -200,7 +208,7 @@ class _RefitTask:
         for patient, seed in self.seeds.items():
             clock = time.perf_counter()
             answers = refit_without(
-                self.card, self.job.cohort, self.job.definitions, self.job.sampling, patient, seed
+                self.card, self.job.cohort, self.job.judged_by, self.job.sampling, patient, seed
             )
             done[patient] = answers, time.perf_counter() - clock
         return done
@@ -221,7 +229,7 @@ def _with_influence(
         return worked
     taken = {"influence": sum(seconds for _, seconds in refits.values())}
     fitted = replace(result.fit, seconds=result.fit.seconds | taken)
-    how = Shown(job.definitions, job.cohort.synthetic)
+    how = Shown(job.judged_by, job.cohort.synthetic)
     drawn = draw(result, how, job.analyses, only=(INFLUENCE.name,))
     return Worked(replace(result, fit=fitted), worked.pictures | drawn)
 
@@ -392,7 +400,7 @@ def _run_job(job: Job, folder: Path, progress: News, draws: Path, with_report: b
     def run_of(results: tuple[Result, ...]) -> Run:
         return Run(
             cohort=job.cohort,
-            definitions=job.definitions,
+            definitions=job.judged_by,
             results=results,
             prior_set=job.prior_set,
             settings=job.settings,
@@ -548,4 +556,4 @@ def _shared(results: Sequence[Result]) -> tuple[Cohort, Definitions]:
         )
     if problems:
         raise InputError(problems)
-    return cohorts[0], results[0].definitions or load_definitions()
+    return cohorts[0], results[0].judged_by

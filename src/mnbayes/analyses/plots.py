@@ -12,7 +12,6 @@ from mnbayes.answers.result import Result
 from mnbayes.base.display import Displayed, Screen
 from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.base.text_table import Table
-from mnbayes.cards.definitions import load_definitions
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.section import Drawn
 
@@ -62,7 +61,7 @@ class Plots(Displayed):
 
     def _drawn(self) -> Iterator[Drawn]:
         result = self._result
-        definitions = result.definitions or load_definitions()
+        definitions = result.judged_by
         how = Shown(definitions, result.fit.synthetic)
         for analysis in self._analyses:
             if analysis.figures is not None and not analysis.needs(result.fit):

@@ -11,7 +11,8 @@ from mnbayes.analyses.plots import Plotter
 from mnbayes.answers.result import ModelAsked, Result, base_result
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.workers import silent
-from mnbayes.cards.definitions import Definitions, load_definitions
+from mnbayes.cards.chosen_definitions import definitions_of
+from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.inference.fit import Fit
 from mnbayes.inference.own_fit import fit_of_tree
@@ -69,7 +70,7 @@ def summarise(
     ----------
     fit : Fit or DataTree
     definitions : Definitions, optional
-        Default: those that mnbayes brings.
+        Default: see :func:`mnbayes.cards.chosen_definitions.choose_definitions`.
     seed : int
         Of the draws of new patients.
     allow_unconverged : bool
@@ -107,7 +108,8 @@ def summarise(
             expected = "summarise(tree, cohort): the cohort that was fitted"
             raise InputError([Problem("summarise", None, "cohort", "none", expected)])
         fit = fit_of_tree(fit, cohort)
-    definitions = load_definitions() if definitions is None else definitions
+    whose = fit.cohort if fit.cohort is not None else cohort
+    definitions = definitions_of(whose, definitions, fit.observations.markers)
     result, draws = base_result(fit, definitions, seed, allow_unconverged=allow_unconverged)
     chosen = None if analyses is None else tuple(analyses)
     asked = ModelAsked(result, definitions, draws, cohort, refits, progress)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Catalogue
 
 type Flip = Literal["no", "close", "yes"]
@@ -30,10 +31,6 @@ CLOSE = 2.0
 
 #: What is concluded from, in the order of what is said.
 CONCLUDED = ("p_fall", "next_patient", "exceeds", "latent")
-
-
-#: Category of which a patient's own probability is a conclusion: the first that can be judged.
-OWN = ("remission", "effective")
 
 
 def conclusion(probability: float, line: float) -> str:
@@ -98,13 +95,14 @@ def flip(base: Estimate, other: Estimate, line: float) -> Flip:
     return "yes" if any(crosses(base, other, border) for border in (line, 1 - line)) else "close"
 
 
-def concluded(table: pd.DataFrame, week: float) -> pd.DataFrame:
+def concluded(table: pd.DataFrame, definitions: Definitions, week: float) -> pd.DataFrame:
     """The rows at a visit from which something is concluded.
 
     Parameters
     ----------
     table : DataFrame
         Of one model, with ``kind, patient, marker, week, category``.
+    definitions : Definitions
     week : float
         That of the primary analysis.
 
@@ -112,11 +110,11 @@ def concluded(table: pd.DataFrame, week: float) -> pd.DataFrame:
     -------
     DataFrame
         The probability of a fall of each marker; ``next_patient`` and ``exceeds`` of each
-        category but ``none``; patients' own of :data:`OWN`.
+        category of response; patients' own of the first stated category that can be judged.
     """
-    own = next((category for category in OWN if (table["category"] == category).any()), "")
+    own = next((c for c in definitions.stated if (table["category"] == c).any()), "")
     chosen = (table["week"] == week) & table["kind"].isin(CONCLUDED)
-    chosen &= (table["category"] != "none") & (
+    chosen &= table["category"].isin(["", *definitions.responses]) & (
         (table["kind"] != "latent") | (table["category"] == own)
     )
     rank = table["kind"].map({kind: place for place, kind in enumerate(CONCLUDED)})

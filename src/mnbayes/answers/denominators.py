@@ -7,10 +7,10 @@ answer different questions, so both are given.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-#: Categories that count as some response; ``none`` would count a withdrawal as a success.
-RESPONSES = ("complete", "partial", "remission", "effective")
 COLUMNS = (
     *("category", "responders", "evaluable", "enrolled"),
     *("share_evaluable", "lower_evaluable", "upper_evaluable"),
@@ -55,7 +55,9 @@ def exact_interval(successes: int, total: int, confidence: float = 0.95) -> tupl
     return float(lower), float(upper)
 
 
-def response_counts(probabilities: pd.DataFrame, week: float) -> pd.DataFrame:
+def response_counts(
+    probabilities: pd.DataFrame, week: float, responses: Sequence[str]
+) -> pd.DataFrame:
     """Count responders at a visit, over the evaluable and over all enrolled patients.
 
     Parameters
@@ -64,6 +66,9 @@ def response_counts(probabilities: pd.DataFrame, week: float) -> pd.DataFrame:
         One model's table (:data:`mnbayes.answers.response_draws.PROBABILITY_COLUMNS`); its
         ``observed`` rows name every enrolled patient.
     week : float
+    responses : sequence of str
+        Categories that count as some response; the one of patients without any would count a
+        withdrawal as a success.
 
     Returns
     -------
@@ -77,7 +82,7 @@ def response_counts(probabilities: pd.DataFrame, week: float) -> pd.DataFrame:
         (probabilities["quantity"] == "observed") & (probabilities["week"] == week)
     ]
     table = []
-    for category in RESPONSES:
+    for category in responses:
         met = rows.loc[rows["category"] == category, "probability"]
         evaluable, enrolled = int(met.notna().sum()), len(met)
         if evaluable == 0:

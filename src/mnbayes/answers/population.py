@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnbayes.answers.categories import Category, classify
+from mnbayes.answers.categories import Category, Judge, classify
 from mnbayes.base.arrays import Floats
-from mnbayes.cards.definitions import Definitions
 from mnbayes.models.hyperparameters import Hyperparameters
 
 #: Posterior draws whose patients are held in memory at once.
 CHUNK = 128
 
 
-def patient_dims(population: Hyperparameters) -> int:
-    """Standard-normal numbers that make a patient's true levels at baseline and a visit."""
-    return 2 * population.n_markers * (2 if population.serial else 1)
+def patient_dims(population: Hyperparameters, *, course: bool = False) -> int:
+    """Standard-normal numbers that make a patient's true levels at baseline and a visit.
+
+    With ``course`` at baseline and at all visits together.
+    """
+    drifts = 0 if not population.serial else 1 + population.visit_change.shape[1] if course else 2
+    return population.n_markers * (2 + drifts)
 
 
 def true_levels(
-    population: Hyperparameters, weeks: Floats, normals: Floats
+    population: Hyperparameters, weeks: Floats, normals: Floats, *, course: bool = False
 ) -> tuple[Floats, Floats]:
     """Make true log levels of new patients whose covariate is at its mean.
 
@@ -29,13 +32,15 @@ def true_levels(
     weeks : array, shape (later_visit,)
     normals : array, shape (draw, patient, dims) or (1, patient, dims)
         Standard-normal numbers, as many as :func:`patient_dims` says.
+    course : bool
+        Whether later visits together have the model's joint law, which only a category that
+        must be confirmed needs. Otherwise each visit with baseline has it, but two later visits
+        together do not where there is a drift.
 
     Returns
     -------
     baseline : array, shape (marker, draw, patient)
     levels : array, shape (later_visit, marker, draw, patient)
-        Each visit with baseline has the model's joint law; two later visits together do not
-        where there is a drift, and no category needs them to.
     """
     n_marker = population.n_markers
     size = 2 * n_marker
@@ -48,48 +53,70 @@ def true_levels(
         noise = np.moveaxis(normals[..., size:], -1, 0)
         first, fresh = noise[:n_marker], noise[n_marker:]
         sd = population.serial_sd.T[:, :, None]
-        decay = np.exp(-weeks / population.serial_weeks[:, None]).T[:, None, :, None]
-        levels = levels + sd * (decay * first + np.sqrt(1 - decay**2) * fresh)
+        since = np.diff(weeks, prepend=0.0) if course else weeks
+        decay = np.exp(-since / population.serial_weeks[:, None]).T[:, None, :, None]
+        if course:
+            drift, last = [], first
+            for visit, kept in enumerate(decay):
+                new = fresh[visit * n_marker : (visit + 1) * n_marker]
+                last = kept * last + np.sqrt(1 - kept**2) * new
+                drift.append(last)
+            levels = levels + sd * np.array(drift)
+        else:
+            levels = levels + sd * (decay * first + np.sqrt(1 - decay**2) * fresh)
         baseline = baseline + sd * first
     return baseline, levels
 
 
 def population_share(
-    population: Hyperparameters, weeks: Floats, definitions: Definitions, normals: Floats
+    population: Hyperparameters, weeks: Floats, judged: Judge, normals: Floats
 ) -> dict[Category, Floats]:
     """Share of patients whose true level meets each definition, for each draw and visit.
 
     Parameters
     ----------
     population : Hyperparameters
+        Of the judge's markers, in their order.
     weeks : array, shape (later_visit,)
-    definitions : Definitions
+    judged : Judge
     normals : array, shape (patient, dims)
-        One set of patients for every draw; see :func:`mnbayes.base.montecarlo.normal_points`.
+        One set of patients for every draw; see :func:`mnbayes.base.montecarlo.normal_points`
+        and :func:`patient_dims`, with ``course`` where a category must be confirmed.
 
     Returns
     -------
     dict
-        Category to array, shape (draw, later_visit).
+        Category to array, shape (draw, later_visit); NaN where the category must be confirmed
+        and nothing follows.
     """
-    n_draw, n_visit, n_marker = population.visit_change.shape
+    n_draw, n_visit, _ = population.visit_change.shape
+    course = bool(judged.confirmed)
     shares: dict[Category, Floats] = {}
     for start in range(0, n_draw, CHUNK):
         which = slice(start, start + CHUNK)
-        baseline, levels = true_levels(population.rows(which), weeks, normals[None])
+        rows = population.rows(which)
+        baseline, levels = true_levels(rows, weeks, normals[None], course=course)
+        first = dict(zip(judged.markers, baseline, strict=True))
         for visit in range(n_visit):
-            albumin = levels[visit, 1] if n_marker > 1 else None
-            met = classify(baseline[0], levels[visit, 0], albumin, definitions)
-            for category, holds in met.items():
-                share = shares.setdefault(category, np.empty((n_draw, n_visit)))
-                share[which, visit] = np.count_nonzero(holds, axis=-1) / holds.shape[-1]
+            now, later = (
+                dict(zip(judged.markers, levels[at], strict=True)) if at < n_visit else None
+                for at in (visit, visit + 1)
+            )
+            met = classify(judged, first, now or {}, later)
+            for category in judged.categories:
+                share = shares.setdefault(category, np.full((n_draw, n_visit), np.nan))
+                if category in met:
+                    holds = met[category]
+                    share[which, visit] = np.count_nonzero(holds, axis=-1) / holds.shape[-1]
     return shares
 
 
 def next_patient(
-    population: Hyperparameters, weeks: Floats, rng: np.random.Generator
+    population: Hyperparameters, weeks: Floats, rng: np.random.Generator, *, course: bool = False
 ) -> tuple[Floats, Floats]:
     """Log measurements of one new patient for each draw, at baseline and at later visits.
+
+    With ``course`` the later visits together have the model's joint law.
 
     Returns
     -------
@@ -97,8 +124,9 @@ def next_patient(
     levels : array, shape (later_visit, marker, draw)
         True levels plus measurement noise on both.
     """
-    normals = rng.standard_normal((population.n_draws, 1, patient_dims(population)))
-    truth, truths = true_levels(population, weeks, normals)
+    size = patient_dims(population, course=course)
+    normals = rng.standard_normal((population.n_draws, 1, size))
+    truth, truths = true_levels(population, weeks, normals, course=course)
 
     def noise(shape: tuple[int, ...]) -> Floats:
         if population.student:

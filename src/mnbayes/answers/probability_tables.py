@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mnbayes.answers.categories import CATEGORIES, Category
+from mnbayes.answers.categories import Category
 from mnbayes.answers.response_draws import Response, ResponseDraws
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import typed
@@ -41,7 +41,7 @@ def _summarise(
     prior: Mapping[Category, NDArray[np.generic]],
     driver: Floats | None,
     shape: tuple[int, ...],
-    categories: tuple[Category, ...] = CATEGORIES,
+    categories: tuple[Category, ...],
 ) -> dict[str, object]:
     # Posterior mean, its error and the prior mean, one category after another on the last axis.
     blank = np.full(shape, np.nan)
@@ -57,6 +57,11 @@ def _summarise(
             [prior[c].mean(axis=(0, 1)) if c in prior else blank for c in categories], axis=-1
         ),
     }
+
+
+def exceeds_bar(share: Floats, bar: float) -> Floats:
+    """1 where a share is above its benchmark, 0 where not, NaN where there is no share."""
+    return np.where(np.isnan(share), np.nan, share > bar)
 
 
 def probability_table(draws: ResponseDraws | None, model: str) -> pd.DataFrame:
@@ -82,9 +87,9 @@ def probability_table(draws: ResponseDraws | None, model: str) -> pd.DataFrame:
         return typed(pd.DataFrame(columns=list(PROBABILITY_COLUMNS)), _TEXTS)
     patients, weeks = np.array(draws.patients, dtype=object), np.array(draws.weeks)
     by_patient, by_week = (len(patients), len(weeks)), (len(weeks),)
-    posterior, prior = draws.posterior, draws.prior
+    posterior, prior, known = draws.posterior, draws.prior, draws.categories
     nan = np.full(by_patient, np.nan)
-    observed = np.stack([draws.observed.get(c, nan) for c in CATEGORIES], axis=-1)
+    observed = np.stack([draws.observed.get(c, nan) for c in known], axis=-1)
 
     parts: list[tuple[dict[str, object], tuple[Category, ...], bool]] = [
         (
@@ -94,7 +99,7 @@ def probability_table(draws: ResponseDraws | None, model: str) -> pd.DataFrame:
                 "mcse": np.where(np.isnan(observed), np.nan, 0.0),
                 "prior_probability": np.nan,
             },
-            CATEGORIES,
+            known,
             True,
         )
     ]
@@ -102,14 +107,13 @@ def probability_table(draws: ResponseDraws | None, model: str) -> pd.DataFrame:
         now: Response = getattr(posterior, name)
         before: Response = getattr(prior, name)
         shape = by_week if name == "next_patient" else by_patient
-        cells = _summarise(name, now.categories, before.categories, now.log_ratio, shape)
-        parts.append((cells, CATEGORIES, name != "next_patient"))
-    parts.append(
-        (_summarise("population", posterior.share, prior.share, None, by_week), CATEGORIES, False)
-    )
-    barred = tuple(c for c in CATEGORIES if c in draws.benchmarks)
+        cells = _summarise(name, now.categories, before.categories, now.log_ratio, shape, known)
+        parts.append((cells, known, name != "next_patient"))
+    cells = _summarise("population", posterior.share, prior.share, None, by_week, known)
+    parts.append((cells, known, False))
+    barred = tuple(c for c in known if c in draws.benchmarks)
     exceeds, exceeds_prior = (
-        {c: share[c] > draws.benchmarks[c] for c in barred if c in share}
+        {c: exceeds_bar(share[c], draws.benchmarks[c]) for c in barred if c in share}
         for share in (posterior.share, prior.share)
     )
     if barred:
@@ -146,15 +150,15 @@ def population_table(draws: ResponseDraws | None, model: str) -> pd.DataFrame:
     """
     if draws is None:
         return typed(pd.DataFrame(columns=list(POPULATION_COLUMNS)), _TEXTS)
-    weeks = np.array(draws.weeks)
+    weeks, known = np.array(draws.weeks), draws.categories
     cells: dict[str, object] = {
         "model": model,
         "week": weeks[:, None],
-        "category": np.array(CATEGORIES),
+        "category": np.array(known),
     }
     for suffix, shares in (("", draws.posterior.share), ("_prior", draws.prior.share)):
-        summaries = np.full((4, len(weeks), len(CATEGORIES)), np.nan)
-        for column, category in enumerate(CATEGORIES):
+        summaries = np.full((4, len(weeks), len(known)), np.nan)
+        for column, category in enumerate(known):
             if category in shares:
                 share = shares[category]
                 summaries[0, :, column] = share.mean(axis=(0, 1))
@@ -162,4 +166,4 @@ def population_table(draws: ResponseDraws | None, model: str) -> pd.DataFrame:
                 summaries[1:, :, column] = quantiles
         names = ("mean", "median", "lower", "upper")
         cells |= {f"share_{name}{suffix}": summaries[i] for i, name in enumerate(names)}
-    return typed(_frame(POPULATION_COLUMNS, cells, (len(weeks), len(CATEGORIES))), _TEXTS)
+    return typed(_frame(POPULATION_COLUMNS, cells, (len(weeks), len(known))), _TEXTS)

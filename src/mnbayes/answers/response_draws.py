@@ -22,20 +22,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from mnbayes.answers.categories import CATEGORIES, Category, Interval, classify
+from mnbayes.answers.categories import Category, Interval, Judge, classify, classify_course, judge
 from mnbayes.answers.population import next_patient, patient_dims, population_share
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.definitions import Definitions
-from mnbayes.data.markers import RESPONSE
 from mnbayes.inference.contract import (
     PREDICTIONS,
+    catalogue,
     drawn,
     has_population,
     hyperparameters_of,
@@ -44,9 +45,6 @@ from mnbayes.inference.contract import (
     recorded,
 )
 
-type BoolArray = NDArray[np.bool_]
-
-PROTEIN, ALBUMIN = RESPONSE
 #: Points of the integral over patients, and the seed of their scrambling: one fixed set, so
 #: that shares of different draws differ by their parameters alone.
 POINTS, POINTS_SEED = 512, 20240301
@@ -54,10 +52,18 @@ POINTS, POINTS_SEED = 512, 20240301
 
 @dataclass(frozen=True)
 class Response:
-    """Draws of a response: ``log_ratio`` and categories, shape (chain, draw, ...)."""
+    """Draws of a response, shape (chain, draw, ...).
+
+    Attributes
+    ----------
+    log_ratio : array
+        To baseline, of the first marker that is asked for.
+    categories : mapping
+        Category to bool; to 1, 0 and NaN, at the last visit, where it must be confirmed.
+    """
 
     log_ratio: Floats
-    categories: Mapping[Category, BoolArray]
+    categories: Mapping[Category, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,8 @@ class ResponseDraws:
     patients : tuple of str
     weeks : tuple of float
         Later visits.
-    benchmarks : mapping
-        Category to benchmark share.
+    judged : Judge
+        By which they were judged.
     observed : mapping
         Category to 1, 0 or NaN as measured, shape (patient, later_visit).
     posterior, prior : GroupDraws
@@ -101,49 +107,48 @@ class ResponseDraws:
 
     patients: tuple[str, ...]
     weeks: tuple[float, ...]
-    benchmarks: Mapping[Category, float]
+    judged: Judge
     observed: Mapping[Category, Floats]
     posterior: GroupDraws
     prior: GroupDraws
 
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """Every category of the definitions, best first."""
+        return self.judged.definitions.categories
 
-def not_evaluable(tree: xr.DataTree) -> dict[Category, str]:
-    """Categories that this fit's model cannot evaluate, each with the reason.
+    @property
+    def benchmarks(self) -> Mapping[Category, float]:
+        """Category to benchmark share."""
+        return self.judged.definitions.benchmarks
 
-    Without ``urine_protein_24h`` that is all of them (and every table here is empty); without
-    albumin it is complete remission and what is built on it.
-    """
-    markers = labels(tree["posterior"].dataset["marker"])
-    if PROTEIN not in markers:
-        return dict.fromkeys(CATEGORIES, f"needs {PROTEIN}, which is not in this model")
-    if ALBUMIN not in markers:
-        reason = f"needs {ALBUMIN}, which is not in this model"
-        return {c: reason for c in CATEGORIES if c not in ("effective", "none")}
-    return {}
+
+def judge_of(tree: xr.DataTree, definitions: Definitions) -> Judge:
+    """What definitions come to for the model of a fit."""
+    return judge(definitions, labels(tree["posterior"].dataset["marker"]), catalogue(tree))
 
 
 def _response(
-    baseline: Floats, levels: Floats, albumin: Floats | None, definitions: Definitions
+    judged: Judge, baseline: Mapping[str, Floats], visits: Mapping[str, Floats]
 ) -> Response:
-    return Response(levels - baseline, classify(baseline, levels, albumin, definitions))
+    main = judged.markers[0]
+    ratio = visits[main] - baseline[main][..., None]
+    return Response(ratio, classify_course(judged, baseline, visits))
 
 
 def _group_draws(
     tree: xr.DataTree,
     group: str,
-    markers: list[str],
-    measured: Floats,
-    definitions: Definitions,
+    judged: Judge,
+    measured: Mapping[str, Floats],
     rng: np.random.Generator,
 ) -> GroupDraws:
-    def response(draws: xr.DataArray, *dims: str, start: Floats | None = None) -> Response:
-        protein = array(draws.sel(marker=PROTEIN), *dims, "visit")
-        first = protein[..., 0] if start is None else start
-        first = np.where(np.isnan(first), protein[..., 0], first)[..., None]
-        albumin = None
-        if len(markers) > 1:
-            albumin = array(draws.sel(marker=ALBUMIN), *dims, "visit")[..., 1:]
-        return _response(first, protein[..., 1:], albumin, definitions)
+    def response(draws: xr.DataArray, *dims: str, start: Mapping[str, Floats]) -> Response:
+        levels = {name: array(draws.sel(marker=name), *dims, "visit") for name in judged.markers}
+        first = {name: level[..., 0] for name, level in levels.items()}
+        for name, values in start.items():
+            first[name] = np.where(np.isnan(values), first[name], values)
+        return _response(judged, first, {name: level[..., 1:] for name, level in levels.items()})
 
     nothing = Response(np.empty((0, 0)), {})
     if not drawn(tree, group, "level"):
@@ -157,44 +162,52 @@ def _group_draws(
     newcomer = repeat = nothing
     if drawn(tree, PREDICTIONS[group], "measurement"):
         repeat = response(predicted(tree, group), "patient", start=measured)
+    course = bool(judged.confirmed)
     if has_population(tree, group):
-        data = tree[group].to_dataset().sel(marker=markers)
+        data = tree[group].to_dataset().sel(marker=list(judged.markers))
         population, weeks = hyperparameters_of(data), array(data["later_visit"])
-        normals = normal_points(POINTS, patient_dims(population), POINTS_SEED)
-        shares = population_share(population, weeks, definitions, normals)
+        normals = normal_points(POINTS, patient_dims(population, course=course), POINTS_SEED)
+        shares = population_share(population, weeks, judged, normals)
     if drawn(tree, PREDICTIONS[group], "new_measurement"):
-        newcomer = response(tree[PREDICTIONS[group]].dataset["new_measurement"])
+        newcomer = response(tree[PREDICTIONS[group]].dataset["new_measurement"], start={})
     elif has_population(tree, group):
-        baseline, levels = next_patient(population, weeks, rng)
-        albumin = by_chain(levels[:, 1].T) if len(markers) > 1 else None
+        baseline, levels = next_patient(population, weeks, rng, course=course)
         newcomer = _response(
-            by_chain(baseline[0])[..., None], by_chain(levels[:, 0].T), albumin, definitions
+            judged,
+            {name: by_chain(baseline[i]) for i, name in enumerate(judged.markers)},
+            {name: by_chain(levels[:, i].T) for i, name in enumerate(judged.markers)},
         )
     return GroupDraws(
-        latent=response(level(tree, group), "patient"),
+        latent=response(level(tree, group), "patient", start={}),
         repeat=repeat,
         next_patient=newcomer,
         share={category: by_chain(share) for category, share in shares.items()},
     )
 
 
-def _observed(
-    tree: xr.DataTree, markers: list[str], definitions: Definitions
-) -> dict[Category, Floats]:
+def _observed(tree: xr.DataTree, judged: Judge) -> dict[Category, Floats]:
     table = recorded(tree)
 
-    def interval(marker: str, visits: slice) -> Interval:
-        data = table.sel(marker=marker).isel(visit=visits)
-        columns = [
-            array(data[name], "patient", "visit")
-            for name in ("log_value", "log_lower", "log_upper")
-        ]
-        return Interval.from_measurements(*columns)
+    def intervals(visits: slice) -> dict[str, Interval]:
+        found = {}
+        for marker in judged.markers:
+            data = table.sel(marker=marker).isel(visit=visits)
+            columns = [
+                array(data[name], "patient", "visit")
+                for name in ("log_value", "log_lower", "log_upper")
+            ]
+            found[marker] = Interval.from_measurements(*columns)
+        return found
 
-    albumin = interval(ALBUMIN, slice(1, None)) if len(markers) > 1 else None
-    protein = interval(PROTEIN, slice(1, None))
-    met = classify(interval(PROTEIN, slice(0, 1)), protein, albumin, definitions)
-    return {category: statement.value for category, statement in met.items()}
+    first = intervals(slice(0, 1))
+    met = classify(judged, first, intervals(slice(1, None)))
+    values = {category: statement.value for category, statement in met.items()}
+    if judged.confirmed:
+        both = classify(judged, first, intervals(slice(1, -1)), intervals(slice(2, None)))
+        for category in judged.confirmed:
+            open_end = np.full((table.sizes["patient"], 1), np.nan)
+            values[category] = np.concatenate([both[category].value, open_end], axis=1)
+    return {category: values[category] for category in judged.categories}
 
 
 def response_draws(tree: xr.DataTree, definitions: Definitions, seed: int) -> ResponseDraws | None:
@@ -212,23 +225,22 @@ def response_draws(tree: xr.DataTree, definitions: Definitions, seed: int) -> Re
     Returns
     -------
     ResponseDraws or None
-        None where no category is evaluable; :func:`not_evaluable` says why.
+        None where no category is evaluable; the judge's reasons say why.
     """
-    if len(not_evaluable(tree)) == len(CATEGORIES):
+    judged = judge_of(tree, definitions)
+    if not judged.categories:
         return None
-    posterior = tree["posterior"].dataset
-    known = labels(posterior["marker"])
-    markers = [marker for marker in (PROTEIN, ALBUMIN) if marker in known]
-    measured = array(recorded(tree)["log_value"].sel(marker=PROTEIN, visit=0.0))
+    baselines = recorded(tree)["log_value"].sel(visit=0.0)
+    measured = {name: array(baselines.sel(marker=name), "patient") for name in judged.markers}
     of_posterior, of_prior = (
         np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2)
     )
-    nothing = np.full_like(measured, np.nan)
+    nothing = {name: np.full_like(values, np.nan) for name, values in measured.items()}
     return ResponseDraws(
         patients=tuple(labels(level(tree, "posterior")["patient"])),
-        weeks=tuple(array(posterior["later_visit"]).tolist()),
-        benchmarks=definitions.benchmarks,
-        observed=_observed(tree, markers, definitions),
-        posterior=_group_draws(tree, "posterior", markers, measured, definitions, of_posterior),
-        prior=_group_draws(tree, "prior", markers, nothing, definitions, of_prior),
+        weeks=tuple(array(tree["posterior"].dataset["later_visit"]).tolist()),
+        judged=judged,
+        observed=_observed(tree, judged),
+        posterior=_group_draws(tree, "posterior", judged, measured, of_posterior),
+        prior=_group_draws(tree, "prior", judged, nothing, of_prior),
     )

@@ -14,9 +14,8 @@ from mnbayes.answers.change import best_reduction, estimates, patient_changes
 from mnbayes.answers.probability_tables import population_table, probability_table
 from mnbayes.answers.reported import ROW_KEYS
 from mnbayes.answers.response_draws import (
-    PROTEIN,
     ResponseDraws,
-    not_evaluable,
+    judge_of,
     response_draws,
 )
 from mnbayes.base.display import Displayed, Screen
@@ -24,7 +23,7 @@ from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.number_words import percent, ratio_range
 from mnbayes.base.text_table import Table, records
 from mnbayes.base.workers import silent
-from mnbayes.cards.definitions import CATEGORY_LABELS, Definitions
+from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.data.cohort import Cohort, synthetic_words
 from mnbayes.data.markers import Catalogue
 from mnbayes.inference.contract import PREDICTIONS, drawn
@@ -47,9 +46,11 @@ class Result(Displayed):
         Ratio to baseline of each patient, marker and visit; empty where withheld.
     best : DataFrame
         Best short-term reduction beside its posterior predictive; empty where withheld or
-        where the model has no 24-h protein.
+        where the model lacks the first marker of the definitions.
     not_evaluable : dict
         Category to the reason why this model cannot judge it.
+    notes : dict
+        Category that this model judges to what was left out of it, and when it stays open.
     withheld : tuple of str
         Why the numbers are withheld; empty if they are not.
     answers : DataFrame
@@ -58,7 +59,7 @@ class Result(Displayed):
     parts : mapping
         Analysis to what it found of this model: ``result.parts["withdrawal"].table``.
     definitions : Definitions or None
-        By which responses were judged.
+        By which responses were judged; None: those of the embedded trial.
     plots : callable or None
         Gives the figures of a result, see :attr:`plot`; None where nobody knows any.
     """
@@ -74,6 +75,7 @@ class Result(Displayed):
     answers: pd.DataFrame = field(default_factory=pd.DataFrame)
     parts: Mapping[str, Any] = field(default_factory=dict)
     definitions: Definitions | None = None
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     plots: Callable[[Result], Any] | None = None
 
     @property
@@ -87,6 +89,11 @@ class Result(Displayed):
         return self.fit.catalogue
 
     @property
+    def judged_by(self) -> Definitions:
+        """The definitions by which responses were judged."""
+        return load_definitions() if self.definitions is None else self.definitions
+
+    @property
     def plot(self) -> Any:
         """The figures of the analyses, ``result.plot.trajectories()``; ``dir`` lists them."""
         if self.plots is None:
@@ -94,7 +101,9 @@ class Result(Displayed):
         return self.plots(self)
 
     def _screen(self) -> Screen:
-        reasons = [f"{CATEGORY_LABELS[name]}: {why}" for name, why in self.not_evaluable.items()]
+        label = self.judged_by.label
+        reasons = [f"{label(name)}: {why}" for name, why in self.not_evaluable.items()]
+        notes = [f"{label(name)}: {'; '.join(said)}" for name, said in self.notes.items()]
         state = "yes" if self.fit.diagnostics.converged else "NO"
         if not self.fit.diagnostics.converged and not self.withheld:
             state += ", shown all the same"
@@ -105,6 +114,7 @@ class Result(Displayed):
                 ("converged", state),
                 ("withheld", "; ".join(self.withheld)),
                 ("not judged", "; ".join(reasons)),
+                ("judged, but", "; ".join(notes)),
                 ("tables", "estimates, probabilities, population, patient_changes, answers"),
                 ("parts", ", ".join(self.parts)),
             ),
@@ -136,7 +146,7 @@ class Result(Displayed):
         chosen = table[(table["quantity"] == "next_patient") & (table["week"] == week)]
         rows = (
             (
-                CATEGORY_LABELS[row["category"]],
+                self.judged_by.label(row["category"]),
                 round_to_mcse(row["probability"], row["mcse"]),
                 percent(row["prior_probability"]),
             )
@@ -210,10 +220,13 @@ def base_result(
     gmr = estimates(tree, name)
     changes = patient_changes(tree, name)
     best = pd.DataFrame()
-    if PROTEIN in fit.observations.markers and drawn(tree, PREDICTIONS["posterior"], "measurement"):
+    judged = judge_of(tree, definitions)
+    if judged.main in fit.observations.markers and drawn(
+        tree, PREDICTIONS["posterior"], "measurement"
+    ):
         later = fit.observations.weeks[1:]
         short = [w for w in later if w <= SHORT_TERM_WEEKS] or list(later)
-        best = best_reduction(tree, PROTEIN, short)
+        best = best_reduction(tree, judged.main, short)
     withheld = () if allow_unconverged else fit.diagnostics.reasons
     answers = pd.DataFrame()
     if not withheld:
@@ -233,7 +246,8 @@ def base_result(
         estimates=gmr,
         patient_changes=changes,
         best=best,
-        not_evaluable={str(k): v for k, v in not_evaluable(tree).items()},
+        not_evaluable=dict(judged.reasons),
+        notes=judged.remarks(fit.observations.weeks[-1]),
         withheld=tuple(withheld),
         answers=answers,
         definitions=definitions,

@@ -55,7 +55,8 @@ def mcse(draws: NDArray[Any], driver: NDArray[Any] | None = None) -> Floats:
     Parameters
     ----------
     draws : array, shape (chain, draw, ...)
-        Indicators or shares; at least 4 draws a chain.
+        Indicators or shares; at least 4 draws a chain. NaN throughout where there is none; the
+        error is then NaN.
     driver : array, shape (chain, draw, ...), optional
         Draws of the continuous quantity behind the indicators. A constant series does not show
         how strongly its chain is correlated; the driver's effective draws then stand in for S.
@@ -70,7 +71,8 @@ def mcse(draws: NDArray[Any], driver: NDArray[Any] | None = None) -> Floats:
         return np.empty(values.shape[2:])
     first = values[0, 0]
     constant = np.asarray(np.all(values == first, axis=(0, 1)))
-    error = np.zeros(first.shape)
+    error = np.where(np.isnan(first), np.nan, 0.0)
+    constant |= np.isnan(first)
     if not constant.all():
         error[~constant] = _per_series("mcse", values[:, :, ~constant])
     certain = constant & ((first == 0) | (first == 1))

@@ -61,10 +61,11 @@ def _keys_at(model: type[BaseModel], path: tuple[int | str, ...]) -> tuple[str, 
     """Keys that a table may have, found by walking the models along its path."""
     for part in path:
         if isinstance(part, str):
-            annotation = model.model_fields[part].annotation
+            named = {field.alias or name: field for name, field in model.model_fields.items()}
+            annotation = named[part].annotation
             kinds = (annotation, *get_args(annotation))  # a table, perhaps one of many or none
             model = next(k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel))
-    return tuple(model.model_fields)
+    return tuple(field.alias or name for name, field in model.model_fields.items())
 
 
 def _found_and_expected(

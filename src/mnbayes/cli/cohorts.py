@@ -53,8 +53,11 @@ def fit(
     priors: Priors = None,
     set_: Settings = None,
     definitions: Annotated[
-        Path | None,
-        typer.Option(help="Definitions of response, a .toml file (default: KDIGO-like)."),
+        str | None,
+        typer.Option(
+            help="Definitions of response, by name or a .toml file "
+            "(default: the trial's, else what its markers allow)."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Output folder (default: a new one under results/).")
@@ -102,6 +105,7 @@ def fit(
     from mnbayes.cards import overrides
     from mnbayes.cards.card import load_card
     from mnbayes.cards.choice import choose_models, made_card
+    from mnbayes.cards.chosen_definitions import choose_definitions
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.cards.own_model import ENDING, load_own_model
     from mnbayes.cards.prior_sets import joined_name
@@ -132,7 +136,7 @@ def fit(
             own += [attempt(made_card, each.split("+"), known) for each in marker or ()]
         prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
         changes = [attempt(overrides.parse_setting, text) for text in set_ or []]
-        response = attempt(load_definitions, definitions)
+        wanted = attempt(load_definitions, definitions) if definitions is not None else None
     if not asked_for:
         choice = choose_models(cohort, NAMES)
         own = list(choice.cards)
@@ -150,6 +154,10 @@ def fit(
         for sentence in choice.reasons:
             say(sentence)
     cards = overrides.override(own, prior_sets, changes)
+    first = cards[0].markers if cards else ()
+    chosen = choose_definitions(cohort, wanted, first)
+    response = chosen.definitions
+    say(chosen.why)
     for sentence in prior_sentences(own, cards, prior_sets, changes) if cards else ():
         say(sentence, error=True)
 

@@ -11,8 +11,8 @@ import typer
 from mnbayes.cli.shared import NOT_CONVERGED, Priors, app, clear_errors
 
 _Definitions = Annotated[
-    Path | None,
-    typer.Option(help="Definitions of response, a .toml file (default: KDIGO-like)."),
+    str | None,
+    typer.Option(help="Definitions of response, by name or a .toml file."),
 ]
 _AllowUnconverged = Annotated[
     bool,

@@ -78,8 +78,8 @@ def prior(
         typer.Option(help="Cohort folder whose visits to use (default: weeks 0, 1, 2, 4, 12)."),
     ] = None,
     definitions: Annotated[
-        Path | None,
-        typer.Option(help="Definitions of response, a .toml file (default: KDIGO-like)."),
+        str | None,
+        typer.Option(help="Definitions of response, by name or a .toml file."),
     ] = None,
     plot: Annotated[
         Path | None,

@@ -46,7 +46,9 @@ def withdrawal(
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Model of the run; repeatable (default: every one with 24-h protein)."),
+        typer.Option(
+            help="Model of the run; repeatable (default: every one that can judge the responses)."
+        ),
     ] = None,
     strategy: Annotated[
         list[str] | None,
@@ -84,7 +86,9 @@ def withdrawal(
     if synthetic:
         say(SYNTHETIC, "bold")
     for item in stored:
-        show_section(of_stored(item.model, item.table, item.tipping, item.reasons))
+        show_section(
+            of_stored(item.model, item.table, item.tipping, item.reasons, definitions, item.main)
+        )
     say(NO_CONTROL)
     if out is not None:
         command.write(out, command.files(stored, definitions, synthetic))
@@ -128,8 +132,8 @@ def sensitivity(
         ),
     ] = None,
     definitions: Annotated[
-        Path | None,
-        typer.Option(help="Definitions of response, a .toml file (default: KDIGO-like)."),
+        str | None,
+        typer.Option(help="Definitions of response, by name or a .toml file."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Output folder (default: a new one, results/sensitivity/).")
@@ -155,13 +159,13 @@ def sensitivity(
         cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
         known = cohort.catalogue if cohort is not None else None  # None: it has problems
         cards = [attempt(load_card, name, known=known) for name in model or ["proteinuria"]]
-        response = attempt(load_definitions, definitions)
+        asked = attempt(load_definitions, definitions) if definitions is not None else None
     say_warnings(cohort.warnings)
     with progress_bars() as progress:
         found = run_multiverse(
             cohort,
             cards,
-            response,
+            asked,
             prior_sets=priors or [],
             residuals=residual or [],
             trajectories=trajectory or [],

@@ -22,8 +22,8 @@ _Workers = Annotated[
     typer.Option(min=0, help="Local processes (default: one for each core; 0: none but this)."),
 ]
 _Definitions = Annotated[
-    Path | None,
-    typer.Option(help="Definitions of response, a .toml file (default: KDIGO-like)."),
+    str | None,
+    typer.Option(help="Definitions of response, by name or a .toml file."),
 ]
 
 

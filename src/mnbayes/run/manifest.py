@@ -51,7 +51,7 @@ def manifest(
         "prior_sets": [each.described for each in prior_sets],
         "settings": list(settings),
         "data": data_manifest(cohort),
-        "definitions": definitions.model_dump(mode="json"),
+        "definitions": definitions.recorded(),
         "models": {result.name: model_manifest(result) for result in results},
         "versions": versions(),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
@@ -85,8 +85,14 @@ def model_manifest(result: Result) -> dict[str, Any]:
         "diagnostics": fit.diagnostics.as_dict(),
         "withheld": list(result.withheld),
         "left_out": list(fit.observations.left_out),
+        "judged": [] if result.probabilities.empty else _judged(result),
         "seconds": {name: round(value, 2) for name, value in fit.seconds.items()},
     }
+
+
+def _judged(result: Result) -> list[str]:
+    """Categories of response that a model could judge."""
+    return [c for c in result.judged_by.categories if c not in result.not_evaluable]
 
 
 def _own(fit: Fit) -> dict[str, Any]:

@@ -15,9 +15,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mnbayes.answers.reported import PRIOR, ROW_KEYS, reported_numbers
-from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError, Problem, gathered, quoted, row_problems
+from mnbayes.cards.definitions import Definitions, parse_definitions
 from mnbayes.data.read_table import read_table
 from mnbayes.run.outputs import MANIFEST
 from mnbayes.run.run import Run, of_models
@@ -26,6 +26,7 @@ from mnbayes.run.section import Section, Tidy
 _GROUPS = ("posterior", PRIOR)
 #: Tables of responses.
 _RESPONSES = ("probabilities", "population")
+_OLD_MAIN = "urine_protein_24h"
 _DIMS = {"chain", "draw", "marker", "later_visit"}
 
 
@@ -222,11 +223,31 @@ def _more_tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Tidy]:
     return found
 
 
+def recorded_definitions(manifest: Mapping[str, Any]) -> Definitions:
+    """The definitions of response of a run.
+
+    Raises
+    ------
+    InputError
+        If they are not there, or are those of a version before responses were data.
+    """
+    recorded = table_of(manifest, "definitions")
+    if "category" not in recorded:
+        found = "none in the form of this version"
+        expected = "a run of this version: fit again, or read the old run with its own version"
+        raise InputError([Problem(MANIFEST, None, "definitions", found, expected)])
+    return parse_definitions(recorded, MANIFEST)
+
+
 def _judges(manifest: Mapping[str, Any]) -> bool:
     """Whether a model of a run judges responses; their tables are not written where none does."""
-    models = table_of(manifest, "models").values()
-    markers = [table_of(model).get("markers") for model in models]
-    return not markers or any(not isinstance(each, list) or PROTEIN in each for each in markers)
+    models = [table_of(model) for model in table_of(manifest, "models").values()]
+    # A version that did not record it judged by 24-h protein alone.
+    old = [model.get("markers", [_OLD_MAIN]) for model in models]
+    return not models or any(
+        bool(model["judged"]) if "judged" in model else _OLD_MAIN in markers
+        for model, markers in zip(models, old, strict=True)
+    )
 
 
 def load_run(folder: str | Path) -> StoredRun:

@@ -40,7 +40,7 @@ def run_calibrate(
     data: Path | None = None,
     priors: Sequence[str] = (),
     settings: Sequence[str] = (),
-    definitions: Path | None = None,
+    definitions: Path | str | None = None,
     scheduler: str | None = None,
     workers: int | None = None,
     out: Path | None = None,
@@ -64,7 +64,7 @@ def run_calibrate(
         Default: the embedded synthetic cohort.
     priors, settings : sequence of str
         As for ``mnbayes fit``; default: the prior set ``weak``.
-    definitions : Path, optional
+    definitions : Path or str, optional
         Of response.
     scheduler, workers
         See :func:`mnbayes.studies.run.run_study`.

@@ -13,12 +13,13 @@ from typing import Literal
 import numpy as np
 
 from mnbayes.analyses.calibration.simulate import Draws, Setting, arranged
-from mnbayes.answers.categories import classify
+from mnbayes.answers.categories import classify, judge
 from mnbayes.answers.population import next_patient, patient_dims, population_share
-from mnbayes.answers.response_draws import ALBUMIN, POINTS_SEED, PROTEIN
+from mnbayes.answers.response_draws import POINTS_SEED
 from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.card import Card
+from mnbayes.cards.definitions import ALBUMIN, PROTEIN
 from mnbayes.data.observations import Observations
 from mnbayes.models import effects as fx
 from mnbayes.models.hyperparameters import Hyperparameters
@@ -110,15 +111,19 @@ def _derived(
         level = draws["level"][:, patient][..., columns]
         out |= _each(f"level of {name}", level[:, -1], labels)
         if judged:
-            out |= _categories(level[:, 0], level[:, -1], setting, name)
+            out |= _categories(level[:, 0], level[:, -1], labels, setting, name)
     population, week = parameters.at_visit(-1).of_markers(columns), np.array(observed.weeks[-1:])
     baseline, later = next_patient(population, week, rng)
     ratio = (later[0] - baseline).T
     out |= _each(f"ratio of the next patient at {last}", np.exp(ratio), labels)
     if judged:
-        out |= _categories(baseline.T, later[0].T, setting, f"the next patient at {last}")
+        coming = f"the next patient at {last}"
+        out |= _categories(baseline.T, later[0].T, labels, setting, coming)
         shares = population_share(
-            population, week, setting.definitions, _points(patient_dims(population))
+            population,
+            week,
+            judge(setting.definitions, labels),
+            _points(patient_dims(population)),
         )
         out |= {
             f"share {name} at {last}": share[:, 0]
@@ -135,10 +140,12 @@ def _patients(observed: Observations) -> dict[int, str]:
     return {int(each[0]): said for said, each in found.items() if each.size}
 
 
-def _categories(baseline: Floats, level: Floats, setting: Setting, name: str) -> dict[str, Floats]:
+def _categories(
+    baseline: Floats, level: Floats, markers: tuple[str, ...], setting: Setting, name: str
+) -> dict[str, Floats]:
     """Whether each category is met: 1 or 0, from log levels, shape (draw, marker)."""
-    albumin = level[:, 1] if level.shape[1] > 1 else None
-    met = classify(baseline[:, 0], level[:, 0], albumin, setting.definitions)
+    first, last = (dict(zip(markers, x.T, strict=True)) for x in (baseline, level))
+    met = classify(judge(setting.definitions, markers), first, last)
     return {
         f"{category}: {name}": holds.astype(float)
         for category, holds in met.items()

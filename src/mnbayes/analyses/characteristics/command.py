@@ -23,11 +23,10 @@ from mnbayes.analyses.characteristics.scenarios import Scenario, find_scenario, 
 from mnbayes.analyses.characteristics.stored import made_of
 from mnbayes.analyses.characteristics.summary import decisions, estimates
 from mnbayes.analyses.design.rules import load_rules
-from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.workers import News, silent
 from mnbayes.cards.card import Card, load_card
-from mnbayes.cards.definitions import Definitions, load_definitions
+from mnbayes.cards.definitions import PROTEIN, Definitions, load_definitions
 from mnbayes.cards.overrides import override
 from mnbayes.cards.prior_sets import PriorSet, joined_name, load_prior_sets
 from mnbayes.report.kit.figures import svg_bytes
@@ -71,7 +70,7 @@ def run_characteristics(
     replicates: int = REPLICATES,
     priors: Sequence[str | Path] = ("weak",),
     rule: Path | None = None,
-    definitions: Path | None = None,
+    definitions: Path | str | None = None,
     scheduler: str | None = None,
     workers: int | None = None,
     out: Path | None = None,
@@ -95,7 +94,7 @@ def run_characteristics(
         For each scenario and number of patients.
     priors : sequence of str or Path
         Prior sets.
-    rule, definitions : Path, optional
+    rule, definitions : Path or str, optional
         Cards; default: those that mnbayes brings.
     scheduler, workers, news
         As of :func:`mnbayes.studies.run.run_study`.

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mnbayes.analyses.characteristics.parts import MARKERS, WEEKS
+from mnbayes.analyses.characteristics.parts import MARKERS, WEEKS, met
 from mnbayes.analyses.characteristics.readings import LEVEL, MAJORITY
 from mnbayes.analyses.characteristics.scenarios import Scenario
 from mnbayes.analyses.design.rules import Criteria, Rule, criteria_of
-from mnbayes.answers.categories import Category, classify
-from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
+from mnbayes.answers.categories import Category
 from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.card import Card
-from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.definitions import ALBUMIN, PROTEIN, Definitions
 from mnbayes.report.kit import wording
 
 #: Judges that are not rules, as they are named in tables.
@@ -117,7 +116,7 @@ def rule_judges(
         except InputError as error:
             problems.extend(error.problems)
             continue
-        found.append(_of_rule(rule, criteria, week))
+        found.append(_of_rule(rule, criteria, week, definitions))
     if not found and not problems:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         expected = f"a model that a rule of {file} can judge ({reasons})"
@@ -127,14 +126,14 @@ def rule_judges(
     return tuple(found), left_out
 
 
-def _of_rule(rule: Rule, criteria: Criteria, week: float) -> Judge:
+def _of_rule(rule: Rule, criteria: Criteria, week: float, definitions: Definitions) -> Judge:
     if rule.quantity == "share":
         what, better, reaches = "share", ">", "≥"
         reference, target = (
             wording.stated(criteria.reference),
             wording.stated(criteria.target),
         )
-        about = f"share {wording.CATEGORY_PATIENTS[str(rule.category)]}"
+        about = f"share {definitions.patients(str(rule.category))}"
     else:
         what, better, reaches = "GMR", "<", "≤"
         reference, target = f"{criteria.reference:g}", f"{criteria.target:g}"
@@ -239,7 +238,7 @@ def _share(true: Floats, judge: Judge, definitions: Definitions) -> float:
     # Effective is the fall alone, as in a count of 24-h protein; with albumin in the model it
     # takes in the few who are in remission without such a fall.
     albumin = None if judge.category in FALL_ALONE else later[:, 1]
-    return float(np.mean(classify(first, later[:, 0], albumin, definitions)[called(judge)]))
+    return float(np.mean(met(definitions, first, later[:, 0], albumin)[called(judge)]))
 
 
 def _log_gmr(scenario: Scenario, true: Floats, marker: str, visit: int) -> tuple[float, float]:

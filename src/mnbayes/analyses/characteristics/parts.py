@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
+from mnbayes.answers.categories import BoolArray, Category, classify, judge
 from mnbayes.base.arrays import Floats
+from mnbayes.cards.definitions import ALBUMIN, PROTEIN, Definitions
 
 #: Visits, and the markers of every scenario in their order.
 WEEKS = (0.0, 1.0, 2.0, 4.0, 12.0)
@@ -174,3 +175,11 @@ def heavy(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
 def own_changes(n: int, centre: float, rng: np.random.Generator) -> Floats:
     """Patients' final log changes, normal around `centre`."""
     return centre + OWN_SD * rng.standard_normal(n)
+
+
+def met(
+    definitions: Definitions, first: Floats, last: Floats, albumin: Floats | None = None
+) -> dict[Category, BoolArray]:
+    """Categories of response from log levels of protein, and of albumin where a model has it."""
+    visit = {PROTEIN: last} if albumin is None else {PROTEIN: last, ALBUMIN: albumin}
+    return classify(judge(definitions, tuple(visit)), {PROTEIN: first}, visit)

@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mnbayes.analyses.characteristics.parts import MARKERS, Simulated
-from mnbayes.answers.categories import Category, classify
+from mnbayes.analyses.characteristics.parts import MARKERS, Simulated, met
+from mnbayes.answers.categories import Category
 from mnbayes.answers.conclusions import conclusion
-from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
-from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.definitions import ALBUMIN, PROTEIN, Definitions
 
 #: One row for each scenario, number of patients and quantity.
 PATIENT_COLUMNS = ("scenario", "patients", "quantity", "value", "mcse")
@@ -76,11 +75,11 @@ def patients_told(
     def ratio(levels: Floats) -> Floats:
         return np.asarray(levels[..., -1, at] - levels[..., 0, at])
 
-    def met(levels: Floats) -> dict[Category, NDArray[np.bool_]]:
+    def judged(levels: Floats) -> dict[Category, NDArray[np.bool_]]:
         albumin = levels[..., -1, markers.index(ALBUMIN)] if ALBUMIN in markers else None
-        return classify(levels[..., 0, at], levels[..., -1, at], albumin, definitions)
+        return met(definitions, levels[..., 0, at], levels[..., -1, at], albumin)
 
-    says, holds = met(drawn), met(true)
+    says, holds = judged(drawn), judged(true)
     found = ratios_told(ratio(drawn), ratio(true), cohort.withdrew)
     for category in told(card):
         counts = responses_told(

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mnbayes.answers.categories import classify
+from mnbayes.analyses.characteristics.parts import met
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import Definitions
 
@@ -80,8 +80,8 @@ def counted(first: Floats, last: Floats, definitions: Definitions) -> tuple[int,
     effective, evaluable : int
     """
     there = np.isfinite(first) & np.isfinite(last)
-    met = classify(first[there], last[there], None, definitions)["effective"]
-    return int(np.count_nonzero(met)), int(np.count_nonzero(there))
+    effective = met(definitions, first[there], last[there])["effective"]
+    return int(np.count_nonzero(effective)), int(np.count_nonzero(there))
 
 
 def majority(effective: ArrayLike, evaluable: ArrayLike) -> NDArray[np.bool_]:

@@ -14,12 +14,13 @@ from mnbayes.analyses.characteristics.patients import patient_columns, patients_
 from mnbayes.analyses.characteristics.readings import counted, wilcoxon_fall
 from mnbayes.analyses.characteristics.scenarios import Scenario
 from mnbayes.analyses.design.decision import support
+from mnbayes.answers.categories import judge as judging
 from mnbayes.answers.population import patient_dims, population_share
-from mnbayes.answers.response_draws import ALBUMIN, POINTS, POINTS_SEED, PROTEIN
+from mnbayes.answers.response_draws import POINTS, POINTS_SEED
 from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.card import Card
-from mnbayes.cards.definitions import Category, Definitions
+from mnbayes.cards.definitions import ALBUMIN, PROTEIN, Category, Definitions
 from mnbayes.data.observations import Observations
 from mnbayes.inference.study_fits import StudyFit, study_fit
 from mnbayes.models.hyperparameters import Hyperparameters, hyperparameters_from_draws
@@ -164,13 +165,15 @@ def shares_at(
 ) -> Mapping[Category, Floats]:
     """Draws of the share of such patients in each category at a visit."""
     if ALBUMIN not in card.markers:
-        effective = fall_share(population, visit, definitions.effective.fall.at_least)
+        effective = fall_share(
+            population, visit, definitions.threshold("effective", PROTEIN, "fall_at_least")
+        )
         return {"effective": effective, "none": 1 - effective}
     # Protein first, albumin second, as the shares ask for.
     order = [card.markers.index(marker) for marker in (PROTEIN, ALBUMIN)]
     one, week = population.at_visit(visit - 1).of_markers(order), np.array([WEEKS[visit]])
     normals = normal_points(POINTS, patient_dims(one), POINTS_SEED)
-    return population_share(one, week, definitions, normals)
+    return population_share(one, week, judging(definitions, (PROTEIN, ALBUMIN)), normals)
 
 
 def fall_share(population: Hyperparameters, visit: int, fall: float) -> Floats:

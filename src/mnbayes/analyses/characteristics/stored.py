@@ -17,7 +17,7 @@ from mnbayes.analyses.design.rules import load_rules
 from mnbayes.base.problems import InputError
 from mnbayes.base.resources import models_folder
 from mnbayes.cards.card import Card, load_card
-from mnbayes.cards.definitions import Definitions, load_definitions
+from mnbayes.cards.definitions import ALBUMIN, PROTEIN, Definitions, load_definitions
 from mnbayes.cards.overrides import with_priors
 from mnbayes.studies.fingerprint import fingerprint
 
@@ -82,12 +82,14 @@ def made_of(
 
     Reasons and titles do not count.
     """
-    complete, partial = definitions.complete, definitions.partial
+    asked = definitions.threshold
     numbers = {
         "definitions": [
-            *(complete.urine_protein_24h.below, complete.albumin.at_least),
-            *(partial.fall.at_least, partial.urine_protein_24h.below),
-            definitions.effective.fall.at_least,
+            asked("complete", PROTEIN, "below"),
+            asked("complete", ALBUMIN, "at_least"),
+            asked("partial", PROTEIN, "fall_at_least"),
+            asked("partial", PROTEIN, "below"),
+            asked("effective", PROTEIN, "fall_at_least"),
             definitions.decision.probability,
         ],
         "judges": [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -36,7 +37,7 @@ def _ends(comparison: Comparison, ratios: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def _row(row: dict[str, Any], scale: float) -> Row:
+def _row(row: dict[str, Any], scale: float, called: Mapping[str, str]) -> Row:
     """Both runs' number with its ends, and the size of their difference."""
     estimates = tuple(
         Estimate(*(scale * row[name] for name in (run, f"lower_{run}", f"upper_{run}")), **look)
@@ -49,7 +50,7 @@ def _row(row: dict[str, Any], scale: float) -> Row:
     elif row["verdict"] == "unknown":
         text = f"{words.difference(row)}: error not known"
     return Row(
-        f"{row['model']}: {words.label(row)}",
+        f"{row['model']}: {words.label(row, called)}",
         estimates,
         texts=(f"{text} *" if certain else text,),
         color=style.BLACK if certain else style.GREY,
@@ -84,7 +85,7 @@ def main_differences(comparison: Comparison) -> Figure:
         shares[f"lower_{run}"] = (shares[run] - error).clip(lower=0)
         shares[f"upper_{run}"] = (shares[run] + error).clip(upper=1)
     panels = [
-        (part, [_row(row, scale) for row in records(part)])
+        (part, [_row(row, scale, comparison.called) for row in records(part)])
         for part, scale in ((ratios, 1.0), (shares, 100.0))
         if len(part)
     ]

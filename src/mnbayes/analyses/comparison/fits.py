@@ -10,7 +10,8 @@ from mnbayes.analyses.comparison.runs import Comparison, compare_stored
 from mnbayes.answers.reported import ROW_KEYS
 from mnbayes.answers.result import Result, base_result
 from mnbayes.base.problems import InputError, Problem, gathered
-from mnbayes.cards.definitions import Definitions, load_definitions
+from mnbayes.cards.chosen_definitions import definitions_of
+from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.fit import Fit
 from mnbayes.run.manifest import data_manifest, model_manifest
 from mnbayes.run.opened_run import OpenedRun
@@ -57,7 +58,7 @@ def compare(
         expected = f"a fit of {models[0]}; other models have other answers"
         raise InputError([Problem("compare", None, None, f"a fit of {models[1]}", expected)])
     judged = [each.definitions for each in (a, b) if isinstance(each, Result)]
-    definitions = definitions or next(filter(None, judged), None) or load_definitions()
+    definitions = definitions or next(filter(None, judged), None)
     with gathered() as attempt:
         read = [
             attempt(_stored, each, name, definitions)
@@ -73,9 +74,10 @@ def _fit(one: Comparable) -> Fit | None:
     return one if isinstance(one, Fit) else None
 
 
-def _stored(one: Comparable, name: str, definitions: Definitions) -> StoredRun:
+def _stored(one: Comparable, name: str, definitions: Definitions | None) -> StoredRun:
     if isinstance(one, Fit):
-        return _of_result(base_result(one, definitions)[0], name)
+        judged = definitions_of(one.cohort, definitions, one.observations.markers)
+        return _of_result(base_result(one, judged)[0], name)
     if isinstance(one, Result):
         return _of_result(one, name)
     if isinstance(one, Run):
@@ -91,7 +93,7 @@ def _of_result(result: Result, name: str) -> StoredRun:
         "models": {result.name: model_manifest(result)},
     }
     if definitions is not None:
-        described["definitions"] = definitions.model_dump(mode="json")
+        described["definitions"] = definitions.recorded()
     if fitted.cohort is not None:
         described["data"] = data_manifest(fitted.cohort)
     return in_memory(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -100,16 +100,20 @@ def largest(numbers: pd.DataFrame) -> pd.DataFrame:
     return numbers.iloc[order]
 
 
-def main_numbers(numbers: pd.DataFrame, weeks: Mapping[str, float]) -> pd.DataFrame:
+def main_numbers(
+    numbers: pd.DataFrame, stated: Iterable[str], weeks: Mapping[str, float]
+) -> pd.DataFrame:
     """The numbers a reader looks at first, at the primary week of each model.
 
-    Median ratios to baseline, and the probabilities of remission and of an effective response:
-    of each patient's true level, of the next patient, of the population and its benchmark.
+    Median ratios to baseline, and the probabilities of the stated categories of response: of each
+    patient's true level, of the next patient, of the population and its benchmark.
 
     Parameters
     ----------
     numbers : DataFrame
         Of a comparison.
+    stated : iterable of str
+        Categories of which headlines are made.
     weeks : mapping
         Model to its primary week; the last one of a model that is not in it.
     """
@@ -124,6 +128,6 @@ def main_numbers(numbers: pd.DataFrame, weeks: Mapping[str, float]) -> pd.DataFr
     chosen = (
         (numbers["week"] == week)
         & (numbers["column"] == numbers["quantity"].map(columns))
-        & numbers["category"].isin(["", "remission", "effective"])
+        & numbers["category"].isin(["", *stated])
     )
     return numbers[chosen]

@@ -18,7 +18,14 @@ from mnbayes.base.text_table import Table, records
 from mnbayes.data.cohort import synthetic_words
 from mnbayes.run.history import earlier_runs, when
 from mnbayes.run.run import Run
-from mnbayes.run.stored_run import StoredRun, load_run, shown_name, stored, table_of
+from mnbayes.run.stored_run import (
+    StoredRun,
+    load_run,
+    recorded_definitions,
+    shown_name,
+    stored,
+    table_of,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,6 +65,10 @@ class Comparison(Displayed):
     post_hoc : str
         The sentence that says which run's priors were changed after the other had been run on
         the same data; empty where none were.
+    called : mapping
+        Categories of response, as said of patients, of either run's definitions.
+    stated : tuple of str
+        Those of them of which headlines are made.
     weeks : mapping
         Model to its primary week, where run b says so, or else run a.
     """
@@ -71,6 +82,8 @@ class Comparison(Displayed):
     numbers: pd.DataFrame
     only: pd.DataFrame
     post_hoc: str
+    called: Mapping[str, str] = field(default_factory=dict)
+    stated: tuple[str, ...] = ()
     weeks: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -81,7 +94,7 @@ class Comparison(Displayed):
     @property
     def main(self) -> pd.DataFrame:
         """The numbers given the data that a reader looks at first."""
-        return main_numbers(self.given_data, self.weeks)
+        return main_numbers(self.given_data, self.stated, self.weeks)
 
     @property
     def changed(self) -> pd.DataFrame:
@@ -98,7 +111,8 @@ class Comparison(Displayed):
             for row in records(self.priors)
         ]
         main = self.main
-        rows = tuple(words.cells(row) for row in records(largest(main[main["verdict"] != "same"])))
+        differing = records(largest(main[main["verdict"] != "same"]))
+        rows = tuple(words.cells(row, self.called) for row in differing)
         head = ("number", self.a, self.b, "difference", "in SD", "in MC errors")
         mark = synthetic_words(self.synthetic)
         return Screen(
@@ -137,6 +151,7 @@ def compare_stored(a: StoredRun, b: StoredRun) -> Comparison:
         numbers,
         only,
         post_hoc_sentence(a, b, priors),
+        *_categories(a, b),
         _primary_weeks(a) | _primary_weeks(b),
     )
 
@@ -146,6 +161,20 @@ def _primary_weeks(run: StoredRun) -> dict[str, float]:
     models = table_of(run.manifest, "models")
     weeks = {name: table_of(model).get("primary_week") for name, model in models.items()}
     return {name: float(week) for name, week in weeks.items() if isinstance(week, int | float)}
+
+
+def _categories(*runs: StoredRun) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Categories as said of patients, and the stated ones; none of a run of an older form."""
+    called: dict[str, str] = {}
+    stated: dict[str, None] = {}
+    for run in runs:
+        try:
+            definitions = recorded_definitions(run.manifest)
+        except InputError:
+            continue
+        called |= {name: definitions.patients(name) for name in definitions.categories}
+        stated |= dict.fromkeys(definitions.stated)
+    return called, tuple(stated)
 
 
 def with_previous(run: Run) -> Comparison | None:

@@ -71,9 +71,11 @@ def _priors(comparison: Comparison, names: Names) -> Table | None:
     return Table("Priors that differ", head, rows, frozenset(range(4)), wide=True)
 
 
-def _numbers(chosen: pd.DataFrame, caption: str, names: Names, *, marked: bool) -> Table | None:
+def _numbers(
+    comparison: Comparison, chosen: pd.DataFrame, caption: str, names: Names, *, marked: bool
+) -> Table | None:
     rows = tuple(
-        words.cells(row, _MARKS.get(row["verdict"], "") if marked else "")
+        words.cells(row, comparison.called, _MARKS.get(row["verdict"], "") if marked else "")
         for row in records(chosen)
     )
     if not rows:
@@ -114,7 +116,7 @@ def of_comparison(comparison: Comparison, *, everything: bool = False) -> Sectio
     ]
     if not rows.empty and len(rows) < len(comparison.numbers):
         sentences.append("--all lists every number, --out FILE.csv writes them.")
-    tables = (settings, priors, _numbers(rows, caption, _COMMAND, marked=True))
+    tables = (settings, priors, _numbers(comparison, rows, caption, _COMMAND, marked=True))
     return Section(
         name=ANALYSIS.name,
         title="Difference between two runs",
@@ -167,7 +169,7 @@ def difference(run: Run, comparison: Comparison | None) -> Difference:
     caption = f"Main numbers at the primary week that moved beyond {BEYOND:g} Monte Carlo errors"
     if left:
         caption += f"; the {len(rows)} largest, {left} more are not shown"
-    numbers = _numbers(rows, caption, _REPORT, marked=False)
+    numbers = _numbers(comparison, rows, caption, _REPORT, marked=False)
     return Difference(tuple(sentences), post_hoc, settings, priors, numbers)
 
 

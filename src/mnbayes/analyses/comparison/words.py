@@ -12,7 +12,7 @@ from mnbayes.analyses.comparison.numbers import BEYOND
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.number_words import BLANK
 from mnbayes.data.markers import MARKERS
-from mnbayes.report.kit.wording import CATEGORY_PATIENTS, percent
+from mnbayes.report.kit.wording import percent
 
 
 class Compared(Protocol):
@@ -21,6 +21,10 @@ class Compared(Protocol):
     @property
     def given_data(self) -> pd.DataFrame:
         """Numbers of both runs that depend on the data."""
+
+    @property
+    def called(self) -> Mapping[str, str]:
+        """Categories as said of patients."""
 
     @property
     def only(self) -> pd.DataFrame:
@@ -39,11 +43,11 @@ _ESTIMATES = {
 _SHARES = {"share_median": ", median", "share_lower": ", lower end", "share_upper": ", upper end"}
 
 
-def label(row: Mapping[str, Any]) -> str:
+def label(row: Mapping[str, Any], called: Mapping[str, str]) -> str:
     """What a number is, without its model: "MN01 in remission, week 12 (latent)"."""
     column = str(row["column"]).removeprefix("prior_").removesuffix(_PRIOR)
     week = f"week {row['week']:g}"
-    category = CATEGORY_PATIENTS.get(str(row["category"]), str(row["category"]))
+    category = called.get(str(row["category"]), str(row["category"]))
     if row["table"] == "estimates":
         marker = str(row["marker"])
         name = MARKERS[marker].label if marker in MARKERS else marker
@@ -88,13 +92,13 @@ def difference(row: Mapping[str, Any]) -> str:
     return _signed(f"{points:+.0f} point{'s' if abs(points) >= 1.5 else ''}") if amount else "0"
 
 
-def cells(row: Mapping[str, Any], mark: str = "") -> tuple[str, ...]:
+def cells(row: Mapping[str, Any], called: Mapping[str, str], mark: str = "") -> tuple[str, ...]:
     """A row of a table of numbers that differ: name, both values, difference, and its sizes.
 
     ``mark`` stands behind the last.
     """
     return (
-        f"{row['model']}: {label(row)}",
+        f"{row['model']}: {label(row, called)}",
         value(row, "a"),
         value(row, "b"),
         difference(row),

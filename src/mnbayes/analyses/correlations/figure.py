@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.analyses.correlations.table import free_pairs, pair_draws
-from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import mcse, round_to_mcse
+from mnbayes.cards.definitions import PROTEIN
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height
 from mnbayes.report.kit.parameters import density

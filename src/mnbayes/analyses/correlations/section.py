@@ -15,12 +15,13 @@ from mnbayes.analyses.correlations import part as correlations_part
 from mnbayes.analyses.correlations.figure import correlations
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Spanned, records
+from mnbayes.cards.definitions import PROTEIN
 from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, interval_dominated, probability_dominated
 from mnbayes.report.kit.results import joined, prior_text, shown
 from mnbayes.report.kit.tables import great
-from mnbayes.report.kit.wording import PROTEIN, probability
+from mnbayes.report.kit.wording import probability
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.needs import a_prior
 from mnbayes.run.run import Run

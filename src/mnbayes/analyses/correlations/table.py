@@ -15,10 +15,10 @@ import pandas as pd
 import xarray as xr
 
 from mnbayes.answers.change import QUANTILES
-from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels, typed
 from mnbayes.base.montecarlo import mcse
+from mnbayes.cards.definitions import PROTEIN
 from mnbayes.inference.contract import correlated_pairs
 
 _INTERVAL = ("correlation_median", "correlation_lower", "correlation_upper")

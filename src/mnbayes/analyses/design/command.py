@@ -109,7 +109,7 @@ def run_design(
     responders: int | None = None,
     of: int | None = None,
     prior: tuple[float, float] | None = None,
-    definitions: Path | None = None,
+    definitions: Path | str | None = None,
     rule: Path | None = None,
     category: str | None = None,
     week: float | None = None,
@@ -126,12 +126,12 @@ def run_design(
     run : Path, optional
         Folder of a finished run; default: the newest under ``results/``.
     model : sequence of str
-        Models of the run; empty: every one with 24-h protein.
+        Models of the run; empty: every one with the main marker of the definitions.
     responders, of : int, optional
         Counts instead of a run: so many responders of so many patients.
     prior : tuple of float, optional
         Design prior before the counts, a beta's two shapes; default: the card's analysis prior.
-    definitions : Path, optional
+    definitions : Path or str, optional
         Of response, for the benchmarks of counts; a run has its own.
     rule, category, week, patients, withdrawal, confidence, handling
         See :func:`chosen_rules`.
@@ -191,7 +191,7 @@ def _check_counts(
     responders: int | None,
     of: int | None,
     prior: tuple[float, float] | None,
-    definitions: Path | None,
+    definitions: Path | str | None,
 ) -> None:
     problems = []
 
@@ -235,7 +235,7 @@ def design_files(plan: Plan) -> dict[str, bytes]:
         "verdict": plan.main.verdict,
         "decisions": {d.rule: d.verdict or list(d.reasons) for d in plan.decisions},
         "card": plan.card.model_dump(mode="json"),
-        "definitions": plan.definitions.model_dump(mode="json"),
+        "definitions": plan.definitions.recorded(),
         "seen": None if plan.seen is None else asdict(plan.seen),
         "versions": versions(),
     }

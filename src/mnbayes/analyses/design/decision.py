@@ -8,7 +8,7 @@ posterior median) that it reaches a target. Both: go. One of them: consider. Nei
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -125,6 +125,8 @@ class Decision:
         Why there is no decision.
     doubtful : tuple of str
         Why the fit failed its checks, where its numbers are shown all the same.
+    about : str
+        The category, of patients: "in remission".
     """
 
     model: str
@@ -140,6 +142,7 @@ class Decision:
     prior_interval: tuple[float, float, float] = (np.nan, np.nan, np.nan)
     reasons: tuple[str, ...] = ()
     doubtful: tuple[str, ...] = ()
+    about: str = ""
 
     @property
     def unsure(self) -> bool:
@@ -166,6 +169,12 @@ def decide(source: Result | Evidence, rule: Rule, definitions: Definitions) -> D
         (:func:`mnbayes.analyses.design.rules.criteria_of` refuses them); the reason is named.
     """
     evidence = source if isinstance(source, Evidence) else evidence_of(source)
+    category = rule.category or ""
+    about = definitions.patients(category) if category in definitions.categories else category
+    return replace(_decide(evidence, rule, definitions), about=about)
+
+
+def _decide(evidence: Evidence, rule: Rule, definitions: Definitions) -> Decision:
     try:
         criteria = criteria_of(rule, definitions)
     except InputError as error:

@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from pydantic import ValidationError
 
 from mnbayes.analyses.design.rules import Rule
 from mnbayes.answers.denominators import response_counts
-from mnbayes.answers.response_draws import PROTEIN, not_evaluable
+from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.labelled import array, labels
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.contract import primary_week
-from mnbayes.run.stored_run import read_manifest, read_numbers, table_of
+from mnbayes.run.stored_run import read_manifest, read_numbers, recorded_definitions, table_of
 from mnbayes.run.stored_tree import stored_tree
 
 
@@ -56,6 +55,10 @@ class Evidence:
         Category to the reason why the model cannot judge it.
     probabilities : DataFrame
         With the ``observed`` rows of ``probabilities.csv``.
+    responses : tuple of str
+        Categories that count as some response.
+    categories : tuple of str
+        Every category of the definitions.
     """
 
     model: str
@@ -67,6 +70,8 @@ class Evidence:
     doubtful: tuple[str, ...] = ()
     not_evaluable: Mapping[str, str] = field(default_factory=dict)
     probabilities: pd.DataFrame = field(default_factory=pd.DataFrame)
+    responses: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
 
     def week_of(self, rule: Rule) -> float:
         """The visit a rule is about; NaN if the fit has none."""
@@ -78,6 +83,9 @@ class Evidence:
 
     def why_not(self, rule: Rule) -> tuple[str, ...]:
         """Why a rule says nothing of this fit; empty if it can be applied."""
+        if rule.category is not None and rule.category not in self.categories:
+            known = ", ".join(self.categories) or "none"
+            return (f"the definitions have no category {rule.category} ({known})",)
         if rule.category is not None and rule.category in self.not_evaluable:
             return (f"{rule.category} {self.not_evaluable[rule.category]}",)
         if rule.quantity == "gmr" and rule.marker not in self.markers:
@@ -93,7 +101,7 @@ class Evidence:
         """Responders as measured; None where nobody can be judged."""
         if self.probabilities.empty:
             return None
-        table = response_counts(self.probabilities, week)
+        table = response_counts(self.probabilities, week, self.responses)
         row = table[table["category"] == category]
         if row.empty:
             return None
@@ -114,6 +122,8 @@ def evidence_of(result: Result) -> Evidence:
         doubtful=result.fit.diagnostics.reasons,
         not_evaluable=result.not_evaluable,
         probabilities=result.probabilities,
+        responses=result.judged_by.responses,
+        categories=result.judged_by.categories,
     )
 
 
@@ -142,7 +152,7 @@ def judges_most(evidence: Sequence[Evidence]) -> list[Evidence]:
 
 
 def stored_evidence(folder: Path, models: Sequence[str] = ()) -> StoredEvidence:
-    """Read the models of a finished run that have 24-h protein; no model is fitted.
+    """Read the models of a finished run that have the main marker; no model is fitted.
 
     Parameters
     ----------
@@ -157,41 +167,39 @@ def stored_evidence(folder: Path, models: Sequence[str] = ()) -> StoredEvidence:
         If the folder holds no such run or models.
     """
     manifest = read_manifest(folder)
-    definitions = _definitions(table_of(manifest, "definitions"))
+    definitions = recorded_definitions(manifest)
     probabilities = read_numbers(folder, "probabilities")
     recorded = {name: table_of(model) for name, model in table_of(manifest, "models").items()}
     found = [
-        _read(folder, name, recorded[name], probabilities) for name in _chosen(recorded, models)
+        _read(folder, name, recorded[name], probabilities, definitions)
+        for name in _chosen(recorded, models, definitions.markers[0])
     ]
     synthetic = bool(manifest.get("synthetic", False))
     return StoredEvidence(tuple(judges_most(found)), definitions, synthetic)
 
 
-def _definitions(recorded: Mapping[str, Any]) -> Definitions:
-    try:
-        return Definitions.model_validate(recorded)
-    except ValidationError as error:
-        found = f"{error.error_count()} unusable entries in definitions"
-        expected = "the definitions of response as mnbayes fit records them"
-        raise InputError([Problem("run.json", None, "definitions", found, expected)]) from error
-
-
-def _chosen(recorded: Mapping[str, Mapping[str, Any]], models: Sequence[str]) -> list[str]:
+def _chosen(
+    recorded: Mapping[str, Mapping[str, Any]], models: Sequence[str], main: str
+) -> list[str]:
     able = [
         name
         for name, model in recorded.items()
-        if PROTEIN in model.get("markers", []) and "own" not in model
+        if main in model.get("markers", []) and "own" not in model
     ]
     unknown = [name for name in models if name not in able]
     if unknown or not able:
-        expected = f"a model of the run that has {PROTEIN} ({', '.join(able) or 'none'})"
+        expected = f"a model of the run that has {main} ({', '.join(able) or 'none'})"
         found = unknown or ["no such model"]
         raise InputError([Problem("--model", None, None, name, expected) for name in found])
     return list(models) or able
 
 
 def _read(
-    folder: Path, model: str, recorded: Mapping[str, Any], probabilities: pd.DataFrame
+    folder: Path,
+    model: str,
+    recorded: Mapping[str, Any],
+    probabilities: pd.DataFrame,
+    definitions: Definitions,
 ) -> Evidence:
     tree = stored_tree(folder, model)
     posterior = tree["posterior"].dataset
@@ -205,6 +213,8 @@ def _read(
         primary_week=primary_week(tree),
         withheld=withheld,
         doubtful=tuple(str(why) for why in checks.get("reasons", ())),
-        not_evaluable={str(key): why for key, why in not_evaluable(tree).items()},
+        not_evaluable=dict(judge_of(tree, definitions).reasons),
         probabilities=probabilities[probabilities["model"] == model],
+        responses=definitions.responses,
+        categories=definitions.categories,
     )

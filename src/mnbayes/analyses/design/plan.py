@@ -19,7 +19,7 @@ from mnbayes.analyses.design.decision import (
     verdicts,
 )
 from mnbayes.analyses.design.evidence import Counts, Evidence, evidence_of, judges_most
-from mnbayes.analyses.design.rules import Criteria, DecisionCard, Rule, criteria_of, load_rules
+from mnbayes.analyses.design.rules import Criteria, DecisionCard, Rule, criteria_of, rules_for
 from mnbayes.analyses.design.shares import measured_share
 from mnbayes.analyses.design.simon import MOST
 from mnbayes.analyses.design.success import DesignPrior, assurance_table, scale_table
@@ -192,7 +192,7 @@ def plan_run(run: Run, card: DecisionCard | None = None) -> Plan | None:
     models = judges_most([evidence_of(result) for result in run.results])
     if not models:
         return None
-    card = load_rules() if card is None else card
+    card = rules_for(run.definitions) if card is None else card
     return plan_evidence(models, run.definitions, card, "this run", run.cohort.synthetic)
 
 
@@ -222,7 +222,7 @@ def plan_counts(
         None where the card has no rule on a share.
     """
     definitions = load_definitions() if definitions is None else definitions
-    card = load_rules() if card is None else card
+    card = rules_for(definitions) if card is None else card
     rule = next((r for r in card.rule if r.quantity == "share"), None)
     if rule is None:
         return None
@@ -263,6 +263,7 @@ def plan_counts(
         before,
         (now[0], now[1], now[2]),
         (then[0], then[1], then[2]),
+        about=definitions.patients(rule.category or ""),
     )
     most = max(*card.next_trial.patients, MOST)  # also of the designs for scale
     plan = Plan(

@@ -107,7 +107,7 @@ class Rule(_Strict):
     def _consistent(self) -> Self:
         wrong = []
         if self.quantity == "share":
-            if self.category in (None, "none"):
+            if self.category is None:
                 wrong.append("a share needs a category of response")
             if self.marker:
                 wrong.append(f"a share has no marker ({self.marker!r})")
@@ -214,6 +214,29 @@ def load_rules(path: Path | str | None = None) -> DecisionCard:
         raise InputError(card_problems(error, place.name)) from error
 
 
+def rules_for(definitions: Definitions) -> DecisionCard:
+    """The card that mnbayes brings, as far as definitions have what its rules are about.
+
+    Where they have none of its categories, a rule on their primary one takes the place: the
+    benchmark as the lower reference, ten points above it as the target.
+    """
+    card = load_rules()
+    kept = [
+        rule
+        for rule in card.rule
+        if (rule.category or rule.marker) in (*definitions.benchmarks, *definitions.markers)
+    ]
+    primary = definitions.primary
+    if not any(rule.quantity == "share" for rule in kept) and primary in definitions.benchmarks:
+        first = next(rule for rule in card.rule if rule.quantity == "share")
+        target = min(definitions.benchmarks[primary] + 0.1, 0.99)
+        why = "Ten points above the benchmark: a convention, to be replaced by your own."
+        bound = Bound(value=target, confidence=0.5, why=why, source="mnbayes convention")
+        new = {"name": primary, "category": primary, "target": bound}
+        kept.insert(0, first.model_copy(update=new))
+    return card.model_copy(update={"rule": tuple(kept or card.rule)})
+
+
 def card_problems(error: ValidationError, file: str) -> list[Problem]:
     """Pydantic's errors as problems, without those that only follow from another one."""
     places = [item["loc"] for item in error.errors()]
@@ -252,7 +275,7 @@ def criteria_of(rule: Rule, definitions: Definitions, file: str = "decision.toml
             if rule.quantity == "share" and value >= 1:
                 problem(f"{where}.value", f"{value:g}", "a share below 1")
             return value
-        benchmarks: dict[str, float] = {str(k): v for k, v in definitions.benchmarks.items()}
+        benchmarks = definitions.benchmarks
         if rule.category not in benchmarks:
             known = ", ".join(benchmarks) or "none"
             expected = f"a number, or a category with a benchmark in the definitions ({known})"
@@ -266,6 +289,10 @@ def criteria_of(rule: Rule, definitions: Definitions, file: str = "decision.toml
         return float(bound.confidence)
 
     above = rule.quantity == "share"
+    if above and rule.category not in definitions.responses:
+        known = ", ".join(definitions.responses)
+        problem("category", repr(rule.category), f"a category of response: {known}")
+        raise InputError(problems)
     reference = number("lower_reference", rule.lower_reference)
     target = number("target", rule.target)
     if (target <= reference) if above else (target >= reference):

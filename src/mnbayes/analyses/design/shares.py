@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
-from mnbayes.answers.categories import Category, classify
+from mnbayes.answers.categories import Category, Judge, classify
 from mnbayes.answers.population import CHUNK, patient_dims, population_share, true_levels
-from mnbayes.answers.response_draws import ALBUMIN, POINTS, POINTS_SEED, PROTEIN
+from mnbayes.answers.response_draws import POINTS, POINTS_SEED, judge_of
 from mnbayes.base.arrays import Floats
-from mnbayes.base.labelled import array, labels
+from mnbayes.base.labelled import array
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.contract import hyperparameters_of
@@ -19,13 +21,19 @@ from mnbayes.models.hyperparameters import Hyperparameters
 MEASURED_POINTS = 1024
 
 
-def _at_week(tree: xr.DataTree, group: str, week: float) -> tuple[Hyperparameters, tuple[int, int]]:
-    """Hyperparameters at one visit, draws stacked, and their chains and draws."""
+def _at_week(
+    tree: xr.DataTree, group: str, category: Category, week: float, judged: Judge
+) -> tuple[Hyperparameters, Floats, tuple[int, int]]:
+    """Hyperparameters at a visit, draws stacked; its week; their chains and draws.
+
+    A category that must be confirmed needs the next visit as well.
+    """
     data = tree[group].to_dataset()
-    known = labels(data["marker"])
-    markers = [name for name in (PROTEIN, ALBUMIN) if name in known]
-    one = hyperparameters_of(data.sel(marker=markers, later_visit=[week]))
-    return one, (tree[group].sizes["chain"], tree[group].sizes["draw"])
+    visits = array(data["later_visit"])
+    at = int(np.flatnonzero(visits == week)[0])
+    weeks = visits[at : at + 1 + (category in judged.confirmed)]
+    one = hyperparameters_of(data.sel(marker=list(judged.markers), later_visit=weeks))
+    return one, weeks, (tree[group].sizes["chain"], tree[group].sizes["draw"])
 
 
 def true_share(
@@ -50,10 +58,12 @@ def true_share(
     -------
     array, shape (chain, draw)
     """
-    population, shape = _at_week(tree, group, week)
-    normals = normal_points(POINTS, patient_dims(population), POINTS_SEED)
-    shares = population_share(population, np.array([week]), definitions, normals)
-    return shares[category].reshape(shape)
+    judged = judge_of(tree, definitions)
+    population, weeks, shape = _at_week(tree, group, category, week, judged)
+    size = patient_dims(population, course=bool(judged.confirmed))
+    normals = normal_points(POINTS, size, POINTS_SEED)
+    shares = population_share(population, weeks, judged, normals)
+    return shares[category][:, 0].reshape(shape)
 
 
 def measured_share(
@@ -76,30 +86,41 @@ def measured_share(
         :data:`MEASURED_POINTS` patients for every draw; with Student-t noise the points of the
         normal are turned into quantiles of each draw's t.
     """
-    population, shape = _at_week(tree, group, week)
-    n_marker, size = population.n_markers, patient_dims(population)
-    points = normal_points(MEASURED_POINTS, size + n_marker + 1, POINTS_SEED)
+    judged = judge_of(tree, definitions)
+    population, weeks, shape = _at_week(tree, group, category, week, judged)
+    course = bool(judged.confirmed)
+    size, n_marker = patient_dims(population, course=course), population.n_markers
+    # At each visit every marker is measured, at baseline those whose change is asked for.
+    changed = [
+        place
+        for place, name in enumerate(judged.markers)
+        if any(atom.relative and atom.part.marker == name for atom in judged.atoms)
+    ]
+    order = [*(list(range(n_marker)) * len(weeks)), *changed]
+    points = normal_points(MEASURED_POINTS, size + len(order), POINTS_SEED)
     effects, noise = points[:, :size], points[:, size:]
     share = np.empty(population.n_draws)
     for start in range(0, len(share), CHUNK):
         rows = population.rows(slice(start, start + CHUNK))
-        baseline, levels = true_levels(rows, np.array([week]), effects[None])
-        errors = _noise(rows, noise)
-        measured = levels[0] + errors[:n_marker]
-        # Only the protein's baseline enters a definition.
-        first = baseline[0] + errors[n_marker]
-        albumin = measured[1] if n_marker > 1 else None
-        met = classify(first, measured[0], albumin, definitions)[category]
+        baseline, levels = true_levels(rows, weeks, effects[None], course=course)
+        errors = _noise(rows, noise, order)
+        measured = [
+            dict(zip(judged.markers, level + errors[v * n_marker :][:n_marker], strict=True))
+            for v, level in enumerate(levels)
+        ]
+        before = errors[len(weeks) * n_marker :]
+        first = {judged.markers[k]: baseline[k] + before[i] for i, k in enumerate(changed)}
+        met = classify(judged, first, *measured)[category]
         share[start : start + CHUNK] = met.mean(axis=-1)
     return share.reshape(shape)
 
 
-def _noise(population: Hyperparameters, normals: Floats) -> Floats:
-    """Measurement errors: each marker's at the visit, then the protein's at baseline.
+def _noise(population: Hyperparameters, normals: Floats, markers: Sequence[int]) -> Floats:
+    """Measurement errors of some markers, named by their places.
 
-    Shape (marker + 1, draw, patient), from points of shape (patient, marker + 1).
+    Shape (error, draw, patient), from points of shape (patient, error).
     """
-    scale = population.residual_sd[:, [*range(population.n_markers), 0]]
+    scale = population.residual_sd[:, list(markers)]
     standard = normals[None]
     if population.student:
         from scipy.special import ndtr, stdtrit

@@ -11,7 +11,7 @@ def quantity(decision: Decision) -> str:
     """What a rule is about: "share in remission at week 12"."""
     at = f" at week {decision.week:g}" if decision.week == decision.week else ""  # not NaN
     if decision.quantity == "share":
-        return f"share of such patients {wording.CATEGORY_PATIENTS[decision.category]}{at}"
+        return f"share of such patients {decision.about}{at}"
     label = MARKERS[decision.marker].label if decision.marker in MARKERS else decision.marker
     plain = label[0].lower() + label[1:] if label[1].islower() else label
     return f"geometric mean ratio of {plain} to baseline{at}"

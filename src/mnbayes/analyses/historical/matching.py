@@ -16,13 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnbayes.analyses.historical.stored import StoredRate
-from mnbayes.answers.categories import classify
-from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
+from mnbayes.answers.categories import classify, judge
 from mnbayes.base.arrays import Floats
 from mnbayes.base.resources import models_folder
 from mnbayes.base.toml_files import read_toml
 from mnbayes.cards.card import Card
-from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.definitions import ALBUMIN, PROTEIN, Definitions
 from mnbayes.models import effects as fx
 from mnbayes.models.hyperparameters import hyperparameters_from_draws
 from mnbayes.models.likelihood import draw_prior
@@ -84,10 +83,12 @@ def card_shares(
     measured = fx.measurements(level, parameters, rng)
     baseline, last = measured[:, :, :1, protein], measured[:, :, -1:, protein]
     albumin = measured[:, :, -1:, card.markers.index(ALBUMIN)]
+    judged = judge(definitions, (PROTEIN, ALBUMIN))
     standard = rng.permutation(_standard_normal(POPULATIONS))[:, None, None]
 
     def shares(mu: float, sigma: float) -> Floats:
-        met = classify(baseline, last + mu + sigma * standard, albumin, definitions)
+        visit = {PROTEIN: last + mu + sigma * standard, ALBUMIN: albumin}
+        met = classify(judged, {PROTEIN: baseline}, visit)
         return np.asarray(met["remission"][:, :, 0].mean(axis=1), dtype=float)
 
     return shares

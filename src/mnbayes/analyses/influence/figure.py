@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.analyses.influence import part as influence_part
-from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import Definitions
@@ -29,7 +28,7 @@ type Answer = tuple[str, str, str]
 def answers(result: Result) -> list[Answer]:
     """The answers to draw, of those at the primary week, in the order of the panels."""
     table = influence_part.of(result)
-    judged = [c for c in ("remission", "effective") if c in set(table["category"])][:1]
+    judged = [c for c in result.judged_by.stated if c in set(table["category"])][:1]
     beyond = [
         (kind, "", category)
         for category in judged
@@ -38,7 +37,7 @@ def answers(result: Result) -> list[Answer]:
     ]
     ratios = [("gmr", marker, "") for marker in result.fit.observations.markers]
     # The markers that decide a response come first where not all can be drawn.
-    ratios.sort(key=lambda answer: answer[1] not in (PROTEIN, ALBUMIN))
+    ratios.sort(key=lambda answer: answer[1] not in result.judged_by.markers)
     return ratios[: MOST_PANELS - len(beyond)] + beyond
 
 
@@ -103,7 +102,7 @@ def influence(result: Result, definitions: Definitions, synthetic: bool) -> Figu
     -------
     Figure
         One panel for each answer (ratios, and next_patient, population and exceeds of
-        remission, or of effective where remission cannot be judged), one row for each patient
+        the first stated category that can be judged), one row for each patient
         left out: a point, with the 95 % equal-tailed interval of a ratio or share and with two
         Monte Carlo standard errors of a probability. A line and a band: all patients; a dotted
         line: the prior alone. A row without an answer has its reason in the caption.

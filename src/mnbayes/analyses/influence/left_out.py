@@ -10,7 +10,7 @@ import pandas as pd
 
 from mnbayes.analyses.influence import part as influence_part
 from mnbayes.answers import conclusions
-from mnbayes.answers.conclusions import OWN, Estimate, Flip, Row, as_reported, crosses
+from mnbayes.answers.conclusions import Estimate, Flip, Row, as_reported, crosses
 from mnbayes.answers.reported import MEDIAN_ERROR, TAIL_ERROR
 from mnbayes.answers.result import Result
 from mnbayes.report.kit.results import primary_week
@@ -29,14 +29,15 @@ MAIN = ("gmr", "p_fall", "p_rise", "next_patient", "population", "exceeds")
 def last_visit(result: Result) -> pd.DataFrame:
     """Influence on the answers that the report gives, at the primary week.
 
-    As in ``influence.csv``, of remission and effective alone, and of patients' own probabilities
-    those in the summary: of remission, or of effective where remission cannot be judged. Where
+    As in ``influence.csv``, of the stated categories alone, and of patients' own probabilities
+    those in the summary: of the first stated category that can be judged. Where
     a rise is reported, as for albumin, ``p_fall`` has become ``p_rise``.
     """
     table = influence_part.of(result)
     table = table[table["week"] == primary_week(result)]
-    first = next((c for c in OWN if c in set(table["category"])), "")
-    main = table["kind"].isin(MAIN) & table["category"].isin(["", *OWN])
+    stated = result.judged_by.stated
+    first = next((c for c in stated if c in set(table["category"])), "")
+    main = table["kind"].isin(MAIN) & table["category"].isin(["", *stated])
     table = table[main | (table["kind"] == "latent") & (table["category"] == first)]
     table = as_reported(table, ["prior", "value", "value_without"], result.catalogue).reset_index(
         drop=True

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +23,7 @@ from mnbayes.analyses.influence.refits import measured_patients, why_none
 from mnbayes.answers.conclusions import Flip, Row
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
+from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import answer, heading, lines_text
@@ -70,7 +70,7 @@ class Influence:
     table: Table | None = None
 
 
-def _moves(result: Result, table: pd.DataFrame, benchmarks: Mapping[Any, float]) -> list[str]:
+def _moves(result: Result, table: pd.DataFrame, definitions: Definitions) -> list[str]:
     """What moves most: of the probabilities and shares, of the ratios, of patients' own."""
     sentences, known = [], result.catalogue
     ratio, own = table["kind"] == "gmr", table["kind"] == "latent"
@@ -88,7 +88,7 @@ def _moves(result: Result, table: pd.DataFrame, benchmarks: Mapping[Any, float])
             logs = np.log(rows[["value", "value_without", "lower", "upper"]])
             size = (logs["value_without"] - logs["value"]).abs() / (logs["upper"] - logs["lower"])
         row = records(rows.loc[[size.idxmax()]])[0]
-        subject = answer(row, benchmarks, known)
+        subject = answer(row, definitions, known)
         if beyond_noise(row):
             prior = row["prior"]
             before = wording.ratio(prior) if row["kind"] == "gmr" else prior_text(result, prior)
@@ -104,24 +104,28 @@ def _moves(result: Result, table: pd.DataFrame, benchmarks: Mapping[Any, float])
 
 
 def _flips(
-    table: pd.DataFrame, benchmarks: Mapping[Any, float], line: float, known: Catalogue
+    table: pd.DataFrame, definitions: Definitions, line: float, known: Catalogue
 ) -> list[str]:
     found = []
     for row in records(table):
-        if flip(row, benchmarks, line) != "yes":
+        if flip(row, definitions.benchmarks, line) != "yes":
             continue
-        then, now = (conclusion(row, benchmarks, line, suffix) for suffix in ("", "_without"))
+        then, now = (
+            conclusion(row, definitions.benchmarks, line, suffix) for suffix in ("", "_without")
+        )
+        subject = answer(row, definitions, known)
         found.append(
-            f"Without {row['left_out']}, {answer(row, benchmarks, known)} goes from {number(row)}, "
-            f"{then}, to {number(row, '_without')}, {now}."
+            f"Without {row['left_out']}, {subject} goes from {number(row)}, {then}, to "
+            f"{number(row, '_without')}, {now}."
         )
     return found
 
 
-def _verdict(table: pd.DataFrame, benchmarks: Mapping[Any, float], line: float) -> str:
+def _verdict(table: pd.DataFrame, definitions: Definitions, line: float) -> str:
     rows = records(table)
     sure, close = (
-        [row for row in rows if flip(row, benchmarks, line) == kind] for kind in ("yes", "close")
+        [row for row in rows if flip(row, definitions.benchmarks, line) == kind]
+        for kind in ("yes", "close")
     )
     doubt = ""
     if close:
@@ -141,9 +145,9 @@ def _verdict(table: pd.DataFrame, benchmarks: Mapping[Any, float], line: float) 
     return f"{len(sure)} {change} when a single patient is left out ({who}).{doubt}"
 
 
-def _column(row: Row, benchmarks: Mapping[Any, float], known: Catalogue) -> str:
+def _column(row: Row, definitions: Definitions, known: Catalogue) -> str:
     interval = " (95 % interval)" if row["kind"] in ("gmr", "population") else ""
-    return f"{heading(row, benchmarks, known)}{interval}"
+    return f"{heading(row, definitions, known)}{interval}"
 
 
 def _prior(result: Result, row: Row) -> str:
@@ -160,7 +164,7 @@ def _prior(result: Result, row: Row) -> str:
     return text
 
 
-def influence_table(result: Result, benchmarks: Mapping[Any, float], line: float) -> Table:
+def influence_table(result: Result, definitions: Definitions, line: float) -> Table:
     """The main answers at the primary week: of all patients, prior alone, without each patient.
 
     A dagger marks an answer from which the report would conclude otherwise, in brackets where
@@ -181,7 +185,10 @@ def influence_table(result: Result, benchmarks: Mapping[Any, float], line: float
         ("No data: prior alone", *(_prior(result, row) for row in first)),
     ]
     for patient, own in rows.items():
-        cells = [f"{number(row, '_without')}{_MARKS[flip(row, benchmarks, line)]}" for row in own]
+        cells = [
+            f"{number(row, '_without')}{_MARKS[flip(row, definitions.benchmarks, line)]}"
+            for row in own
+        ]
         texts.append((patient, *cells))
     errors = shown.loc[shown["kind"] != "gmr", ["mcse", "mcse_without"]].to_numpy(dtype=float)
     worst = float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan")
@@ -190,7 +197,7 @@ def influence_table(result: Result, benchmarks: Mapping[Any, float], line: float
         f"Largest Monte Carlo standard error of a probability: {wording.points(worst)} points. "
         "†: the conclusion changes; (†): so near the line that Monte Carlo error decides."
     )
-    head = ("Left out", *(_column(row, benchmarks, result.catalogue) for row in first))
+    head = ("Left out", *(_column(row, definitions, result.catalogue) for row in first))
     return Table(caption, head, tuple(texts))
 
 
@@ -210,15 +217,14 @@ def _left_aside(result: Result) -> list[str]:
     return sentences
 
 
-def influence_of(result: Result, benchmarks: Mapping[Any, float], line: float) -> Influence:
+def influence_of(result: Result, definitions: Definitions, line: float) -> Influence:
     """What the report says of a model's influence.
 
     Parameters
     ----------
     result : Result
         Not withheld.
-    benchmarks : mapping
-        Category to benchmark share.
+    definitions : Definitions
     line : float
         The definitions' decision probability.
 
@@ -233,15 +239,15 @@ def influence_of(result: Result, benchmarks: Mapping[Any, float], line: float) -
     table = last_visit(result)
     # What is said of all such patients comes before single patients.
     table = table.sort_values("kind", key=lambda kind: kind == "latent", kind="stable")
-    flips = _flips(table, benchmarks, line, result.catalogue)
+    flips = _flips(table, definitions, line, result.catalogue)
     if len(flips) > LISTED:
         more = f"And {len(flips) - LISTED} more; all numbers are in influence.csv."
         flips = [*flips[:LISTED], more]
     return Influence(
-        (*_moves(result, table, benchmarks), *_left_aside(result)),
-        _verdict(table, benchmarks, line),
+        (*_moves(result, table, definitions), *_left_aside(result)),
+        _verdict(table, definitions, line),
         tuple(flips),
-        influence_table(result, benchmarks, line),
+        influence_table(result, definitions, line),
     )
 
 
@@ -250,7 +256,7 @@ def influences(run: Run) -> tuple[Influence | None, ...]:
     return tuple(
         None
         if result.withheld
-        else influence_of(result, run.definitions.benchmarks, run.definitions.decision.probability)
+        else influence_of(result, run.definitions, run.definitions.decision.probability)
         for result in run.results
     )
 
@@ -275,7 +281,7 @@ def _page_one(run: Run) -> PageOne | None:
     model = response_model(asked) or (asked[0] if asked else None)
     if model is None:
         return None
-    said = influence_of(model, run.definitions.benchmarks, run.definitions.decision.probability)
+    said = influence_of(model, run.definitions, run.definitions.decision.probability)
     return PageOne(OVERTURNS, "One patient", (*said.sentences[:1], said.verdict))
 
 

@@ -22,8 +22,26 @@ def _estimand(run: Run) -> Section:
         name=ESTIMAND.name,
         title=ESTIMAND.title,
         template="method/estimand.html.j2",
-        words={"definitions": wording.definition_sentences(run.definitions)},
+        words=_definitions(run),
     )
+
+
+def _definitions(run: Run) -> dict[str, object]:
+    """What each category requires, what the models left out of it, and why each threshold."""
+    definitions, known = run.definitions, run.catalogue
+    notes = {
+        f"{result.name}, {definitions.label(category)}": "; ".join(said)
+        for result in run.results
+        for category, said in result.notes.items()
+    }
+    reasons = {
+        f"{rule.name}: {wording.criterion(part, known)}": part
+        for rule in definitions.category
+        for part in rule.parts
+        if part.category is None
+    }
+    sentences = wording.definition_sentences(definitions, known)
+    return {"definitions": sentences, "notes": notes, "reasons": reasons}
 
 
 def _model(run: Run) -> Section:

@@ -11,6 +11,7 @@ import pandas as pd
 from mnbayes.answers.denominators import response_counts
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
+from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import response_model
@@ -54,7 +55,7 @@ def evaluable_table(run: Run) -> Table:
     return Table(f"Patients measured, of {len(cohort.patients)} enrolled", head, rows)
 
 
-def _rates(counts: pd.DataFrame, caption: str) -> Table:
+def _rates(counts: pd.DataFrame, caption: str, definitions: Definitions) -> Table:
     def cell(row: dict[str, Any], group: str) -> str:
         interval = wording.percent_range(row[f"lower_{group}"], row[f"upper_{group}"], 1)
         share = wording.percent(row[f"share_{group}"], 1)
@@ -62,7 +63,7 @@ def _rates(counts: pd.DataFrame, caption: str) -> Table:
 
     rows = tuple(
         (
-            wording.CATEGORY_LABELS[row["category"]],
+            definitions.label(row["category"]),
             cell(row, "evaluable"),
             cell(row, "enrolled"),
         )
@@ -87,8 +88,9 @@ def rate_tables(run: Run) -> tuple[Table, ...]:
     weeks = model.fit.observations.weeks[:0:-1]
     return tuple(
         _rates(
-            response_counts(model.probabilities, week),
+            response_counts(model.probabilities, week, run.definitions.responses),
             f"Response as measured at {wording.week_name(week)}",
+            run.definitions,
         )
         for week in weeks
     )

@@ -9,6 +9,7 @@ from mnbayes.analyses.priors.elicit_command import Elicitation
 from mnbayes.analyses.priors.figure import elicited_prior, prior_ranges
 from mnbayes.analyses.priors.predictive import WEEKS, PriorPredictive, prior_predictive
 from mnbayes.cards.card import Card
+from mnbayes.cards.chosen_definitions import choose_definitions
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.cohort import load_cohort
 from mnbayes.data.observations import observations
@@ -16,7 +17,7 @@ from mnbayes.report.kit.plot_files import write_plot
 
 
 def predict(
-    cards: Sequence[Card], data: Path | None, definitions: Path | None, seed: int
+    cards: Sequence[Card], data: Path | None, definitions: Path | str | None, seed: int
 ) -> list[PriorPredictive]:
     """What the priors of some cards say, at the visits of a cohort.
 
@@ -24,7 +25,7 @@ def predict(
     ----------
     data : Path or None
         Cohort folder; only its visits are used, since a prior knows no data.
-    definitions : Path or None
+    definitions : Path or str, or None
     seed : int
 
     Raises
@@ -37,6 +38,8 @@ def predict(
         return [prior_predictive(card, response, WEEKS, seed=seed) for card in cards]
 
     cohort = load_cohort(data)
+    asked = None if definitions is None else response
+    response = choose_definitions(cohort, asked, cards[0].markers).definitions
     weeks = [observations(card, cohort).weeks for card in cards]
     return [
         prior_predictive(card.scheduled(visits[-1]), response, visits, seed=seed)

@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.analyses.priors.elicit_command import Elicitation
-from mnbayes.analyses.priors.predictive import ALBUMIN, PROTEIN, PriorPredictive
+from mnbayes.analyses.priors.predictive import PriorPredictive
 from mnbayes.base.arrays import Floats
 from mnbayes.cards import families
 from mnbayes.data.markers import Marker
 from mnbayes.report.kit import figures, style
 from mnbayes.report.kit.figures import Estimate, Row, forest
-from mnbayes.report.kit.wording import CATEGORY_LABELS, percent
+from mnbayes.report.kit.wording import percent
 
 type Look = dict[str, Any]
 
@@ -155,7 +155,7 @@ def _next_patient(ax: Axes, found: Elicitation) -> None:
 
 
 def _responses(ax: Axes, found: Elicitation) -> None:
-    last = found.with_belief.draws.weeks[-1]
+    last, definitions = found.with_belief.draws.weeks[-1], found.with_belief.definitions
     chances = []
     for predictive, look in ((found.without, _WITHOUT), (found.with_belief, _WITH)):
         rows = predictive.responses[predictive.responses["week"] == last]
@@ -169,8 +169,8 @@ def _responses(ax: Axes, found: Elicitation) -> None:
                 label,
                 tuple(Estimate(each[name], 0.0, each[name], **look) for each, look in chances),
             )
-            for name, label in CATEGORY_LABELS.items()
-            if name in chances[0][0] and name != "none"
+            for name, label in ((c, definitions.label(c)) for c in definitions.responses)
+            if name in chances[0][0]
         ],
     )
     title = f"Next patient's response, {_last(found.with_belief)}"
@@ -191,7 +191,7 @@ def elicited_prior(found: Elicitation) -> Figure:
         that it replaces. Right, under the prior alone without and with the belief: the next
         patient's values as measured, and the probabilities of response where the model has them.
     """
-    judged = found.shown_marker in (PROTEIN, ALBUMIN)
+    judged = found.shown_marker in found.with_belief.definitions.markers
     responses = judged and not found.with_belief.responses.empty
     figure = style.new_figure(style.WIDE, 3.6 if responses else 2.4)
     grid = figure.add_gridspec(2 if responses else 1, 2, width_ratios=[1.1, 1.0])

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from mnbayes.answers.categories import classify
+from mnbayes.answers.categories import classify_course, judge
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
-from mnbayes.cards.definitions import CATEGORIES, Definitions, load_definitions
+from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.data.markers import Catalogue, shipped_markers
 from mnbayes.models import effects as fx
 from mnbayes.models.hyperparameters import hyperparameters_from_draws
@@ -25,7 +25,6 @@ from mnbayes.models.likelihood import draw_prior
 WEEKS = (0.0, 1.0, 2.0, 4.0, 12.0)
 #: A probability below 1 % has then a Monte Carlo error of 0.2 points at most.
 DRAWS = 4000
-PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
 
 #: Most that a prior may put beyond the limits without a word: one in twenty of typical (median)
 #: patients, who lie well inside what patients can have; one in ten of single measurements of a
@@ -81,7 +80,9 @@ class PriorPredictive:
         Columns :data:`RATIO_COLUMNS`: the typical ratio to baseline at each later visit.
     responses : DataFrame
         Columns :data:`RESPONSE_COLUMNS`: the next patient's probability of each category that the
-        model can judge; empty without 24-h protein.
+        model can judge; empty where it can judge none.
+    definitions : Definitions
+        By which they are judged.
     implausible : tuple of str
         One sentence for each consequence that no clinician would sign.
     """
@@ -92,6 +93,7 @@ class PriorPredictive:
     ratios: pd.DataFrame
     responses: pd.DataFrame
     implausible: tuple[str, ...]
+    definitions: Definitions
 
 
 def prior_draws(
@@ -160,17 +162,15 @@ def ratio_table(draws: PriorDraws) -> pd.DataFrame:
 def response_table(draws: PriorDraws, definitions: Definitions) -> pd.DataFrame:
     """Probability of each category of the next patient (:attr:`PriorPredictive.responses`)."""
     rows: list[tuple[str, float, float]] = []
-    if PROTEIN in draws.markers:
-        protein = draws.patient[:, :, draws.markers.index(PROTEIN)]
-        albumin = None
-        if ALBUMIN in draws.markers:
-            albumin = draws.patient[:, 1:, draws.markers.index(ALBUMIN)]
-        met = classify(protein[:, :1], protein[:, 1:], albumin, definitions)
+    judged = judge(definitions, draws.markers, draws.catalogue)
+    if judged.categories:
+        levels = {name: draws.patient[:, :, draws.markers.index(name)] for name in judged.markers}
+        first = {name: level[:, 0] for name, level in levels.items()}
+        met = classify_course(judged, first, {name: level[:, 1:] for name, level in levels.items()})
         rows = [
             (category, week, float(np.mean(met[category][:, t])))
             for t, week in enumerate(draws.weeks[1:])
-            for category in CATEGORIES
-            if category in met
+            for category in judged.categories
         ]
     table = pd.DataFrame(rows, columns=list(RESPONSE_COLUMNS))
     return table.astype({"category": "str", "week": float, "probability": float})
@@ -241,7 +241,7 @@ def prior_predictive(
     ----------
     card : Card
     definitions : Definitions, optional
-        Default: those that mnbayes brings.
+        Default: those of the embedded trial.
     weeks : sequence of float
         Visits, baseline (week 0) first.
     n, seed : int
@@ -262,4 +262,5 @@ def prior_predictive(
             ratio_table(draws),
             response_table(draws, definitions),
             implausible(levels, card.catalogue),
+            definitions,
         )

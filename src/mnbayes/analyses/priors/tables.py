@@ -8,15 +8,14 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.analyses.priors.elicit_command import Elicitation
-from mnbayes.analyses.priors.predictive import ALBUMIN, PROTEIN, PriorPredictive
+from mnbayes.analyses.priors.predictive import PriorPredictive
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards import families
 from mnbayes.cards.card import Card
-from mnbayes.cards.definitions import CATEGORIES
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import prior_text
-from mnbayes.report.kit.wording import CATEGORY_LABELS, CATEGORY_SHORT, PARAMETER_LABELS
+from mnbayes.report.kit.wording import PARAMETER_LABELS
 
 _ENDS = ("median", "lower", "upper")
 #: Rows of the density, and signs of the longest bar.
@@ -61,9 +60,10 @@ def prior_predictive_tables(result: Result) -> tuple[Table, ...]:
     table = result.probabilities
     if table.empty or result.withheld:
         return ()
-    categories = [c for c in CATEGORIES if c not in result.not_evaluable]
+    definitions = result.judged_by
+    categories = [c for c in definitions.categories if c not in result.not_evaluable]
     means = table.groupby(["quantity", "week", "category"])["prior_probability"].mean()
-    head = ("Quantity", *(CATEGORY_LABELS[c].capitalize() for c in categories))
+    head = ("Quantity", *(definitions.label(c).capitalize() for c in categories))
     tables = []
     for week in result.fit.observations.weeks[:0:-1]:
         rows = tuple(
@@ -184,14 +184,15 @@ def belief_table(found: Elicitation) -> Table:
         (f"Next patient, baseline, {info.unit}", *ends(levels, "patient_")),
         (f"Next patient, {at}, {info.unit}", *ends(later, "patient_")),
     ]
-    if info.name in (PROTEIN, ALBUMIN):
+    said = found.with_belief.definitions
+    if info.name in said.markers:
         chances = [responses_at(p, last) for p in both]
         rows += [
             (
                 f"P(next patient: {label}), {at}",
                 *(wording.probability_of_draws(each[category], draws) for each in chances),
             )
-            for category, label in CATEGORY_SHORT.items()
+            for category, label in ((c, said.short(c)) for c in said.responses)
             if category in chances[0]
         ]
     caption = (

@@ -87,10 +87,10 @@ def falls(predictive: PriorPredictive) -> list[str]:
 def responses(predictive: PriorPredictive) -> tuple[str, ...]:
     """How the next patient responds under the prior alone; nothing where that is not judged."""
     draws, last = len(predictive.draws.patient), predictive.draws.weeks[-1]
-    chances = responses_at(predictive, last)
+    chances, shown = responses_at(predictive, last), predictive.definitions
     said = [
         f"{label} {wording.probability_of_draws(chances[category], draws)}"
-        for category, label in wording.CATEGORY_SHORT.items()
+        for category, label in ((c, shown.short(c)) for c in shown.responses)
         if category in chances
     ]
     if not said:

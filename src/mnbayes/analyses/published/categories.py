@@ -10,15 +10,23 @@ from mnbayes.analyses.published.card import Shares
 from mnbayes.analyses.published.counts import Counts
 from mnbayes.analyses.published.readings import Withdrawn
 from mnbayes.base.arrays import Floats
-from mnbayes.cards.definitions import CATEGORIES, Category
+from mnbayes.cards.definitions import Category
 
-#: Category to the disjoint parts that it is made of.
+#: The paper's categories, best first, to the disjoint parts that they are made of.
 MADE_OF: dict[Category, tuple[int, ...]] = {
     "complete": (0,),
     "partial": (1,),
     "remission": (0, 1),
     "effective": (0, 1, 2),
     "none": (3,),
+}
+#: The same as said in a table.
+LABELS: dict[Category, str] = {
+    "complete": "complete remission",
+    "partial": "partial remission",
+    "remission": "remission (complete or partial)",
+    "effective": "effective",
+    "none": "no response",
 }
 
 
@@ -55,7 +63,7 @@ class Share:
 
 def told_apart(counts: Counts) -> tuple[Category, ...]:
     """Categories whose patients the facts count."""
-    return tuple(category for category in CATEGORIES if counts.of(category) is not None)
+    return tuple(category for category in MADE_OF if counts.of(category) is not None)
 
 
 def shares(counts: Counts, prior: Shares, handling: Withdrawn | None) -> dict[Category, Share]:

@@ -90,7 +90,7 @@ def describe(result: PublishedResult, facts_file: str, started: datetime) -> dic
         "priors": {name: spec.formula for name, spec in card.prior.items()}
         | {"category_shares": card.shares.formula},
         "readings": card.readings.model_dump(),
-        "definitions": result.definitions.model_dump(mode="json"),
+        "definitions": result.definitions.recorded(),
         "chains": result.sampling.chains,
         "draws": result.sampling.draws,
         "seed": result.sampling.seed,
@@ -110,7 +110,7 @@ def run_published(
     prior_sets: Sequence[str | Path] = (OWN,),
     settings: Sequence[str] = (),
     readings: Sequence[str] = (),
-    definitions: Path | None = None,
+    definitions: Path | str | None = None,
     out: Path | None = None,
     sampling: Sampling | None = None,
     allow_unconverged: bool = False,
@@ -130,7 +130,7 @@ def run_published(
         Single priors of this model, as ``--set`` has them.
     readings : sequence of str
         ``SWITCH=CHOICE``, such as ``remission=unknown``.
-    definitions : Path, optional
+    definitions : Path or str, optional
     out : Path, optional
         Default: a new folder under ``results/published``.
     sampling : Sampling, optional

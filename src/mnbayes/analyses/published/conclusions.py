@@ -6,7 +6,6 @@ from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.analyses.published.section_tables import Row, by_specification
 from mnbayes.analyses.published.statements import chance
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.wording import CATEGORY_PATIENTS
 
 _WITHDRAWN = {
     "missing": "the withdrawn missing",
@@ -22,7 +21,10 @@ _REMISSION = {
     "half": "remission as a fall of half",
     "unknown": "nothing concluded from remission",
 }
-_HAVE = {category: f"are {called}" for category, called in CATEGORY_PATIENTS.items()} | {
+_HAVE = {
+    "complete": "are in complete remission",
+    "partial": "are in partial remission",
+    "remission": "are in remission",
     "effective": "have a response of any kind",
     "none": "have no response",
 }

@@ -10,16 +10,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mnbayes.analyses.published.categories import LABELS
 from mnbayes.analyses.published.counts import outcome_counts
 from mnbayes.analyses.published.facts import Facts
 from mnbayes.analyses.published.result import SPECIFICATION, PublishedResult
 from mnbayes.answers.denominators import exact_interval
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.text_table import records
-from mnbayes.cards.definitions import CATEGORIES
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height
-from mnbayes.report.kit.wording import CATEGORY_LABELS, percent, percent_range
+from mnbayes.report.kit.wording import percent, percent_range
 
 #: Ends of every axis of ratios: a fall to a tenth, a rise to fourfold.
 EDGES = (0.1, 4.0)
@@ -218,7 +218,7 @@ def _share_rows(result: PublishedResult, category: str, table: pd.DataFrame) -> 
     counts = outcome_counts(result.facts)
     number = counts.of(category) or 0
     found = {row["withdrawn"]: row for row in records(table[table["category"] == category])}
-    group, rows = CATEGORY_LABELS[category], []
+    group, rows = LABELS[category], []
 
     def add(label: str, middle: float, low: float, high: float, look: dict[str, Any]) -> None:
         text = f"{percent(middle)} ({percent_range(low, high)})"
@@ -264,7 +264,7 @@ def shares(result: PublishedResult, ax: Axes | None = None) -> Figure:
         & (table["prior_set"] == result.prior_set)
         & (table["quantity"] == "share")
     ]
-    told = [category for category in CATEGORIES if category in set(table["category"])]
+    told = [category for category in LABELS if category in set(table["category"])]
     parts = {category: _share_rows(result, category, table) for category in told}
     rows = [row for part in parts.values() for row in part]
     ax, where = style.one_panel(ax, 8.4, forest_height(rows, row=0.2))

@@ -13,7 +13,7 @@ from mnbayes.analyses.published.counts import Counts, best_counts, outcome_count
 from mnbayes.analyses.published.facts import Facts, Reduction
 from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError, Problem
-from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.definitions import PROTEIN, Definitions
 
 RemissionReading = Literal["half", "unknown"]
 NoResponseReading = Literal["smaller_fall", "no_fall", "unknown"]
@@ -91,10 +91,15 @@ def _log_ratio(percent: float) -> float:
 
 def bounds(counts: Counts, reduction: Reduction | None, definitions: Definitions) -> dict[str, str]:
     """Falls in words that complete the sentences of :data:`WORDS`."""
-    least = 100 * definitions.effective.fall.at_least
+    least = 100 * _fall(definitions, "effective")
     if reduction is not None:
         least = reduction.lowest_percent
-    return {"half": f"{100 * definitions.partial.fall.at_least:g} %", "least": f"{least:g} %"}
+    return {"half": f"{100 * _fall(definitions, 'partial'):g} %", "least": f"{least:g} %"}
+
+
+def _fall(definitions: Definitions, category: str) -> float:
+    """The fall that a category of the paper asks for."""
+    return definitions.threshold(category, PROTEIN, "fall_at_least")
 
 
 def _end(label: str, percent: float, reduction: Reduction, ends: EndsReading) -> _Row:
@@ -163,14 +168,14 @@ def _evidence(
     definitions: Definitions,
     key: str,
 ) -> Evidence:
-    least = _log_ratio(100 * definitions.effective.fall.at_least)
+    least = _log_ratio(100 * _fall(definitions, "effective"))
     if reduction is not None:
         least = _log_ratio(reduction.lowest_percent)
     elif readings.no_response == "no_fall":
         least = 0.0  # then any fall is a response
     half = None
     if readings.remission == "half" and counts.remission:
-        half = _log_ratio(100 * definitions.partial.fall.at_least)
+        half = _log_ratio(100 * _fall(definitions, "partial"))
     floor = {"smaller_fall": least, "no_fall": 0.0, "unknown": -np.inf}[readings.no_response]
     left: dict[str, tuple[float, float]] = {
         "missing": (-np.inf, np.inf),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mnbayes.analyses.published.card import PublishedCard, load_published_card, override_published
+from mnbayes.analyses.published.categories import LABELS, MADE_OF
 from mnbayes.analyses.published.conclusions import conclusions
 from mnbayes.analyses.published.facts import Facts
 from mnbayes.analyses.published.figure import published_figures
@@ -33,7 +34,7 @@ from mnbayes.analyses.published.statements import (
 from mnbayes.answers.reported import ROW_KEYS
 from mnbayes.base.text_table import Table
 from mnbayes.base.workers import News
-from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.data.markers import MARKERS
 from mnbayes.inference.sampling import Sampling
@@ -148,7 +149,7 @@ def _questions(result: PublishedResult) -> list[tuple[str, tuple[str, str, str]]
         ("Next patient: a fall of at least half", ("outcome", "next_fall_50", "")),
     ]
     for category in ("effective", "remission", "complete"):
-        label = wording.CATEGORY_LABELS[category]
+        label = LABELS[category]
         asked.append((f"Share of such patients: {label}", ("counts", "share", category)))
         if category in bars:
             bar = wording.percent(bars[category])
@@ -345,6 +346,8 @@ def published_job(
         If a set says something impossible of the model.
     """
     card = override_published(load_published_card(), prior_sets)
+    if not set(MADE_OF) <= set(definitions.categories):
+        definitions = load_definitions()  # the paper's categories are those of the embedded trial
     return PublishedJob(load_facts(), card, definitions, sampling, prior_set, allow_unconverged)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.analyses.published.card import Shares
+from mnbayes.analyses.published.categories import LABELS
 from mnbayes.analyses.published.counts import outcome_counts
 from mnbayes.analyses.published.readings import WORDS, bounds
 from mnbayes.analyses.published.result import SPECIFICATION, PublishedResult
@@ -181,7 +182,7 @@ def fills_of(result: PublishedResult) -> dict[str, str]:
 def counted(result: PublishedResult) -> Table:
     """Counted rates in each category with exact intervals, over both denominators."""
     counts, rows = outcome_counts(result.facts), []
-    for category, label in wording.CATEGORY_LABELS.items():
+    for category, label in LABELS.items():
         number = counts.of(category)
         if number is None:
             continue

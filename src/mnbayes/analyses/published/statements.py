@@ -12,8 +12,8 @@ from mnbayes.analyses.published.counts import Counts, best_counts, outcome_count
 from mnbayes.analyses.published.facts import Reduction
 from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.answers.denominators import exact_interval
-from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.base.text_table import Table, records
+from mnbayes.cards.definitions import PROTEIN
 from mnbayes.report.kit import wording
 
 type Answers = Mapping[tuple[str, str, str], Mapping[str, Any]]
@@ -94,11 +94,11 @@ def _remission(result: PublishedResult, counts: Counts, answers: Answers) -> str
             f"{patients(between)[0].upper()}{patients(between)[1:]} counted as a response had no "
             "remission: the rate of response is the looser one."
         )
-    reduction, complete = result.facts.outcome.reduction, result.definitions.complete
+    reduction, asked = result.facts.outcome.reduction, result.definitions.threshold
     if counts.complete and reduction is not None and result.facts.marker == PROTEIN:
-        level = complete.urine_protein_24h.below
+        level = asked("complete", PROTEIN, "below")
         start = level / (1 - reduction.highest_percent / 100)
-        nephrotic = result.definitions.partial.urine_protein_24h.below
+        nephrotic = asked("partial", PROTEIN, "below")
         said.append(
             f"A complete remission is a level below {level:g} g/24h. After a fall of at most "
             f"{reduction.highest_percent:g} % it must have started below {start:.2f} g/24h"

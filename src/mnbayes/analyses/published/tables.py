@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.analyses.published.card import PublishedCard
-from mnbayes.analyses.published.categories import shares
+from mnbayes.analyses.published.categories import LABELS, shares
 from mnbayes.analyses.published.counts import outcome_counts
 from mnbayes.analyses.published.facts import Facts
 from mnbayes.answers.change import ESTIMATE_COLUMNS, FALLS
 from mnbayes.answers.probability_tables import POPULATION_COLUMNS, PROBABILITY_COLUMNS
 from mnbayes.base.labelled import typed
-from mnbayes.cards.definitions import CATEGORIES, Definitions
+from mnbayes.cards.definitions import Definitions
 
 
 def estimates(
@@ -69,7 +69,7 @@ def probabilities(facts: Facts, card: PublishedCard, definitions: Definitions) -
     place: dict[str, Any] = {"model": card.name, "patient": None, "week": facts.outcome.week}
     rows = []
     for quantity in ("next_patient", "population"):
-        for category in CATEGORIES:
+        for category in LABELS:
             known = category in now
             rows.append(
                 place
@@ -111,7 +111,7 @@ def population(facts: Facts, card: PublishedCard) -> pd.DataFrame:
         "_prior": shares(counts, card.shares, None),
     }
     rows = []
-    for category in CATEGORIES:
+    for category in LABELS:
         cells: dict[str, Any] = {
             "model": card.name,
             "week": facts.outcome.week,

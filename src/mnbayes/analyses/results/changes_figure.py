@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
-from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.definitions import CHANGES, Definitions
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height, panels
 from mnbayes.report.kit.measured import Measured, measured
@@ -168,7 +168,7 @@ def waterfall(
     week : float
         One of the later visits.
     definitions : Definitions
-        Its falls are drawn for 24-h urinary protein, of which they speak.
+        The changes that they ask of the marker are drawn.
     synthetic : bool
         Whether to say that the cohort is synthetic.
     ax : Axes, optional
@@ -177,13 +177,14 @@ def waterfall(
     Returns
     -------
     Figure
-        Of 24-h urinary protein, or of the model's first marker: bars to the posterior median
+        Of the main marker of the definitions, or of the model's first: bars to the posterior median
         of the change of the true level, 95 % equal-tailed intervals, the measured change as a
         point; hatched where the visit was not measured and the change is predicted. What lies
         above the axis is an arrow at its top.
     """
     observations = result.fit.observations
-    marker = PROTEIN if PROTEIN in observations.markers else observations.markers[0]
+    judged = judge_of(result.fit.tree, definitions)
+    marker = judged.main if judged.main in observations.markers else observations.markers[0]
     visit = observations.weeks.index(week)
     data = measured(result, marker)
     level = style.draws_of(result, "posterior", "level", marker=marker)
@@ -234,10 +235,13 @@ def waterfall(
     cut = _beyond(ax, places, high, style.BLACK)
     between, measured_cut = _draw_measured(ax, places + shift, lowest, highest)
     ax.axhline(0.0, color=style.BLACK, linewidth=0.8)
-    if marker == PROTEIN:
-        for category, label in (("partial", "partial remission"), ("effective", "effective")):
-            fall = getattr(definitions, category).fall.at_least
-            _threshold(ax, -100 * fall, f"−{100 * fall:.0f} %\n{label}")
+    for rule in judged.definitions.category:
+        for part in rule.parts:
+            if part.marker == marker and part.kind in CHANGES:
+                asked = part.threshold if part.kind.startswith("rise") else -part.threshold
+                sign = "+" if asked > 0 else "−"
+                label = f"{sign}{100 * abs(asked):.0f} %\n{rule.short}"
+                _threshold(ax, 100 * asked, label)
     ax.set_xlim(-0.6, count - 0.4)
     if many:
         ax.set_xticks([])

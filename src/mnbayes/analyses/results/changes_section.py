@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Spanned, Table, records
 from mnbayes.data.markers import Marker
@@ -108,4 +109,6 @@ def best_table(result: Result) -> Table | None:
     )
     weeks = [week for week in result.fit.observations.weeks[1:] if week <= 4]
     over = wording.listed([f"{w:g}" for w in weeks or result.fit.observations.weeks[1:]])
-    return Table(f"Best fall of 24-h urinary protein over weeks {over}", head, tuple(rows))
+    main = judge_of(result.fit.tree, result.judged_by).main
+    label = wording.in_text(result.catalogue[main])
+    return Table(f"Best fall of {label} over weeks {over}", head, tuple(rows))

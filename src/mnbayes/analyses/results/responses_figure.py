@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mnbayes.answers.categories import Judge, judge
+from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import round_to_mcse
-from mnbayes.cards.definitions import CATEGORIES
-from mnbayes.report.kit import style
+from mnbayes.cards.definitions import Definitions
+from mnbayes.report.kit import style, wording
 
-#: Segment to label, colour and hatch, best response first.
-SEGMENTS: dict[str, tuple[str, str, str]] = {
-    "complete": ("complete remission", style.GREEN, ""),
-    "partial": ("partial remission", style.SKY, "//"),
-    "effective": ("effective, no remission", "#F0E442", ".."),
-    "none": ("not effective", "#D9D9D9", "xx"),
-}
+#: Colour and hatch of categories, best response first, and of patients without a response.
+LOOKS: tuple[tuple[str, str], ...] = (
+    (style.GREEN, ""),
+    (style.SKY, "//"),
+    ("#F0E442", ".."),
+    (style.ORANGE, "\\\\"),
+    (style.PURPLE, "++"),
+    (style.BLUE, "--"),
+)
+NO_RESPONSE = ("#D9D9D9", "xx")
 #: Narrowest segment that carries its percentage.
 LABELLED = 0.08
 #: Where a missing baseline or a censored value leaves the measured category undecided.
 OPEN = "undecided"
 
 
-def segments(table: pd.DataFrame) -> pd.DataFrame:
+def looks(definitions: Definitions) -> dict[str, tuple[str, str]]:
+    """Colour and hatch by category: by its rank among all that do not overlap."""
+    whole = judge(definitions, definitions.markers)
+    apart = [category for category, _ in whole.parts] or list(definitions.categories)
+    others = [c for c in definitions.categories if c not in apart]
+    ranked = [c for c in (*apart, *others) if c in definitions.responses]
+    found = {c: LOOKS[rank % len(LOOKS)] for rank, c in enumerate(ranked)}
+    return found | dict.fromkeys(set(definitions.categories) - set(ranked), NO_RESPONSE)
+
+
+def segments(table: pd.DataFrame, judged: Judge) -> pd.DataFrame:
     """Cut nested categories into segments that add to 1.
 
     Parameters
@@ -33,39 +50,46 @@ def segments(table: pd.DataFrame) -> pd.DataFrame:
     table : DataFrame
         Rows of one quantity and week, one for each patient and category; columns ``patient``
         (NaN for the next patient), ``category``, ``probability``, ``mcse``.
+    judged : Judge
+        What lies within what; where its categories do not nest, the primary one alone is shown.
 
     Returns
     -------
     DataFrame
-        Columns ``patient, segment, probability, mcse``; ``effective`` without remission where
-        remission can be judged, otherwise all of it; segments that cannot be judged are left
-        out. The error of a difference is that of its larger part, an upper bound.
+        Columns ``patient, segment, probability, mcse``; a category without the one inside it
+        (``effective`` without ``remission``); segments that cannot be judged are left out. The
+        error of a difference is that of its larger part, an upper bound.
     """
     rows = []
     for patient, part in table.groupby("patient", sort=False, dropna=False):
         cells = part.set_index("category")
         value, error = cells["probability"], cells["mcse"]
-        for segment in SEGMENTS:
+        for segment, inside in _parts(judged):
             probability, mcse = float(value[segment]), float(error[segment])
-            if segment == "effective" and not np.isnan(value["remission"]):
-                probability -= float(value["remission"])
-                mcse = max(mcse, float(error["remission"]))
+            if inside is not None:
+                probability -= float(value[inside])
+                mcse = max(mcse, float(error[inside]))
             if not np.isnan(probability):
                 rows.append((patient, segment, max(probability, 0.0), mcse))
     return pd.DataFrame(rows, columns=["patient", "segment", "probability", "mcse"])
 
 
-def _as_measured(table: pd.DataFrame) -> str:
+def _parts(judged: Judge) -> tuple[tuple[str, str | None], ...]:
+    primary = judged.definitions.primary
+    return judged.parts or (((primary, None),) if primary in judged.categories else ())
+
+
+def _as_measured(table: pd.DataFrame, judged: Judge) -> str:
     # The best category that was observed, in words.
     met = table.loc[table["probability"] == 1.0, "category"].tolist()
-    best = next((c for c in CATEGORIES if c in met and c != "remission"), None)
-    return OPEN if best is None else {"none": "not effective"}.get(best, best)
+    best = next((c for c, _ in _parts(judged) if c in met), None)
+    return OPEN if best is None else judged.definitions.short(best)
 
 
-def _bar(ax: Axes, y: float, parts: pd.DataFrame) -> None:
+def _bar(ax: Axes, y: float, parts: pd.DataFrame, look: Mapping[str, tuple[str, str]]) -> None:
     left = 0.0
     for row in parts.itertuples(index=False):
-        _, color, hatch = SEGMENTS[str(row.segment)]
+        color, hatch = look[str(row.segment)]
         width = float(str(row.probability))
         ax.barh(
             y,
@@ -110,32 +134,30 @@ def response_probabilities(
     Figure
         A stacked bar for each patient (the first 40): probabilities that the true level meets
         the definitions; beside it the category as measured. Under a gap, the next patient's,
-        as measured. A model that cannot judge remission has only effective and not effective.
+        as measured. Categories that the model cannot judge are not there.
     """
     table = result.probabilities
     table = table[table["week"] == week]
-    latent = segments(table[table["quantity"] == "latent"])
-    coming = segments(table[table["quantity"] == "next_patient"])
+    judged = judge_of(result.fit.tree, result.judged_by)
+    look = looks(judged.definitions)
+    latent = segments(table[table["quantity"] == "latent"], judged)
+    coming = segments(table[table["quantity"] == "next_patient"], judged)
     as_measured = table[table["quantity"] == "observed"]
     patients, cut = style.shown(result.fit.observations.patients, style.BARS)
     observations = result.fit.observations
-    used = [
-        observations.markers.index(name)
-        for name in ("urine_protein_24h", "albumin")
-        if name in observations.markers
-    ]
+    used = [observations.markers.index(name) for name in judged.markers]
     seen = observations.observed[:, observations.weeks.index(week)][:, used].all(axis=1)
 
     ax, where = style.one_panel(ax, 8.6, 0.32 * (len(patients) + 1.6) + 0.8)
     labels, places, words = [], [], []
     for row, patient in enumerate(patients):
-        _bar(ax, row, latent[latent["patient"] == patient])
+        _bar(ax, row, latent[latent["patient"] == patient], look)
         labels.append(patient if seen[row] else f"{patient} (predicted)")
         places.append(float(row))
         own = as_measured[as_measured["patient"] == patient]
-        words.append(_as_measured(own) if seen[row] else "not measured")
+        words.append(_as_measured(own, judged) if seen[row] else "not measured")
     below = len(patients) + 0.5
-    _bar(ax, below, coming)
+    _bar(ax, below, coming, look)
     ax.set_yticks([*places, below], [*labels, "Next patient"])
     ax.set_ylim(below + 0.6, -0.6)
     ax.set_xlim(0, 100)
@@ -153,17 +175,13 @@ def response_probabilities(
         color="#333333",
         style="italic",
     )
-    kinds = [name for name in SEGMENTS if name in set(latent["segment"])]
-    words_of = {name: label for name, (label, _, _) in SEGMENTS.items()}
-    if "partial" not in kinds:
-        words_of["effective"] = "effective (remission not judged)"
+    kinds = [part for part in _parts(judged) if part[0] in set(latent["segment"])]
     style.heading(
         where,
         f"Probability of response at week {style.week_text(week)}",
-        [style.area(SEGMENTS[k][1], SEGMENTS[k][2], words_of[k]) for k in kinds],
+        [style.area(*look[part[0]], _label(*part, judged)) for part in kinds],
         columns=4,
     )
-    unjudged = sorted(set(result.not_evaluable.values()))
     style.foot(
         where,
         result,
@@ -173,6 +191,14 @@ def response_probabilities(
         "Next patient: that a new patient's measurement would. "
         "One measurement near a threshold leaves the true level open on both sides.",
         "Undecided: a missing or censored value leaves it open." if OPEN in words else "",
-        *(f"Remission is not judged: it {reason}." for reason in unjudged),
+        f"Not judged: {wording.reasons(result.not_evaluable)}." if result.not_evaluable else "",
     )
     return style.figure_of(ax)
+
+
+def _label(category: str, inside: str | None, judged: Judge) -> str:
+    definitions = judged.definitions
+    label = definitions.short(category)
+    if inside is not None:
+        return f"{label}, no {definitions.short(inside)}"
+    return f"{label} (in part)" if judged.notes.get(category) else label

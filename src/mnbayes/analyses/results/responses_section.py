@@ -5,19 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Spanned, Table
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, interval_dominated, probability_dominated
 from mnbayes.report.kit.results import (
     by_patient,
-    evaluable,
     not_measured,
     prior_text,
     rows_of,
     share_ends,
+    stated,
 )
-from mnbayes.report.kit.wording import CATEGORY_LABELS, probability
+from mnbayes.report.kit.wording import probability
 
 
 def measured_categories(result: Result, week: float) -> dict[str, str]:
@@ -28,9 +29,10 @@ def measured_categories(result: Result, week: float) -> dict[str, str]:
         if row["probability"] == 1
     }
     missing = not_measured(result, week)
+    order = [c for c, _ in judge_of(result.fit.tree, result.judged_by).parts]
     found = {}
     for patient in result.fit.observations.patients:
-        best = [c for c in ("complete", "partial", "effective", "none") if (patient, c) in met]
+        best = [c for c in order if (patient, c) in met]
         why = "not measured" if patient in missing else "left open by a detection limit"
         found[patient] = best[0] if best else why
     return found
@@ -65,7 +67,7 @@ def patient_table(result: Result, category: str, week: float, slug: str) -> Span
     return Spanned(
         pd.DataFrame(data),
         f"patients-{slug}-{category}-{week:g}".replace(".", "-"),
-        f"{CATEGORY_LABELS[category].capitalize()} at {wording.week_name(week)}, by patient",
+        f"{result.judged_by.label(category).capitalize()} at {wording.week_name(week)}, by patient",
         labels,
         {
             "observed": ["measured"],
@@ -94,7 +96,7 @@ def group_table(result: Result, week: float, slug: str) -> Spanned:
             data.append(
                 {
                     "quantity": quantity,
-                    "category": CATEGORY_LABELS[category],
+                    "category": result.judged_by.label(category),
                     "probability": probability(row["probability"], row["mcse"]),
                     "mcse": wording.points(row["mcse"]),
                     "interval": interval,
@@ -127,7 +129,7 @@ def group_table(result: Result, week: float, slug: str) -> Spanned:
 
 def course_table(result: Result) -> Table:
     """The latent probabilities at every visit, patients in rows."""
-    categories = [c for c in ("remission", "effective") if c in evaluable(result)]
+    categories = stated(result)
     weeks = result.fit.observations.weeks[1:]
     cells = {
         (category, week): by_patient(result, "latent", week, category)

@@ -27,6 +27,7 @@ from mnbayes.report.kit.results import (
     primary_week,
     response_model,
     shown,
+    stated,
 )
 from mnbayes.report.kit.tables import great
 from mnbayes.run.analysis import Analysis, Shown
@@ -49,8 +50,8 @@ class ModelResults:
 
 def _patient_tables(result: Result, slug: str) -> tuple[Spanned, ...]:
     """Response of each patient at the primary week, in the categories read first."""
-    able, week = evaluable(result), primary_week(result)
-    first = [category for category in ("remission", "effective") if category in able]
+    week = primary_week(result)
+    first = stated(result)
     return tuple(patient_table(result, category, week, slug) for category in first)
 
 
@@ -63,7 +64,7 @@ def _of_model(model: ModelShown) -> ModelResults:
     others = [
         patient_table(result, category, week, model.slug)
         for category in able
-        if category not in ("remission", "effective")
+        if category not in stated(result)
     ]
     groups = [group_table(result, w, model.slug) for w in data.weeks[:0:-1]] if able else []
     groups = [table for table in groups if not table.frame.empty]  # nothing of the next patient

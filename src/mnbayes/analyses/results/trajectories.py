@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
-from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.definitions import LEVELS, Definitions, canonical
 from mnbayes.data.markers import Marker, Reference
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import is_left, is_low, is_right, panels
@@ -20,16 +20,18 @@ from mnbayes.report.kit.measured import Measured, draw_interval, measured
 REFERENCE = "#EAF5EF"
 
 
-def thresholds(marker: str, definitions: Definitions) -> list[tuple[float, str]]:
-    """Levels of a marker that the definitions of remission name, each with a short label."""
-    if marker == "urine_protein_24h":
-        complete = definitions.complete.urine_protein_24h.below
-        partial = definitions.partial.urine_protein_24h.below
-        return [(complete, f"complete\n< {complete:g}"), (partial, f"partial\n< {partial:g}")]
-    if marker == "albumin":
-        level = definitions.complete.albumin.at_least
-        return [(level, f"complete\n≥ {level:g}")]
-    return []
+def thresholds(marker: Marker, definitions: Definitions) -> list[tuple[float, str]]:
+    """Levels of a marker, in its unit, that the definitions name, each with a short label."""
+    found: dict[float, str] = {}
+    for rule in definitions.category:
+        for part in rule.parts:
+            if part.marker == marker.name and part.kind in LEVELS:
+                sign = "<" if part.kind == "below" else "≥"
+                label = f"{rule.name}\n{sign} {part.threshold:g}"
+                if part.unit_of_threshold != marker.unit:
+                    label += f" {part.unit_of_threshold}"
+                found.setdefault(canonical(part, marker), label)
+    return list(found.items())
 
 
 def _range_text(marker: Marker, healthy: Reference) -> str:
@@ -126,7 +128,7 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
     patients, cut = style.shown(result.fit.observations.patients, style.PANELS)
     level = style.draws_of(result, "posterior", "level", marker=marker)[:, : len(patients)]
     bands = text.in_units(np.quantile(level, style.LEVELS, axis=0))
-    lines = thresholds(marker, definitions)
+    lines = thresholds(text, definitions.of_markers(result.catalogue, {}, ""))
     healthy = text.reference
     ends = [end for end in ((healthy.lower, healthy.upper) if healthy else ()) if end]
     drawn = [at for at, _ in lines] + ends

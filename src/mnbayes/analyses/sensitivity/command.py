@@ -104,7 +104,7 @@ def _table(multiverse: Multiverse, model: str, base: Row) -> Table:
             else wording.probability_of_draws(prior, draws)
         )
         spread = range_of(multiverse, model, row)
-        label = heading(row, multiverse.definitions.benchmarks, known)
+        label = heading(row, multiverse.definitions, known)
         rows.append((label, number(row), before, spread, row["diagnosis"]))
     head = ("Answer", "Given the data", "Prior alone", "Over all", "Power scaling")
     caption = f"{model} with {specification(base)}, and over all specifications"

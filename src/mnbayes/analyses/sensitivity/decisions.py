@@ -59,7 +59,7 @@ def flips(multiverse: Multiverse, model: str) -> pd.DataFrame:
     columns += [f"{name}_base" for name in (*numbers, "conclusion")] + ["flip"]
     week = multiverse.primary_week(model)
     judged = [
-        concluded(rows, week)
+        concluded(rows, multiverse.definitions, week)
         for _, rows in specifications(multiverse, model)
         if not rows["reason"].any()
     ]

@@ -15,7 +15,6 @@ from mnbayes.analyses.sensitivity import part as sensitivity_part
 from mnbayes.analyses.sensitivity.decisions import base_of
 from mnbayes.analyses.sensitivity.multiverse import Multiverse
 from mnbayes.answers.conclusions import as_reported, concluded
-from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import Definitions
@@ -124,28 +123,31 @@ def power_scaling(result: Result, definitions: Definitions, synthetic: bool) -> 
     return figure
 
 
-def curve_answers(judged: pd.DataFrame) -> list[tuple[str, str, str]]:
+def curve_answers(judged: pd.DataFrame, definitions: Definitions) -> list[tuple[str, str, str]]:
     """The answers of a specification curve: kind, marker and category, in their order.
 
     Parameters
     ----------
     judged : DataFrame
         Rows from which something is concluded.
+    definitions : Definitions
 
     Returns
     -------
     list of tuple of str
-        Of a model with 24-h protein: the probability of its fall; ``exceeds`` and
-        ``next_patient`` of remission (where it can be judged) and of effective; of another
+        Of a model that judges responses: the probability of a fall of the main marker;
+        ``exceeds`` and ``next_patient`` of the stated categories that can be judged; of another
         model the probability of a fall or rise of its markers. Those that there is room for.
     """
     rows = judged[["kind", "marker", "category"]].drop_duplicates()
     found = [(str(r.kind), str(r.marker), str(r.category)) for r in rows.itertuples()]
-    moves = sorted((each for each in found if each[1]), key=lambda each: each[1] != PROTEIN)
+    moves = sorted(
+        (each for each in found if each[1]), key=lambda each: each[1] != definitions.markers[0]
+    )
     responses = [
         (kind, "", category)
         for kind in ("exceeds", "next_patient")
-        for category in ("remission", "effective")
+        for category in definitions.stated
         if (kind, "", category) in found
     ]
     return [*(moves[:1] if responses else moves), *responses][:MOST_PANELS]
@@ -209,11 +211,11 @@ def _matrix(ax: Axes, names: pd.DataFrame, levels: Sequence[tuple[str, Any]]) ->
     ax.tick_params(axis="y", length=0)
 
 
-def _title(answer: tuple[str, str, str], benchmarks: dict[Any, float], known: Catalogue) -> str:
+def _title(answer: tuple[str, str, str], definitions: Definitions, known: Catalogue) -> str:
     kind, marker, category = answer
     if marker:
         return f"{_of_marker(kind, known[marker])}:\n{known[marker].label}"
-    bar = f", P(share > {100 * benchmarks[category]:g} %)" if kind == "exceeds" else ""
+    bar = f", P(share > {100 * definitions.benchmarks[category]:g} %)" if kind == "exceeds" else ""
     return f"{kind}{bar}:\n{category}"
 
 
@@ -239,10 +241,10 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
         return None
     table, known = multiverse.table[multiverse.table["model"] == model], multiverse.cohort.catalogue
     primary = multiverse.primary_week(model)
-    answered = concluded(table[table["reason"] == ""], primary)
+    answered = concluded(table[table["reason"] == ""], multiverse.definitions, primary)
     judged = as_reported(answered, ["prior", "value"], known)
     axes_names = [axis for axis in multiverse.axes if axis != "model"]
-    answers = curve_answers(judged)
+    answers = curve_answers(judged, multiverse.definitions)
     levels = _levels(judged[axes_names])
     matrix = 0.19 * max(len(levels), 1) + 0.25
     figure = style.new_figure(2.2 * len(answers) + 1.6, 2.3 + matrix + 0.8)
@@ -260,7 +262,7 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
             ax.set_xlim(-0.7, len(rows) - 0.3)
         _curve(above, rows, is_base, multiverse.definitions.decision.probability)
         _matrix(below, rows[axes_names], levels)
-        title = _title(answer, dict(multiverse.definitions.benchmarks), known)
+        title = _title(answer, multiverse.definitions, known)
         above.set_title(title, fontsize=style.TEXT, loc="left")
     grid[0, 0].set_ylabel("Probability, %", fontsize=style.TEXT)
     grid[1, 0].set_yticks(range(len(levels)), [_level_text(*level) for level in levels])

@@ -29,7 +29,8 @@ from mnbayes.answers.answer_table import KEYS, refit_answers
 from mnbayes.base.problems import InputError, gathered
 from mnbayes.base.workers import News, side_by_side, silent
 from mnbayes.cards.card import Card
-from mnbayes.cards.definitions import Definitions, load_definitions
+from mnbayes.cards.chosen_definitions import definitions_of
+from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.inference.fit import Fit, Sampling, fit
 from mnbayes.models.well_posed import well_posed
@@ -213,7 +214,8 @@ def run_multiverse(
         If a name does not exist, or the cohort lacks what a card needs.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
-    definitions = definitions or load_definitions()
+    first = cards[0].markers if cards else ()
+    definitions = definitions_of(cohort, definitions, first)
     with gathered() as attempt:
         chosen = attempt(
             fittings, cards, prior_sets or default_prior_sets(), residuals, trajectories

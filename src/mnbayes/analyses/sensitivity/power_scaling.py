@@ -133,7 +133,7 @@ def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) 
     -------
     DataFrame
         Columns :data:`POWER_COLUMNS`, a row for each ratio, probability of a fall and, for each
-        category but ``none``, ``next_patient``, ``population`` and ``exceeds``.
+        category of response, ``next_patient``, ``population`` and ``exceeds``.
 
         - ``prior, value, mcse``: under the prior alone, given the data, and its error;
         - ``prior_sensitivity, likelihood_sensitivity``: see
@@ -149,7 +149,8 @@ def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) 
           Monte Carlo error (blank for ratios) and the weights' Pareto shape; blank where that
           is too high (:func:`mnbayes.inference.importance_weights.highest_khat`).
     """
-    shown = answers["kind"].isin(KINDS) & (answers["category"] != "none")
+    responses = ["", *(draws.judged.definitions.responses if draws is not None else ())]
+    shown = answers["kind"].isin(KINDS) & answers["category"].isin(responses)
     table = answers[shown & (answers["week"] == fit.primary_week)]
     markers = list(fit.observations.markers)
     rank = table["marker"].map({name: i for i, name in enumerate(markers)}).fillna(len(markers))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from mnbayes.answers.conclusions import CLOSE, as_reported, conclusion, flip
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import available_cards
+from mnbayes.cards.definitions import Definitions
 from mnbayes.data.embedded import is_embedded
 from mnbayes.data.markers import Catalogue
 from mnbayes.inference.importance_weights import highest_khat
@@ -58,7 +58,7 @@ class PowerScaling:
 
 
 def _flips(
-    rows: list[Row], benchmarks: Mapping[Any, float], line: float, known: Catalogue
+    rows: list[Row], definitions: Definitions, line: float, known: Catalogue
 ) -> list[tuple[str, str]]:
     """Conclusions that move: the kind of flip, and the sentence."""
     found: list[tuple[str, str]] = []
@@ -74,7 +74,8 @@ def _flips(
                     (
                         kind,
                         f"If the priors counted {_COUNTS[ending]}, "
-                        f"{answer(row, benchmarks, known)} would go from {number(row)}, {then}, to "
+                        f"{answer(row, definitions, known)} would go from {number(row)}, "
+                        f"{then}, to "
                         f"{number(row, f'_{ending}')}, {now}.",
                     )
                 )
@@ -161,10 +162,10 @@ def _diagnosis(row: Row) -> str:
     return f"{text} (near the line)" if near else text
 
 
-def _table(result: Result, rows: list[Row], benchmarks: Mapping[Any, float]) -> Table:
+def _table(result: Result, rows: list[Row], definitions: Definitions) -> Table:
     texts = [
         (
-            heading(row, benchmarks, result.catalogue),
+            heading(row, definitions, result.catalogue),
             number(row),
             wording.ratio(row["prior"])
             if row["kind"] == "gmr"
@@ -205,15 +206,14 @@ def _draws(result: Result) -> int:
     return int(sizes["chain"] * sizes["draw"])
 
 
-def power_scaling_of(result: Result, benchmarks: Mapping[Any, float], line: float) -> PowerScaling:
+def power_scaling_of(result: Result, definitions: Definitions, line: float) -> PowerScaling:
     """What the report says of a model's power scaling.
 
     Parameters
     ----------
     result : Result
         Not withheld.
-    benchmarks : mapping
-        Category to benchmark share.
+    definitions : Definitions
     line : float
         The definitions' decision probability.
     """
@@ -221,12 +221,12 @@ def power_scaling_of(result: Result, benchmarks: Mapping[Any, float], line: floa
     rows: list[Row] = list(
         records(as_reported(sensitivity_part.of(result), numbers, result.catalogue))
     )
-    found = _flips(rows, benchmarks, line, result.catalogue)
+    found = _flips(rows, definitions, line, result.catalogue)
     return PowerScaling(
         _verdict(found, line),
         tuple(sentence for kind, sentence in found if kind == "yes"),
         (*_sensitive(rows, result.catalogue), *_unreliable(rows, _draws(result))),
-        _table(result, rows, benchmarks),
+        _table(result, rows, definitions),
     )
 
 
@@ -236,7 +236,7 @@ def power_scalings(run: Run) -> tuple[PowerScaling | None, ...]:
     return tuple(
         None
         if result.withheld or sensitivity_part.of(result).empty
-        else power_scaling_of(result, run.definitions.benchmarks, line)
+        else power_scaling_of(result, run.definitions, line)
         for result in run.results
     )
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from mnbayes.base.problems import InputError, Problem, did_you_mean, gathered
 from mnbayes.cards.card import Card, Structure, restore_card
-from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.definitions import LEVELS, Definitions, Part
 from mnbayes.cards.overrides import with_priors
 from mnbayes.cards.prior_sets import available_prior_sets, load_prior_set
 
@@ -159,28 +159,43 @@ def fittings(
 
 
 def thresholds(definitions: Definitions) -> dict[str, tuple[Any, ...]]:
-    """Thresholds that can be varied, by name, each with its path in the definitions.
+    """Thresholds that can be varied, by name, each with its place in the definitions.
 
     Returns
     -------
     dict
-        Such as ``effective.fall``, ``complete.albumin`` and ``benchmark.remission``.
+        Such as ``effective.fall``, ``complete.albumin`` and ``benchmark.remission``: a category
+        and what is asked, a change or the level of a marker; with the marker and the key where
+        that would name two.
     """
     found: dict[str, tuple[Any, ...]] = {}
-    data = definitions.model_dump()
-    for part in ("complete", "partial", "effective"):
-        for name, table in data[part].items():
-            key = next(key for key, value in table.items() if isinstance(value, float))
-            found[f"{part}.{name}"] = (part, name, key)
-    for position, table in enumerate(data["benchmark"]):
-        found[f"benchmark.{table['category']}"] = ("benchmark", position, "share")
+    for rule in definitions.category:
+        places = [
+            (part, (rule.name, key, i))
+            for key in ("every", "either")
+            for i, part in enumerate(getattr(rule, key))
+            if part.category is None
+        ]
+        short = [
+            part.marker if part.kind in LEVELS else part.kind.partition("_")[0]
+            for part, _ in places
+        ]
+        for name, (part, place) in zip(short, places, strict=True):
+            full = f"{part.marker}.{part.kind}"
+            found[f"{rule.name}.{name if short.count(name) == 1 else full}"] = place
+    for position, bar in enumerate(definitions.benchmark):
+        found[f"benchmark.{bar.category}"] = ("benchmark", position, "share")
     return found
 
 
-def _leaf(data: Any, path: Sequence[Any]) -> Any:
-    for part in path:
-        data = data[part]
-    return data
+def _value(definitions: Definitions, place: Sequence[Any]) -> float:
+    """The present value of a threshold."""
+    first, key, last = place
+    if first == "benchmark":
+        bar: float = definitions.benchmark[key].share
+        return bar
+    part: Part = getattr(definitions.rule(first), key)[last]
+    return part.threshold
 
 
 def parse_thresholds(texts: Sequence[str], definitions: Definitions) -> dict[str, list[float]]:
@@ -239,9 +254,8 @@ def variants(definitions: Definitions, grid: Mapping[str, Sequence[float]]) -> l
         Every value that definitions do not allow.
     """
     paths = thresholds(definitions)
-    own = definitions.model_dump()
     axes = [
-        list(dict.fromkeys([float(_leaf(own, paths[name])), *map(float, values)]))
+        list(dict.fromkeys([_value(definitions, paths[name]), *map(float, values)]))
         for name, values in grid.items()
     ]
     found = []
@@ -255,11 +269,17 @@ def variants(definitions: Definitions, grid: Mapping[str, Sequence[float]]) -> l
 def _with_thresholds(
     definitions: Definitions, chosen: Mapping[str, float], paths: Mapping[str, Sequence[Any]]
 ) -> Definitions:
-    data = definitions.model_dump()
-    data["benchmark"] = list(data["benchmark"])
+    data = definitions.recorded()
     for name, value in chosen.items():
-        *before, key = paths[name]
-        _leaf(data, before)[key] = value
+        first, key, last = paths[name]
+        if first == "benchmark":
+            data["benchmark"][key]["share"] = value
+            continue
+        part = getattr(definitions.rule(first), key)[last]
+        field = {"every": "all", "either": "any"}[key]
+        data["category"][definitions.categories.index(first)][field][last] = part.with_threshold(
+            value
+        )
     try:
         return Definitions.model_validate(data)
     except ValidationError as error:

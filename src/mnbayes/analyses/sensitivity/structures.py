@@ -20,6 +20,7 @@ from mnbayes.answers.result import ModelAsked, Result
 from mnbayes.base.problems import InputError
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import Card
+from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.fit import Fit, fit
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import answer, heading, number
@@ -102,24 +103,28 @@ def _by_structure(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return found
 
 
-def _reported(rows: pd.DataFrame, fit: Fit) -> pd.DataFrame:
+def _reported(rows: pd.DataFrame, definitions: Definitions, fit: Fit) -> pd.DataFrame:
     """What is concluded at the primary week, the ratios and the shares before it."""
     week = fit.primary_week
-    at_week = rows[(rows["week"] == week) & (rows["category"] != "none")]
+    at_week = rows[(rows["week"] == week) & rows["category"].isin(["", *definitions.responses])]
     first = at_week[at_week["kind"].isin(["gmr", "population"])]
-    return as_reported(pd.concat([first, concluded(rows, week)]), ["value"], fit.catalogue)
+    every = pd.concat([first, concluded(rows, definitions, week)])
+    return as_reported(every, ["value"], fit.catalogue)
 
 
 def table_of(result: Result, run: Run) -> Table:
     """The main answers at the primary week, one column for each structure."""
     week = result.fit.primary_week
-    columns = [(name, _reported(rows, result.fit)) for name, rows in _by_structure(of(result))]
+    columns = [
+        (name, _reported(rows, run.definitions, result.fit))
+        for name, rows in _by_structure(of(result))
+    ]
     by_key = [
         {tuple(row[key] for key in KEYS): row for row in records(rows)} for _, rows in columns
     ]
     lines = []
     for key, row in by_key[0].items():
-        label = heading(row, run.definitions.benchmarks, result.catalogue)
+        label = heading(row, run.definitions, result.catalogue)
         label = f"{row['patient']}: {row['category']}" if row["kind"] == "latent" else label
         lines.append((label, *(_text(rows.get(key)) for rows in by_key)))
     caption = f"Answers of {result.name} at week {week:g} under other structures of the model"
@@ -135,20 +140,23 @@ def sentences_of(result: Result, run: Run) -> tuple[str, ...]:
     """What would be concluded otherwise, one sentence for each structure."""
     line = run.definitions.decision.probability
     (_, own), *rest = _by_structure(of(result))
-    before = {tuple(row[key] for key in KEYS): row for row in records(_reported(own, result.fit))}
+    before = {
+        tuple(row[key] for key in KEYS): row
+        for row in records(_reported(own, run.definitions, result.fit))
+    }
     said = []
     for name, rows in rest:
         if rows["reason"].any():
             said.append(f"{name[0].upper()}{name[1:]}: it {rows['reason'].iloc[0]}.")
             continue
         moved = []
-        for row in records(_reported(rows, result.fit)):
+        for row in records(_reported(rows, run.definitions, result.fit)):
             then = before.get(tuple(row[key] for key in KEYS))
             if then is None or row["kind"] in ("gmr", "population"):
                 continue
             pair = [(each["value"], each["mcse"]) for each in (then, row)]
             if flip(pair[0], pair[1], line) == "yes":
-                subject = answer(row, run.definitions.benchmarks, result.catalogue)
+                subject = answer(row, run.definitions, result.catalogue)
                 moved.append(
                     f"{subject} would go from {number(then)}, {conclusion(pair[0][0], line)}, to "
                     f"{number(row)}, {conclusion(pair[1][0], line)}"

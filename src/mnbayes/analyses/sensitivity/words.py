@@ -130,7 +130,7 @@ def flip_sentences(multiverse: Multiverse, model: str) -> list[str]:
     ]
     for _, rows in groups:
         first = records(rows)[0]
-        subject = answer(first, multiverse.definitions.benchmarks, known)
+        subject = answer(first, multiverse.definitions, known)
         then = probability(first["value_base"], first["mcse_base"])
         endings = []
         for now, part in rows.groupby("conclusion", sort=False):

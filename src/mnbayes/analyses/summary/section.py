@@ -19,7 +19,6 @@ from mnbayes.report.kit.dominance import (
 )
 from mnbayes.report.kit.results import (
     by_patient,
-    evaluable,
     fall_errors,
     not_measured,
     primary_week,
@@ -28,8 +27,9 @@ from mnbayes.report.kit.results import (
     rows_of,
     share_ends,
     shown,
+    stated,
 )
-from mnbayes.report.kit.wording import PROTEIN, percent, percent_range, probability
+from mnbayes.report.kit.wording import percent, percent_range, probability
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
 from mnbayes.run.section import PageOne, Section
@@ -130,7 +130,8 @@ def _named(rows: dict[str, dict[str, Any]], result: Result, week: float) -> str:
 def _patients(result: Result, category: str, line: float, headlines: list[Headline]) -> list[str]:
     week = primary_week(result)
     rows = by_patient(result, "latent", week, category)
-    name = "Remission" if category == "remission" else "A response called effective"
+    called = result.judged_by.called(category)
+    name = f"{called[0].upper()}{called[1:]}"
     at = wording.week_name(week)
     groups: tuple[tuple[float, float, str], ...] = (
         (line, np.inf, f"is likely ({percent(line)} or more)"),
@@ -144,7 +145,7 @@ def _patients(result: Result, category: str, line: float, headlines: list[Headli
             sentences.append(f"{name} at {at} {verdict} for {_named(chosen, result, week)}.")
     sentences.append(
         "These are probabilities that the patient's true level meets the definition. They can "
-        "differ from the category as measured, because one 24-h collection is noisy."
+        "differ from the category as measured, because one measurement is noisy."
     )
     for patient, row in rows.items():
         if probability_dominated(row["probability"], row["prior_probability"]):
@@ -166,7 +167,7 @@ def _next_patient(result: Result, run: Run, headlines: list[Headline]) -> list[s
     for quantity in ("next_patient", "population", "exceeds"):
         for row in rows_of(result, quantity, week):
             category = row["category"]
-            if category not in ("remission", "effective") or category in result.not_evaluable:
+            if category not in stated(result):
                 continue
             if np.isnan(row["probability"]):
                 continue  # the model says nothing of such patients
@@ -175,7 +176,7 @@ def _next_patient(result: Result, run: Run, headlines: list[Headline]) -> list[s
             dominated = probability_dominated(row["probability"], row["prior_probability"])
             if quantity == "next_patient":
                 question = f"Next patient: {category} at {at}, as measured"
-                called = "remission" if category == "remission" else "a response called effective"
+                called = result.judged_by.called(category)
                 parts.append(f"of {called} is {now} ({before} under the prior alone)")
             elif quantity == "population":
                 question = f"Share of such patients: {category} at {at} (95 % interval)"
@@ -197,22 +198,25 @@ def summarise_run(run: Run) -> Summary:
     results = shown(run)
     headlines: list[Headline] = []
     change: list[str] = []
-    leading = run.cohort.trial.primary_marker or PROTEIN
-    main = next((r for r in results if leading in r.fit.observations.markers), None)
-    if main is None and results:
-        main, leading = results[0], results[0].fit.observations.markers[0]
-    if main is not None:
-        change += _change(main, leading, headlines, lead=True)
-    with_albumin = next((r for r in results if "albumin" in r.fit.observations.markers), None)
-    if with_albumin is not None and leading != "albumin":
-        change += _change(with_albumin, "albumin", headlines)
+    asked = run.definitions.of_markers(run.catalogue, {}, "").markers
+    leading = run.cohort.primary_marker
+    if not any(leading in r.fit.observations.markers for r in results):
+        leading = next(
+            (m for m in asked or () if any(m in r.fit.observations.markers for r in results)), ""
+        )
+    if not leading and results:
+        leading = results[0].fit.observations.markers[0]
+    for marker in dict.fromkeys([leading, *(asked or ())]):
+        first = next((r for r in results if marker in r.fit.observations.markers), None)
+        if first is not None:
+            change += _change(first, marker, headlines, lead=marker == leading)
     model = response_model(results)
     patients: list[str] = []
     following: list[str] = []
     if model is not None:
-        category = "remission" if "remission" in evaluable(model) else "effective"
         of_patients: list[Headline] = []
-        patients = _patients(model, category, run.definitions.decision.probability, of_patients)
+        for category in stated(model)[:1]:
+            patients = _patients(model, category, run.definitions.decision.probability, of_patients)
         following = _next_patient(model, run, headlines)
         headlines += of_patients
     dominated = [headline.question for headline in headlines if headline.dominated]
@@ -226,6 +230,13 @@ def summarise_run(run: Run) -> Summary:
     else:
         verdict = "None of the main answers is prior-dominated."
     return Summary(tuple(change), tuple(patients), tuple(following), tuple(headlines), verdict)
+
+
+def _responses(run: Run) -> list[tuple[str, str]]:
+    """The stated categories and what they are built on, with what each requires."""
+    definitions = run.definitions
+    sentences = wording.definition_sentences(definitions, run.catalogue)
+    return [(definitions.label(c), sentences[c]) for c in definitions.stated[:1]]
 
 
 def _under(run: Run) -> dict[str, list[PageOne]]:
@@ -252,7 +263,7 @@ def section(run: Run) -> Section:
             "summary": said,
             "page_one": _under(run),
             "rule": RULE,
-            "definitions": wording.definition_sentences(run.definitions),
+            "responses": _responses(run),
         },
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.text_table import Table, records
@@ -61,10 +61,13 @@ def change_text(marker: Marker, row: Mapping[str, Any], suffix: str = "") -> str
 def patient_responses(result: Result) -> Table:
     """Probabilities of response at the primary week: every patient, then the next one."""
     week = result.fit.primary_week
-    shown = {k: v for k, v in wording.CATEGORY_SHORT.items() if k not in result.not_evaluable}
+    definitions = result.judged_by
+    able = [c for c in definitions.responses if c not in result.not_evaluable]
+    shown = {category: definitions.short(category) for category in able}
+    main = judge_of(result.fit.tree, definitions).main
     rows = result.probabilities[result.probabilities["week"] == week]
     changes = result.patient_changes
-    at_week = changes[(changes["week"] == week) & (changes["marker"] == PROTEIN)]
+    at_week = changes[(changes["week"] == week) & (changes["marker"] == main)]
     predicted = set(at_week.loc[at_week["prediction"], "patient"])
     latent = rows[rows["quantity"] == "latent"]
     texts = []
@@ -99,7 +102,7 @@ def tables_of(results: Sequence[Result]) -> tuple[Table, ...]:
     """
     if not results:
         return ()
-    judged = [result for result in results if PROTEIN in result.fit.observations.markers]
+    judged = [result for result in results if not result.probabilities.empty]
     if not judged:
         return (last_changes(results),)
     best = min(judged, key=lambda result: len(result.not_evaluable))

@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
 
 from mnbayes.analyses.withdrawal.enrolled import withdrawal_table
 from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
 from mnbayes.analyses.withdrawal.strategies import Strategy
 from mnbayes.analyses.withdrawal.tipping import Tipping, output_tables, tipping
 from mnbayes.analyses.withdrawal.unseen import WithdrawalDraws, withdrawal_draws
-from mnbayes.answers.response_draws import PROTEIN
 from mnbayes.base.labelled import marked
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.definitions import Definitions
+from mnbayes.data.markers import Marker
 from mnbayes.report.kit.figures import svg_bytes
-from mnbayes.run.outputs import MANIFEST
-from mnbayes.run.stored_run import read_manifest, table_of
+from mnbayes.run.stored_run import read_manifest, recorded_definitions, table_of
 from mnbayes.run.stored_tree import stored_tree
 
 
@@ -36,41 +34,39 @@ class Stored:
         Why its fit did not converge.
     table : DataFrame
     tipping : Tipping or None
+    main : Marker or None
+        Whose ratio it is.
     """
 
     model: str
     reasons: tuple[str, ...]
     table: pd.DataFrame
     tipping: Tipping | None
+    main: Marker | None
 
 
-def _models(manifest: Mapping[str, Any], chosen: Sequence[str]) -> list[str]:
-    with_protein = [
+def _models(manifest: Mapping[str, Any], chosen: Sequence[str], main: str) -> list[str]:
+    able = [
         name
         for name, model in table_of(manifest, "models").items()
-        if PROTEIN in table_of(model).get("markers", []) and "own" not in table_of(model)
+        if main in table_of(model).get("markers", []) and "own" not in table_of(model)
     ]
-    unknown = [name for name in chosen if name not in with_protein]
-    if unknown or not with_protein:
-        known = ", ".join(with_protein) or "none"
-        expected = f"a model of the run that has {PROTEIN} ({known})"
+    unknown = [name for name in chosen if name not in able]
+    if unknown or not able:
+        expected = f"a model of the run that has {main} ({', '.join(able) or 'none'})"
         found = unknown or ["no such model"]
         raise InputError([Problem("--model", None, None, name, expected) for name in found])
-    return list(chosen) or with_protein
+    return list(chosen) or able
 
 
-def _draws(folder: Path, model: str) -> tuple[WithdrawalDraws, WithdrawalDraws]:
+def _draws(
+    folder: Path, model: str, definitions: Definitions
+) -> tuple[WithdrawalDraws, WithdrawalDraws]:
     with stored_tree(folder, model) as tree:
-        return withdrawal_draws(tree, "posterior"), withdrawal_draws(tree, "prior")
-
-
-def _definitions(manifest: Mapping[str, Any]) -> Definitions:
-    try:
-        return Definitions.model_validate(table_of(manifest, "definitions"))
-    except ValidationError as error:
-        found = f"{error.error_count()} unusable entries in definitions"
-        expected = "the definitions of response as mnbayes fit records them"
-        raise InputError([Problem(MANIFEST, None, "definitions", found, expected)]) from error
+        return (
+            withdrawal_draws(tree, "posterior", definitions=definitions),
+            withdrawal_draws(tree, "prior", definitions=definitions),
+        )
 
 
 def from_run(
@@ -85,7 +81,7 @@ def from_run(
     ----------
     folder : Path
     models : sequence of str
-        Empty: every one with 24-h protein.
+        Empty: every one with the main marker of the definitions.
     strategies : sequence of Strategy
     delta_max : float
 
@@ -103,18 +99,24 @@ def from_run(
         If the folder holds no such run or models.
     """
     manifest = read_manifest(folder)
-    definitions = _definitions(manifest)
+    definitions = recorded_definitions(manifest)
     found = []
-    for model in _models(manifest, models):
+    for model in _models(manifest, models, definitions.markers[0]):
         recorded = table_of(manifest, "models", model)
         reasons = tuple(table_of(recorded, "diagnostics").get("reasons", ()))
         if recorded.get("withheld"):
-            found.append(Stored(model, reasons, pd.DataFrame(), None))
+            found.append(Stored(model, reasons, pd.DataFrame(), None, None))
             continue
-        now, before = _draws(folder, model)
+        now, before = _draws(folder, model, definitions)
         table = withdrawal_table(now, before, definitions, model, strategies)
         found.append(
-            Stored(model, reasons, table, tipping(now, before, definitions, model, delta_max))
+            Stored(
+                model,
+                reasons,
+                table,
+                tipping(now, before, definitions, model, delta_max),
+                now.main,
+            )
         )
     return found, definitions, bool(manifest.get("synthetic", False))
 
@@ -127,10 +129,14 @@ def files(stored: Sequence[Stored], definitions: Definitions, synthetic: bool) -
         for name, table in tables.items()
     }
     for item in stored:
-        if item.tipping is not None:
+        if item.tipping is not None and item.main is not None:
             figures = {
-                "withdrawal_strategies": withdrawal_strategies(item.table, item.reasons, synthetic),
-                "tipping_curve": tipping_curve(item.tipping, definitions, item.reasons, synthetic),
+                "withdrawal_strategies": withdrawal_strategies(
+                    item.table, definitions, item.main, item.reasons, synthetic
+                ),
+                "tipping_curve": tipping_curve(
+                    item.tipping, definitions, item.main, item.reasons, synthetic
+                ),
             }
             found |= {f"{item.model}_{name}.svg": svg_bytes(f) for name, f in figures.items()}
     return found

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from mnbayes.analyses.withdrawal.strategies import Strategy, handle, withdrawal_strategies
 from mnbayes.analyses.withdrawal.unseen import Outcome, WithdrawalDraws
-from mnbayes.answers.categories import CATEGORIES, Category, classify
+from mnbayes.answers.categories import Category, classify, judge
 from mnbayes.answers.change import QUANTILES
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import typed
@@ -44,8 +44,6 @@ COLUMNS = (
     *(f"{name}_prior" for name in NUMBERS),
 )
 TEXTS = ("model", "strategy", "assumption", "quantity", "category")
-#: Categories that count as some response.
-RESPONSES = tuple(category for category in CATEGORIES if category != "none")
 #: Columns that no draw enters; the others are blank where a fit is withheld.
 LABELS = COLUMNS[: COLUMNS.index("threshold") + 1]
 
@@ -71,7 +69,7 @@ def enrolled(
     draws: WithdrawalDraws,
     week: float,
     definitions: Definitions,
-    categories: Sequence[Category] = RESPONSES,
+    categories: Sequence[Category] | None = None,
 ) -> Enrolled:
     """Evaluate the enrolled patients at a visit.
 
@@ -84,27 +82,32 @@ def enrolled(
     week : float
         A later visit.
     definitions : Definitions
-    categories : sequence of str
-        Those to judge, where the model has the markers.
+    categories : sequence of str, optional
+        Those to judge, where the model has the markers. Default: all that count as some response.
 
     Returns
     -------
     Enrolled
-        Arrays of the draws' shape (...); without albumin only ``effective`` is judged, by the
-        fall alone.
+        Arrays of the draws' shape (...). A category that must be confirmed is judged where
+        there is a next visit.
     """
     at = draws.weeks.index(week)
-    baseline, level = outcome.level[..., 0, 0], outcome.level[..., at, 0]
-    albumin = outcome.level[..., at, 1] if len(draws.markers) > 1 else None
-    met = classify(baseline, level, albumin, definitions)
-    log_ratio = level - baseline
+    judged = judge(definitions, draws.markers, draws.catalogue)
+
+    def levels(visit: int) -> dict[str, Floats]:
+        return {name: outcome.level[..., visit, k] for k, name in enumerate(draws.markers)}
+
+    following = levels(at + 1) if at + 1 < len(draws.weeks) and judged.confirmed else None
+    met = classify(judged, levels(0), levels(at), following)
+    log_ratio = outcome.level[..., at, 0] - outcome.level[..., 0, 0]
+    asked = definitions.responses if categories is None else categories
     if outcome.no_response is not None:
         shape = (*log_ratio.shape, len(draws.weeks))
         failed = np.broadcast_to(outcome.no_response, shape)[..., at]
         met = {category: holds & ~failed for category, holds in met.items()}
         log_ratio = np.where(failed, np.nan, log_ratio)
     count = len(draws.patients)
-    share = {c: np.count_nonzero(met[c], axis=-1) / count for c in categories if c in met}
+    share = {c: np.count_nonzero(met[c], axis=-1) / count for c in asked if c in met}
     return Enrolled(share, np.asarray(log_ratio.mean(axis=-1)))
 
 
@@ -117,10 +120,10 @@ def _error(draws: NDArray[Any], blank: BoolArray, driver: Floats | None = None) 
 
 
 def _numbers(
-    draws: Floats, threshold: float | None, driver: Floats, *, logs: bool
+    draws: Floats, threshold: float | None, driver: Floats, *, logs: bool, falls: bool
 ) -> dict[str, Floats]:
     # NUMBERS of draws (chain, draw, n), each (n,); blank where a draw is. The threshold of logs
-    # is a ratio of 1, to be below; that of shares is to be exceeded.
+    # is a ratio of 1, to be below where less is better; that of shares is to be exceeded.
     blank = np.isnan(draws).any(axis=(0, 1))
     median, lower, upper = np.quantile(draws, QUANTILES, axis=(0, 1))
     found = {"mean": draws.mean(axis=(0, 1)), "median": median, "lower": lower, "upper": upper}
@@ -128,7 +131,7 @@ def _numbers(
     found["mcse"] = _error(draws, blank)
     found["probability"] = found["probability_mcse"] = np.full(blank.shape, np.nan)
     if threshold is not None:
-        holds = draws < 0 if logs else draws > threshold
+        holds = draws > threshold if not logs else draws < 0 if falls else draws > 0
         found["probability"] = np.where(blank, np.nan, holds.mean(axis=(0, 1)))
         found["probability_mcse"] = _error(holds, blank, driver)
     return found
@@ -165,8 +168,9 @@ def tabulate(
         and one of ``gmr``: mean (of a ratio: geometric) with its Monte Carlo standard error
         ``mcse`` (of a ratio: of its log, so a share of it), median and 95 % equal-tailed
         interval; ``probability`` that the share exceeds the benchmark, or that the ratio is
-        below 1 (``threshold``), with its error ``probability_mcse``; then the same under the
-        prior alone. The ratio of a strategy under which a patient has no level is blank.
+        below 1, above it where more is better (``threshold``), with its error
+        ``probability_mcse``; then the same under the prior alone. The ratio of a strategy under
+        which a patient has no level is blank.
     """
     at = draws.weeks.index(week)
     driver = (draws.level[..., at, 0] - draws.level[..., 0, 0]).mean(axis=-1)
@@ -178,7 +182,9 @@ def tabulate(
         cells: dict[str, Floats] = {}
         for suffix, group in (("", posterior), ("_prior", prior)):
             stacked = np.stack([pick(item) for item in group], axis=-1)
-            numbers = _numbers(stacked, threshold, driver, logs=not category)
+            numbers = _numbers(
+                stacked, threshold, driver, logs=not category, falls=draws.main.falls
+            )
             cells |= {f"{name}{suffix}": number for name, number in numbers.items()}
         return pd.DataFrame(cells).assign(
             strategy=names,

@@ -10,22 +10,22 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnbayes.analyses.withdrawal.enrolled import RESPONSES
 from mnbayes.analyses.withdrawal.tipping import Tipping
 from mnbayes.analyses.withdrawal.words import times
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import Definitions
+from mnbayes.data.markers import Marker
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height
 
-#: Category to colour and line style.
-LOOKS: dict[str, tuple[str, style.Dash]] = {
-    "effective": (style.BLUE, "-"),
-    "remission": (style.GREEN, "--"),
-    "complete": (style.PURPLE, "-."),
-    "partial": (style.ORANGE, ":"),
-}
+#: Colour and line style of categories, the loosest first.
+LOOKS: tuple[tuple[str, style.Dash], ...] = (
+    (style.BLUE, "-"),
+    (style.GREEN, "--"),
+    (style.ORANGE, ":"),
+    (style.PURPLE, "-."),
+)
 NO_LEVEL = "no ratio: a failure has no level"
 
 
@@ -53,15 +53,15 @@ def _probabilities(ax: Axes, tipping: Tipping, definitions: Definitions) -> list
     points = tipping.points[tipping.points["conclusion"] == "share_exceeds"]
     for _, row in points.iterrows():
         category = str(row["category"])
-        color, dash = LOOKS[category]
+        color, dash = LOOKS[definitions.responses[::-1].index(category) % len(LOOKS)]
         part = tipping.curve[tipping.curve["category"] == category]
         for name, width, alpha in (("probability", 1.8, 1.0), ("probability_prior", 0.9, 0.55)):
             ax.plot(part["delta"], 100 * part[name], dash, color=color, lw=width, alpha=alpha)
         end, across = 100 * float(row["as_failure"]), ax.get_yaxis_transform()
         ax.plot(1.02, end, "<", color=color, ms=6, transform=across, clip_on=False)
         _flip(ax, row, color)
-        bar = definitions.benchmarks[category]  # type: ignore[index]
-        label = f"{category}: share > {100 * bar:g} % ({_verdict(row)})"
+        bar = definitions.benchmarks[category]
+        label = f"{definitions.short(category)}: share > {100 * bar:g} % ({_verdict(row)})"
         handles.append(style.line(color, dash, label, 1.8))
     required = 100 * definitions.decision.probability
     ax.axhline(required, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=1.1, zorder=2)
@@ -74,7 +74,8 @@ def _probabilities(ax: Axes, tipping: Tipping, definitions: Definitions) -> list
     return handles
 
 
-def _ratios(ax: Axes, tipping: Tipping) -> list[style.Handle]:
+def _ratios(ax: Axes, tipping: Tipping, main: Marker) -> list[style.Handle]:
+    side, sign = ("below", "<") if main.falls else ("above", ">")
     part = tipping.curve[tipping.curve["quantity"] == "gmr"]
     ends = (part["lower"], part["upper"])
     ax.fill_between(part["delta"], *ends, facecolor=style.BAND_95, linewidth=0, zorder=1)
@@ -89,9 +90,9 @@ def _ratios(ax: Axes, tipping: Tipping) -> list[style.Handle]:
     verdicts = []
     for conclusion, color in (("gmr_interval", style.BLACK), ("gmr_probability", style.PURPLE)):
         row = tipping.points[tipping.points["conclusion"] == conclusion].iloc[0]
-        words = "95 % interval below 1"
+        words = f"95 % interval {side} 1"
         if conclusion == "gmr_probability":
-            words = f"P(GMR < 1) ≥ {100 * row['required']:g} %"
+            words = f"P(GMR {sign} 1) ≥ {100 * row['required']:g} %"
         verdicts.append(f"{words}: {_verdict(row)}")
         # A line that is not drawn has no place in the key.
         if _flip(ax, row, color):
@@ -101,7 +102,11 @@ def _ratios(ax: Axes, tipping: Tipping) -> list[style.Handle]:
 
 
 def tipping_curve(
-    tipping: Tipping, definitions: Definitions, reasons: Sequence[str], synthetic: bool
+    tipping: Tipping,
+    definitions: Definitions,
+    main: Marker,
+    reasons: Sequence[str],
+    synthetic: bool,
 ) -> Figure:
     """Draw what is concluded against delta, and where it flips.
 
@@ -111,6 +116,8 @@ def tipping_curve(
         Not empty.
     definitions : Definitions
         With the benchmarks and the decision probability.
+    main : Marker
+        Whose ratio it is.
     reasons : sequence of str
         Why the fit did not converge; empty if it did.
     synthetic : bool
@@ -128,10 +135,12 @@ def tipping_curve(
     axes = figure.subplots(1, 2)
     for ax in axes:
         style.tidy(ax)
-    handles = _probabilities(axes[0], tipping, definitions) + _ratios(axes[1], tipping)
+    handles = _probabilities(axes[0], tipping, definitions) + _ratios(axes[1], tipping, main)
     for ax in axes:
         style.log_axis(ax, "x", 1.0, float(first["delta_max"]))
-        ax.set_xlabel("delta: 24-h protein of the unseen, times predicted", fontsize=style.TEXT)
+        ax.set_xlabel(
+            f"delta: {main.short} of the unseen, times worse than predicted", fontsize=style.TEXT
+        )
     style.heading(
         figure,
         f"How much worse must the unseen be? Week {style.week_text(first['week'])}",
@@ -181,18 +190,18 @@ def _rows(table: pd.DataFrame) -> list[Row]:
     return rows
 
 
-def _strategy_axis(ax: Axes, table: pd.DataFrame) -> str:
+def _strategy_axis(ax: Axes, table: pd.DataFrame, definitions: Definitions, main: Marker) -> str:
     """Scale, label and threshold of a panel, and what its probabilities are of."""
     threshold = float(table["threshold"].iloc[0])
     if table["quantity"].iloc[0] == "gmr":
         ends = table[["lower", "upper", "lower_prior", "upper_prior"]]
         style.log_axis(ax, "x", *style.log_limits(ends, [1.0]))
         ax.set_xlabel("GMR of the enrolled,\nratio to baseline", fontsize=style.TEXT)
-        scale, event = 1.0, "< 1"
+        scale, event = 1.0, "< 1" if main.falls else "> 1"
     else:
         ax.set_xlim(-3, 103)
         ax.set_xticks((0, 50, 100))
-        category = table["category"].iloc[0]
+        category = definitions.short(table["category"].iloc[0])
         ax.set_xlabel(f"Share of the enrolled:\n{category}, %", fontsize=style.TEXT)
         scale, event = 100.0, f"> {100 * threshold:g} %"
     if np.isnan(threshold):
@@ -202,13 +211,22 @@ def _strategy_axis(ax: Axes, table: pd.DataFrame) -> str:
     return f"P({event})\n(prior)"
 
 
-def withdrawal_strategies(table: pd.DataFrame, reasons: Sequence[str], synthetic: bool) -> Figure:
+def withdrawal_strategies(
+    table: pd.DataFrame,
+    definitions: Definitions,
+    main: Marker,
+    reasons: Sequence[str],
+    synthetic: bool,
+) -> Figure:
     """Draw the enrolled patients' shares and ratio under each withdrawal strategy.
 
     Parameters
     ----------
     table : DataFrame
         From :func:`mnbayes.analyses.withdrawal.enrolled.withdrawal_table`, not empty or blank.
+    definitions : Definitions
+    main : Marker
+        Whose ratio it is.
     reasons : sequence of str
         Why the fit did not converge; empty if it did.
     synthetic : bool
@@ -223,14 +241,14 @@ def withdrawal_strategies(table: pd.DataFrame, reasons: Sequence[str], synthetic
         threshold with the prior's in brackets.
     """
     barred = set(table.loc[table["threshold"].notna(), "category"])
-    shares = [category for category in reversed(RESPONSES) if category in barred]
+    shares = [category for category in definitions.responses[::-1] if category in barred]
     parts = [table[table["category"] == category] for category in (*shares, "")]
     rows = [_rows(part) for part in parts]
     figure = style.new_figure(style.WIDE, forest_height(rows[0], row=0.66) + 0.2)
     axes = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
     for ax, part, own in zip(axes, parts, rows, strict=True):
         style.tidy(ax)
-        forest(ax, own, columns=tuple(filter(None, [_strategy_axis(ax, part)])))
+        forest(ax, own, columns=tuple(filter(None, [_strategy_axis(ax, part, definitions, main)])))
     axes[0].set_ylabel("Withdrawal strategy", fontsize=style.TEXT)
     first = table.iloc[0]
     style.heading(
@@ -248,8 +266,9 @@ def withdrawal_strategies(table: pd.DataFrame, reasons: Sequence[str], synthetic
         str(first["model"]),
         reasons,
         synthetic,
-        "P: the probability that the share exceeds its benchmark, or that the ratio is below 1, "
-        "given the data. These numbers are about the enrolled patients, not about the population "
-        "they come from. The ratio's axis is logarithmic.",
+        "P: the probability that the share exceeds its benchmark, or that the ratio is "
+        f"{'below' if main.falls else 'above'} 1, given the data. These numbers are about the "
+        "enrolled patients, not about the population they come from. The ratio's axis is "
+        "logarithmic.",
     )
     return figure

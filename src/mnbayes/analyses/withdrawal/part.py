@@ -9,7 +9,7 @@ import pandas as pd
 from mnbayes.analyses.withdrawal.enrolled import LABELS, withdrawal_table
 from mnbayes.analyses.withdrawal.tipping import Tipping, tipping
 from mnbayes.analyses.withdrawal.unseen import withdrawal_draws
-from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import ModelAsked, Result, blanked
 
 NAME = "withdrawal"
@@ -23,10 +23,10 @@ class Withdrawal:
     ----------
     table : DataFrame
         The enrolled patients at the primary week under each withdrawal strategy; empty where the
-        model has no 24-h protein.
+        model lacks the main marker of the definitions.
     tipping : Tipping or None
         Where a worsening of the unseen overturns a conclusion; None where nobody withdrew, where
-        withheld or where the model has no 24-h protein.
+        withheld or where the model lacks that marker.
     """
 
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -42,10 +42,12 @@ def of(result: Result) -> Withdrawal:
 def find(asked: ModelAsked) -> Withdrawal:
     """Apply every strategy and sweep delta."""
     result, definitions = asked.result, asked.definitions
-    if PROTEIN not in result.fit.observations.markers:
-        return Withdrawal()
     tree, left = result.fit.tree, result.fit.observations.withdrew_week
-    unseen, unseen_prior = (withdrawal_draws(tree, g, left) for g in ("posterior", "prior"))
+    if judge_of(tree, definitions).main not in result.fit.observations.markers:
+        return Withdrawal()
+    unseen, unseen_prior = (
+        withdrawal_draws(tree, group, left, definitions) for group in ("posterior", "prior")
+    )
     table = withdrawal_table(unseen, unseen_prior, definitions, result.name)
     if result.withheld:
         return Withdrawal(blanked(table, LABELS))

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.analyses.withdrawal import part as withdrawal_part
-from mnbayes.analyses.withdrawal.enrolled import RESPONSES
 from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
 from mnbayes.analyses.withdrawal.tipping import Tipping, output_tables
-from mnbayes.answers.response_draws import PROTEIN
+from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
+from mnbayes.cards.definitions import Definitions
+from mnbayes.data.markers import Marker
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import OVERTURNS, doubted, primary_week, response_model, shown
 from mnbayes.run.analysis import Analysis, Shown
@@ -59,9 +60,15 @@ def _nobody_left(at: str) -> str:
     return f"Nobody withdrew before {at}, so every strategy gives the same numbers: those below."
 
 
+def _main(result: Result) -> Marker:
+    """The marker that says whether a visit was seen."""
+    return result.catalogue[judge_of(result.fit.tree, result.judged_by).main]
+
+
 def _who(result: Result) -> tuple[str, ...]:
     data, week = result.fit.observations, primary_week(result)
-    seen = data.observed[:, data.weeks.index(week), data.markers.index(PROTEIN)]
+    main = _main(result).name
+    seen = data.observed[:, data.weeks.index(week), data.markers.index(main)]
     left = np.nan_to_num(data.withdrew_week, nan=np.inf) <= week
     names = np.array(data.patients)
     gone = [
@@ -100,14 +107,15 @@ def _cells(row: dict[str, Any], suffix: str) -> tuple[str, str]:
     return number, chance
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
+def _table(rows: list[dict[str, Any]], definitions: Definitions, main: Marker) -> Table:
     first = rows[0]
     about = f"the {first['enrolled']} enrolled at {wording.week_name(first['week'])}"
     if first["quantity"] == "gmr":
-        caption = f"GMR of 24-h urinary protein to baseline, {about}"
-        number, chance = "median (95 % interval)", "P(GMR < 1)"
+        caption = f"GMR of {wording.in_text(main)} to baseline, {about}"
+        number = "median (95 % interval)"
+        chance = f"P(GMR {'<' if main.falls else '>'} 1)"
     else:
-        caption = f"Share of {about}: {wording.CATEGORY_LABELS[first['category']]}"
+        caption = f"Share of {about}: {definitions.label(first['category'])}"
         number = "mean (95 % interval)"
         chance = f"P(share > {wording.percent(first['threshold'])})"
     body = [
@@ -126,11 +134,11 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     return Table(caption, head, tuple(body))
 
 
-def _tables(table: pd.DataFrame) -> tuple[Table, ...]:
+def _tables(table: pd.DataFrame, definitions: Definitions, main: Marker) -> tuple[Table, ...]:
     """One for each quantity of which something is concluded."""
     barred = dict.fromkeys(table.loc[table["threshold"].notna(), "category"])
-    order = [category for category in (*reversed(RESPONSES), "") if category in barred]
-    return tuple(_table(records(table[table["category"] == c])) for c in order)
+    order = [category for category in (*definitions.responses[::-1], "") if category in barred]
+    return tuple(_table(records(table[table["category"] == c]), definitions, main) for c in order)
 
 
 def _conclusions(tipping: Tipping | None) -> tuple[tuple[str, str], ...]:
@@ -145,11 +153,18 @@ def _conclusions(tipping: Tipping | None) -> tuple[tuple[str, str], ...]:
 def _of_model(result: Result) -> Withdrawal:
     found = withdrawal_part.of(result)
     said = _conclusions(found.tipping)
-    return Withdrawal(result.name, _who(result), said, _tables(found.table))
+    return Withdrawal(
+        result.name, _who(result), said, _tables(found.table, result.judged_by, _main(result))
+    )
 
 
 def of_stored(
-    model: str, table: pd.DataFrame, tipping: Tipping | None, reasons: Sequence[str]
+    model: str,
+    table: pd.DataFrame,
+    tipping: Tipping | None,
+    reasons: Sequence[str],
+    definitions: Definitions,
+    main: Marker | None,
 ) -> Section:
     """One model of a finished run: ``mnbayes withdrawal``.
 
@@ -161,6 +176,10 @@ def of_stored(
     tipping : Tipping or None
     reasons : sequence of str
         Why its fit did not converge.
+    definitions : Definitions
+        The run's.
+    main : Marker or None
+        Whose ratio it is; None where the table is empty.
     """
     sentences: tuple[str, ...] = ()
     if not table.empty:
@@ -177,7 +196,7 @@ def of_stored(
         title=f"{ANALYSIS.title}: {model}",
         remarks=doubted(model, reasons, reasons if table.empty else ()),
         sentences=sentences,
-        shown=() if table.empty else _tables(table),
+        shown=() if table.empty or main is None else _tables(table, definitions, main),
     )
 
 
@@ -204,7 +223,7 @@ def what_the_unseen_overturn(result: Result) -> tuple[str, ...]:
 
 
 def withdrawals(run: Run) -> tuple[Withdrawal, ...]:
-    """Withdrawal sensitivity of every model that may be shown and has 24-h protein.
+    """Withdrawal sensitivity of every model that may be shown and has the main marker.
 
     Returns
     -------
@@ -229,7 +248,14 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             "The enrolled patients under each withdrawal strategy",
             "Share of the enrolled in each category and their ratio to baseline, one row for each "
             "strategy, data beside prior alone; the numbers are in the tables below",
-            partial(withdrawal_strategies, found.table, reasons, how.synthetic),
+            partial(
+                withdrawal_strategies,
+                found.table,
+                how.definitions,
+                _main(result),
+                reasons,
+                how.synthetic,
+            ),
         ),
         Drawn(
             "tipping_curve",
@@ -237,7 +263,14 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             "Probability that the share exceeds its benchmark, and the ratio to baseline, over "
             "how much worse the unseen are than predicted; where each conclusion flips is in the "
             "list above",
-            partial(tipping_curve, found.tipping, how.definitions, reasons, how.synthetic),
+            partial(
+                tipping_curve,
+                found.tipping,
+                how.definitions,
+                _main(result),
+                reasons,
+                how.synthetic,
+            ),
         ),
     ]
 
@@ -259,7 +292,7 @@ def section(run: Run) -> Section:
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        absent="" if said else "no model with 24-h urinary protein may be shown",
+        absent="" if said else "no model with the marker of the responses may be shown",
         tables={name: Tidy(table) for name, table in written.items()},
         pictures=run.pictures.get(ANALYSIS.name, {}),
         page_one=_page_one(run),

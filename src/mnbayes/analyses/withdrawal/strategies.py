@@ -32,22 +32,16 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.analyses.withdrawal.unseen import Outcome, WithdrawalDraws
-from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
 from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError, Problem, did_you_mean
 
 type StrategyFunction = Callable[[WithdrawalDraws], Outcome]
 
 SHIFT_COLUMNS = ("patient", "week", "marker", "log_shift")
-#: Ratio of the strategy ``delta`` where none is given: twice the predicted 24-h protein. Log 2 is
-#: 0.69, two to four times the visit-to-visit SD of log 24-h protein (0.15 to 0.35): more than
-#: a bad collection, less than a full rebound of a fall by 79 %.
+#: Ratio of the strategy ``delta`` where none is given: twice as bad as predicted. Log 2 is 0.69,
+#: two to four times the visit-to-visit SD of log 24-h protein (0.15 to 0.35): more than a bad
+#: collection, less than a full rebound of a fall by 79 %.
 RATIO = 2.0
-#: What delta moves, in units of its logarithm. More protein is worse. Albumin stays as predicted:
-#: its levels vary a fifth as much as protein's, so no ratio of protein has an obvious counterpart,
-#: and a patient with more protein meets no definition the more easily for it. A table of
-#: your own may shift albumin as well (below 0, since lower is worse).
-SCALES: Mapping[str, float] = {PROTEIN: 1.0, ALBUMIN: 0.0}
 
 
 @dataclass(frozen=True)
@@ -163,8 +157,20 @@ def locf(draws: WithdrawalDraws) -> Outcome:
     return Outcome(level)
 
 
+def worse(draws: WithdrawalDraws) -> dict[str, float]:
+    """What delta moves, in units of its logarithm: the main marker, to the worse.
+
+    Other markers stay as predicted. Albumin's levels, for example, vary a fifth as much as
+    protein's, so no ratio of protein has an obvious counterpart, and a patient with more protein
+    meets no definition the more easily for it. A table of your own may shift albumin as well
+    (below 0, since lower is worse).
+    """
+    main = 1.0 if draws.main.falls else -1.0
+    return {name: 0.0 if place else main for place, name in enumerate(draws.markers)}
+
+
 def delta_shifts(
-    draws: WithdrawalDraws, ratio: float = RATIO, scales: Mapping[str, float] = SCALES
+    draws: WithdrawalDraws, ratio: float = RATIO, scales: Mapping[str, float] | None = None
 ) -> pd.DataFrame:
     """The shifts of a delta adjustment, as a table to inspect, edit and pass to :func:`shifted`.
 
@@ -172,10 +178,12 @@ def delta_shifts(
     ----------
     draws : WithdrawalDraws
     ratio : float
-        How many times as high 24-h protein is as the model predicts; above 0, 1 changes nothing.
+        How many times worse the main marker is than the model predicts (24-h protein: as
+        high); above 0, 1 changes nothing.
         The same for every patient who withdrew and at every visit after that.
-    scales : mapping
+    scales : mapping, optional
         Marker to shift in units of ``log(ratio)``; markers that are left out are not shifted.
+        Default: :func:`worse`.
 
     Returns
     -------
@@ -190,6 +198,7 @@ def delta_shifts(
     """
     if not (ratio > 0 and np.isfinite(ratio)):
         raise ValueError(f"delta is a ratio above 0; found {ratio}")
+    scales = worse(draws) if scales is None else scales
     rows = [
         (draws.patients[p], draws.weeks[v], draws.markers[k], scales[draws.markers[k]])
         for p, v, k in np.argwhere(draws.open)
@@ -239,13 +248,13 @@ def shifted(draws: WithdrawalDraws, shifts: pd.DataFrame) -> Outcome:
 
 
 def delta(draws: WithdrawalDraws, ratio: float = RATIO) -> Outcome:
-    """Multiply the 24-h protein predicted after a withdrawal by a ratio; 1 is ``mar`` exactly."""
+    """Make the main marker after a withdrawal worse by a ratio; 1 is ``mar`` exactly."""
     return shifted(draws, delta_shifts(draws, ratio))
 
 
 def delta_strategy(ratio: float = RATIO) -> Strategy:
     """The strategy ``delta`` with a ratio of its own."""
-    label = f"{ratio:g} times the predicted 24-h protein"
+    label = f"{ratio:g} times worse than predicted"
     return Strategy("delta", label, lambda draws: delta(draws, ratio), ratio)
 
 

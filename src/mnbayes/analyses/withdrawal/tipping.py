@@ -1,11 +1,11 @@
 """Tipping point: how much worse than predicted the unseen must be to overturn a conclusion.
 
 The delta adjustment of :mod:`mnbayes.analyses.withdrawal.strategies` is swept: at ratio 1 the
-model's
-prediction stands, at ratio delta every patient who withdrew has delta times the predicted 24-h
-protein at every visit after that. As delta grows, no patient's category can get better and
-every ratio to baseline that is shifted grows, so each conclusion flips at one delta or at none:
-bisection finds it. As delta grows without bound an unseen patient meets no definition, which is
+model's prediction stands, at ratio delta every patient who withdrew is delta times worse in the
+main marker (24-h protein: delta times as high) than predicted, at every visit after that. As delta
+grows, no patient's category can get better and every ratio to baseline that is shifted gets worse,
+so each conclusion flips at one delta or at none: bisection finds it.
+As delta grows without bound an unseen patient meets no definition, which is
 the composite strategy: where that does not flip a conclusion about a share, no delta does. A
 geometric mean has no such limit. (Tipping-point analysis of one arm: "Missing data in the
 regulation of medical devices", 2011, doi:10.1080/10543406.2011.550094.)
@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mnbayes.analyses.withdrawal.conclusions import CALLED, Conclusion, conclusions
+from mnbayes.analyses.withdrawal.conclusions import Conclusion, concluded, conclusions
 from mnbayes.analyses.withdrawal.enrolled import Enrolled, enrolled, tabulate
 from mnbayes.analyses.withdrawal.strategies import composite, delta_shifts, shift_array
 from mnbayes.analyses.withdrawal.unseen import Outcome, WithdrawalDraws
 from mnbayes.analyses.withdrawal.words import sentence
+from mnbayes.answers.categories import judge
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import Definitions
 
@@ -174,7 +175,8 @@ def tipping(
     if not now.after.any():
         return None
     unit = shift_array(now, delta_shifts(now, math.e))
-    judged = tuple(category for category in CALLED if category in definitions.benchmarks)
+    able = judge(definitions, now.markers, now.catalogue)
+    judged = tuple(category for category in concluded(able) if category not in able.confirmed)
 
     def at(draws: WithdrawalDraws, log_delta: float) -> Enrolled:
         outcome = Outcome(draws.level + log_delta * unit)
@@ -182,15 +184,13 @@ def tipping(
 
     grid = np.linspace(0.0, np.log(delta_max), POINTS)
     swept, swept_prior = ([at(draws, float(x)) for x in grid] for draws in (now, before))
-    labels = [
-        ("delta", f"{r:.3g} times the predicted 24-h protein", float(r)) for r in np.exp(grid)
-    ]
+    labels = [("delta", f"{r:.3g} times worse than predicted", float(r)) for r in np.exp(grid)]
     curve = tabulate(model, labels, swept, swept_prior, definitions, now, week)
 
     failed = enrolled(composite(now), now, week, definitions, judged)
     unseen = tuple(np.array(now.patients)[now.after[:, -1]].tolist())
     rows = []
-    for conclusion in conclusions(definitions, failed, len(now.patients), week):
+    for conclusion in conclusions(definitions, failed, len(now.patients), week, now.main):
         flip = _flip(conclusion, lambda x: at(now, x), grid, swept, failed)
         shown, one, one_prior = conclusion.shown, swept[0], swept_prior[0]
         row: dict[str, Any] = {
@@ -206,7 +206,8 @@ def tipping(
             "delta_max": delta_max,
             "unseen": ", ".join(unseen),
         } | flip
-        rows.append(row | {"sentence": sentence(row, unseen, conclusion.error(one_prior))})
+        said = sentence(row, unseen, conclusion.error(one_prior), falls=now.main.falls)
+        rows.append(row | {"sentence": said})
     return Tipping(curve, pd.DataFrame(rows, columns=list(POINT_COLUMNS)))
 
 

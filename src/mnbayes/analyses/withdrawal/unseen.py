@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from mnbayes.answers.response_draws import ALBUMIN, PROTEIN
+from mnbayes.answers.response_draws import judge_of
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels
-from mnbayes.inference.contract import CELLS, level, predicted, primary_week, recorded
+from mnbayes.cards.definitions import Definitions, load_definitions
+from mnbayes.data.markers import Catalogue, Marker, shipped_markers
+from mnbayes.inference.contract import (
+    CELLS,
+    catalogue,
+    level,
+    predicted,
+    primary_week,
+    recorded,
+)
 
 type BoolArray = NDArray[np.bool_]
 
@@ -24,7 +33,8 @@ class WithdrawalDraws:
     Attributes
     ----------
     patients, markers : tuple of str
-        All enrolled patients; 24-h protein, then albumin where the model has it.
+        All enrolled patients; the markers that the definitions ask for and the model has, the
+        main one first.
     weeks : tuple of float
         Visits, baseline first.
     primary_week : float
@@ -39,6 +49,8 @@ class WithdrawalDraws:
         Measured, exactly or censored.
     withdrew_week : array, shape (patient,)
         NaN where not withdrawn.
+    catalogue : mapping
+        What the markers are.
     """
 
     patients: tuple[str, ...]
@@ -49,6 +61,12 @@ class WithdrawalDraws:
     measured: Floats
     seen: BoolArray
     withdrew_week: Floats
+    catalogue: Catalogue = field(default_factory=shipped_markers)
+
+    @property
+    def main(self) -> Marker:
+        """The first marker: whether it was measured says whether a visit was seen."""
+        return self.catalogue[self.markers[0]]
 
     @property
     def after(self) -> BoolArray:
@@ -92,17 +110,22 @@ class Outcome:
 
 
 def withdrawal_draws(
-    tree: xr.DataTree, group: str = "posterior", withdrew_week: ArrayLike | None = None
+    tree: xr.DataTree,
+    group: str = "posterior",
+    withdrew_week: ArrayLike | None = None,
+    definitions: Definitions | None = None,
 ) -> WithdrawalDraws:
     """The draws of a fit that strategies work on.
 
     Parameters
     ----------
     tree : DataTree
-        A fit with 24-h protein.
+        A fit with the main marker of the definitions.
     group : {"posterior", "prior"}
     withdrew_week : array_like, shape (patient,), optional
         NaN where not withdrawn; default: the fit's ``constant_data``.
+    definitions : Definitions, optional
+        Default: those of the embedded trial.
 
     Returns
     -------
@@ -111,7 +134,8 @@ def withdrawal_draws(
     """
     data = recorded(tree)
     known = labels(data["marker"])
-    markers = [name for name in (PROTEIN, ALBUMIN) if name in known]
+    judged = judge_of(tree, load_definitions() if definitions is None else definitions)
+    markers = [name for name in judged.definitions.markers if name in known]
 
     def cells(draws: xr.DataArray) -> Floats:
         return array(draws.sel(marker=markers), *CELLS)
@@ -134,4 +158,5 @@ def withdrawal_draws(
         measured=np.where(seen, measured, np.nan),
         seen=seen,
         withdrew_week=np.asarray(withdrew_week, dtype=float),
+        catalogue=catalogue(tree),
     )

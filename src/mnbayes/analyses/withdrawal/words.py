@@ -27,7 +27,9 @@ def times(delta: float, error: float) -> str:
     return f"{rounded:.4g}" if rounded > 1 else f"less than {1 + step:.4g}"
 
 
-def sentence(row: Mapping[str, Any], unseen: Sequence[str], prior_error: float) -> str:
+def sentence(
+    row: Mapping[str, Any], unseen: Sequence[str], prior_error: float, *, falls: bool = True
+) -> str:
     """A conclusion, what it rests on, and what would overturn it.
 
     Parameters
@@ -38,14 +40,17 @@ def sentence(row: Mapping[str, Any], unseen: Sequence[str], prior_error: float) 
         Patients who are shifted.
     prior_error : float
         Monte Carlo standard error of ``at_one_prior``.
+    falls : bool
+        Whether less of the marker is better.
     """
     one = len(unseen) == 1
     names = f" ({', '.join(unseen)})" if len(unseen) <= MOST_NAMED else ""
     subject = f"the unseen patient{names}" if one else f"each of the {len(unseen)} unseen{names}"
     if row["conclusion"] == "gmr_interval":
+        end, side = ("upper", "below") if falls else ("lower", "above")
         stands = (
-            f"the upper end is {row['at_one']:.2f} ({row['at_one_prior']:.2f} under the prior "
-            "alone), below 1 is required"
+            f"the {end} end is {row['at_one']:.2f} ({row['at_one_prior']:.2f} under the prior "
+            f"alone), {side} 1 is required"
         )
     else:
         stands = (

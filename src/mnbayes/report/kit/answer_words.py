@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from mnbayes.answers.conclusions import Row as Row
+from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.wording import percent, probability
 
-_CALLED = wording.CATEGORY_SHORT | {"effective": "a response called effective"}
 
-
-def answer(row: Row, benchmarks: Mapping[Any, float], known: Catalogue) -> str:
+def answer(row: Row, definitions: Definitions, known: Catalogue) -> str:
     """What a row is about, as the subject of a sentence."""
-    called, kind = _CALLED.get(row["category"], ""), row["kind"]
+    kind = row["kind"]
+    called = definitions.called(row["category"]) if row["category"] else ""
     marker = known.get(row["marker"])
     label = "" if marker is None else wording.in_text(marker)
     ratio = "ratio" if marker is None else marker.ratio
     short = " (GMR)" if ratio == "ratio" else ""
-    bar = percent(benchmarks[row["category"]]) if kind == "exceeds" else ""
+    bar = percent(definitions.benchmarks[row["category"]]) if kind == "exceeds" else ""
     return {
         "gmr": f"the {ratio} of {label} to baseline{short}",
         "p_fall": f"the probability that {label} fell",
@@ -32,11 +29,11 @@ def answer(row: Row, benchmarks: Mapping[Any, float], known: Catalogue) -> str:
     }[kind]
 
 
-def heading(row: Row, benchmarks: Mapping[Any, float], known: Catalogue) -> str:
+def heading(row: Row, definitions: Definitions, known: Catalogue) -> str:
     """What a row is about, as the head of a table's row."""
     category, kind = row["category"], row["kind"]
     if kind == "exceeds":
-        return f"exceeds: {category}, P(share > {percent(benchmarks[category])})"
+        return f"exceeds: {category}, P(share > {percent(definitions.benchmarks[category])})"
     if row["marker"]:
         marker = known[row["marker"]]
         what = {"gmr": marker.mean_ratio, "p_fall": "P(fall)", "p_rise": "P(rise)"}[kind]

@@ -16,7 +16,6 @@ from mnbayes.answers.result import Result
 from mnbayes.base.labelled import array
 from mnbayes.base.montecarlo import mcse
 from mnbayes.base.text_table import records
-from mnbayes.cards.definitions import CATEGORIES
 from mnbayes.report.kit import wording
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
@@ -112,7 +111,13 @@ def evaluable(result: Result) -> tuple[str, ...]:
     """Categories that this model can judge."""
     if result.probabilities.empty:
         return ()
-    return tuple(c for c in CATEGORIES if c not in result.not_evaluable)
+    return tuple(c for c in result.judged_by.categories if c not in result.not_evaluable)
+
+
+def stated(result: Result) -> tuple[str, ...]:
+    """Of the categories that this model can judge those of which headlines are made."""
+    able = evaluable(result)
+    return tuple(c for c in result.judged_by.stated if c in able)
 
 
 def shown(run: Run) -> list[Result]:

@@ -30,9 +30,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_unbroken,
     )
-    made.globals.update(
-        wording=wording, percent=wording.percent, category_labels=wording.CATEGORY_LABELS
-    )
+    made.globals.update(wording=wording, percent=wording.percent)
     return made
 
 

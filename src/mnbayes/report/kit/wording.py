@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mnbayes.answers.response_draws import (
-    PROTEIN as PROTEIN,  # the report's modules name it from here
-)
 from mnbayes.base.montecarlo import independent_error as independent_error
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.number_words import BLANK as BLANK
@@ -17,9 +14,8 @@ from mnbayes.base.number_words import percent as percent
 from mnbayes.base.number_words import percent_range as percent_range
 from mnbayes.base.number_words import ratio as ratio
 from mnbayes.base.number_words import ratio_range as ratio_range
-from mnbayes.cards.definitions import CATEGORY_LABELS as CATEGORY_LABELS
-from mnbayes.cards.definitions import Category, Definitions
-from mnbayes.data.markers import Marker
+from mnbayes.cards.definitions import LEVELS, Category, CategoryRule, Definitions, Part
+from mnbayes.data.markers import MARKERS, Catalogue, Marker
 
 NO_CONTROL = (
     "This is a change under treatment: there was no control group, so nothing here says what "
@@ -34,22 +30,6 @@ QUANTITIES: dict[str, str] = {
     "next_patient": "Probability that one new patient from the same population would, as measured.",
     "population": "Expected share of such patients whose true level meets the definition.",
     "exceeds": "Probability that this share is above the benchmark.",
-}
-
-#: Categories of response in a word or two, the most informative first.
-CATEGORY_SHORT: dict[str, str] = {
-    "complete": "complete remission",
-    "partial": "partial remission",
-    "remission": "remission",
-    "effective": "effective",
-}
-#: Of patients: "share in remission".
-CATEGORY_PATIENTS: dict[str, str] = {
-    "complete": "in complete remission",
-    "partial": "in partial remission",
-    "remission": "in remission",
-    "effective": "with a response called effective",
-    "none": "without response",
 }
 
 #: Parameter: what it is.
@@ -142,25 +122,55 @@ def moved(marker: Marker, week: float, median: float, lower: float, upper: float
     return text
 
 
-def definition_sentences(definitions: Definitions) -> dict[Category, str]:
+def definition_sentences(
+    definitions: Definitions, known: Catalogue = MARKERS
+) -> dict[Category, str]:
     """What each category requires, in words, from the definitions as they stand."""
-    complete, partial = definitions.complete, definitions.partial
-    return {
-        "complete": (
-            f"24-h urinary protein below {complete.urine_protein_24h.below:g} g/24h and serum "
-            f"albumin at least {complete.albumin.at_least:g} g/L."
-        ),
-        "partial": (
-            f"A fall of at least {percent(partial.fall.at_least)} from baseline and 24-h urinary "
-            f"protein below {partial.urine_protein_24h.below:g} g/24h, and not complete."
-        ),
-        "remission": "Complete or partial remission.",
-        "effective": (
-            f"A fall of at least {percent(definitions.effective.fall.at_least)} from baseline, "
-            "or remission. A model without albumin uses the fall alone."
-        ),
-        "none": "Not effective.",
-    }
+    return {rule.name: _rule(rule, definitions, known) for rule in definitions.category}
+
+
+def _rule(rule: CategoryRule, definitions: Definitions, known: Catalogue) -> str:
+    ways = listed([_part(part, definitions, known) for part in rule.either], "or")
+    asked = [_part(part, definitions, known) for part in rule.every]
+    if ways:
+        asked.append(f"either {ways}" if asked and len(rule.either) > 1 else ways)
+    text = listed(asked)
+    excluded = listed([definitions.short(name) for name in rule.without], "or")
+    if text and rule.confirmed:
+        text += ", at the visit and at the next one"
+    if excluded:
+        text += f", and not {excluded}" if text else f"not {excluded}"
+    sentence = f"{text[0].upper()}{text[1:]}."
+    alone = [part for part in rule.either if part.category is None]
+    if alone and len(alone) < len(rule.either):
+        sentence += " A model that lacks a marker for one of these judges by the others alone."
+    return sentence
+
+
+def criterion(part: Part, known: Catalogue) -> str:
+    """A criterion in words: "serum albumin at least 35 g/L"."""
+    marker = known.get(str(part.marker))
+    label = (
+        in_text(marker) if marker else "the primary marker" if part.marker == "*" else part.marker
+    )
+    if part.kind in LEVELS:
+        values = " or ".join(f"{v:g} {unit}" for unit, v in getattr(part, part.kind).items())
+        text = f"{label} {'below' if part.kind == 'below' else 'at least'} {values}"
+    elif part.better_by is not None:
+        text = f"{label} better by at least {percent(part.threshold)} of baseline"
+    else:
+        way, _, most = part.kind.partition("_at_")
+        share = percent(part.threshold)
+        text = (
+            f"a {way} of {label} by at least {share} from baseline"
+            if most == "least"
+            else f"no {way} of {label} by more than {share} from baseline"
+        )
+    return f"{text} (where measured)" if part.where_measured else text
+
+
+def _part(part: Part, definitions: Definitions, known: Catalogue) -> str:
+    return definitions.short(part.category) if part.category else criterion(part, known)
 
 
 def reasons(not_evaluable: Mapping[str, str]) -> str:
