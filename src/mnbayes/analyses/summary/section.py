@@ -20,6 +20,7 @@ from mnbayes.report.kit.dominance import (
 from mnbayes.report.kit.results import (
     by_patient,
     fall_errors,
+    measured_at,
     not_measured,
     primary_week,
     prior_text,
@@ -98,7 +99,7 @@ def _change(
             ratio_dominated(now[1], now[2], before[1], before[2]),
         )
     )
-    sentences = [wording.moved(about, week, now[0], now[1], now[2])]
+    sentences = [wording.moved(about, week, *now, measured_at(result, week, marker))]
     if lead:
         rises = about.better == "higher"
         chance, prior = (float(row[f"p_fall{suffix}"]) for suffix in ("", "_prior"))
@@ -198,15 +199,11 @@ def summarise_run(run: Run) -> Summary:
     results = shown(run)
     headlines: list[Headline] = []
     change: list[str] = []
-    asked = run.definitions.of_markers(run.catalogue, {}, "").markers
-    leading = run.cohort.primary_marker
-    if not any(leading in r.fit.observations.markers for r in results):
-        leading = next(
-            (m for m in asked or () if any(m in r.fit.observations.markers for r in results)), ""
-        )
-    if not leading and results:
-        leading = results[0].fit.observations.markers[0]
-    for marker in dict.fromkeys([leading, *(asked or ())]):
+    asked = run.definitions.of_markers(run.catalogue, {}, "").markers or ()
+    fitted = [marker for result in results for marker in result.fit.observations.markers]
+    wanted = (run.cohort.primary_marker, *asked, *fitted)
+    leading = next((marker for marker in wanted if marker in fitted), "")
+    for marker in dict.fromkeys([leading, *asked]):
         first = next((r for r in results if marker in r.fit.observations.markers), None)
         if first is not None:
             change += _change(first, marker, headlines, lead=marker == leading)

@@ -102,19 +102,30 @@ def in_text(marker: Marker) -> str:
     return label[0].lower() + label[1:] if label[1].islower() else label
 
 
-def moved(marker: Marker, week: float, median: float, lower: float, upper: float) -> str:
-    """A change in words: "24-h urinary protein fell to 55 % of baseline (95 % interval …)"."""
+def moved(
+    marker: Marker, week: float, median: float, lower: float, upper: float, measured: str = ""
+) -> str:
+    """A change in words: "24-h urinary protein fell to 55 % of baseline (95 % interval …)".
+
+    Parameters
+    ----------
+    marker : Marker
+    week, median, lower, upper : float
+    measured : str
+        How many patients it rests on: see :func:`mnbayes.report.kit.results.measured_at`.
+    """
+    when = f"By {week_name(week)}" + (f" ({measured})" if measured else "")
     if marker.scale == "logit":
         none = "1"
         text = (
-            f"By {week_name(week)}, the odds ratio of {in_text(marker)} to baseline was "
+            f"{when}, the odds ratio of {in_text(marker)} to baseline was "
             f"{ratio_range(median, lower, upper)}."
         )
     else:
         none = "100 %"
         verb = "fell to" if median < 1 else "rose to"
         text = (
-            f"By {week_name(week)}, {in_text(marker)} "
+            f"{when}, {in_text(marker)} "
             f"{verb} {percent(median)} of baseline (95 % interval {percent_range(lower, upper)})."
         )
     if lower <= 1 <= upper:
