@@ -130,8 +130,10 @@ def choose_models(cohort: Cohort, known_elsewhere: Sequence[str] = ()) -> Choice
 
 
 def _of_trial(name: str, cohort: Cohort) -> Card:
-    """A card by its name, or a file in the cohort's folder."""
+    """A card by its name, of markers joined by "+", or a file in the cohort's folder."""
     path = Path(cohort.source) / name
+    if "+" in name:
+        return made_card(name.split("+"), cohort.catalogue)
     return load_card(path if path.suffix == ".toml" else name, known=cohort.catalogue)
 
 

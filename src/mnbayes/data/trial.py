@@ -67,8 +67,8 @@ class Trial(_Strict):
     primary_marker : str
         Marker of the primary analysis; blank: the first of the primary model.
     models : tuple of str
-        Cards to fit, by name or file in the folder; the first is the primary one. Empty: what the
-        data allow.
+        Cards to fit: by name, by markers to be modelled together (``upcr+egfr``), or a file in the
+        folder; the first is the primary one. Empty: what the data allow.
     definitions : str
         Definitions of response, by name or file in the folder; blank: what the data allow.
     screenings : int or None

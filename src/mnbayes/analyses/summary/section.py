@@ -99,7 +99,9 @@ def _change(
             ratio_dominated(now[1], now[2], before[1], before[2]),
         )
     )
-    sentences = [wording.moved(about, week, *now, measured_at(result, week, marker))]
+    sentences = [
+        wording.moved(about, week, now[0], now[1], now[2], measured_at(result, week, marker))
+    ]
     if lead:
         rises = about.better == "higher"
         chance, prior = (float(row[f"p_fall{suffix}"]) for suffix in ("", "_prior"))
