@@ -29,9 +29,6 @@ from mnbayes.data.markers import Catalogue
 from mnbayes.inference.contract import PREDICTIONS, drawn
 from mnbayes.inference.fit import Fit
 
-#: The trial's short term; the best reduction is taken over these visits where they exist.
-SHORT_TERM_WEEKS = 4.0
-
 
 @dataclass(frozen=True, repr=False)
 class Result(Displayed):
@@ -191,6 +188,15 @@ def blanked(table: pd.DataFrame, keep: tuple[str, ...]) -> pd.DataFrame:
     return out
 
 
+def before_primary(fit: Fit) -> list[float]:
+    """The short term: later visits before the primary week, or all of them if there are none.
+
+    The best of several visits is taken over these; the primary week has its own planned answer.
+    """
+    later = fit.observations.weeks[1:]
+    return [week for week in later if week < fit.primary_week] or list(later)
+
+
 def base_result(
     fit: Fit, definitions: Definitions, seed: int = 1, *, allow_unconverged: bool = False
 ) -> tuple[Result, ResponseDraws | None]:
@@ -224,9 +230,7 @@ def base_result(
     if judged.main in fit.observations.markers and drawn(
         tree, PREDICTIONS["posterior"], "measurement"
     ):
-        later = fit.observations.weeks[1:]
-        short = [w for w in later if w <= SHORT_TERM_WEEKS] or list(later)
-        best = best_reduction(tree, judged.main, short)
+        best = best_reduction(tree, judged.main, before_primary(fit))
     withheld = () if allow_unconverged else fit.diagnostics.reasons
     answers = pd.DataFrame()
     if not withheld:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.answers.response_draws import judge_of
-from mnbayes.answers.result import Result
+from mnbayes.answers.result import Result, before_primary
 from mnbayes.base.text_table import Spanned, Table, records
 from mnbayes.data.markers import Marker
 from mnbayes.report.kit import wording
@@ -107,8 +107,7 @@ def best_table(result: Result) -> Table | None:
         "Best true fall (95 % interval)",
         "Added by noise",
     )
-    weeks = [week for week in result.fit.observations.weeks[1:] if week <= 4]
-    over = wording.listed([f"{w:g}" for w in weeks or result.fit.observations.weeks[1:]])
+    over = wording.listed([f"{week:g}" for week in before_primary(result.fit)])
     main = judge_of(result.fit.tree, result.judged_by).main
     label = wording.in_text(result.catalogue[main])
     return Table(f"Best fall of {label} over weeks {over}", head, tuple(rows))
