@@ -13,6 +13,7 @@ from mnbayes.analyses.characteristics.result import Characteristics, Described
 from mnbayes.analyses.characteristics.stored import is_current, stored_results
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import Card
+from mnbayes.cards.definitions import EMBEDDED
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.run.analysis import Analysis
@@ -192,12 +193,14 @@ def _pictures(found: Characteristics) -> tuple[Picture, ...]:
 
 
 def section(run: Run) -> Section:
-    """The stored operating characteristics."""
-    said = characteristics_parts()
+    """The stored operating characteristics of the models, definitions and rule of a run."""
+    fitted = {result.name for result in run.results}
+    same = run.definitions.name == EMBEDDED
+    said = tuple(part for part in characteristics_parts() if same and part.model in fitted)
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        absent="" if said else "this installation has no stored results",
+        absent="" if said else "stored trials were judged by other models or definitions",
         pictures={f"characteristics_{part.model}": part.pictures for part in said},
         sentences=said[0].sentences if said else (),
         shown=said[0].tables[:1] if said else (),
