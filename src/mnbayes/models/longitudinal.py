@@ -53,8 +53,8 @@ def model(card: Card | str | Path, cohort: Cohort | str | Path) -> pm.Model:
     -------
     pymc.Model
         Dims ``patient, visit, later_visit, marker, effect, observation``; the names of variables
-        are those of a fit's tree. Observed is ``measurement`` (observation), log scale (logit of percentages), in
-        patient, visit, marker order.
+        are those of a fit's tree. Observed is ``measurement`` (observation), on the log scale
+        (percentages: logit), in patient, visit, marker order.
 
     Raises
     ------
