@@ -271,3 +271,25 @@ def test_any_text_is_a_catalogue_or_a_message(
 
 def test_a_cohort_of_markers_that_are_shipped_is_what_it_was() -> None:
     assert simulate_cohort(3).catalogue is shipped_markers()
+
+
+def test_the_page_has_every_marker_as_the_command_prints_it() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "markers.md").read_text(encoding="utf-8")
+    for name, marker in shipped_markers().items():
+        low, high = marker.plausible
+        row = (
+            f"| `{name}` | {marker.unit} | {marker.scale} | {marker.better} | {low:g} to {high:g} |"
+        )
+        assert row in page
+        assert f"| {marker.typical:g} | {marker.between_sd:g} | {marker.within_sd:g} |" in page
+
+
+def test_the_page_s_own_marker_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "markers.md").read_text(encoding="utf-8")
+    (tmp_path / "markers.toml").write_text(page.split("```toml\n")[1].split("```")[0])
+    known = load_markers(tmp_path / "markers.toml")
+    assert known["kim1"].falls
+    reference = known["albumin"].reference
+    assert reference is not None
+    assert reference.ends == (34.0, 48.0)
+    assert made_card("kim1", known).catalogue["kim1"] == known["kim1"]
