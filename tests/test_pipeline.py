@@ -9,7 +9,8 @@ from conftest import simulate_cohort
 from mnbayes import pipeline
 from mnbayes.analyses.lymphocytes.alone import alone, one_marker_card
 from mnbayes.base import workers
-from mnbayes.cards.card import Card, available_cards, fitting_cards, load_card, parse_card
+from mnbayes.cards.card import Card, available_cards, load_card, parse_card
+from mnbayes.cards.choice import choose_models
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.inference.fit import Sampling
@@ -57,18 +58,15 @@ def test_one_marker_card_is_a_valid_card_with_its_own_prior_of_the_change() -> N
 
 
 def test_cards_without_their_markers_are_left_out_by_name() -> None:
-    kept, left_out = fitting_cards(list(CARDS.values()), simulate_cohort(3).markers)
-    assert names(kept) == ["proteinuria"]
+    choice = choose_models(simulate_cohort(3))
+    assert names(choice.cards) == ["proteinuria"]
+    left_out = choice.reasons
     assert any("remission is left out: the cohort has no albumin" in said for said in left_out)
-    # With none that fits, all stay, so that the fit says what is missing.
-    every, left_out = fitting_cards([CARDS["joint"]], simulate_cohort(3).markers)
-    assert names(every) == ["joint"]
-    assert left_out == ()
 
 
 def test_default_order_is_from_few_markers_to_many() -> None:
     cohort = simulate_cohort(3, markers=CARDS["joint"].markers)
-    ordered = names(fitting_cards(list(CARDS.values()), cohort.markers)[0])
+    ordered = names(choose_models(cohort).cards)
     assert ordered == ["proteinuria", "remission", "lymphocytes", "joint"]
 
 

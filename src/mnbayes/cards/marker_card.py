@@ -1,8 +1,8 @@
 """A card for any marker: priors from what the markers' file says of it.
 
 Spreads on the marker's scale (log, or logit of a percentage) are multiples of two numbers of the
-file: ``between_sd``, between patients, and ``within_sd``, of one patient from visit to visit. The
-multiples are those that the shipped cards of protein and albumin come near to
+file, ``between_sd``, between patients, and ``within_sd``, of one patient from visit to visit, or of
+their geometric mean. The multiples are those that come near to the shipped cards
 (``docs/markers.md``).
 """
 
@@ -15,31 +15,27 @@ import numpy as np
 
 from mnbayes.data.markers import Catalogue, Marker, beyond_shipped
 
-#: Multiples of ``between_sd``.
-OF_BETWEEN = {
-    "baseline_mean": 1.5,
-    "change_mean": 1.25,
-    "baseline_sd": 1.2,
-    "change_sd": 0.9,
-    "visit_sd": 0.9,
-    "covariate_slope": 0.625,
-}
-#: Multiples of ``within_sd``.
+#: Multiples of ``between_sd``, of ``within_sd``, and of the geometric mean of both: changes are
+#: larger than what measurements vary by, and smaller than what patients are apart by.
+OF_BETWEEN = {"baseline_mean": 1.25, "baseline_sd": 1.2}
 OF_WITHIN = {"residual_sd": 1.0, "serial_sd": 1.1}
+OF_BOTH = {"change_mean": 1.8, "change_sd": 1.2, "visit_sd": 1.3, "covariate_slope": 0.9}
 #: SD of the log of the residual SD: half or twice what the file says is just possible.
 RESIDUAL_DOUBT = 0.35
 
 _WHY = {
     "baseline_mean": "The typical patient of a trial may lie this far from the usual value: "
     "{factor:g} times the SD between patients.",
-    "change_mean": "No direction is assumed. A typical change is hardly larger than patients are "
-    "apart: {factor:g} times the SD between patients.",
+    "change_mean": "No direction is assumed. Changes are larger than what measurements vary by and "
+    "hardly larger than what patients are apart by: {factor:g} times the geometric mean of both "
+    "SDs.",
     "baseline_sd": "The SD between patients is known roughly: half-normal, {factor:g} times it, "
     "leaves room for a trial of more different patients.",
-    "change_sd": "Some patients respond and others do not: about as far apart as they were before "
-    "({factor:g} times that SD).",
-    "visit_sd": "Room for a mean that comes slowly or is lost again: {factor:g} times the SD "
-    "between patients. A tight prior pulls the last visit towards the average of all.",
+    "change_sd": "Some patients respond and others do not: {factor:g} times the geometric mean of "
+    "the SDs between and within patients.",
+    "visit_sd": "Room for a mean that comes slowly or is lost again: {factor:g} times the "
+    "geometric mean of the SDs between and within patients. A tight prior pulls the last visit "
+    "towards the average of all.",
     "residual_sd": "The SD of one patient from visit to visit; half or twice of it is just "
     "possible. Near 0 there is no mass: with a drift that could explain everything, the two would "
     "form a funnel.",
@@ -107,11 +103,16 @@ def marker_card(markers: Sequence[str], known: Catalogue) -> dict[str, Any]:
 
 def _prior(parameter: str, known: Catalogue, name: str) -> dict[str, Any]:
     marker = known[name]
+    between, within = marker.between_sd, marker.within_sd
+    keys: tuple[str, ...]
     if parameter in OF_BETWEEN:
-        factor, key = OF_BETWEEN[parameter], "between_sd"
+        factor, of, keys = OF_BETWEEN[parameter], between, ("between_sd",)
+    elif parameter in OF_WITHIN:
+        factor, of, keys = OF_WITHIN[parameter], within, ("within_sd",)
     else:
-        factor, key = OF_WITHIN[parameter], "within_sd"
-    sd = float(f"{factor * getattr(marker, key):.3g}")
+        factor, of = OF_BOTH[parameter], float(np.sqrt(between * within))
+        keys = "between_sd", "within_sd"
+    sd = float(f"{factor * of:.3g}")
     numbers: dict[str, Any] = {"distribution": "HalfNormal", "sigma": sd}
     if parameter == "baseline_mean":
         centre = float(f"{float(marker.on_scale(np.array(marker.typical))):.4g}")
@@ -121,7 +122,8 @@ def _prior(parameter: str, known: Catalogue, name: str) -> dict[str, Any]:
     elif parameter == "residual_sd":
         centre = float(f"{np.log(sd):.4g}")
         numbers = {"distribution": "LogNormal", "mu": centre, "sigma": RESIDUAL_DOUBT}
-    keys = ("typical", key) if parameter == "baseline_mean" else (key,)
+    if parameter == "baseline_mean":
+        keys = "typical", *keys
     return numbers | {
         "meaning": _meaning(parameter, marker),
         "why": _WHY[parameter].format(factor=factor),
