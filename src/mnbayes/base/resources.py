@@ -25,6 +25,11 @@ def markers_file() -> Path:
     return _share() / "data" / "markers.toml"
 
 
+def import_mapping_file() -> Path:
+    """Names that files use for markers, columns and visits."""
+    return _share() / "data" / "import_mapping.toml"
+
+
 def reference_ranges_file() -> Path:
     """Table of reference ranges of healthy people."""
     return _share() / "data" / "reference_ranges.csv"
