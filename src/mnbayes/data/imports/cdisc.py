@@ -75,6 +75,7 @@ def read_datasets(sets: Sequence[Dataset], mapping: Mapping, options: Options) -
     write_withdrawals(draft, subjects)
     if events := [*of_kind.get("ADAE", []), *of_kind.get("AE", [])]:
         read_events(events, draft, subjects)
+    draft.check_answers(options)
     draft.stop_where_open()
     return draft
 

@@ -82,7 +82,9 @@ def from_grid(grid: Grid) -> Dataset | None:
     if uneven:
         found = f"{len(grid.rows[uneven - 1])} cells in row {uneven}"
         raise unreadable(grid.file, found, f"{width} cells, as in the header")
-    columns = {name: [row[i] for row in body] for i, name in enumerate(header) if name}
+    columns: dict[str, Sequence[object]] = {
+        name: [row[i] for row in body] for i, name in enumerate(header) if name
+    }
     return Dataset(grid.file, columns, 2, grid.notes)
 
 

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem, quoted
 from mnbayes.base.text_table import Table
+from mnbayes.data.imports.mapping import key
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ class Draft:
         Rows (CDISC) or cells (sheets) with something in them, and how many of them are written.
     warnings, notes : list of str
     questions, problems : list of Problem
+    answered : set of str
+        Names of units and visits that were given and are there, as `key` writes them.
     answers : list of str
         Options that answer the questions, where a suggestion is possible.
     """
@@ -139,6 +142,7 @@ class Draft:
     notes: list[str] = field(default_factory=list)
     questions: list[Problem] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    answered: set[str] = field(default_factory=set)
     answers: list[str] = field(default_factory=list)
 
     def decide(self, topic: str, found: str, made: str, count: int | None = None) -> None:
@@ -157,6 +161,16 @@ class Draft:
         """End where something is wrong or must be asked, with all of it."""
         if self.questions or self.problems:
             raise OpenQuestionsError([*self.problems, *self.questions], self.answers)
+
+    def check_answers(self, options: Options) -> None:
+        """Say which units and visits that were given name nothing in the files."""
+        for option, given in (("--unit", options.units), ("--visit", options.visits)):
+            for name in given:
+                if key(name) not in self.answered:
+                    expected = "a marker, header or code" if option == "--unit" else "a visit"
+                    self.problems.append(
+                        Problem(option, None, None, quoted(name), f"{expected} of the files")
+                    )
 
     def plan(self, week: float, name: str) -> None:
         """Note the name of a planned week."""

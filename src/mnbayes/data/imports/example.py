@@ -30,11 +30,14 @@ so to the program; remove it once the tables hold your own patients.
 
 | file | a row is | columns |
 |---|---|---|
-| `patients.csv` | a patient | `patient`, `sex` (female, male or blank), `age_years`, `bmi`, `infusions`, `withdrew_week` (blank where the patient stayed) |
-| `measurements.csv` | a marker of a patient at a visit | `patient`, `week` (0 is the baseline), `marker`, `value`, `unit`, `lower`, `upper` |
+| `patients.csv` | a patient | `patient`, `sex`, `age_years`, `bmi`, `infusions`, `withdrew_week` |
+| `measurements.csv` | a marker at a visit | `patient`, `week`, `marker`, `value`, `unit`, |
+| | | `lower`, `upper` |
 | `events.csv`, optional | an adverse event | `patient`, `week`, `term`, `grade` (CTCAE, 0 to 5) |
 | `trial.toml`, optional | planned visits and their windows, the week of the primary analysis | |
 
+- `sex` is female, male or blank; `withdrew_week` blank where the patient stayed; week 0 is the
+  baseline.
 - Text in UTF-8, commas between cells, a decimal point.
 - A value below a limit of detection ("<0.2") has a blank `value` and 0.2 in `upper`; one above a
   limit has it in `lower`.
@@ -95,8 +98,8 @@ def _tables() -> dict[str, str | bytes]:
 
 def workbook() -> bytes:
     """A workbook that ``mnbayes import`` reads: the example's patients, and instructions."""
-    import openpyxl
-    from openpyxl.styles import Font
+    import openpyxl  # type: ignore[import-untyped]
+    from openpyxl.styles import Font  # type: ignore[import-untyped]
 
     book = openpyxl.Workbook()
     sheet = book.active

@@ -128,7 +128,8 @@ def _marker(
     markers = known if known is not None else by_name
     unit = units.get(key(code)) or units.get(key(name)) or own or finding.unit
     for each in markers:
-        unit = units.get(each.replace("_", ""), unit)
+        unit = units.get(key(each), unit)
+    draft.answered |= {key(code), key(name), *map(key, markers)} & set(units)
     fitting = mapping.of_kind(markers, unit, specimen)
     place = Place(finding.file)
     what = f"{finding.code}, {finding.name}" + (f" [{unit}]" if not own else "")

@@ -18,7 +18,7 @@ TEXT = (".csv", ".txt", ".tsv")
 #: Cells of a sheet beyond which no clinic keeps its patients.
 LARGEST = 20_000_000
 
-type Cell = str | float | bool | dt.date | dt.datetime
+type Cell = str | float | bool | dt.date | dt.time | dt.timedelta
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,10 +173,10 @@ def read_workbook(path: Path, sheet: str | None = None) -> Grid:
                 raise unreadable(path.name, f"{len(filled)} sheets with cells", expected)
             (name,) = filled
             chosen = found[name]
-            height, width = (number + 1 for number in chosen.end)
+            height, width = (number + 1 for number in chosen.end or (0, 0))
             if height * width > LARGEST:
                 raise unreadable(path.name, f"{height:,} × {width:,} cells", "a smaller sheet")
-            rows = [
+            rows: list[list[Cell]] = [
                 [cell.strip() if isinstance(cell, str) else cell for cell in row]
                 for row in chosen.to_python(skip_empty_area=False)
             ]
@@ -202,7 +202,7 @@ def read_workbook(path: Path, sheet: str | None = None) -> Grid:
 
 def _silent_cells(path: Path, sheet: str, grid: Grid) -> list[Problem]:
     """Errors and formulas without a stored value, which a reader gives back as blank."""
-    import openpyxl
+    import openpyxl  # type: ignore[import-untyped]
 
     try:
         with warnings.catch_warnings():

@@ -105,15 +105,10 @@ def read_header(index: int, cells: Sequence[Cell], mapping: Mapping, options: Op
             return Column(index, header, role=role)
     rest, own = _units_apart(" ".join(texts))
     unit = unit or own
-    known, week, without = given_week(rest, options.visits)
+    known, _, without = given_week(rest, options.visits)
     visit: Named | None
     if known:
-        text = next(
-            n
-            for n in sorted(options.visits, key=len, reverse=True)
-            if n and given_week(rest, {n: None})[0]
-        )
-        visit, name = Named("numbered", text, week or 0.0), without
+        visit, name = Named("numbered", known), without
     else:
         visit, name = find_visit(rest, mapping)
         if visit is None and date is None and (bare := re.search(r"(?:^| )([0-9]{1,3})$", name)):

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from mnbayes.base.problems import quoted
 from mnbayes.data.imports.draft import Draft, Options, Place
-from mnbayes.data.imports.mapping import Mapping
+from mnbayes.data.imports.mapping import Mapping, key
 from mnbayes.data.trial import Visit as Window
 
 #: Days of a mean month: 365.25 / 12.
@@ -31,6 +31,11 @@ class Named(NamedTuple):
     kind: Kind
     text: str
     number: float = 0.0
+
+    @property
+    def same(self) -> tuple[str, object]:
+        """What two spellings of one visit share."""
+        return self.kind, self.number if self.kind in DAYS else key(self.text)
 
     @property
     def days(self) -> float:
@@ -101,15 +106,15 @@ def find_visit(text: str, mapping: Mapping) -> tuple[Named | None, str]:
     return None, plain
 
 
-def given_week(text: str, given: Map[str, float | None]) -> tuple[bool, float | None, str]:
-    """Whether the user said what a text's visit is, its week, and the text without it."""
+def given_week(text: str, given: Map[str, float | None]) -> tuple[str, float | None, str]:
+    """The name of a visit in a text that the user gave a week, that week, and the rest."""
     for name in sorted(given, key=len, reverse=True):
         if name and (
             m := re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", text, re.IGNORECASE)
         ):
             rest = (text[: m.start()] + " " + text[m.end() :]).strip(" -_:;,./|@")
-            return True, given[name], rest
-    return False, None, text
+            return name, given[name], rest
+    return "", None, text
 
 
 def week_of(days: float) -> float:
@@ -155,7 +160,7 @@ def resolve(
         known, week, _ = given_week(visit.text, options.visits)
         why = "as answered"
         if known:
-            pass
+            draft.answered.add(key(known))
         elif visit.kind == "baseline":
             week, why = 0.0, "baseline"
         elif visit.kind in DAYS:

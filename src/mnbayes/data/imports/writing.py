@@ -152,14 +152,19 @@ def _traced(problem: Problem, readings: Sequence[Reading], patients: Sequence[Pl
         of = [reading.place for reading in readings]
     elif problem.file == "patients.csv":
         of = patients
-    if problem.row is None or not 0 <= problem.row - 2 < len(of):
+    lines = getattr(problem, "rows", ()) or (problem.row,)
+    places = [of[line - 2] for line in lines if line is not None and 0 <= line - 2 < len(of)]
+    if not places:
         return problem
-    place = of[problem.row - 2]
     # A cell is a value; what is wrong with another column of it is said beside it.
-    also = "" if problem.column in (None, "value", "patient") else f"{problem.column} "
-    return replace(
-        problem, file=place.file, row=place.row, column=place.column, found=also + problem.found
-    )
+    found = "" if problem.column in (None, "value", "patient") else f"{problem.column} "
+    found += problem.found
+    if len(places) > 1:
+        cells = [f"{place.column} in row {place.row}" for place in places[:5]]
+        more = f" and {len(places) - 5} more" if len(places) > 5 else ""
+        found += f" ({', '.join(cells)}{more})"
+    one = places[0] if len(places) == 1 else Place(places[0].file)
+    return Problem(one.file, one.row, one.column, found, problem.expected, problem.severity)
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
