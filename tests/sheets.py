@@ -31,7 +31,9 @@ def naive_sheet(path: Path) -> Path:
     rows: list[list[object]] = [["Our patients, updated 2026"], [*head, "Dropout", "Comment"]]
     shares = (1.0, 0.8, 0.65, 0.5)
     for i in range(9):
-        protein: list[object] = [round((3.2 + 0.7 * i) * s + 0.05 * ((3 * i) % 4), 2) for s in shares]
+        protein: list[object] = [
+            round((3.2 + 0.7 * i) * s + 0.05 * ((3 * i) % 4), 2) for s in shares
+        ]
         albumin: list[object] = [round(31 - i + 9 * (1 - s) + 0.3 * (i % 3), 1) for s in shares]
         if i == 2:
             protein[3] = "<0.3"

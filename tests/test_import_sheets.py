@@ -8,12 +8,12 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 import pytest
+from sheets import brought, naive_sheet, read, workbook
 
 import mnbayes as mn
 from mnbayes.data.imports.mapping import is_unit, load_mapping, unit_kind
 from mnbayes.data.imports.values import CellError, Value, number, read_date, read_value
 from mnbayes.data.imports.visits import find_visit, in_window, suggested_weeks, windows
-from sheets import brought, naive_sheet, read, workbook
 
 MAPPING = load_mapping()
 
@@ -125,7 +125,12 @@ def test_units_by_their_look() -> None:
         assert is_unit(unit), unit
     for text in ("CD4/CD8", "protein/creatinine", "24h", "week 4", "n/a", "albumin"):
         assert not is_unit(text), text
-    assert [unit_kind(u) for u in ("mg/d", "mg/dL", "mg/mmol", "%")] == ["per day", "", "ratio", "percent"]
+    assert [unit_kind(u) for u in ("mg/d", "mg/dL", "mg/mmol", "%")] == [
+        "per day",
+        "",
+        "ratio",
+        "percent",
+    ]
 
 
 def test_windows_divide_half_way() -> None:
@@ -193,13 +198,16 @@ def test_two_header_rows(tmp_path: Path, merged: tuple[str, ...], marker_above: 
         row = ["p1", "f", 28, 30, 5.5, 4.5]
     else:
         top = ["Patient", "Sex", "Baseline", None, "Week 4", None]
-        below = [None, None, "Albumin (g/L)", "Proteinuria (g/24h)"] + ["Albumin (g/L)", "Proteinuria (g/24h)"]
+        below = [None, None, "Albumin (g/L)", "Proteinuria (g/24h)"] * 2
+        below = below[:4] + below[6:]
         row = ["p1", "f", 28, 5.5, 30, 4.5]
     path = workbook(tmp_path / "s.xlsx", [top, below, row, ["p2", *row[1:]]], merged)
     found = brought(path)
     assert found["value"].loc["p1"].to_dict() == {
-        (0, "albumin"): 28, (0, "urine_protein_24h"): 5.5,
-        (4, "albumin"): 30, (4, "urine_protein_24h"): 4.5,
+        (0, "albumin"): 28,
+        (0, "urine_protein_24h"): 5.5,
+        (4, "albumin"): 30,
+        (4, "urine_protein_24h"): 4.5,
     }
 
 
@@ -219,10 +227,8 @@ def test_a_row_of_units_and_weeks_under_a_marker(tmp_path: Path) -> None:
 def test_a_row_a_visit(tmp_path: Path) -> None:
     path = sheet(
         tmp_path,
-        "patient;visit;albumin (g/L);cd4 (cells/uL);cd4 (%)\n1;Baseline;28;500;40\n;Week 4;30;600;41\n"
-        "2;Baseline;25;400;39\n2;Unscheduled 1;26;;\n2;Month 3;29;450;\n".replace(";cd4 (%)", "")
-        .replace(";40\n", "\n").replace(";41\n", "\n").replace(";39\n", "\n").replace("26;;\n", "26;\n")
-        .replace("450;\n", "450\n"),
+        "patient;visit;albumin (g/L);cd4 (cells/uL)\n1;Baseline;28;500\n;Week 4;30;600\n"
+        "2;Baseline;25;400\n2;Unscheduled 1;26;\n2;Month 3;29;450\n",
     )
     found = brought(path)
     assert found.loc[("1", 4, "cd4"), "value"] == 600
@@ -241,8 +247,14 @@ def test_a_row_a_date(tmp_path: Path) -> None:
     with pytest.raises(mn.InputError, match="--weeks 0,4,12"):
         brought(path, baseline_date="first")
     found = brought(path, baseline_date="first", weeks=(0, 4, 12))
-    assert found["value"].loc["1"].to_dict() == {(0, "albumin"): 28, (4, "albumin"): 30, (12, "albumin"): 31}
-    mn.import_cohort(path, tmp_path / "b", baseline_date="first", weeks=(0, 4, 12), actual_times=True)
+    assert found["value"].loc["1"].to_dict() == {
+        (0, "albumin"): 28,
+        (4, "albumin"): 30,
+        (12, "albumin"): 31,
+    }
+    mn.import_cohort(
+        path, tmp_path / "b", baseline_date="first", weeks=(0, 4, 12), actual_times=True
+    )
     assert read(tmp_path / "b").loc["1"].index.get_level_values("week").tolist() == [0, 4.14, 12]
 
 
@@ -305,7 +317,7 @@ def test_the_suggested_unit_fits_the_values(tmp_path: Path) -> None:
 
 def test_a_name_of_several_markers_is_decided_by_its_unit(tmp_path: Path) -> None:
     path = sheet(tmp_path, "ID,Proteinuria BL,Proteinuria W4\na,2.8,2\n")
-    with pytest.raises(mn.InputError, match="g/24h.*g/L.*g/g"):
+    with pytest.raises(mn.InputError, match=r"g/24h.*g/L.*g/g"):
         brought(path)
     found = brought(path, units={"Proteinuria": "mg/dL"})
     assert set(found.index.get_level_values("marker")) == {"urine_protein_conc"}
@@ -375,7 +387,8 @@ def test_implausible_dates_are_told(tmp_path: Path) -> None:
 def test_a_visit_years_off_is_a_warning(tmp_path: Path) -> None:
     path = sheet(
         tmp_path,
-        "ID,First infusion,date,Albumin (g/L)\na,2014-01-05,2014-01-05,28\na,2014-01-05,2004-02-05,29\n",
+        "ID,First infusion,date,Albumin (g/L)\n"
+        "a,2014-01-05,2014-01-05,28\na,2014-01-05,2004-02-05,29\n",
     )
     brought(path, weeks=(0, 4))
     assert "9.9 years before" in (tmp_path / "cohort" / "import.md").read_text()
@@ -402,9 +415,9 @@ def test_no_header_no_marker_no_file(tmp_path: Path) -> None:
     assert "no marker" in told(sheet(tmp_path, "ID,bar\n1,2\n"))
     with pytest.raises(mn.InputError, match="no such file"):
         mn.import_cohort(tmp_path / "no.csv", tmp_path / "c")
-    with pytest.raises(mn.InputError, match="no workbook|workbook"):
-        path = tmp_path / "x.xlsx"
-        path.write_bytes(b"PK\x03\x04nothing")
+    path = tmp_path / "x.xlsx"
+    path.write_bytes(b"PK\x03\x04nothing")
+    with pytest.raises(mn.InputError, match="workbook"):
         mn.import_cohort(path, tmp_path / "c")
 
 
@@ -420,7 +433,7 @@ def test_names_of_ones_own(tmp_path: Path) -> None:
     own.write_text('columns.patient = ["fall"]\nnames.albumin = ["Serumeiweiss klein"]\n')
     assert brought(path, mapping=own).loc[("1", 0, "albumin"), "value"] == 28
     own.write_text('names.albumen = ["x"]\ncolums.patient = ["fall"]\n')
-    with pytest.raises(mn.InputError, match="colums|albumen"):
+    with pytest.raises(mn.InputError, match=r"colums|albumen"):
         mn.import_cohort(path, tmp_path / "c", mapping=own)
 
 

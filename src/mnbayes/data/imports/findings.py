@@ -76,8 +76,9 @@ def numeric(cell: object) -> float | None:
 
 def days_between(start: object, end: object) -> float | None:
     """Days from one date to another; both may be plain numbers of days from one origin."""
-    if isinstance(start, (int, float)) and isinstance(end, (int, float)):
-        return None if start != start or end != end else float(end - start)
+    a, b = numeric(start), numeric(end)
+    if a is not None and b is not None and min(a, b) > 3000:  # "2024" is a year
+        return b - a
     try:
         first, second = read_date(start), read_date(end)
     except CellError:
@@ -146,6 +147,7 @@ def _marker(
         others = by_name or tuple(
             m for word in re.split(r"[ ,/()-]+", name) for m in mapping.names.get(key(word), ())
         )
+        others = mapping.of_kind(others, unit)
         if others and not set(others) & set(known):
             draft.ask(
                 place,
