@@ -153,10 +153,10 @@ def test_derived_rows_and_rows_not_chosen_are_left_out(tmp_path: Path) -> None:
 
 
 def test_a_limit_is_kept_whatever_was_imputed(tmp_path: Path) -> None:
-    rows = [*ADLB, row("1", "Week 8", 0.5, AVALC="<1", DTYPE="HALFLOQ")]
+    rows = [*ADLB, row("1", "Week 8", 5, AVALC="<10", DTYPE="HALFLOQ")]
     found = adam(tmp_path, rows)
     assert np.isnan(found.loc[("1", 8, "albumin"), "value"])
-    assert found.loc[("1", 8, "albumin"), "upper"] == 1
+    assert found.loc[("1", 8, "albumin"), "upper"] == 10
 
 
 def test_two_baseline_flags_are_told(tmp_path: Path) -> None:
