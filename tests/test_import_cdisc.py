@@ -13,6 +13,9 @@ from conftest import script
 from sheets import read
 
 import mnbayes as mn
+from mnbayes.data.imports.draft import Options
+from mnbayes.data.imports.importing import read_files
+from mnbayes.data.imports.mapping import load_mapping
 
 type Rows = Sequence[Mapping[str, object]]
 
@@ -373,9 +376,10 @@ def test_cell_phenotypes_are_named_by_their_markers(tmp_path: Path) -> None:
         for visit in ("BASELINE", "WEEK 4")
     ]
     paths = csvs(tmp_path, dm=DM, lb=LB, cp=rows)
-    mn.import_cohort(paths, tmp_path / "cohort", units={"b_cell_percent": "%"})
-    found = read(tmp_path / "cohort")
-    assert found.loc[("s1", 4, "cd4"), "value"] == 500
+    draft = read_files(paths, Options(), load_mapping())
+    found = {r.marker: r.value for r in draft.readings if r.patient == "s1" and r.week == 4}
+    assert found["cd4"] == "500"
+    assert found["b_cell_percent"] == "12"
 
 
 def test_what_is_missing_of_a_set_is_told(tmp_path: Path) -> None:
@@ -427,3 +431,32 @@ def test_a_damaged_xpt_is_told(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(mn.InputError):
             mn.import_cohort(path, tmp_path / "cohort")
+
+
+def test_a_visit_that_says_more_than_its_week_is_asked(tmp_path: Path) -> None:
+    rows = [*ADLB, row("2", "Week 8 (Day 57)", 34), row("2", "Cycle 2 Day 1", 35)]
+    with pytest.raises(mn.InputError, match="Cycle 2 Day 1") as caught:
+        adam(tmp_path, rows)
+    assert len(caught.value.problems) == 1
+    found = adam(tmp_path, rows, visits={"Cycle 2 Day 1": 6})
+    assert found.loc["2"].index.get_level_values("week").tolist() == [0, 4, 6, 8, 12]
+
+
+def test_sets_that_are_of_no_use_are_named(tmp_path: Path) -> None:
+    more = [{"USUBJID": "1", "AGE": 50, "TRT01A": "Cells", "CMDECOD": x} for x in ("a", "b")]
+    paths = csvs(tmp_path, adsl=ADSL, adlb=ADLB, adcm=more, ex=[{"USUBJID": "1", "EXDOSE": 1}])
+    mn.import_cohort(paths, tmp_path / "cohort")
+    assert "adcm.csv is not used" in log(tmp_path)
+    assert "ex.csv is not used" in log(tmp_path)
+
+
+def test_text_of_windows_1252_in_an_xpt(tmp_path: Path) -> None:
+    adsl, adlb = pd.DataFrame(ADSL), pd.DataFrame(ADLB)
+    paths = [tmp_path / "adsl.xpt", tmp_path / "adlb.xpt"]
+    for path, frame in zip(paths, (adsl.drop(columns=["TRTSDT", "EOSDT"]), adlb), strict=True):
+        script("make_adam").write(frame.replace({"1": "Zoe"}), path)
+    for path in paths:
+        path.write_bytes(path.read_bytes().replace(b"Zoe", b"Zo\xeb"))
+    mn.import_cohort(paths, tmp_path / "cohort")
+    assert "Zo\xeb" in read(tmp_path / "cohort").index.get_level_values("patient")
+    assert "Windows-1252" in log(tmp_path)

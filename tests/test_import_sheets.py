@@ -441,3 +441,17 @@ def test_a_marker_in_another_unit_kind_is_left_out(tmp_path: Path) -> None:
     path = sheet(tmp_path, "ID,Albumin BL (g/L),IgG BL (%)\na,28,12\n")
     assert len(brought(path)) == 1
     assert "not in %" in (tmp_path / "cohort" / "import.md").read_text()
+
+
+def test_one_arm_of_a_sheet(tmp_path: Path) -> None:
+    path = sheet(tmp_path, "ID,Group,Albumin BL (g/L)\na,Cells,28\nb,Control,27\nc,cells ,26\n")
+    assert brought(path, arm="cells").index.get_level_values("patient").tolist() == ["a", "c"]
+    with pytest.raises(mn.InputError, match="Cells, Control"):
+        mn.import_cohort(path, tmp_path / "d", arm="cell")
+
+
+def test_a_visit_said_twice_is_one(tmp_path: Path) -> None:
+    path = sheet(
+        tmp_path, "ID,Visit 1 (baseline) albumin (g/L),Albumin Visit 2 (week 4)\na,28,30\n"
+    )
+    assert brought(path).index.get_level_values("week").tolist() == [0, 4]

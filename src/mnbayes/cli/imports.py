@@ -72,6 +72,10 @@ def import_(
     actual_times: Annotated[
         bool, typer.Option("--actual-times", help="Write times as measured, not planned weeks.")
     ] = False,
+    accept_implausible: Annotated[
+        bool,
+        typer.Option("--accept-implausible", help="Write values beyond what is possible."),
+    ] = False,
     show_mapping: Annotated[
         bool, typer.Option("--show-mapping", help="Print the names and codes that are known.")
     ] = False,
@@ -131,7 +135,13 @@ def import_(
         typer.echo("Nothing was written.", err=True)
         raise typer.Exit
     shown = len(draft.warnings)
-    write_draft(draft, out, actual_times=actual_times, command=words)
+    write_draft(
+        draft,
+        out,
+        actual_times=actual_times,
+        accept_implausible=accept_implausible,
+        command=words,
+    )
     for warning in draft.warnings[shown:]:
         say(f"warning: {warning}", error=True)
     say(

@@ -41,14 +41,11 @@ def read_datasets(sets: Sequence[Dataset], mapping: Mapping, options: Options) -
     for data in sets:
         of_kind.setdefault(data.kind, []).append(data)
     adam = "ADLB" in of_kind
+    if len(of_kind.get("ADSL", [])) > 1:  # other sets copy its columns, but not a row a patient
+        of_kind["ADSL"] = [d for d in of_kind["ADSL"] if d.one_row_a_patient]
     people = of_kind.get("ADSL" if adam else "DM", of_kind.get("DM" if adam else "ADSL", []))
     measured = of_kind.get("ADLB", []) or [*of_kind.get("LB", []), *of_kind.get("CP", [])]
-    problems = [
-        Problem(
-            d.file, None, None, "a data set that is not known", "ADSL, ADLB, DM, LB, CP, DS, AE"
-        )
-        for d in of_kind.get("", [])
-    ]
+    problems = []
     names = ", ".join(data.file for data in sets)
     if len(people) != 1:
         expected = "one file of patients besides: ADSL (ADaM) or DM (SDTM)"
@@ -58,9 +55,11 @@ def read_datasets(sets: Sequence[Dataset], mapping: Mapping, options: Options) -
         problems.append(Problem(names, None, None, "no file of measurements", expected))
     if problems:
         raise InputError(problems)
+    used = [data for name, each in of_kind.items() for data in each if name]
     draft = Draft(
         f"Rows of {', '.join(data.file for data in measured)} ({'ADaM' if adam else 'SDTM'})"
     )
+    draft.notes += [f"{data.file} is not used" for data in sets if data not in used]
     for data in sets:
         draft.notes += [f"{data.file}: {note}" for note in data.notes]
     subjects = read_subjects(people[0], mapping, options, draft)

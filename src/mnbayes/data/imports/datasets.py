@@ -50,6 +50,12 @@ class Dataset:
         """Which data set it is; blank where it is none that is read."""
         return next((name for name, needs in KINDS if needs <= set(self.columns)), "")
 
+    @property
+    def one_row_a_patient(self) -> bool:
+        """Whether no patient has two rows."""
+        patients = [patient for (patient,) in self.texts("USUBJID")]
+        return len(patients) == len(set(patients))
+
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 

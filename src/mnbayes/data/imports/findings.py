@@ -15,10 +15,10 @@ from mnbayes.data.imports.mapping import Mapping, is_unit, key, unit_kind
 from mnbayes.data.imports.values import CellError, read_date, read_value
 from mnbayes.data.imports.visits import (
     Named,
-    find_visit,
     in_window,
     resolve,
     suggested_weeks,
+    visit_of,
     windows,
 )
 
@@ -218,9 +218,7 @@ def place_visits(
     baseline = _baselines(findings, mapping, draft)
     named: dict[str, Named] = {}
     for text in dict.fromkeys(f.visit for f in findings if f.visit):
-        visit, rest = find_visit(text, mapping)
-        bare = visit is not None and (not rest or visit.kind in ("week", "month", "day"))
-        named[text] = visit if visit and bare else Named("numbered", text[:60])
+        named[text] = visit_of(text, mapping)
     counts: Counter[Named] = Counter()
     times: defaultdict[str, list[float]] = defaultdict(list)
     rest_of: list[Finding] = []
@@ -311,8 +309,8 @@ def _baselines(
         (
             "not flagged, no day: the visit named baseline",
             lambda f: (
-                (v := find_visit(f.visit, mapping)[0]) is not None
-                and (v.kind == "baseline" or (v.kind == "week" and v.number == 0))
+                (v := visit_of(f.visit, mapping)).kind == "baseline"
+                or (v.kind == "week" and v.number == 0)
             ),
         ),
     )

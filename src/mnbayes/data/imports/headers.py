@@ -113,6 +113,9 @@ def read_header(index: int, cells: Sequence[Cell], mapping: Mapping, options: Op
         visit, name = find_visit(rest, mapping)
         if visit is None and date is None and (bare := re.search(r"(?:^| )([0-9]{1,3})$", name)):
             visit, name = Named("numbered", bare[1]), name[: bare.start()]
+    other, left = find_visit(name, mapping)
+    if visit and other and key(name) not in mapping.names:  # "Visit 3 (week 4)" is one visit
+        visit, name = (other if other.kind == "baseline" else visit), left
     markers = mapping.names.get(key(name), ()) or mapping.codes.get(name.strip().upper(), ())
     if not markers and "%" in unit:
         markers = mapping.names.get(key(name + "%"), ())

@@ -90,6 +90,7 @@ def import_cohort(
     baseline_date: str = "",
     decimal: str = "",
     actual_times: bool = False,
+    accept_implausible: bool = False,
 ) -> Path:
     """Write the folder of a cohort from a clinic's sheet, or from ADaM or SDTM data sets.
 
@@ -118,6 +119,8 @@ def import_cohort(
         The decimal sign, where it cannot be told.
     actual_times : bool
         Write times as measured, not planned weeks, where they lie in their visit's window.
+    accept_implausible : bool
+        Write values beyond what is possible, with a warning.
 
     Returns
     -------
@@ -144,5 +147,5 @@ def import_cohort(
         actual_times=actual_times,
     )
     draft = read_files(paths, options, known)
-    write_draft(draft, folder, actual_times=actual_times)
+    write_draft(draft, folder, actual_times=actual_times, accept_implausible=accept_implausible)
     return folder

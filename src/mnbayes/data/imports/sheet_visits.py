@@ -18,10 +18,10 @@ from mnbayes.data.imports.values import (
 from mnbayes.data.imports.visits import (
     Named,
     find_visit,
-    given_week,
     in_window,
     resolve,
     suggested_weeks,
+    visit_of,
     windows,
 )
 from mnbayes.data.trial import Visit as Window
@@ -226,9 +226,7 @@ def place_by_row(
 
 def _row_visit(sheet: Sheet, row: int, column: Column, text: str) -> Named | None:
     if column.role == "visit":
-        visit, _ = find_visit(text, sheet.mapping)
-        known, _, rest = given_week(text, sheet.options.visits)
-        return visit if visit and not (known and not rest) else Named("numbered", text[:60])
+        return visit_of(text, sheet.mapping)
     visit, _ = find_visit(text, sheet.mapping)
     if visit is not None and visit.kind in ("week", "month", "day", "baseline", "screening"):
         return visit

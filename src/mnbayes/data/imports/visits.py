@@ -106,6 +106,19 @@ def find_visit(text: str, mapping: Mapping) -> tuple[Named | None, str]:
     return None, plain
 
 
+def visit_of(text: str, mapping: Mapping) -> Named:
+    """The visit of a text that names nothing else; one that needs a week where it says more.
+
+    "Week 4 (Day 29)" and "Visit 3, week 4" are week 4; "Cycle 2 Day 1" is no day 1.
+    """
+    visit, rest = find_visit(text, mapping)
+    other, left = find_visit(rest, mapping)
+    said = [each for each in (visit, other) if each is not None]
+    if not said or left.strip(" ()[]-_:;,./|"):
+        return Named("numbered", text[:60])
+    return next((each for each in said if each.kind == "baseline"), said[0])
+
+
 def given_week(text: str, given: Map[str, float | None]) -> tuple[str, float | None, str]:
     """The name of a visit in a text that the user gave a week, that week, and the rest."""
     for name in sorted(given, key=len, reverse=True):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from mnbayes.data.imports.draft import Draft, Options
+from mnbayes.base.problems import quoted
+from mnbayes.data.imports.draft import Draft, Options, Place
 from mnbayes.data.imports.grids import Grid
 from mnbayes.data.imports.headers import find_columns
-from mnbayes.data.imports.mapping import Mapping
+from mnbayes.data.imports.mapping import Mapping, key
 from mnbayes.data.imports.sheet_markers import find_markers
 from mnbayes.data.imports.sheet_patients import read_patients, read_withdrawals
 from mnbayes.data.imports.sheet_visits import baseline_dates, place_by_column, place_by_row
@@ -55,5 +56,20 @@ def read_sheet(grid: Grid, mapping: Mapping, options: Options) -> Draft:
     for (kind, expected), wrong in sheet.wrong.items():
         say_wrong(sheet, kind, expected, wrong)
     draft.check_answers(options)
+    if options.arm:
+        keep_arm(draft, options.arm)
     draft.stop_where_open()
     return draft
+
+
+def keep_arm(draft: Draft, arm: str) -> None:
+    """Leave out whoever is not of an arm, and count them."""
+    arms = {name: row.get("arm", "") for name, row in draft.patients.items()}
+    if key(arm) not in map(key, arms.values()):
+        known = ", ".join(dict.fromkeys(filter(None, arms.values()))) or "no column of arms"
+        draft.ask(Place("--arm"), quoted(arm), f"an arm of the file: {known}")
+    others = {name for name, own in arms.items() if key(own) != key(arm)}
+    for name in others:
+        draft.left_out[f"patient of another arm ({arms[name] or 'blank'})"] += 1
+        del draft.patients[name]
+    draft.readings = [reading for reading in draft.readings if reading.patient not in others]

@@ -58,7 +58,12 @@ def place_whole(files: Mapping[str, str | bytes], folder: Path) -> None:
 
 
 def write_draft(
-    draft: Draft, folder: Path, *, actual_times: bool = False, command: str = ""
+    draft: Draft,
+    folder: Path,
+    *,
+    actual_times: bool = False,
+    accept_implausible: bool = False,
+    command: str = "",
 ) -> None:
     """Write a draft as a cohort's folder, once the loader accepts it.
 
@@ -69,6 +74,8 @@ def write_draft(
         A new folder, or an empty one.
     actual_times : bool
         Write the time as measured where it lies in the window of its visit.
+    accept_implausible : bool
+        Write values beyond what is possible, with a warning.
     command : str
         How it was asked for, for the log.
 
@@ -95,7 +102,7 @@ def write_draft(
     arms = dict.fromkeys(row.get("arm", "") for row in draft.patients.values())
     for arm in arms:  # the loader wants one arm: several are looked at one by one
         own = {p for p, row in draft.patients.items() if row.get("arm", "") == arm}
-        _validate(draft, own, [r for r in readings if r.patient in own])
+        _validate(draft, own, [r for r in readings if r.patient in own], accept_implausible)
     files = _tables(draft, set(draft.patients), readings)
     if visits:
         files[TRIAL] = _trial(draft, visits)
@@ -130,12 +137,14 @@ def _tables(
     return found
 
 
-def _validate(draft: Draft, patients: set[str], readings: Sequence[Reading]) -> None:
+def _validate(draft: Draft, patients: set[str], readings: Sequence[Reading], accept: bool) -> None:
     """Let the loader read it; its rows are traced back to the cells they come from."""
     with tempfile.TemporaryDirectory() as temporary:
         _fill(Path(temporary), _tables(draft, patients, readings))
         try:
-            found = load_cohort(temporary).warnings
+            found = load_cohort(
+                temporary, **({"accept_implausible": True} if accept else {})
+            ).warnings
         except InputError as error:
             places = [draft.places[name] for name in draft.patients if name in patients]
             problems = [_traced(p, readings, places) for p in error.problems]
