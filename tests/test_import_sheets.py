@@ -121,7 +121,16 @@ def test_markers_are_no_visits(header: str) -> None:
 
 
 def test_units_by_their_look() -> None:
-    for unit in ("g/24h", "mg/24 h", "mg/dL", "10^9/L", "K/uL", "%", "mL/min/1.73m2", "µmol/L"):
+    for unit in (
+        "g/24h",
+        "mg/24 h",
+        "mg/dL",
+        "10^9/L",
+        "K/uL",
+        "%",
+        "mL/min/1.73m2",
+        "ml/min/1,73m²",
+    ):
         assert is_unit(unit), unit
     for text in ("CD4/CD8", "protein/creatinine", "24h", "week 4", "n/a", "albumin"):
         assert not is_unit(text), text

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mnbayes.data.imports.draft import Options
 from mnbayes.data.imports.grids import Cell, Grid, as_text, letter, unreadable
-from mnbayes.data.imports.mapping import Mapping, is_unit, key
+from mnbayes.data.imports.mapping import Mapping, is_unit, key, plain_unit
 from mnbayes.data.imports.values import CellError, read_date
 from mnbayes.data.imports.visits import Named, find_visit, given_week
 
@@ -61,7 +61,7 @@ def _units_apart(text: str) -> tuple[str, str]:
     def bracket(match: re.Match[str]) -> str:
         nonlocal unit
         if is_unit(match[1]):
-            unit = match[1].strip()
+            unit = plain_unit(match[1])
             return " "
         return f" {match[1]} "
 
@@ -75,7 +75,7 @@ def _units_apart(text: str) -> tuple[str, str]:
     ):
         for match in re.finditer(pattern, text):
             if is_unit(match[1]):
-                return text[: match.start()] + " " + text[match.end() :], match[1].strip()
+                return text[: match.start()] + " " + text[match.end() :], plain_unit(match[1])
     return text, ""
 
 
@@ -92,7 +92,7 @@ def read_header(index: int, cells: Sequence[Cell], mapping: Mapping, options: Op
         if day is not None:
             date = day
         elif is_unit(text):
-            unit = text
+            unit = plain_unit(text)
         elif text and text not in texts:
             texts.append(text)
     header = " ".join([*texts, *([date.isoformat()] if date else [])]) or unit

@@ -54,9 +54,14 @@ def unit_kind(unit: str) -> str:
     return next((kind for kind, pattern in _KINDS if pattern.search(plain)), "")
 
 
+def plain_unit(text: str) -> str:
+    """A unit without look-alike signs, and with a point in its 1,73 m²."""
+    return unicodedata.normalize("NFKC", text).replace("1,73", "1.73").strip()
+
+
 def is_unit(text: str) -> bool:
     """Whether a text looks like a unit of the laboratory."""
-    plain = unicodedata.normalize("NFKC", text).strip()
+    plain = plain_unit(text)
     if len(plain) > 40 or not _UNIT.fullmatch(plain):
         return False
     return "/" not in plain or _OVER.fullmatch(plain.split("/")[0].strip()) is not None
