@@ -11,6 +11,8 @@ import pytest
 from sheets import brought, naive_sheet, read, workbook
 
 import mnbayes as mn
+from mnbayes.data.imports.draft import Options
+from mnbayes.data.imports.importing import read_files
 from mnbayes.data.imports.mapping import is_unit, load_mapping, unit_kind
 from mnbayes.data.imports.values import CellError, Value, number, read_date, read_value
 from mnbayes.data.imports.visits import find_visit, in_window, suggested_weeks, windows
@@ -464,3 +466,47 @@ def test_a_visit_said_twice_is_one(tmp_path: Path) -> None:
         tmp_path, "ID,Visit 1 (baseline) albumin (g/L),Albumin Visit 2 (week 4)\na,28,30\n"
     )
     assert brought(path).index.get_level_values("week").tolist() == [0, 4]
+
+
+def test_marks_of_a_laboratory_are_dropped_and_said(tmp_path: Path) -> None:
+    path = sheet(tmp_path, "ID,Albumin BL (g/L),Albumin W4\na,28↓,36.5\nb,27.5 L,52 (H)\n")
+    assert brought(path)["value"].tolist() == [28, 36.5, 27.5, 52]
+    assert "↑ ↓" in (tmp_path / "cohort" / "import.md").read_text(encoding="utf-8")
+
+
+def test_words_between_visit_and_marker(tmp_path: Path) -> None:
+    path = sheet(
+        tmp_path,
+        "编号,治疗前白蛋白(g/L),治疗后4周白蛋白,白蛋白 治疗后第12周,"
+        "Albumin after 24 weeks,Albumin at week 36\n"
+        "a,28,30,31,32,33\n",
+    )
+    assert brought(path).index.get_level_values("week").tolist() == [0, 4, 12, 24, 36]
+
+
+def test_a_patient_without_baseline_is_left_out_and_named(tmp_path: Path) -> None:
+    path = sheet(tmp_path, "ID,Albumin BL (g/L),Albumin W4\na,28,30\nb,,31\n")
+    assert len(brought(path)) == 2
+    assert "are left out: b" in (tmp_path / "cohort" / "import.md").read_text()
+    path = sheet(tmp_path, "ID,Albumin W2 (g/L),Albumin W4\na,28,30\n")
+    with pytest.raises(mn.InputError, match="baseline"):
+        mn.import_cohort(path, tmp_path / "c")
+
+
+def test_markers_of_another_disease(tmp_path: Path) -> None:
+    path = sheet(
+        tmp_path,
+        "Patient;UPCR BL (mg/mmol);UPCR Monat 6;eGFR BL (ml/min/1,73m²);C3 BL (mg/dl);"
+        "Kreatinin BL (µmol/l);CD4 BL (%);anti-PLA2R BL (RU/ml)\n1;310;>500;88;60;70;40;120\n",
+    )
+    draft = read_files([path], Options(), MAPPING)
+    found = {(r.marker, r.week): (r.value or r.lower, r.unit) for r in draft.readings}
+    assert found == {
+        ("upcr", 0): ("310", "mg/mmol"),
+        ("upcr", 26.09): ("500", "mg/mmol"),
+        ("egfr", 0): ("88", "ml/min/1.73m2"),
+        ("c3", 0): ("60", "mg/dl"),
+        ("creatinine", 0): ("70", "μmol/l"),
+        ("cd4_percent", 0): ("40", "%"),
+        ("anti_pla2r", 0): ("120", "RU/ml"),
+    }

@@ -280,8 +280,12 @@ def _write(draft: Draft, chosen: Finding, week: float, mapping: Mapping) -> None
     if chosen.limit:
         try:
             found = read_value(chosen.limit, mapping.missing, ".")
-        except CellError as error:
-            draft.problems.append(place.problem(quoted(chosen.limit), str(error)))
+        except CellError:
+            draft.left_out[f"limit without a number ({chosen.limit[:30]})"] += 1
+            draft.warnings.append(
+                f"{place.file}, row {place.row}: {quoted(chosen.limit)} is a limit without a "
+                "number, so it is left out; below a limit, it was not high"
+            )
             return
         if found is not None:
             value, lower, upper = found.value, found.lower, found.upper

@@ -12,7 +12,7 @@ from mnbayes.data.imports.draft import Options
 from mnbayes.data.imports.grids import Cell, Grid, as_text, letter, unreadable
 from mnbayes.data.imports.mapping import Mapping, is_unit, key, plain_unit
 from mnbayes.data.imports.values import CellError, read_date
-from mnbayes.data.imports.visits import Named, find_visit, given_week
+from mnbayes.data.imports.visits import Named, find_visit, given_week, without_filler
 
 SEARCHED = 15  # rows in which the header is looked for
 _BRACKETS = re.compile(r"[(\[{【]([^()\[\]【】]*(?:\[[^\]]*\])?)[)\]】]")
@@ -116,6 +116,8 @@ def read_header(index: int, cells: Sequence[Cell], mapping: Mapping, options: Op
     other, left = find_visit(name, mapping)
     if visit and other and key(name) not in mapping.names:  # "Visit 3 (week 4)" is one visit
         visit, name = (other if other.kind == "baseline" else visit), left
+    if key(name) not in mapping.names:
+        name = without_filler(name, mapping)
     markers = mapping.names.get(key(name), ()) or mapping.codes.get(name.strip().upper(), ())
     if not markers and "%" in unit:
         markers = mapping.names.get(key(name + "%"), ())

@@ -45,6 +45,21 @@ def _read(path: Path, mapping: Mapping, options: Options) -> Grid | Dataset:
     return from_grid(grid) or grid
 
 
+def _leave_out_without_baseline(draft: Draft) -> None:
+    """Leave out, and name, patients without any value of week 0; no change of theirs is known."""
+    based = {reading.patient for reading in draft.readings if reading.week <= 0}
+    without = [name for name in {r.patient: None for r in draft.readings} if name not in based]
+    if not based or not without:
+        return
+    kept = [reading for reading in draft.readings if reading.patient in based]
+    draft.left_out["patient without a value of week 0"] += len(draft.readings) - len(kept)
+    draft.readings = kept
+    named = ", ".join(without[:10]) + (
+        f" and {len(without) - 10} more" if len(without) > 10 else ""
+    )
+    draft.warnings.append(f"no value of week 0, so their later values are left out: {named}")
+
+
 def read_files(files: Sequence[Path], options: Options, mapping: Mapping) -> Draft:
     """Files as a draft of a cohort; nothing is written.
 
@@ -72,6 +87,7 @@ def read_files(files: Sequence[Path], options: Options, mapping: Mapping) -> Dra
         draft = read_sheet(sheets[0], mapping, options)
     else:
         draft = read_datasets([e for e in found if isinstance(e, Dataset)], mapping, options)
+    _leave_out_without_baseline(draft)
     digests = (hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
     draft.files = tuple((path.name, digest) for path, digest in zip(files, digests, strict=True))
     return draft

@@ -23,7 +23,8 @@ def find_markers(sheet: Sheet, rows: Sequence[tuple[int, str]]) -> list[Column]:
     said: dict[str, set[str]] = {}
     for column in given:
         if column.unit:
-            said.setdefault(key(column.name), set()).add(column.unit)
+            for name in _known_as(column):
+                said.setdefault(name, set()).add(column.unit)
     filled = {i for row, _ in rows for i, x in enumerate(sheet.grid.rows[row]) if x != ""}
     measured: list[Column] = []
     counts: Counter[tuple[str, str, str]] = Counter()
@@ -33,7 +34,7 @@ def find_markers(sheet: Sheet, rows: Sequence[tuple[int, str]]) -> list[Column]:
             if column.header:
                 draft.decide("Columns", column.header, "not used: no values")
             continue
-        known = said.get(key(column.name), set())
+        known = next((said[name] for name in _known_as(column) if name in said), set())
         if not column.unit and len(known) == 1:
             column = replace(column, unit=next(iter(known)))
         fitting = mapping.of_kind(column.markers, column.unit)
@@ -69,6 +70,11 @@ def find_markers(sheet: Sheet, rows: Sequence[tuple[int, str]]) -> list[Column]:
     for (name, marker, unit), number in counts.items():
         draft.decide("Markers", f"{name} [{unit or 'unit in the cells'}]", marker, number)
     return measured
+
+
+def _known_as(column: Column) -> list[str]:
+    """Names under which columns share a unit: the header's, and the marker's where it is one."""
+    return [key(column.name), *(column.markers if len(column.markers) == 1 else ())]
 
 
 def _with_unit(column: Column, units: dict[str, str], draft: Draft) -> Column:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +25,10 @@ from mnbayes.data.imports.values import (
 #: Columns of numbers about a patient, and columns that say when a row is.
 NUMBERS = ("age_years", "bmi", "infusions")
 TIMES = ("visit", "week", "month", "day", "date")
+
+#: A laboratory's mark behind a value that is out of its range.
+_FLAG = re.compile(r"(?<=[0-9]) ?(?:[↑↓*]+|\(?[HL]\)?)$")
+_FLAGS = "marks of a laboratory behind a value (↑ ↓ H L *) are dropped"
 
 
 @dataclass
@@ -85,6 +90,10 @@ def values_of(
     """Values of a column; cells that cannot be read are kept for later, unless `quiet`."""
     texts = [sheet.grid.cell(row, column.index) for row, _ in rows]
     for (row, patient), cell in zip(rows, texts, strict=True):
+        if isinstance(cell, str) and (flagged := _FLAG.search(cell)):
+            cell = cell[: flagged.start()]
+            if _FLAGS not in sheet.draft.notes:
+                sheet.draft.notes.append(_FLAGS)
         try:
             value = read_value(cell, sheet.mapping.missing, sheet.decimal)
         except AmbiguousError as error:

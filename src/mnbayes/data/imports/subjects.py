@@ -42,6 +42,7 @@ def read_subjects(data: Dataset, mapping: Mapping, options: Options, draft: Draf
     left: dict[str, float | None] = {}
     reasons: Counter[str] = Counter()
     known: Counter[str] = Counter()
+    odd_sex: Counter[str] = Counter()
     names = ("USUBJID", "AGE", "AGEU", "SEX", "BMI", "BMIBL", arm_of, "ARM", "EOSSTT", "DISCONFL")
     texts = data.texts(*names, "DCSREAS", "DCDECOD")
     dates = data.rows(start_of, "EOSDT", "RFENDT", "RFENDTC")
@@ -62,6 +63,7 @@ def read_subjects(data: Dataset, mapping: Mapping, options: Options, draft: Draf
             twice.append(patient)
         own = {"patient": patient, "age_years": age, "bmi": bmi or bmibl}
         own["sex"] = mapping.sexes.get(key(sex), "")
+        odd_sex[sex] += bool(sex) and not own["sex"]
         if arm_of:
             own["arm"] = arm
         if ageu and key(ageu) not in ("years", "year"):
@@ -89,6 +91,9 @@ def read_subjects(data: Dataset, mapping: Mapping, options: Options, draft: Draf
     if len(known) > 1 and not options.arm:
         draft.notes.append("several arms are kept: name one with --arm here, or when fitting")
     draft.decide("Dates", start_of or "no date of first dose", "start of treatment, week 0")
+    for sex, count in odd_sex.items():
+        if count:
+            draft.decide("Columns", f"SEX {sex}", "blank: neither F nor M", count)
     for reason, count in reasons.items():
         draft.decide("Withdrawal", f"{data.file}: {reason}", "withdrew_week", count)
     return Subjects(start, left)

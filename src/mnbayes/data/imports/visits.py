@@ -106,6 +106,16 @@ def find_visit(text: str, mapping: Mapping) -> tuple[Named | None, str]:
     return None, plain
 
 
+def without_filler(text: str, mapping: Mapping) -> str:
+    """A text without the words that may stand between a visit and a marker."""
+    words = _any(mapping.words("visits", "filler"))
+    pattern = rf"^(?:{words}){_AFTER} *| *{_BEFORE}(?:{words})$"
+    before = ""
+    while before != text:
+        before, text = text, re.sub(pattern, "", text.strip(), flags=re.IGNORECASE)
+    return text
+
+
 def visit_of(text: str, mapping: Mapping) -> Named:
     """The visit of a text that names nothing else; one that needs a week where it says more.
 
@@ -114,7 +124,7 @@ def visit_of(text: str, mapping: Mapping) -> Named:
     visit, rest = find_visit(text, mapping)
     other, left = find_visit(rest, mapping)
     said = [each for each in (visit, other) if each is not None]
-    if not said or left.strip(" ()[]-_:;,./|"):
+    if not said or without_filler(left, mapping).strip(" ()[]-_:;,./|"):
         return Named("numbered", text[:60])
     return next((each for each in said if each.kind == "baseline"), said[0])
 
