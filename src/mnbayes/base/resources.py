@@ -25,6 +25,11 @@ def markers_file() -> Path:
     return _share() / "data" / "markers.toml"
 
 
+def import_mapping_file() -> Path:
+    """Names that files use for markers, columns and visits."""
+    return _share() / "data" / "import_mapping.toml"
+
+
 def published_facts_file() -> Path:
     """What the trial's abstract publishes."""
     return _share() / "data" / "published.toml"

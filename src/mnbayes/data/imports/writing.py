@@ -1,0 +1,241 @@
+"""Write a draft as a cohort's folder, whole or not at all, once the loader accepts it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.text_table import Table
+from mnbayes.data.cohort import load_cohort
+from mnbayes.data.imports.draft import Draft, Place, Reading
+from mnbayes.data.imports.grids import unreadable
+from mnbayes.data.imports.visits import in_window, windows
+from mnbayes.data.schema import COLUMNS
+from mnbayes.data.trial import FILE as TRIAL
+
+LOG = "import.md"
+
+
+def check_empty(folder: Path) -> None:
+    """Refuse a folder that holds anything.
+
+    Raises
+    ------
+    InputError
+        If it is a file, or a folder with something in it.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        found = "a folder with files in it" if folder.is_dir() else "a file"
+        raise unreadable(str(folder), found, "a new folder, or an empty one")
+
+
+def place_whole(files: Mapping[str, str | bytes], folder: Path) -> None:
+    """Write files into a new folder: all of them, or none.
+
+    Raises
+    ------
+    InputError
+        If the folder holds anything.
+    """
+    check_empty(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _fill(temporary, files)
+        temporary.chmod(0o755)
+        if folder.exists():
+            folder.rmdir()
+        temporary.rename(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def write_draft(
+    draft: Draft,
+    folder: Path,
+    *,
+    actual_times: bool = False,
+    accept_implausible: bool = False,
+    command: str = "",
+) -> None:
+    """Write a draft as a cohort's folder, once the loader accepts it.
+
+    Parameters
+    ----------
+    draft : Draft
+    folder : Path
+        A new folder, or an empty one.
+    actual_times : bool
+        Write the time as measured where it lies in the window of its visit.
+    accept_implausible : bool
+        Write values beyond what is possible, with a warning.
+    command : str
+        How it was asked for, for the log.
+
+    Raises
+    ------
+    InputError
+        If the loader refuses it: every problem, with the cell or row that it comes from. Nothing
+        is written then.
+    """
+    check_empty(folder)
+    readings = (
+        sorted(draft.readings, key=lambda r: list(draft.patients).index(r.patient))
+        if (len(draft.patients) < 50)
+        else draft.readings
+    )
+    visits = windows([*{r.week for r in readings}])
+    if actual_times:
+        readings = [
+            replace(r, week=round(r.actual, 2) + 0.0)
+            if r.actual is not None and r.week > 0 and in_window(r.actual, visits) == r.week
+            else r
+            for r in readings
+        ]
+    arms = dict.fromkeys(row.get("arm", "") for row in draft.patients.values())
+    for arm in arms:  # the loader wants one arm: several are looked at one by one
+        own = {p for p, row in draft.patients.items() if row.get("arm", "") == arm}
+        _validate(draft, own, [r for r in readings if r.patient in own], accept_implausible)
+    files = _tables(draft, set(draft.patients), readings)
+    if visits:
+        files[TRIAL] = _trial(draft, visits)
+    files[LOG] = _log(draft, command)
+    place_whole(files, folder)
+
+
+def _tables(
+    draft: Draft, patients: set[str], readings: Iterable[Reading]
+) -> dict[str, str | bytes]:
+    columns = [*COLUMNS["patients"]]
+    if any("arm" in row for row in draft.patients.values()) and len(patients) == len(
+        draft.patients
+    ):
+        columns.append("arm")
+    rows = [row for name, row in draft.patients.items() if name in patients]
+    found: dict[str, str | bytes] = {
+        "patients.csv": _csv(columns, ([row.get(c, "") for c in columns] for row in rows)),
+        "measurements.csv": _csv(
+            COLUMNS["measurements"],
+            (
+                [r.patient, f"{r.week:.10g}", r.marker, r.value, r.unit, r.lower, r.upper]
+                for r in readings
+            ),
+        ),
+    }
+    if draft.events is not None:
+        found["events.csv"] = _csv(
+            COLUMNS["events"],
+            ([e[c] for c in COLUMNS["events"]] for e in draft.events if e["patient"] in patients),
+        )
+    return found
+
+
+def _validate(draft: Draft, patients: set[str], readings: Sequence[Reading], accept: bool) -> None:
+    """Let the loader read it; its rows are traced back to the cells they come from."""
+    with tempfile.TemporaryDirectory() as temporary:
+        _fill(Path(temporary), _tables(draft, patients, readings))
+        try:
+            found = load_cohort(
+                temporary, **({"accept_implausible": True} if accept else {})
+            ).warnings
+        except InputError as error:
+            places = [draft.places[name] for name in draft.patients if name in patients]
+            problems = [_traced(p, readings, places) for p in error.problems]
+            raise InputError(problems) from None
+    for problem in found:
+        places = [draft.places[name] for name in draft.patients if name in patients]
+        draft.warnings.append(str(_traced(problem, readings, places)).removeprefix("warning: "))
+
+
+def _traced(problem: Problem, readings: Sequence[Reading], patients: Sequence[Place]) -> Problem:
+    """A problem of a row that was written, as one of the cell it comes from."""
+    of: Sequence[Place] = []
+    if problem.file == "measurements.csv":
+        of = [reading.place for reading in readings]
+    elif problem.file == "patients.csv":
+        of = patients
+    lines = getattr(problem, "rows", ()) or (problem.row,)
+    places = [of[line - 2] for line in lines if line is not None and 0 <= line - 2 < len(of)]
+    if not places:
+        return problem
+    # A cell is a value; what is wrong with another column of it is said beside it.
+    found = "" if problem.column in (None, "value", "patient") else f"{problem.column} "
+    found += problem.found
+    if len(places) > 1:
+        cells = [f"{place.column} in row {place.row}" for place in places[:5]]
+        more = f" and {len(places) - 5} more" if len(places) > 5 else ""
+        found += f" ({', '.join(cells)}{more})"
+    one = places[0] if len(places) == 1 else Place(places[0].file)
+    return Problem(one.file, one.row, one.column, found, problem.expected, problem.severity)
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _fill(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    for name, content in files.items():
+        data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+        (folder / name).write_bytes(data)
+
+
+def toml_text(text: str) -> str:
+    """A text as TOML has it, on one line."""
+    safe = "".join(c if c.isprintable() else " " for c in text)
+    return '"' + safe.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _trial(draft: Draft, visits: Sequence[object]) -> str:
+    from mnbayes.data.trial import Visit
+
+    lines = [
+        "# Planned visits and their windows in weeks, as `mnbayes import` divided them: half-way",
+        "# between two visits. Change what the protocol says otherwise.",
+    ]
+    names = ", ".join(name for name, _ in draft.files)
+    lines.append(f"sources = [{toml_text(f'imported from {names}; {LOG} lists every decision')}]")
+    for visit in visits:
+        assert isinstance(visit, Visit)
+        called = ", ".join(draft.planned.get(visit.week, []))
+        comment = "".join(c if c.isprintable() else " " for c in called)[:60]
+        lines += [
+            "",
+            f"[[visits]]{f'  # {comment}' if comment else ''}",
+            f"week = {visit.week!r}",
+            f"earliest = {visit.earliest!r}",
+            f"latest = {visit.latest!r}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def markdown(table: Table) -> str:
+    """A table in Markdown."""
+
+    def line(cells: Iterable[str]) -> str:
+        return "| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in cells) + " |"
+
+    rule = "|" + "|".join("---" if i in table.text else "--:" for i in range(len(table.head))) + "|"
+    return "\n".join([f"## {table.caption}", "", line(table.head), rule, *map(line, table.rows)])
+
+
+def _log(draft: Draft, command: str) -> str:
+    parts = ["# Import", "Every decision of `mnbayes import`; `docs/import.md` has the rules."]
+    if command:
+        parts.append(f"```sh\n{command}\n```")
+    parts.append("\n".join(f"- `{name}`, SHA-256 {digest}" for name, digest in draft.files))
+    parts += [markdown(table) for table in draft.tables()]
+    for heading, lines in (("Warnings", draft.warnings), ("Notes", draft.notes)):
+        if lines:
+            parts.append(f"## {heading}\n\n" + "\n".join(f"- {line}" for line in lines))
+    return "\n\n".join(parts) + "\n"
