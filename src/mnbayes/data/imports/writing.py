@@ -142,9 +142,7 @@ def _validate(draft: Draft, patients: set[str], readings: Sequence[Reading], acc
     with tempfile.TemporaryDirectory() as temporary:
         _fill(Path(temporary), _tables(draft, patients, readings))
         try:
-            found = load_cohort(
-                temporary, **({"accept_implausible": True} if accept else {})
-            ).warnings
+            found = load_cohort(temporary, accept_implausible=accept).warnings
         except InputError as error:
             places = [draft.places[name] for name in draft.patients if name in patients]
             problems = [_traced(p, readings, places) for p in error.problems]
