@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mnbayes.base.problems import InputError, Problem, did_you_mean, gathered
 from mnbayes.cards.card import Card, available_cards, load_card, parse_card
+from mnbayes.cards.chosen_definitions import choose_definitions
+from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.marker_card import marker_card
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import Catalogue, Marker, shipped_markers
@@ -106,7 +108,9 @@ def unusable(cohort: Cohort) -> dict[str, str]:
     return found
 
 
-def choose_models(cohort: Cohort, known_elsewhere: Sequence[str] = ()) -> Choice:
+def choose_models(
+    cohort: Cohort, known_elsewhere: Sequence[str] = (), asked: Definitions | None = None
+) -> Choice:
     """The models of a cohort: those that its ``trial.toml`` names, or what the data allow.
 
     Parameters
@@ -114,6 +118,9 @@ def choose_models(cohort: Cohort, known_elsewhere: Sequence[str] = ()) -> Choice
     cohort : Cohort
     known_elsewhere : sequence of str
         Names of models that are no cards; ``trial.toml`` may name them, and they are passed over.
+    asked : Definitions, optional
+        Of response: a model should be able to judge them. Default: see
+        :func:`mnbayes.cards.chosen_definitions.choose_definitions`.
 
     Raises
     ------
@@ -126,7 +133,7 @@ def choose_models(cohort: Cohort, known_elsewhere: Sequence[str] = ()) -> Choice
             cards = [attempt(_of_trial, name, cohort) for name in wanted]
         named = ", ".join(card.name for card in cards)
         return Choice(tuple(cards), (f"Models named by trial.toml: {named}.",))
-    return _allowed(cohort)
+    return _allowed(cohort, choose_definitions(cohort, asked).definitions)
 
 
 def _of_trial(name: str, cohort: Cohort) -> Card:
@@ -137,7 +144,7 @@ def _of_trial(name: str, cohort: Cohort) -> Card:
     return load_card(path if path.suffix == ".toml" else name, known=cohort.catalogue)
 
 
-def _allowed(cohort: Cohort) -> Choice:
+def _allowed(cohort: Cohort, definitions: Definitions) -> Choice:
     known, present, doubts = cohort.catalogue, cohort.markers, unusable(cohort)
     able = [marker for marker in present if marker not in doubts]
     cards: list[Card] = []
@@ -155,6 +162,14 @@ def _allowed(cohort: Cohort) -> Choice:
             reasons.append(f"Model {card.name} is left out ({why}).")
         else:
             cards.append(card)
+    together = [marker for marker in definitions.markers if marker in able]
+    needed = set(definitions.required) & set(able)
+    if len(together) > 1 and not any(needed <= set(card.markers) for card in cards):
+        cards.append(made_card(together, known))
+        reasons.append(
+            f"Model {cards[-1].name} is made from the markers' file: responses by "
+            f"{definitions.name} are judged from these markers together."
+        )
     held = {marker for card in cards for marker in card.markers}
     alone = [marker for marker in able if marker not in held]
     first = cohort.trial.primary_marker

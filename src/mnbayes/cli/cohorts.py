@@ -138,7 +138,7 @@ def fit(
         changes = [attempt(overrides.parse_setting, text) for text in set_ or []]
         wanted = attempt(load_definitions, definitions) if definitions is not None else None
     if not asked_for:
-        choice = choose_models(cohort, NAMES)
+        choice = choose_models(cohort, NAMES, wanted)
         own = list(choice.cards)
         beside = [*beside, *(name for name in cohort.trial.models if name in NAMES)]
     names = [*NAMES, *(each.name for each in own), *(each.name for each in stated)]
