@@ -9,7 +9,7 @@ from runs import edited
 
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.resources import embedded_cohort_folder
-from mnbayes.cards.choice import choose_definitions
+from mnbayes.cards.chosen_definitions import choose_definitions
 from mnbayes.cards.definitions import (
     ALBUMIN,
     PROTEIN,

@@ -5,14 +5,12 @@ from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
-import pandas as pd
 import pytest
 from cohorts import small_cohort_frames, write_cohort
 from scipy import stats
 from typer.testing import CliRunner
 
 from mnbayes.analyses.priors.figure import prior_ranges
-from mnbayes.analyses.priors.limits import physiological_limits, read_limits
 from mnbayes.analyses.priors.predictive import (
     PriorDraws,
     implausible,
@@ -24,8 +22,6 @@ from mnbayes.analyses.priors.predictive import (
 )
 from mnbayes.analyses.priors.section import consequences
 from mnbayes.answers.result import Result
-from mnbayes.base.problems import InputError
-from mnbayes.base.resources import physiological_limits_file
 from mnbayes.cards.card import Card, available_cards, load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import with_priors
@@ -34,7 +30,6 @@ from mnbayes.data.markers import MARKERS
 
 PROTEINURIA, REMISSION = load_card("proteinuria"), load_card("remission")
 DEFINITIONS = load_definitions()
-LIMITS = physiological_limits()
 #: All spreads but those of the typical patient gone, so that the next patient is a typical one.
 STILL = [f"{sd}.sigma=1e-9" for sd in ("baseline_sd", "change_sd", "visit_sd", "serial_sd")]
 STILL.append("residual_sd.mu=-25")
@@ -85,7 +80,7 @@ def test_a_shift_of_a_prior_is_no_monte_carlo_error() -> None:
 
 def test_tables_by_hand() -> None:
     draws = draws_of([[4, 2], [4, 4], [4, 1], [4, 8]], [[40, 20], [4, 2], [4, 1.9], [0.005, 40]])
-    levels = level_table(draws, LIMITS)
+    levels = level_table(draws)
     assert levels["typical_median"].tolist() == pytest.approx([4, np.sqrt(8)])
     assert levels["patient_above"].tolist() == [0.25, 0.25]
     assert levels["patient_below"].tolist() == [0.25, 0.0]
@@ -142,7 +137,7 @@ def test_thresholds_of_the_verdict() -> None:
     def verdict(typical: int, patient: int) -> int:
         levels = [[100.0, 4.0]] * typical + [[4.0, 4.0]] * (100 - typical)
         measured = [[100.0, 4.0]] * patient + [[4.0, 4.0]] * (100 - patient)
-        return len(implausible(level_table(draws_of(levels, measured), LIMITS), LIMITS))
+        return len(implausible(level_table(draws_of(levels, measured)), MARKERS))
 
     assert [verdict(5, 10), verdict(6, 0), verdict(0, 11), verdict(6, 11)] == [0, 1, 1, 1]
 
@@ -161,38 +156,11 @@ def test_priors_beyond_every_number_do_not_break_it(family: str) -> None:
 
 
 def test_every_marker_has_limits_with_a_reason() -> None:
-    assert list(LIMITS) == list(MARKERS)
-    for name, limit in LIMITS.items():
-        assert limit.lower < MARKERS[name].plausible[1]
-        assert limit.upper > MARKERS[name].plausible[0]
-        assert len(limit.why) > 30
-        assert limit.source
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "message"),
-    [
-        ("marker", "albumen", "one of urine_protein_24h"),
-        ("marker", "cd4", "each marker once"),
-        ("unit", "mg/dL", "g/24h"),
-        ("lower", "low", "a number"),
-        ("upper", "0.001", "0 < lower < upper"),
-        ("upper", "inf", "0 < lower < upper"),
-        ("upper", "nan", "0 < lower < upper"),
-    ],
-)
-def test_bad_limits_are_refused(tmp_path: Path, column: str, value: str, message: str) -> None:
-    table = pd.read_csv(physiological_limits_file(), dtype=str)
-    row = 0 if column != "marker" or value != "cd4" else 3
-    table.loc[row, column] = value
-    table.to_csv(tmp_path / "limits.csv", index=False)
-    with pytest.raises(InputError) as error:
-        read_limits(tmp_path / "limits.csv")
-    assert message in str(error.value)
-    assert f"limits.csv, row {row + 2 if value != 'cd4' else 6}" in str(error.value)
-    table.drop(columns="why").to_csv(tmp_path / "limits.csv", index=False)
-    with pytest.raises(InputError, match="no such column"):
-        read_limits(tmp_path / "limits.csv")
+    for marker in MARKERS.values():
+        assert marker.limits.lower < marker.plausible[1]
+        assert marker.limits.upper > marker.plausible[0]
+        assert len(marker.limits.why) > 30
+        assert marker.source_of_limits
 
 
 # --- commands ------------------------------------------------------------------------------------

@@ -41,14 +41,8 @@ from mnbayes.answers.change import estimates
 from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError
 from mnbayes.data.cohort import Cohort, load_cohort
-from mnbayes.data.markers import MARKERS
-from mnbayes.data.reference_ranges import (
-    COLUMNS,
-    ReferenceRange,
-    placed,
-    read_reference_ranges,
-    reference_ranges,
-)
+from mnbayes.data.markers import MARKERS, Reference
+from mnbayes.data.reference_ranges import placed
 from mnbayes.data.units import UnitError, conversion
 from mnbayes.report.kit import style
 from mnbayes.run.run import Run
@@ -255,46 +249,25 @@ def test_no_ratio_without_both_markers() -> None:
 
 
 def test_the_shipped_ranges_are_the_published_ones() -> None:
-    found = {m: (r.lower, r.upper) for m, r in reference_ranges().items()}
+    ranges = {name: MARKERS[name].reference for name in FIVE}
+    found = {name: given.ends for name, given in ranges.items() if given is not None}
     published = ((723, 2271), (396, 1309), (224, 1014), (118, 645), (61, 607))
     assert found == dict(zip(FIVE, published, strict=True))
-    assert {r.coverage for r in reference_ranges().values()} == {0.95}
-    assert all("10.1128/CVI.00476-12" in r.source for r in reference_ranges().values())
+    assert {given.coverage for given in ranges.values() if given is not None} == {0.95}
+    assert all("10.1128/CVI.00476-12" in MARKERS[name].source["reference"] for name in FIVE)
 
 
-def write_ranges(folder: Path, *rows: str) -> Path:
-    path = folder / "ranges.csv"
-    path.write_text("\n".join([",".join(COLUMNS), *rows]) + "\n", encoding="utf-8")
-    return path
-
-
-def test_ranges_convert_and_need_a_source(tmp_path: Path) -> None:
-    path = write_ranges(
-        tmp_path, "cd4,0.4,1.2,10^9/L,0.9,adults,a book", "cd8,200,1000,cells/uL,0.95,adults,"
+def test_a_range_may_be_open_at_one_side() -> None:
+    table = pd.DataFrame({"value": [3.0, 5.0, 6.0]}).assign(
+        marker="crp", week=0.0, lower=np.nan, upper=np.nan
     )
-    found = read_reference_ranges(path)
-    assert list(found) == ["cd4"]
-    assert (found["cd4"].lower, found["cd4"].upper) == (400, 1200)
-    assert found["cd4"].text == "400 to 1200 cells/uL, 90 % range of adults (a book)"
-
-
-def test_bad_ranges_are_named_all_at_once(tmp_path: Path) -> None:
-    path = write_ranges(
-        tmp_path,
-        "cd5,1,2,cells/uL,0.95,a,b",
-        "cd4,2,1,cells/uL,0.95,a,b",
-        "cd3,1,2,%,0.95,a,b",
-        "cd8,1,2,cells/uL,95,a,b",
-        "b_cell,x,2,cells/uL,0.95,a,b",
-    )
-    with pytest.raises(InputError) as caught:
-        read_reference_ranges(path)
-    places = [(p.row, p.column) for p in caught.value.problems]
-    assert places == [(2, "marker"), (3, "upper"), (4, "unit"), (5, "coverage"), (6, "lower")]
+    given = Reference(upper=5.0, coverage=0.95, population="a")
+    (row,) = placed(table, {"crp": given}, (0.0,)).to_dict("records")
+    assert (row["inside"], row["below"], row["above"]) == (2, 0, 1)
 
 
 def test_placing_by_hand() -> None:
-    given_range = {"cd4": ReferenceRange("cd4", 400, 1200, 0.95, "a", "b")}
+    given_range = {"cd4": Reference(lower=400.0, upper=1200.0, coverage=0.95, population="a")}
     rows = [
         (0, 400, np.nan, np.nan),
         (0, 1200, np.nan, np.nan),
@@ -329,8 +302,9 @@ def test_reference_ranges_are_drawn_where_there_is_one(lymphocytes: Result) -> N
     assert all({61.0, 607.0} <= horizontal_lines(ax) for ax in figure.axes)
     low, high = figure.axes[0].get_ylim()
     assert low < 61 < 607 < high
-    albumin = result_of(make_tree(markers=("albumin",), draws=20, patients=2))
-    assert "Reference range" not in texts(trajectories(albumin, "albumin", DEFINITIONS, True))
+    name = "urine_protein_24h"
+    protein = result_of(make_tree(markers=(name,), draws=20, patients=2))
+    assert "Reference range" not in texts(trajectories(protein, name, DEFINITIONS, True))
 
 
 # Percent data

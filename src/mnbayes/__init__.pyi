@@ -31,6 +31,7 @@ from .base.problems import Problem as Problem
 from .base.text_table import Table as Table
 from .cards.card import Card as Card
 from .cards.card import load_card as load_card
+from .cards.choice import card_for as card_for
 from .cards.definitions import Definitions as Definitions
 from .cards.definitions import load_definitions as load_definitions
 from .cards.overrides import with_priors as with_priors

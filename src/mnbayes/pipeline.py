@@ -22,7 +22,7 @@ from mnbayes.answers.result import Result
 from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.workers import News, side_by_side
 from mnbayes.cards.card import Card
-from mnbayes.cards.choice import definitions_of
+from mnbayes.cards.chosen_definitions import definitions_of
 from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.own_model import OwnModel
 from mnbayes.cards.prior_sets import PriorSet
@@ -58,7 +58,7 @@ class Job:
     cards : tuple of Card
         With the priors to use.
     definitions : Definitions, optional
-        Default: see :func:`mnbayes.cards.choice.choose_definitions`.
+        Default: see :func:`mnbayes.cards.chosen_definitions.choose_definitions`.
     sampling : Sampling
     prior_set : str
     settings : tuple of str

@@ -11,7 +11,7 @@ from mnbayes.analyses.plots import Plotter
 from mnbayes.answers.result import ModelAsked, Result, base_result
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.workers import silent
-from mnbayes.cards.choice import definitions_of
+from mnbayes.cards.chosen_definitions import definitions_of
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.inference.fit import Fit
@@ -67,7 +67,7 @@ def summarise(
     ----------
     fit : Fit or DataTree
     definitions : Definitions, optional
-        Default: see :func:`mnbayes.cards.choice.choose_definitions`.
+        Default: see :func:`mnbayes.cards.chosen_definitions.choose_definitions`.
     seed : int
         Of the draws of new patients.
     allow_unconverged : bool

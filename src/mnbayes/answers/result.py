@@ -126,7 +126,7 @@ class Result(Displayed):
         last = self.estimates[self.estimates["week"] == week]
         rows = (
             (
-                self.catalogue[row["marker"]].label,
+                self._named(row["marker"]),
                 *(
                     ratio_range(*(row[f"gmr_{end}{of}"] for end in ("median", "lower", "upper")))
                     for of in ("", "_prior")
@@ -136,6 +136,10 @@ class Result(Displayed):
         )
         head = ("marker", "ratio (95 % interval)", "under the prior alone")
         return Table(f"Geometric mean ratio to baseline, week {week:g}", head, tuple(rows))
+
+    def _named(self, marker: str) -> str:
+        about = self.catalogue[marker]
+        return f"{about.label} (odds ratio)" if about.scale == "logit" else about.label
 
     def _next_patient(self, week: float) -> Table:
         table = self.probabilities

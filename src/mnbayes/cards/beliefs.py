@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from mnbayes.base.problems import did_you_mean
+from mnbayes.data.markers import Scale
 
 Kind = Literal["level", "change", "sd", "time", "shape", "correlation"]
 
@@ -81,17 +82,20 @@ class Quantity:
         As there.
     unit : str
         Canonical unit of the marker of a level; empty for the others.
+    scale : {"log", "logit"}
+        Scale of the marker's models.
     """
 
     parameter: str
     kind: Kind
     unit: str = ""
+    scale: Scale = "log"
 
     @property
     def scales(self) -> tuple[str, ...]:
         """Scales that a belief may be stated on; the first is the one that is meant unless said."""
         return {
-            "level": (self.unit, "log"),
+            "level": (self.unit, self.scale),
             "change": ("gmr", "fall", "log"),
             "sd": ("sd", "log"),
             "time": ("weeks",),
@@ -140,8 +144,10 @@ class Belief:
         if self.scale == "fall":
             subject = subject.replace("ratio to baseline", "fall from baseline")
             subject = subject.replace("ratio per", "fall per")
-        elif self.scale == "log" and self.quantity.kind != "sd":
-            subject = f"the log of {subject}"
+        elif self.scale in ("log", "logit") and self.quantity.kind != "sd":
+            subject = f"the {self.scale} of {subject}"
+        if self.quantity.scale == "logit":
+            subject = subject.replace(" ratio", " odds ratio").replace(" log ", " log odds ")
         unit = f" {self.scale}" if self.scale in (self.quantity.unit, "weeks") else ""
         lies = "lies" if self.two_sided else "is"
         sign = " %" if self.scale == "fall" else ""
@@ -168,7 +174,9 @@ class Belief:
         """A value of the stated scale on the parameter's own scale."""
         if self.scale == "fall":
             return float(np.log1p(-value / 100))
-        if self.quantity.kind in ("level", "change") and self.scale != "log":
+        if self._share:
+            return float(np.log(value / (100.0 - value)))
+        if self.quantity.kind in ("level", "change") and self.scale not in ("log", "logit"):
             return float(np.log(value))
         return value
 
@@ -177,9 +185,17 @@ class Belief:
         with np.errstate(over="ignore"):
             if self.scale == "fall":
                 return float(-100 * np.expm1(value))
-            if self.quantity.kind in ("level", "change") and self.scale != "log":
+            if self._share:
+                return float(100.0 / (1.0 + np.exp(-value)))
+            if self.quantity.kind in ("level", "change") and self.scale not in ("log", "logit"):
                 return float(np.exp(value))
         return value
+
+    @property
+    def _share(self) -> bool:
+        """Whether it speaks of a percentage that is modelled on the logit scale."""
+        about = self.quantity
+        return about.kind == "level" and about.scale == "logit" and self.scale == about.unit
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:
@@ -206,7 +222,7 @@ def _scale(quantity: Quantity, named: str) -> str:
 
 def _number(text: str, scale: str) -> float:
     percent = text.endswith("%")
-    if percent != (scale == "fall"):
+    if percent != (scale == "fall") and scale != "%":
         raise BeliefError(
             f"a percentage such as {text.strip()}% on the scale fall"
             if not percent
@@ -226,9 +242,11 @@ def _check_domain(value: float, scale: str, quantity: Quantity, text: str) -> No
                 "a fall below 100%: nothing is left of a level after 100%", found=text
             )
     elif quantity.kind in ("level", "change"):
-        if scale != "log" and value <= 0:
+        if scale not in ("log", "logit") and value <= 0:
             what = "a ratio" if quantity.kind == "change" else "a level"
             raise BeliefError(f"{what} above 0", found=text)
+        if scale == "%" and value >= 100:
+            raise BeliefError("a percentage below 100", found=text)
     elif value < 0:
         raise BeliefError("a number of at least 0", found=text)
 

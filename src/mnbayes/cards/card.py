@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 from typing import Any, Literal, Self
@@ -19,6 +19,7 @@ from mnbayes.base.text_table import Table
 from mnbayes.base.toml_files import read_toml, validation_problems
 from mnbayes.cards import families as priors
 from mnbayes.cards.card_beliefs import fit_beliefs
+from mnbayes.cards.marker_card import marker_card
 from mnbayes.cards.parameters import PARAMETERS, SHARED
 from mnbayes.data.markers import Catalogue, Marker, beyond_shipped, shipped_markers
 
@@ -128,7 +129,8 @@ class PriorSpec(_Strict):
         """The meaning, its ``$`` fields filled from the distribution as it now stands.
 
         ``$q05`` is the 5 % quantile on the parameter's own scale, ``$x05`` its exponential
-        (a level or a ratio), and so on for the keys 025, 05, 50, 95 and 975; an overridden
+        (a level or a ratio), ``$p05`` the percentage of which it is the logit, and so on for the
+        keys 025, 05, 50, 95 and 975; an overridden
         prior therefore explains itself correctly.
         """
         if self.distribution == "LKJ":
@@ -139,6 +141,7 @@ class PriorSpec(_Strict):
             fields[f"q{key}"] = f"{value:.2g}"
             with np.errstate(over="ignore"):
                 fields[f"x{key}"] = _plain(float(np.exp(value)))
+                fields[f"p{key}"] = _plain(float(100.0 / (1.0 + np.exp(-value))))
         meaning = Template(self.meaning).safe_substitute(fields)
         return f"{meaning}. Fitted to the belief: {self.belief}" if self.belief else meaning
 
@@ -276,8 +279,9 @@ class Card(Displayed, _Strict):
         for name in self.parameters:
             for marker, spec in self.prior[name].items():
                 rows.setdefault((name, spec.formula, spec.explained), []).append(marker)
+        scales = dict.fromkeys(self.catalogue[marker].scale for marker in self.markers)
         priors = Table(
-            "Priors (on the log scale)",
+            f"Priors (on the {' or '.join(scales)} scale)",
             ("parameter", "of", "prior", "meaning"),
             tuple(
                 (name, self._of(markers), formula, meaning)
@@ -432,7 +436,8 @@ def load_card(name: str | Path, others: Sequence[str] = (), known: Catalogue | N
     Parameters
     ----------
     name : str or Path
-        Name of a card that mnbayes brings (``"proteinuria"``), or the path of a TOML file.
+        Name of a card that mnbayes brings (``"proteinuria"``), of a marker, whose card is then
+        made (:func:`mnbayes.card_for`), or the path of a TOML file.
     others : sequence of str
         Names that would be understood besides where the name was given.
     known : mapping, optional
@@ -450,35 +455,10 @@ def load_card(name: str | Path, others: Sequence[str] = (), known: Catalogue | N
             return parse_card(data, brought[str(name)].name, known)
     if Path(name).suffix == ".toml":
         return parse_card(read_toml(Path(name)), Path(name).name, known)
+    markers = shipped_markers() if known is None else known
+    if str(name) in markers:
+        return parse_card(marker_card([str(name)], markers), f"card of {name}", markers)
     cards = [*available_cards(), *others]
-    expected = f"one of {', '.join(cards)}, or a .toml file{did_you_mean(str(name), cards)}"
+    hint = did_you_mean(str(name), [*cards, *markers])
+    expected = f"one of {', '.join(cards)}, a marker, or a .toml file{hint}"
     raise InputError([Problem("models/", None, None, repr(str(name)), expected)])
-
-
-def fitting_cards(
-    cards: Sequence[Card], markers: Iterable[str]
-) -> tuple[list[Card], tuple[str, ...]]:
-    """The cards whose markers a cohort has, fewest markers first, and which are left out.
-
-    Parameters
-    ----------
-    cards : sequence of Card
-    markers : iterable of str
-        Of the cohort.
-
-    Returns
-    -------
-    kept : list of Card
-        All of them where the cohort has the markers of none: the fit then says what is missing.
-    left_out : tuple of str
-        A sentence for each of the others.
-    """
-    present = set(markers)
-    lacking = {card.name: [m for m in card.markers if m not in present] for card in cards}
-    able = [card for card in cards if not lacking[card.name]]
-    left_out = tuple(
-        f"Model {name} is left out: the cohort has no {', '.join(missing)}."
-        for name, missing in lacking.items()
-        if missing and able
-    )
-    return sorted(able or cards, key=lambda card: (len(card.markers), card.name)), left_out

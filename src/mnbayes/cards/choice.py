@@ -1,4 +1,4 @@
-"""Which definitions of response a cohort is judged by, and why."""
+"""Which models a cohort's data allow, and why the others do not apply."""
 
 from __future__ import annotations
 
@@ -6,92 +6,184 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnbayes.base.resources import embedded_cohort_folder
-from mnbayes.cards.definitions import EMBEDDED, Definitions, load_definitions
+from mnbayes.base.problems import InputError, Problem, did_you_mean, gathered
+from mnbayes.cards.card import Card, available_cards, load_card, parse_card
+from mnbayes.cards.marker_card import marker_card
 from mnbayes.data.cohort import Cohort
+from mnbayes.data.markers import Catalogue, Marker, shipped_markers
 
-#: Tried in this order where nobody says which. Definitions of another disease never are.
-DEFAULTS = ("kdigo_mn_protein", "kdigo_mn_ratio")
-#: Where a cohort has the markers of none of these.
-PLAIN = "fall_by_half"
+#: Most cards that are made unasked: each is a fit and a chapter of the report, and beyond a
+#: handful nobody reads them. ``--marker`` asks for more.
+MOST_MADE = 4
+#: Fewest patients with a baseline and a later value: one says nothing of the spread.
+FEWEST = 2
 
 
 @dataclass(frozen=True)
-class ChosenDefinitions:
-    """Definitions of response as they apply to a cohort, and why these.
+class Choice:
+    """Models of a cohort.
 
     Attributes
     ----------
-    definitions : Definitions
-        In the units that the cohort's values were reported in.
-    why : str
-        A sentence.
+    cards : tuple of Card
+        To be fitted, those with fewest markers first.
+    reasons : tuple of str
+        Why these, and why not the others; a sentence each.
     """
 
-    definitions: Definitions
-    why: str
+    cards: tuple[Card, ...]
+    reasons: tuple[str, ...]
 
 
-def choose_definitions(
-    cohort: Cohort,
-    asked: Definitions | Path | str | None = None,
-    markers: Sequence[str] = (),
-) -> ChosenDefinitions:
-    """The definitions that a cohort's responses are judged by.
+def card_for(markers: str | Sequence[str], cohort: Cohort | None = None) -> Card:
+    """Make a card for any marker, its priors from the markers' file.
 
     Parameters
     ----------
-    cohort : Cohort
-    asked : Definitions, Path or str, optional
-        What the user wants: definitions, a shipped name or a file. Default: the trial's own
-        (``trial.toml``), those of the embedded trial for its cohort, else the first of
-        :data:`DEFAULTS` whose markers the cohort has, else :data:`PLAIN`.
-    markers : sequence of str
-        Of the first model: its first one is the primary marker, where neither the trial nor
-        definitions say another.
+    markers : str or sequence of str
+        One marker, or several that are modelled jointly.
+    cohort : Cohort, optional
+        Whose markers are meant; default: those that mnbayes brings.
+
+    Returns
+    -------
+    Card
+        With a drift. Its numbers can be overridden as those of any card
+        (:func:`mnbayes.with_priors`); ``docs/markers.md`` says how they are made.
 
     Raises
     ------
     InputError
-        If they cannot be read, or ask for a marker or a unit that does not exist.
+        If there is no such marker.
     """
-    folder = Path(cohort.source)
-    if isinstance(asked, Definitions):
-        found, why = asked, "asked for"
-    elif asked is not None:
-        found, why = load_definitions(asked), "asked for"
-    elif cohort.trial.definitions:
-        found, why = load_definitions(cohort.trial.definitions, folder), "named in trial.toml"
-    elif _embedded(folder):
-        found, why = load_definitions(EMBEDDED), "the cohort is the embedded one"
-    else:
-        found, why = _by_markers(cohort)
-    first = cohort.trial.primary_marker or next(iter(markers), "")
-    chosen = found.for_cohort(cohort, first)
-    return ChosenDefinitions(chosen, f"Responses are judged by {found.name}: {why}.")
+    return made_card(markers, shipped_markers() if cohort is None else cohort.catalogue)
 
 
-def definitions_of(
-    cohort: Cohort | None, asked: Definitions | None = None, markers: Sequence[str] = ()
-) -> Definitions:
-    """As :func:`choose_definitions`; those of the embedded trial where there is no cohort."""
-    if cohort is None:
-        return load_definitions() if asked is None else asked
-    return choose_definitions(cohort, asked, markers).definitions
+def made_card(markers: str | Sequence[str], known: Catalogue) -> Card:
+    """As :func:`card_for`, given what the markers are."""
+    names = [markers] if isinstance(markers, str) else list(markers)
+    of_markers(names, known)
+    if not names or len(set(names)) < len(names):
+        found = "+".join(names) or "nothing"
+        raise InputError([Problem("marker", None, None, found, "markers, each once")])
+    return parse_card(marker_card(names, known), f"card of {'+'.join(names)}", known)
 
 
-def _embedded(folder: Path) -> bool:
-    return folder.resolve() == embedded_cohort_folder().resolve()
+def of_markers(names: Sequence[str], known: Catalogue) -> list[Marker]:
+    """Markers by name.
+
+    Raises
+    ------
+    InputError
+        With each name that there is not.
+    """
+    problems = []
+    for name in names:
+        if name not in known:
+            expected = f"one of {', '.join(known)}{did_you_mean(name, known)}"
+            problems.append(Problem("marker", None, None, repr(name), expected))
+    if problems:
+        raise InputError(problems)
+    return [known[name] for name in names]
 
 
-def _by_markers(cohort: Cohort) -> tuple[Definitions, str]:
-    for name in DEFAULTS:
-        found = load_definitions(name)
-        if set(found.required) <= set(cohort.markers):
-            return found, f"the first that needs only what was measured ({_listed(found)})"
-    needed = "; ".join(f"{name} needs {_listed(load_definitions(name))}" for name in DEFAULTS)
-    return load_definitions(PLAIN), f"no guideline's definitions fit what was measured ({needed})"
+def unusable(cohort: Cohort) -> dict[str, str]:
+    """Why a model of change cannot use a marker of the cohort; markers that it can are left out."""
+    found = {}
+    for marker, rows in cohort.measurements.groupby("marker", sort=False):
+        first = set(rows.loc[rows["week"] == 0, "patient"])
+        later = set(rows.loc[rows["week"] > 0, "patient"])
+        if not first:
+            found[str(marker)] = "it has no baseline (week 0)"
+        elif not later:
+            found[str(marker)] = "it has no visit after baseline"
+        elif len(first & later) < FEWEST:
+            count = len(first & later)
+            found[str(marker)] = (
+                f"{count or 'no'} patient{'' if count == 1 else 's'} "
+                f"{'has' if count == 1 else 'have'} a baseline and a later value"
+            )
+    return found
 
 
-def _listed(definitions: Definitions) -> str:
-    return " and ".join(definitions.required)
+def choose_models(cohort: Cohort, known_elsewhere: Sequence[str] = ()) -> Choice:
+    """The models of a cohort: those that its ``trial.toml`` names, or what the data allow.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    known_elsewhere : sequence of str
+        Names of models that are no cards; ``trial.toml`` may name them, and they are passed over.
+
+    Raises
+    ------
+    InputError
+        If a card that is named cannot be loaded; or if no marker can be used at all.
+    """
+    if cohort.trial.models:
+        wanted = [name for name in cohort.trial.models if name not in known_elsewhere]
+        with gathered() as attempt:
+            cards = [attempt(_of_trial, name, cohort) for name in wanted]
+        named = ", ".join(card.name for card in cards)
+        return Choice(tuple(cards), (f"Models named by trial.toml: {named}.",))
+    return _allowed(cohort)
+
+
+def _of_trial(name: str, cohort: Cohort) -> Card:
+    """A card by its name, or a file in the cohort's folder."""
+    path = Path(cohort.source) / name
+    return load_card(path if path.suffix == ".toml" else name, known=cohort.catalogue)
+
+
+def _allowed(cohort: Cohort) -> Choice:
+    known, present, doubts = cohort.catalogue, cohort.markers, unusable(cohort)
+    able = [marker for marker in present if marker not in doubts]
+    cards: list[Card] = []
+    reasons: list[str] = []
+    shipped = [load_card(name, known=known) for name in available_cards()]
+    for card in sorted(shipped, key=lambda card: (len(card.markers), card.name)):
+        lacking = [marker for marker in card.markers if marker not in present]
+        poor = [marker for marker in card.markers if marker in doubts]
+        if lacking:
+            reasons.append(
+                f"Model {card.name} is left out: the cohort has no {', '.join(lacking)}."
+            )
+        elif poor:
+            why = "; ".join(f"{marker}: {doubts[marker]}" for marker in poor)
+            reasons.append(f"Model {card.name} is left out ({why}).")
+        else:
+            cards.append(card)
+    held = {marker for card in cards for marker in card.markers}
+    alone = [marker for marker in able if marker not in held]
+    first = cohort.trial.primary_marker
+    alone.sort(key=lambda marker: marker != first)  # stable: else in the catalogue's order
+    made, more = alone[:MOST_MADE], alone[MOST_MADE:]
+    if made:
+        cards += [made_card(marker, known) for marker in made]
+        one = len(made) == 1
+        reasons.append(
+            f"No chosen model has {', '.join(made)}: {'a card is' if one else 'cards are'} made "
+            f"from the markers' file (mnbayes models --write {made[0]} writes "
+            f"{'it' if one else 'one'} to be edited)."
+        )
+    if more:
+        reasons.append(
+            f"Not fitted unless asked for (--marker NAME): {', '.join(more)}. {MOST_MADE} cards "
+            "are made at most, so that the report can be read."
+        )
+    reasons += [
+        f"Marker {marker} is not fitted: {why}."
+        for marker, why in doubts.items()
+        if marker in present
+    ]
+    if not cards:
+        problems = [
+            Problem("measurements.csv", None, "marker", f"{marker}: {why}", _NEEDED)
+            for marker, why in doubts.items()
+        ]
+        empty = Problem("measurements.csv", None, "marker", "no measurement", _NEEDED)
+        raise InputError(problems or [empty])
+    return Choice(tuple(cards), tuple(reasons))
+
+
+_NEEDED = f"a baseline and a later value in {FEWEST} patients at least: a model is one of change"

@@ -31,4 +31,7 @@ SHARED = ("common_change", "change_spread", "serial_weeks", "residual_df", "corr
 def quantity(parameter: str, marker: str, known: Catalogue) -> Quantity:
     """What a belief about a parameter's prior is about."""
     kind = PARAMETERS[parameter][0]
-    return Quantity(parameter, kind, known[marker].unit if kind == "level" else "")
+    if not marker:
+        return Quantity(parameter, kind)
+    about = known[marker]
+    return Quantity(parameter, kind, about.unit if kind == "level" else "", about.scale)

@@ -37,8 +37,16 @@ def fit(
         typer.Option(
             help="Model card, by name or .toml file, or published or historical; or a .py file "
             "whose model(cohort) returns a PyMC model with level (patient, visit, marker), see "
-            "docs/own-models.md; repeatable (default: every card whose markers the cohort has, "
-            "and published and historical beside the embedded cohort, whose trial they are of)."
+            "docs/own-models.md; repeatable (default: the models of trial.toml, or what the data "
+            "allow, and published and historical beside the embedded cohort, whose trial they are "
+            "of)."
+        ),
+    ] = None,
+    marker: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Marker whose card is made from the markers' file, see docs/markers.md; A+B for "
+            "several in one model; repeatable."
         ),
     ] = None,
     arm: Arm = None,
@@ -94,8 +102,9 @@ def fit(
     from mnbayes.base.problems import gathered
     from mnbayes.base.resources import embedded_cohort_folder
     from mnbayes.cards import overrides
-    from mnbayes.cards.card import available_cards, fitting_cards, load_card
-    from mnbayes.cards.choice import choose_definitions
+    from mnbayes.cards.card import load_card
+    from mnbayes.cards.choice import choose_models, made_card
+    from mnbayes.cards.chosen_definitions import choose_definitions
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.cards.own_model import ENDING, load_own_model
     from mnbayes.cards.prior_sets import joined_name
@@ -107,10 +116,11 @@ def fit(
     check_replaceable(folder)
     files = [name for name in model or [] if Path(name).suffix == ENDING]
     named = [name for name in model or [] if name not in (*NAMES, *files)]
-    if model and not named and not files:
+    if model and not named and not files and not marker:
         expected = "a card of the cohort besides, or `mnbayes published` or `mnbayes historical`"
         raise InputError([Problem("--model", None, None, ", ".join(model), expected)])
-    beside = model if model is not None else NAMES if data is None else ()
+    asked_for = bool(model or marker)
+    beside = model or () if asked_for else NAMES if data is None else ()
     with gathered() as attempt:
         cohort = attempt(
             load_cohort,
@@ -119,13 +129,19 @@ def fit(
             accept_implausible=accept_implausible,
         )
         stated = [attempt(load_own_model, name) for name in dict.fromkeys(files)]
-        wanted = named if model else available_cards()
-        own = [attempt(load_card, name, NAMES) for name in wanted]
+        known = cohort.catalogue if cohort is not None else None  # None: it has problems
+        own = [attempt(load_card, name, NAMES, known) for name in named]
+        if cohort is not None:
+            own += [attempt(made_card, each.split("+"), known) for each in marker or ()]
         prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
         changes = [attempt(overrides.parse_setting, text) for text in set_ or []]
-        asked_for = attempt(load_definitions, definitions) if definitions is not None else None
+        said = attempt(load_definitions, definitions) if definitions is not None else None
+    if not asked_for:
+        choice = choose_models(cohort, NAMES)
+        own = list(choice.cards)
+        beside = [*beside, *(name for name in cohort.trial.models if name in NAMES)]
     names = [*NAMES, *(each.name for each in own), *(each.name for each in stated)]
-    if stated and len(set(names)) < len(names):
+    if len(set(names)) < len(names):
         expected = "models of different names; the name of a file is without its ending"
         found = ", ".join(name for name in dict.fromkeys(names) if names.count(name) > 1)
         raise InputError([Problem("--model", None, None, found, expected)])
@@ -133,13 +149,12 @@ def fit(
         expected = "a card besides: the file of a model of one's own states its priors itself"
         raise InputError([Problem("--priors, --set", None, None, "no card", expected)])
     say_warnings(cohort.warnings)
-    if not model:
-        own, left_out = fitting_cards(own, cohort.markers)
-        for sentence in left_out:
+    if not asked_for:
+        for sentence in choice.reasons:
             say(sentence)
     cards = overrides.override(own, prior_sets, changes)
     first = cards[0].markers if cards else ()
-    chosen = choose_definitions(cohort, asked_for, first)
+    chosen = choose_definitions(cohort, said, first)
     response = chosen.definitions
     say(chosen.why)
     for sentence in prior_sentences(own, cards, prior_sets, changes) if cards else ():
@@ -198,14 +213,14 @@ def check(
     """Validate a cohort: every problem at once, with file, row, column, found and expected."""
     from mnbayes.analyses.participants.section import of_cohort
     from mnbayes.base.problems import gathered
-    from mnbayes.cards.card import available_cards, fitting_cards, load_card
+    from mnbayes.cards.choice import choose_models
     from mnbayes.data.cohort import load_cohort
     from mnbayes.models.well_posed import well_posed
     from mnbayes.report.terminal import say, say_warnings, show_section
 
     try:
         cohort = load_cohort(folder, arm=arm, accept_implausible=accept_implausible)
-        cards, _ = fitting_cards([load_card(name) for name in available_cards()], cohort.markers)
+        choice = choose_models(cohort, NAMES)
     except InputError as error:
         typer.echo(str(error), err=True)
         typer.echo(_counts(error.problems), err=True)
@@ -214,14 +229,16 @@ def check(
     refused: list[Problem] = []
     try:
         with gathered() as attempt:  # whatever fit would refuse
-            for card in cards:
+            for card in choice.cards:
                 attempt(well_posed, card, cohort)
     except InputError as error:
         refused += error.problems
         typer.echo(str(error), err=True)
     show_section(of_cohort(cohort), synthetic=cohort.synthetic)
+    for sentence in choice.reasons:
+        say(sentence)
     if not refused:
-        say(f"Models that apply (mnbayes fit): {', '.join(card.name for card in cards)}.")
+        say(f"Models that apply (mnbayes fit): {', '.join(card.name for card in choice.cards)}.")
     rows = len(cohort.measurements) + len(cohort.set_aside)
     say(f"{rows:,} measurements, {_counts((*refused, *cohort.warnings))}")
     if refused:

@@ -18,13 +18,46 @@ def models(
     ] = None,
     priors: Priors = None,
     set_: Settings = None,
+    markers: Annotated[
+        bool,
+        typer.Option("--markers", help="List the markers; of those that are named every source."),
+    ] = False,
+    write: Annotated[
+        str | None,
+        typer.Option(help="Write this card, or the card of this marker, to a .toml file."),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="File of --write (default: its name, .toml).")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Cohort folder whose markers.toml counts as well.")
+    ] = None,
 ) -> None:
     """List model cards with their priors as they would be used, what each means and why."""
+    from mnbayes.analyses.priors.marker_tables import marker_table, markers_table
     from mnbayes.analyses.priors.tables import prior_table
     from mnbayes.analyses.priors.words import prior_set_sentences
+    from mnbayes.cards.card_file import write_card
+    from mnbayes.cards.choice import of_markers
+    from mnbayes.data.cohort import load_cohort
+    from mnbayes.data.markers import shipped_markers
     from mnbayes.report.terminal import say, show_table
 
-    for card in cards_with_priors(name, priors, set_):
+    known = shipped_markers() if data is None else load_cohort(data).catalogue
+    if markers:
+        for each in of_markers(name or (), known):
+            show_table(marker_table(each))
+        if not name:
+            show_table(markers_table(known))
+            say("Where a marker's numbers are from: mnbayes models --markers NAME.")
+        return
+    if write is not None:
+        (card,) = cards_with_priors([write], priors, set_, known)
+        path = to if to is not None else Path(f"{card.name}.toml")
+        write_card(card, path)
+        typer.echo(str(path))
+        return
+    for card in cards_with_priors(name, priors, set_, known):
         say(card.title, "bold")
         show_table(prior_table(card, every=True))
     for sentence in prior_set_sentences():
@@ -57,11 +90,13 @@ def prior(
     """Draw from the priors alone, before any fit: typical and next patients, and what is absurd."""
     from mnbayes.analyses.priors import commands
     from mnbayes.analyses.priors.section import of_predictive
+    from mnbayes.data.cohort import load_cohort
     from mnbayes.report.kit.plot_files import check_plot
     from mnbayes.report.terminal import show_section
 
     check_plot(plot)
-    cards = cards_with_priors(model, priors, set_)
+    known = None if data is None else load_cohort(data).catalogue
+    cards = cards_with_priors(model, priors, set_, known)
     found = commands.predict(cards, data, definitions, seed)
     for predictive in found:
         show_section(of_predictive(predictive))

@@ -157,7 +157,8 @@ def sensitivity(
     check_replaceable(folder, command.MANIFEST)
     with gathered() as attempt:
         cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
-        cards = [attempt(load_card, name) for name in model or ["proteinuria"]]
+        known = cohort.catalogue if cohort is not None else None  # None: it has problems
+        cards = [attempt(load_card, name, known=known) for name in model or ["proteinuria"]]
         asked = attempt(load_definitions, definitions) if definitions is not None else None
     say_warnings(cohort.warnings)
     with progress_bars() as progress:

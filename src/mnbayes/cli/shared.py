@@ -14,6 +14,7 @@ from mnbayes.base.problems import InputError
 
 if TYPE_CHECKING:
     from mnbayes.cards.card import Card
+    from mnbayes.data.markers import Catalogue
 
 Priors = Annotated[
     list[str] | None,
@@ -85,7 +86,10 @@ def clear_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
 
 
 def cards_with_priors(
-    names: list[str] | None, priors: list[str] | None, settings: list[str] | None
+    names: list[str] | None,
+    priors: list[str] | None,
+    settings: list[str] | None,
+    known: Catalogue | None = None,
 ) -> list[Card]:
     """Cards with their priors overridden, what is overridden said on standard error."""
     from mnbayes.analyses.priors.words import prior_sentences
@@ -95,7 +99,7 @@ def cards_with_priors(
     from mnbayes.report.terminal import say
 
     with gathered() as attempt:
-        own = [attempt(load_card, each) for each in names or available_cards()]
+        own = [attempt(load_card, each, known=known) for each in names or available_cards()]
         prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
         changes = [attempt(overrides.parse_setting, text) for text in settings or []]
     cards = overrides.override(own, prior_sets, changes)

@@ -53,7 +53,7 @@ class ModelNeeds(Protocol):
 
 @dataclass(frozen=True)
 class Observations:
-    """Log values of a model's markers over patients and visits.
+    """Values of a model's markers over patients and visits, on the models' scale.
 
     Attributes
     ----------
@@ -61,7 +61,8 @@ class Observations:
     weeks : tuple of float
         Visits, baseline (week 0) first.
     log_value : array, shape (patient, visit, marker)
-        Natural logs in canonical units; nan where missing or censored.
+        Natural logs in canonical units, log odds of percentages (scale "logit"); nan where
+        missing or censored.
     log_lower, log_upper : array, shape (patient, visit, marker)
         Interval of a censored value (-inf or inf where open); nan elsewhere.
     covariate : array, shape (patient,)
@@ -115,6 +116,18 @@ class Observations:
             middle = (low + high) / 2
         limit = np.where(np.isinf(high), low, np.where(np.isinf(low), high, middle))
         return np.where(self.censored, limit, self.log_value)
+
+    @property
+    def odds(self) -> bool:
+        """Whether a marker is a percentage, whose changes are odds ratios."""
+        return any(self.catalogue[name].scale == "logit" for name in self.markers)
+
+    def in_units(self, cells: Floats) -> Floats:
+        """Values of the measured cells, in their order, in the markers' units."""
+        marker, out = np.nonzero(self.observed)[2], np.empty(len(cells))
+        for k, name in enumerate(self.markers):
+            out[marker == k] = self.catalogue[name].in_units(cells[marker == k])
+        return out
 
     @cached_property
     def groups(self) -> Groups:

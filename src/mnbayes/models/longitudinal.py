@@ -53,7 +53,7 @@ def model(card: Card | str | Path, cohort: Cohort | str | Path) -> pm.Model:
     -------
     pymc.Model
         Dims ``patient, visit, later_visit, marker, effect, observation``; the names of variables
-        are those of a fit's tree. Observed is ``measurement`` (observation), log scale, in
+        are those of a fit's tree. Observed is ``measurement`` (observation), log scale (logit of percentages), in
         patient, visit, marker order.
 
     Raises
@@ -67,9 +67,10 @@ def model(card: Card | str | Path, cohort: Cohort | str | Path) -> pm.Model:
     ...     tree = pm.sample(nuts_sampler="nutpie")
     """
     with gathered() as read:
-        card, cohort = read(as_card, card), read(as_cohort, cohort)
+        cohort = read(as_cohort, cohort)
+        card = read(as_card, card, cohort.catalogue if isinstance(cohort, Cohort) else None)
     data = observations(card, cohort)
-    return statement(card.scheduled(data.weeks[-1]), data)
+    return statement(card.among(cohort.catalogue).scheduled(data.weeks[-1]), data)
 
 
 def formulas(structure: Structure) -> tuple[str, ...]:

@@ -135,15 +135,20 @@ def left_out(result: Result, marker: str, synthetic: bool) -> Figure:
     bands = text.in_units(bands[..., observations.markers.index(marker)])
     covered = inside(data.value, bands[0], bands[4])
     rows = slice(len(patients))
-    limits = style.log_limits(
-        bands[:, rows], data.value[rows], data.lower[rows], data.upper[rows], margin=0.1
+    limits = style.level_limits(
+        text.scale,
+        bands[:, rows],
+        data.value[rows],
+        data.lower[rows],
+        data.upper[rows],
+        margin=0.1,
     )
     together = max(1, STRIP // (data.weeks.size + 1))
     strips = -(-len(patients) // together)
     together = -(-len(patients) // strips)
     figure, axes = panels(strips, (style.WIDE, 2.2), columns=1)
     for strip, ax in enumerate(axes):
-        style.log_axis(ax, "y", *limits)
+        style.level_axis(ax, "y", text.scale, *limits)
         ax.set_ylabel(text.unit, fontsize=style.TEXT)
         first = strip * together
         own = range(first, min(first + together, len(patients)))
@@ -168,7 +173,8 @@ def left_out(result: Result, marker: str, synthetic: bool) -> Figure:
         synthetic,
         cut,
         f"{hits} of {exact} exact values{share} lie inside the 95 % interval that the patient's "
-        "other measurements and the other patients predict; about 95 % are expected. Log axis.",
+        "other measurements and the other patients predict; about 95 % are expected. "
+        f"{style.AXIS_WORDS[text.scale]}",
         "No point: not measured." if not data.seen[rows].all() else "",
     )
     return figure

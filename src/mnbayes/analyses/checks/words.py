@@ -224,11 +224,11 @@ def course_table(checks: Checks, known: Catalogue) -> Table:
     for row in records(checks.courses):
         marker = known[row["marker"]]
         worse = "rise" if worsening(marker) > 0 else "fall"
-        name = _SHORT[row["statistic"]]
+        name, odds = _SHORT[row["statistic"]], " of odds" if marker.scale == "logit" else ""
         rows.append(
             (
                 marker.label,
-                f"{name} (largest {worse}, to)" if row["statistic"] == "rebound" else name,
+                f"{name} (largest {worse}{odds}, to)" if row["statistic"] == "rebound" else name,
                 _shown(row, "observed"),
                 _expected(row),
                 f"{100 * row['tail']:.0f} %",

@@ -10,7 +10,7 @@ from mnbayes.analyses.comparison.runs import Comparison, compare_stored
 from mnbayes.answers.reported import ROW_KEYS
 from mnbayes.answers.result import Result, base_result
 from mnbayes.base.problems import InputError, Problem, gathered
-from mnbayes.cards.choice import definitions_of
+from mnbayes.cards.chosen_definitions import definitions_of
 from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.fit import Fit
 from mnbayes.run.manifest import data_manifest, model_manifest

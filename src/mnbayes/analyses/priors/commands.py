@@ -9,7 +9,7 @@ from mnbayes.analyses.priors.elicit_command import Elicitation
 from mnbayes.analyses.priors.figure import elicited_prior, prior_ranges
 from mnbayes.analyses.priors.predictive import WEEKS, PriorPredictive, prior_predictive
 from mnbayes.cards.card import Card
-from mnbayes.cards.choice import choose_definitions
+from mnbayes.cards.chosen_definitions import choose_definitions
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.cohort import load_cohort
 from mnbayes.data.observations import observations

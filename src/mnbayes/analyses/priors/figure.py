@@ -42,13 +42,16 @@ def _density(ax: Axes, found: Elicitation) -> None:
     low = float(min(each[0] for each in ends)) if on_line else 0.0
     high = float(max(each[1] for each in ends))
     reach = _DECADES * np.log(10)
-    if on_line and belief.scale != "log" and high - low > reach:
+    if on_line and belief.scale not in ("log", "logit") and high - low > reach:
         middle = float(families.quantile(*both[1], 0.5))
         low, high = max(low, middle - reach / 2), min(high, middle + reach / 2)
     grid = np.linspace(low, high, 601)[1:]
     own_height, height = (np.exp(families.log_density(*each, grid)) for each in both)
-    logs = on_line and belief.scale != "log"
+    logs = on_line and belief.scale not in ("log", "logit", "%")
+    shares = kind == "level" and belief.scale == "%"
     x = np.exp(grid) if logs else grid
+    if shares:
+        x = found.card.catalogue[found.marker].in_units(grid)
     start, end = belief.bounds
     inside = (grid >= (-np.inf if start is None else start)) & (
         grid <= (np.inf if end is None else end)
@@ -59,7 +62,7 @@ def _density(ax: Axes, found: Elicitation) -> None:
     if logs:
         _log_axis(ax, found, float(x[0]), float(x[-1]))
     else:
-        ax.set_xlim(0 if not on_line else low, high)
+        ax.set_xlim(*((x[0], x[-1]) if shares else (0 if not on_line else low, high)))
     ax.set_ylim(bottom=0)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
@@ -86,12 +89,13 @@ def _axis_label(found: Elicitation) -> str:
     for verb in (" lies ", " is "):
         subject = subject.split(verb, 1)[0]
     subject = subject.removeprefix("the ")
+    share = belief.quantity.scale == "logit"
     units = {
         "gmr": " (no unit; log axis)",
         "fall": ", % of baseline (log axis of the ratio)",
         "sd": " (log scale, no unit)",
         "weeks": ", weeks",
-        belief.quantity.unit or "g": f", {belief.quantity.unit} (log axis)",
+        belief.quantity.unit or "g": f", {belief.quantity.unit}{'' if share else ' (log axis)'}",
     }
     text = f"{subject}{units.get(belief.scale, '')}"
     return "\n".join(textwrap.wrap(text[0].upper() + text[1:], 52))
@@ -113,7 +117,7 @@ def _ranges(
                 found = np.nan_to_num(np.quantile(values, style.LEVELS), nan=_EDGE)
             q = np.clip(found, -_EDGE, _EDGE)
             ends.append(q)
-            low, start, middle, end, high = np.exp(q)
+            low, start, middle, end, high = marker.in_units(q)
             estimates.append(Estimate(middle, low, high, (start, end), **look))
         drawn.append(Row(label, tuple(estimates)))
     lows, _, middles, _, highs = np.array(ends).T
@@ -121,14 +125,15 @@ def _ranges(
     low = max(float(lows.min()), middle - reach / 2)
     high = max(min(float(highs.max()), middle + reach / 2), low + 0.1)
     pad = 0.05 * (high - low)
-    left, right = float(np.exp(low - pad)), float(np.exp(high + pad))
-    style.log_axis(ax, "x", left, right)
+    left, right = marker.in_units(np.array([low - pad, high + pad])).tolist()
+    style.level_axis(ax, "x", marker.scale, left, right)
     for start, end in ((left, marker.limits.lower), (marker.limits.upper, right)):
         if start < end:
             ax.axvspan(start, end, zorder=0, **_BEYOND)
     ax.set_xlim(left, right)
     forest(ax, drawn)
-    ax.set_xlabel(f"{marker.unit} (log axis)", fontsize=style.TEXT)
+    axis = " (log axis)" if marker.scale == "log" else " (linear axis)"
+    ax.set_xlabel(f"{marker.unit}{axis}", fontsize=style.TEXT)
 
 
 def _last(predictive: PriorPredictive) -> str:

@@ -173,11 +173,14 @@ def belief_table(found: Elicitation) -> Table:
 
     half = [wording.probability_of_draws(row["p_fall_50"], draws) for row in ratios]
     at = wording.week_name(last)
-    rows = [
-        (f"{info.label}: typical baseline, {info.unit}", *ends(levels, "typical_")),
-        (f"Typical ratio to baseline, {at}", *ends(ratios, "")),
+    falls = [
         (f"Typical fall, {at}", *(_fall(row) for row in ratios)),
         ("P(typical fall of half or more)", *half),
+    ]
+    rows = [
+        (f"{info.label}: typical baseline, {info.unit}", *ends(levels, "typical_")),
+        (f"Typical {info.ratio} to baseline, {at}", *ends(ratios, "")),
+        *(falls if info.scale == "log" else ()),
         (f"Next patient, baseline, {info.unit}", *ends(levels, "patient_")),
         (f"Next patient, {at}, {info.unit}", *ends(later, "patient_")),
     ]

@@ -75,9 +75,11 @@ def falls(predictive: PriorPredictive) -> list[str]:
         fall, half = (
             wording.probability_of_draws(row[key], draws) for key in ("p_fall", "p_fall_50")
         )
+        marker = predictive.draws.catalogue[row["marker"]]
+        halved = f", P(fall of half or more) {half}" if marker.scale == "log" else ""
         said.append(
-            f"{predictive.draws.catalogue[row['marker']].label}: typical ratio to baseline at "
-            f"{wording.week_name(last)} {ends}; P(fall) {fall}, P(fall of half or more) {half}."
+            f"{marker.label}: typical {marker.ratio} to baseline at "
+            f"{wording.week_name(last)} {ends}; P(fall) {fall}{halved}."
         )
     return said
 
@@ -121,7 +123,8 @@ def fine(predictive: PriorPredictive) -> tuple[str, ...]:
 def of_belief(found: Elicitation) -> tuple[str, ...]:
     """A belief, and the distribution that says it."""
     elicited, own = found.elicited, found.own
-    log = " on the log scale" if elicited.belief.quantity.kind in ("level", "change") else ""
+    about = elicited.belief.quantity
+    log = f" on the {about.scale} scale" if about.kind in ("level", "change") else ""
     unused = f"{found.name} is switched off in {found.card.name}: nothing follows from it."
     return (
         f"Belief: {elicited.belief.sentence}.",

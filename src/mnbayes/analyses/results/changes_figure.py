@@ -70,7 +70,8 @@ def gmr_by_visit(result: Result, synthetic: bool) -> Figure:
         ax.axvline(1.0, color=style.GREY, linewidth=1.0, zorder=1)
         forest(ax, rows[marker])
         ax.set_title(result.catalogue[marker].label, fontsize=style.TEXT, loc="left")
-        ax.set_xlabel("Ratio to baseline (no unit)", fontsize=style.TEXT)
+        ratio = result.catalogue[marker].ratio.capitalize()
+        ax.set_xlabel(f"{ratio} to baseline (no unit)", fontsize=style.TEXT)
     style.heading(
         figure,
         "Change under treatment: geometric mean ratio to baseline",
@@ -99,11 +100,13 @@ def percent_change(log_ratio: Floats) -> Floats:
     return np.asarray(100.0 * np.expm1(log_ratio))
 
 
-def _measured_change(data: Measured, visit: int) -> tuple[Floats, Floats]:
-    # Lowest and highest percent change that the measurements allow, shape (patient,); equal
-    # where both are exact, NaN where either is missing.
+def _measured_change(data: Measured, visit: int, *, points: bool) -> tuple[Floats, Floats]:
+    # Lowest and highest percent change (or difference in percentage points) that the
+    # measurements allow, shape (patient,); equal where both are exact, NaN where either is missing.
     low = np.where(np.isnan(data.value), data.lower, data.value)
     high = np.where(np.isnan(data.value), data.upper, data.value)
+    if points:
+        return low[:, visit] - high[:, 0], high[:, visit] - low[:, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
         lowest = 100.0 * (low[:, visit] / high[:, 0] - 1.0)
         highest = 100.0 * (high[:, visit] / low[:, 0] - 1.0)
@@ -185,11 +188,18 @@ def waterfall(
     visit = observations.weeks.index(week)
     data = measured(result, marker)
     level = style.draws_of(result, "posterior", "level", marker=marker)
-    change = percent_change(level[:, :, visit] - level[:, :, 0])
+    about = result.catalogue[marker]
+    if about.scale == "log":
+        change = percent_change(level[:, :, visit] - level[:, :, 0])
+    else:
+        change = about.in_units(level[:, :, visit]) - about.in_units(level[:, :, 0])
     low, median, high = np.quantile(change, (0.025, 0.5, 0.975), axis=0)
-    order = np.argsort(-median, kind="stable")
+    # The worst first; where neither direction is better, the largest rise.
+    order = np.argsort(median if about.better == "higher" else -median, kind="stable")
     low, median, high = low[order], median[order], high[order]
-    lowest, highest = (bound[order] for bound in _measured_change(data, visit))
+    lowest, highest = (
+        bound[order] for bound in _measured_change(data, visit, points=about.scale == "logit")
+    )
     names = [observations.patients[i] for i in order]
     predicted = ~data.seen[order, visit]
     count = len(order)
@@ -240,7 +250,8 @@ def waterfall(
         labels = [f"{n}\npredicted" if p else n for n, p in zip(names, predicted, strict=True)]
         ax.set_xticks(places, labels, rotation=90 if count > 12 else 0)
         ax.set_xlabel("Patient, sorted by median change", fontsize=style.TEXT)
-    ax.set_ylabel("Change from baseline, %", fontsize=style.TEXT)
+    unit = "%" if about.scale == "log" else "percentage points"
+    ax.set_ylabel(f"Change from baseline, {unit}", fontsize=style.TEXT)
     handles: list[style.Handle] = [
         style.area(style.SKY, label="true change: posterior median"),
         style.line(style.BLACK, width=1.2, label="95 % interval"),
@@ -250,14 +261,14 @@ def waterfall(
         handles.insert(1, style.area(PREDICTED, "///", "predicted: not measured", style.GREY))
     if between:
         handles.append(style.line(style.VERMILLION, width=3.0, label="measured as an interval"))
-    title = f"{result.catalogue[marker].label} of each patient at week {style.week_text(week)}"
+    title = f"{about.label} of each patient at week {style.week_text(week)}"
     style.heading(where, f"{title}: change under treatment", handles, 5)
     style.foot(
         where,
         result,
         synthetic,
-        f"A black arrow: the interval goes on above +{top:.0f} %." if cut else "",
-        f"A red arrow: measured above +{top:.0f} %." if measured_cut else "",
+        f"A black arrow: the interval goes on above +{top:.0f} {unit}." if cut else "",
+        f"A red arrow: measured above +{top:.0f} {unit}." if measured_cut else "",
         "Medians lie nearer to the group than single measurements do: noise is shared out.",
     )
     return style.figure_of(ax)

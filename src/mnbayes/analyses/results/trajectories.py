@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -39,12 +41,14 @@ def _range_text(marker: Marker, healthy: Reference) -> str:
     )
 
 
-def _draw_range(ax: Axes, healthy: Reference, limits: tuple[float, float], labelled: bool) -> None:
+def _draw_range(
+    ax: Axes, healthy: Reference, limits: tuple[float, float], labelled: Collection[float]
+) -> None:
     low, high = healthy.ends
     ax.axhspan(max(low, limits[0]), min(high, limits[1]), facecolor=REFERENCE, zorder=0)
     for at in filter(None, (healthy.lower, healthy.upper)):
         ax.axhline(at, color=style.GREEN, linestyle="-.", linewidth=0.9, zorder=2)
-        if labelled:
+        if at in labelled:
             style.beside(ax, f"{at:g}", 1, at, 3, color="#00664B")
 
 
@@ -126,21 +130,22 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
     bands = text.in_units(np.quantile(level, style.LEVELS, axis=0))
     lines = thresholds(text, definitions.of_markers(result.catalogue, {}, ""))
     healthy = text.reference
-    drawn = [at for at, _ in lines] + [
-        end for end in ((healthy.lower, healthy.upper) if healthy else ()) if end
-    ]
+    ends = [end for end in ((healthy.lower, healthy.upper) if healthy else ()) if end]
+    drawn = [at for at, _ in lines] + ends
+    own = set(ends) - {at for at, _ in lines}  # a threshold has its own label
     rows = slice(len(patients))
-    limits = style.log_limits(bands, data.value[rows], data.lower[rows], data.upper[rows], drawn)
+    measured_values = data.value[rows], data.lower[rows], data.upper[rows]
+    limits = style.level_limits(text.scale, bands, *measured_values, drawn)
     figure, axes = panels(len(patients), style.cell(len(patients)))
     for row, (ax, patient) in enumerate(zip(axes, patients, strict=True)):
         style.week_axis(ax, data.weeks.tolist(), labelled=is_low(ax))
-        style.log_axis(ax, "y", *limits, labelled=is_left(ax))
+        style.level_axis(ax, "y", text.scale, *limits, labelled=is_left(ax))
         for at, label in lines:
             ax.axhline(at, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=0.9, zorder=2)
             if is_right(ax):
                 style.beside(ax, label, 1, at, 3, color="#A34700")
         if healthy is not None:
-            _draw_range(ax, healthy, limits, is_right(ax))
+            _draw_range(ax, healthy, limits, own if is_right(ax) else ())
         _panel(ax, data, row, bands[:, row], limits)
         ax.set_title(patient, fontsize=style.TEXT, loc="left", pad=3)
         withdrew = data.withdrew[row]
@@ -179,7 +184,8 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
         result,
         synthetic,
         cut,
-        "The level is modelled at the visits; straight lines join them. Log axis.",
+        "The level is modelled at the visits; straight lines join them. "
+        f"{style.AXIS_WORDS[text.scale]}",
         "Being beyond one threshold is not yet a remission: see the definitions." if lines else "",
         f"Reference range: {_range_text(text, healthy)}; it is no target." if healthy else "",
     )

@@ -29,7 +29,7 @@ from mnbayes.answers.answer_table import KEYS, refit_answers
 from mnbayes.base.problems import InputError, gathered
 from mnbayes.base.workers import News, side_by_side, silent
 from mnbayes.cards.card import Card
-from mnbayes.cards.choice import definitions_of
+from mnbayes.cards.chosen_definitions import definitions_of
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.inference.fit import Fit, Sampling, fit

@@ -246,7 +246,7 @@ def multiverse_command(run: Run) -> str:
     if not is_embedded(run.cohort):
         source = run.cohort.source
         parts.append(f"--data {source if ' ' not in source else repr(source)}")
-    known = available_cards()
+    known = {*available_cards(), *run.catalogue}  # a marker's name asks for its card
     parts += [f"--model {result.name}" for result in run.results if result.name in known]
     return " ".join(parts)
 

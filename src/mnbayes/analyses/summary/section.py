@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from mnbayes.analyses.summary.tables import tables_of
-from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.report.kit import wording
@@ -76,7 +75,9 @@ class Summary:
         return Table("The main answers, with and without the data", head, rows, frozenset({0, 3}))
 
 
-def _change(result: Result, marker: str, headlines: list[Headline]) -> list[str]:
+def _change(
+    result: Result, marker: str, headlines: list[Headline], *, lead: bool = False
+) -> list[str]:
     week = last_week(result)
     table = result.estimates
     row = records(table[(table["marker"] == marker) & (table["week"] == week)])[0]
@@ -85,22 +86,28 @@ def _change(result: Result, marker: str, headlines: list[Headline]) -> list[str]
         for suffix in ("", "_prior")
     )
     texts = [f"{percent(m)} ({percent_range(low, high)})" for m, low, high in (now, before)]
-    label = result.catalogue[marker].label
+    about, what = result.catalogue[marker], "as a share of baseline"
+    if about.scale == "logit":
+        texts = [wording.ratio_range(*each) for each in (now, before)]
+        what = "odds ratio to baseline"
     headlines.append(
         Headline(
-            f"{label} at {wording.week_name(week)}, as a share of baseline (95 % interval)",
+            f"{about.label} at {wording.week_name(week)}, {what} (95 % interval)",
             texts[0],
             texts[1],
             ratio_dominated(now[1], now[2], before[1], before[2]),
         )
     )
-    sentences = [wording.moved(result.catalogue[marker], week, now[0], now[1], now[2])]
-    if marker == judge_of(result.fit.tree, result.judged_by).main:
+    sentences = [wording.moved(about, week, now[0], now[1], now[2])]
+    if lead:
+        rises = about.better == "higher"
+        chance, prior = (float(row[f"p_fall{suffix}"]) for suffix in ("", "_prior"))
         error = fall_errors(result, marker)[week]["p_fall"]
         sentences.append(
-            f"That is the geometric mean over {_over(result)}. The probability that it fell "
-            f"at all is {probability(float(row['p_fall']), error)}; under the prior alone it is "
-            f"{prior_text(result, float(row['p_fall_prior']))}."
+            f"That is the geometric mean over {_over(result)}. The probability that it "
+            f"{'rose' if rises else 'fell'} at all is "
+            f"{probability(1 - chance if rises else chance, error)}; under the prior alone it is "
+            f"{prior_text(result, 1 - prior if rises else prior)}."
         )
     return sentences
 
@@ -192,9 +199,15 @@ def summarise_run(run: Run) -> Summary:
     headlines: list[Headline] = []
     change: list[str] = []
     asked = run.definitions.of_markers(run.catalogue, {}, "").markers
-    for marker in asked or ():
+    leading = run.cohort.trial.primary_marker or asked[0]
+    main = next((r for r in results if leading in r.fit.observations.markers), None)
+    if main is None and results:
+        main, leading = results[0], results[0].fit.observations.markers[0]
+    if main is not None:
+        change += _change(main, leading, headlines, lead=True)
+    for marker in asked:
         first = next((r for r in results if marker in r.fit.observations.markers), None)
-        if first is not None:
+        if first is not None and marker != leading:
             change += _change(first, marker, headlines)
     model = response_model(results)
     patients: list[str] = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.text_table import Table, records
+from mnbayes.data.markers import Marker
 from mnbayes.report.kit import wording
 
 
@@ -25,15 +27,15 @@ def last_changes(results: Sequence[Result]) -> Table:
     for result in results:
         last = result.estimates.groupby("marker", sort=False).tail(1)
         for row in records(last):
-            now = wording.percent_range(row["gmr_lower"], row["gmr_upper"])
-            before = wording.percent_range(row["gmr_lower_prior"], row["gmr_upper_prior"])
+            marker = result.catalogue[row["marker"]]
+            now, before = (change_text(marker, row, suffix) for suffix in ("", "_prior"))
             rows.setdefault(
                 row["marker"],
                 (
-                    result.catalogue[row["marker"]].label,
+                    marker.label,
                     f"{row['week']:g}",
                     result.name,
-                    f"{wording.percent(row['gmr_median'])} ({now})",
+                    now,
                     before,
                 ),
             )
@@ -44,6 +46,16 @@ def last_changes(results: Sequence[Result]) -> Table:
         tuple(rows.values()),
         frozenset({0, 2}),
     )
+
+
+def change_text(marker: Marker, row: Mapping[str, Any], suffix: str = "") -> str:
+    """A ratio to baseline as a share of it, an odds ratio as such; the prior's interval alone."""
+    median, low, high = (row[f"gmr_{part}{suffix}"] for part in ("median", "lower", "upper"))
+    if marker.scale == "logit":
+        ends = f"{wording.ratio(low)} to {wording.ratio(high)}"
+        return ends if suffix else f"odds ratio {wording.ratio(median)} ({ends})"
+    ends = wording.percent_range(low, high)
+    return ends if suffix else f"{wording.percent(median)} ({ends})"
 
 
 def patient_responses(result: Result) -> Table:

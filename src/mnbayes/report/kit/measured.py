@@ -57,10 +57,15 @@ def draw_interval(
 
     An open side ends short of the axis' end: the arrow says which way, not how far.
     """
-    room = (limits[1] / limits[0]) ** 0.09
     open_below, open_above = not lower > 0, not np.isfinite(upper)
-    low = upper / room if open_below else lower
-    high = low * room if open_above else upper
+    if ax.get_yscale() == "log":
+        room = (limits[1] / limits[0]) ** 0.09
+        low = upper / room if open_below else lower
+        high = low * room if open_above else upper
+    else:  # a percentage, whose open ends are 0 and 100
+        room, open_above = 0.09 * (limits[1] - limits[0]), upper >= 100.0
+        low = upper - room if open_below else lower
+        high = low + room if open_above else upper
     ax.plot([x, x], [low, high], color=color, linewidth=1.5, zorder=4)
     for at, is_open, arrow in ((low, open_below, "v"), (high, open_above, "^")):
         ax.plot(x, at, arrow if is_open else "_", color=color, markersize=5, zorder=4)

@@ -50,9 +50,12 @@ class Scalar:
     title : str
         In plain words.
     kind : str
-        ``level``, ``ratio``, ``sd``, ``positive`` or ``correlation``.
+        ``level``, ``share`` (a level in percent), ``ratio``, ``sd``, ``positive`` or
+        ``correlation``.
     axis : str
         Axis label, with the unit.
+    marker : Marker or None
+        Whose parameter it is, where it is of one alone.
     """
 
     variable: str
@@ -60,10 +63,12 @@ class Scalar:
     title: str
     kind: str
     axis: str
+    marker: Marker | None = None
 
     def draws(self, result: Result, group: str) -> Floats:
-        """Draws on the parameter's own (log) scale, shape (draw,)."""
-        return style.draws_of(result, group, self.variable, **self.select)
+        """Draws as they are shown but for exponentials (on the log scale), shape (draw,)."""
+        found = style.draws_of(result, group, self.variable, **self.select)
+        return self.marker.in_units(found) if self.kind == "share" and self.marker else found
 
     def by_chain(self, result: Result) -> Floats:
         """Posterior draws on the parameter's own (log) scale, shape (chain, draw)."""
@@ -136,8 +141,10 @@ def _scalars(markers: tuple[str, ...], posterior: xr.Dataset, known: Catalogue) 
         for variable, (words, kind) in PER_MARKER.items():
             if variable in names:
                 title = f"{known[marker].short}: {words}" if len(markers) > 1 else words
-                axis = _axis(kind, known[marker])
-                yield Scalar(variable, {"marker": marker}, title, kind, axis)
+                about = known[marker]
+                shown = "share" if kind == "level" and about.scale == "logit" else kind
+                axis = _axis(kind, about)
+                yield Scalar(variable, {"marker": marker}, title, shown, axis, about)
     for variable, (words, kind) in PER_MODEL.items():
         if variable in names:
             yield Scalar(variable, {}, words, kind, _axis(kind) or words.split(", ")[-1])

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import stacked
+from mnbayes.data.markers import Scale
 from mnbayes.inference.contract import variable
 
 type Handle = Line2D | Patch
@@ -309,6 +310,34 @@ def log_limits(*values: ArrayLike, margin: float = 0.06) -> tuple[float, float]:
     low, high = float(logs.min()), float(logs.max())
     pad = max(margin * (high - low), 0.02)
     return float(np.exp(low - pad)), float(np.exp(high + pad))
+
+
+def level_limits(scale: Scale, *values: ArrayLike, margin: float = 0.06) -> tuple[float, float]:
+    """Limits of an axis of levels: of percentages (scale "logit") a linear one within 0 to 100."""
+    if scale == "log":
+        return log_limits(*values, margin=margin)
+    found = np.concatenate([np.ravel(np.asarray(v, dtype=float)) for v in values])
+    found = found[np.isfinite(found)]
+    pad = max(margin * float(np.ptp(found)), 0.5)
+    return max(0.0, float(found.min()) - pad), min(100.0, float(found.max()) + pad)
+
+
+def level_axis(
+    ax: Axes, which: str, scale: Scale, low: float, high: float, labelled: bool = True
+) -> None:
+    """Make an axis one of levels: logarithmic, or of percentages linear."""
+    if scale == "log":
+        log_axis(ax, which, low, high, labelled)
+        return
+    axis: XAxis | YAxis = ax.yaxis if which == "y" else ax.xaxis
+    (ax.set_ylim if which == "y" else ax.set_xlim)(low, high)
+    ticks = linear_ticks(low, high)
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FixedFormatter([f"{t:g}" if labelled else "" for t in ticks]))
+
+
+#: What is said of an axis of levels.
+AXIS_WORDS = {"log": "Log axis.", "logit": "Linear axis."}
 
 
 def shown(patients: Sequence[str], most: int) -> tuple[list[str], str]:

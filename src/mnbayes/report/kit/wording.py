@@ -104,13 +104,21 @@ def in_text(marker: Marker) -> str:
 
 def moved(marker: Marker, week: float, median: float, lower: float, upper: float) -> str:
     """A change in words: "24-h urinary protein fell to 55 % of baseline (95 % interval …)"."""
-    verb = "fell to" if median < 1 else "rose to"
-    text = (
-        f"By {week_name(week)}, {in_text(marker)} "
-        f"{verb} {percent(median)} of baseline (95 % interval {percent_range(lower, upper)})."
-    )
+    if marker.scale == "logit":
+        none = "1"
+        text = (
+            f"By {week_name(week)}, the odds ratio of {in_text(marker)} to baseline was "
+            f"{ratio_range(median, lower, upper)}."
+        )
+    else:
+        none = "100 %"
+        verb = "fell to" if median < 1 else "rose to"
+        text = (
+            f"By {week_name(week)}, {in_text(marker)} "
+            f"{verb} {percent(median)} of baseline (95 % interval {percent_range(lower, upper)})."
+        )
     if lower <= 1 <= upper:
-        text += " The interval includes 100 %: the data do not rule out no change."
+        text += f" The interval includes {none}: the data do not rule out no change."
     return text
 
 
