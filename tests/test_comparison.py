@@ -27,7 +27,7 @@ from mnbayes.analyses.catalogue import catalogue
 from mnbayes.analyses.comparison.figure import main_differences
 from mnbayes.analyses.comparison.files import every_number
 from mnbayes.analyses.comparison.inputs import compare_priors, compare_settings
-from mnbayes.analyses.comparison.numbers import BEYOND, compare_numbers, main_numbers
+from mnbayes.analyses.comparison.numbers import BEYOND, compare_numbers
 from mnbayes.analyses.comparison.runs import Comparison, compare_runs, compare_stored
 from mnbayes.analyses.comparison.section import difference as report_difference
 from mnbayes.analyses.comparison.words import difference, units, value
@@ -291,7 +291,7 @@ def test_a_shift_is_measured_and_a_new_prior_is_post_hoc(
         ["proteinuria", "change_mean", PROTEIN, "Normal(0, 0.7)", "Normal(0, 0.3)"]
     ]
     assert found.settings["item"].tolist() == ["SHA-256"]
-    ratios = main_numbers(found.numbers).query("column == 'gmr_median'")
+    ratios = found.main.query("column == 'gmr_median'")
     # The same draws, moved by 0.2 on the log scale, where their SD is 0.1.
     assert ratios["difference"].tolist() == pytest.approx([0.2])
     assert ratios["in_sd"].tolist() == pytest.approx([2.0], rel=0.1)
@@ -505,10 +505,10 @@ def test_the_picture_holds_every_main_number_and_says_synthetic(priors_apart: Co
     found = priors_apart
     figure = main_differences(found)
     rows = sum(len(ax.get_yticklabels()) for ax in figure.axes)
-    assert rows == len(main_numbers(found.given_data))
+    assert rows == len(found.main)
     assert "Synthetic cohort" in figure.get_supxlabel()
     stars = [text for ax in figure.axes for text in ax.texts if text.get_text().endswith("*")]
-    main = main_numbers(found.given_data)
+    main = found.main
     assert len(stars) == (main["verdict"] == "changed").sum() > 0
 
 

@@ -195,7 +195,7 @@ def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
     (said,) = _broken(tmp_path, ('name = "effective"', 'name = "remission"'))
     assert "more called remission" in said
     with pytest.raises(InputError, match="found nothing; expected a value for"):
-        load_rules(models_folder() / "definitions.toml")
+        load_rules(models_folder() / "definitions" / "embedded.toml")
 
 
 def test_a_rule_that_the_definitions_do_not_fit_is_refused() -> None:

@@ -27,7 +27,9 @@ from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
 from mnbayes.analyses.results.parameters import prior_posterior
 from mnbayes.analyses.results.responses_figure import response_probabilities, segments
 from mnbayes.analyses.results.trajectories import trajectories
+from mnbayes.answers.categories import judge
 from mnbayes.answers.result import Result
+from mnbayes.cards.definitions import load_definitions
 from mnbayes.inference.contract import recorded
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, svg_bytes
@@ -282,12 +284,14 @@ def test_segments_of_nested_categories_by_hand():
             "mcse": [0.01, 0.02, 0.02, 0.01, 0.01],
         }
     )
-    parts = segments(table).set_index("segment")["probability"]
+    judged = judge(load_definitions(), ("urine_protein_24h", "albumin"))
+    parts = segments(table, judged).set_index("segment")["probability"]
     assert parts.to_dict() == pytest.approx(
         {"complete": 0.1, "partial": 0.3, "effective": 0.5, "none": 0.1}
     )
     table.loc[:2, "probability"] = np.nan
-    parts = segments(table).set_index("segment")["probability"]
+    judged = judge(load_definitions(), ("urine_protein_24h",))
+    parts = segments(table, judged).set_index("segment")["probability"]
     assert parts.to_dict() == pytest.approx({"effective": 0.9, "none": 0.1})
 
 
