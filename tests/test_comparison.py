@@ -335,14 +335,14 @@ def test_priors_are_told_apart_to_the_last_digit(first: Run) -> None:
 def test_definitions_and_structure_that_differ_are_named(first: Run) -> None:
     a = stored(first, "a").manifest
     b = json.loads(json.dumps(a))
-    b["definitions"]["effective"]["fall"]["at_least"] = 0.25
-    b["definitions"]["effective"]["fall"]["why"] = "another reason"
+    fall = b["definitions"]["category"][3]["any"][0]
+    fall |= {"fall_at_least": 0.25, "why": "another reason"}
     b["definitions"]["benchmark"][0]["share"] = 0.3
     b["models"]["proteinuria"]["structure"]["trajectory"] = "drift"
     del b["versions"]["numpy"]
     found = compare_settings(a, b)
     assert found[["part", "item", "a", "b"]].to_numpy().tolist() == [
-        ["definitions", "effective.fall.at_least", "0.15", "0.25"],
+        ["definitions", f"category.effective.any.{PROTEIN}.fall_at_least", "0.15", "0.25"],
         ["definitions", "benchmark.remission.share", "0.25", "0.3"],
         ["versions", "numpy", np.__version__, "not recorded"],
         ["card proteinuria", "trajectory", "step", "drift"],

@@ -190,7 +190,7 @@ def test_every_problem_of_a_card_at_once(tmp_path: Path) -> None:
 
 
 def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
-    (said,) = _broken(tmp_path, ('category = "remission"', 'category = "none"'))
+    (said,) = _broken(tmp_path, ('category = "remission"\n', ""))
     assert "needs a category of response" in said
     (said,) = _broken(tmp_path, ('name = "effective"', 'name = "remission"'))
     assert "more called remission" in said

@@ -29,7 +29,7 @@ from mnbayes.analyses.results.responses_figure import response_probabilities, se
 from mnbayes.analyses.results.trajectories import trajectories
 from mnbayes.answers.categories import judge
 from mnbayes.answers.result import Result
-from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.definitions import load_definitions, parse_definitions
 from mnbayes.inference.contract import recorded
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, svg_bytes
@@ -162,9 +162,9 @@ def test_thresholds_lie_where_the_definitions_put_them(figures):
 
 
 def test_moved_thresholds_move_the_lines(both):
-    below = DEFINITIONS.partial.urine_protein_24h.model_copy(update={"below": 2.0})
-    partial = DEFINITIONS.partial.model_copy(update={"urine_protein_24h": below})
-    moved = DEFINITIONS.model_copy(update={"partial": partial})
+    data = DEFINITIONS.recorded()
+    data["category"][1]["all"][1]["below"] = {"g/24h": 2.0}
+    moved = parse_definitions(data, "x")
     assert horizontal_lines(trajectories(both, PROTEIN, moved, False).axes[0]) == {0.3, 2.0}
 
 
