@@ -12,7 +12,7 @@ from trees import make_tree
 from mnbayes.analyses.design.evidence import Evidence
 from mnbayes.analyses.design.rules import DecisionCard, load_rules
 from mnbayes.answers.probability_tables import probability_table
-from mnbayes.answers.response_draws import not_evaluable, response_draws
+from mnbayes.answers.response_draws import judge_of, response_draws
 from mnbayes.cards.definitions import load_definitions
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
@@ -29,8 +29,10 @@ def evidence_from(tree: xr.DataTree, model: str = "remission", /, **changes: obj
         "markers": tuple(posterior["marker"].to_numpy().tolist()),
         "weeks": tuple(posterior["later_visit"].to_numpy().tolist()),
         "primary_week": float(posterior["later_visit"].to_numpy()[-1]),
-        "not_evaluable": {str(k): why for k, why in not_evaluable(tree).items()},
+        "not_evaluable": dict(judge_of(tree, DEFINITIONS).reasons),
         "probabilities": probability_table(response_draws(tree, DEFINITIONS, 1), model),
+        "responses": DEFINITIONS.responses,
+        "categories": DEFINITIONS.categories,
     }
     return Evidence(**(fields | changes))  # type: ignore[arg-type]
 
@@ -68,7 +70,7 @@ def stored_run(folder: Path, withheld: tuple[str, ...] = (), reasons: tuple[str,
     manifest = {
         "started": "2026-01-02T03:04:05+00:00",
         "synthetic": True,
-        "definitions": DEFINITIONS.model_dump(mode="json"),
+        "definitions": DEFINITIONS.recorded(),
         "models": recorded,
     }
     (folder / "run.json").write_text(json.dumps(manifest), encoding="utf-8")

@@ -17,7 +17,7 @@ import pytest
 import xarray as xr
 
 from mnbayes.analyses.withdrawal.unseen import withdrawal_draws
-from mnbayes.answers.categories import classify
+from mnbayes.answers.categories import classify, judge
 from mnbayes.answers.response_draws import response_draws
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import Definitions
@@ -212,7 +212,9 @@ def test_next_patient_of_the_tables_is_the_tree_s(
     places = {"posterior": "predictions", "prior": "prior_predictions"}
     new = tree[places[group]]["new_measurement"]
     protein, albumin = (new.sel(marker=m).to_numpy() for m in ("urine_protein_24h", "albumin"))
-    met = classify(protein[..., :1], protein[..., 1:], albumin[..., 1:], definitions)
+    levels = {"urine_protein_24h": protein, "albumin": albumin}
+    first, later = ({k: v[..., at] for k, v in levels.items()} for at in (np.s_[:1], np.s_[1:]))
+    met = classify(judge(definitions, tuple(levels)), first, later)
     of_tables = getattr(response_draws(tree, definitions, 1), group).next_patient.categories
     np.testing.assert_array_equal(of_tables["remission"], met["remission"])
 

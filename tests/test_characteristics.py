@@ -57,13 +57,13 @@ from mnbayes.analyses.characteristics.scenarios import (
 )
 from mnbayes.analyses.characteristics.summary import decisions, estimates
 from mnbayes.analyses.design.rules import load_rules
-from mnbayes.answers.categories import classify
+from mnbayes.answers.categories import classify, judge
 from mnbayes.answers.population import patient_dims, population_share
 from mnbayes.answers.response_draws import POINTS, POINTS_SEED
 from mnbayes.base.montecarlo import normal_points
 from mnbayes.base.problems import InputError
 from mnbayes.cards.card import load_card
-from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.definitions import PROTEIN, load_definitions
 from mnbayes.inference.study_fits import study_fit
 from mnbayes.models.hyperparameters import hyperparameters_from_draws
 
@@ -343,9 +343,13 @@ def test_the_share_in_closed_form_is_that_over_points(drift: float) -> None:
     )
     weeks = np.array(WEEKS[1:])
     points = normal_points(8 * POINTS, patient_dims(population), POINTS_SEED)
-    over_points = population_share(population, weeks, DEFINITIONS, points)["effective"]
+    over_points = population_share(population, weeks, judge(DEFINITIONS, (PROTEIN,)), points)[
+        "effective"
+    ]
     for visit in (1, 4):
-        exact = fall_share(population, visit, DEFINITIONS.effective.fall.at_least)
+        exact = fall_share(
+            population, visit, DEFINITIONS.threshold("effective", PROTEIN, "fall_at_least")
+        )
         np.testing.assert_allclose(exact, over_points[:, visit - 1], atol=0.02)
         shares = shares_at(population, visit, CARD, DEFINITIONS)
         np.testing.assert_array_equal(shares["effective"], exact)
@@ -363,7 +367,8 @@ def test_a_replicate_says_what_the_data_say() -> None:
     cohort = find_scenario("worst_leave").simulate(8, np.random.default_rng(data))
     first, last = cohort.measured[:, 0, 0], cohort.measured[:, -1, 0]
     seen = ~np.isnan(last)
-    met = classify(first[seen], last[seen], None, DEFINITIONS)["effective"]
+    judged = judge(DEFINITIONS, (PROTEIN,))
+    met = classify(judged, {PROTEIN: first[seen]}, {PROTEIN: last[seen]})["effective"]
     assert (found["effective"], found["evaluable"]) == (met.sum(), 6)
     assert found["log_lower"] < found["log_median"] < found["log_upper"] < 0
     for name in ("effective", "proteinuria"):

@@ -216,7 +216,7 @@ def small(patients: tuple[int, ...] = (4, 8)) -> Characteristics:
     return Characteristics(
         model="proteinuria",
         prior_set="weak",
-        definitions="kdigo-like",
+        definitions="embedded",
         replicates=400,
         patients=patients,
         scenarios=tuple(Described(s.name, s.title, s.says) for s in scenarios() if s.name in names),

@@ -17,7 +17,7 @@ from cohorts import write_cohort
 from study_replicates import wait_until
 from typer.testing import CliRunner
 
-from mnbayes.answers.response_draws import CATEGORIES
+from mnbayes.cards.definitions import load_definitions
 from mnbayes.cli import app
 from mnbayes.inference.sampling import Engine
 from mnbayes.run.outputs import MANIFEST
@@ -72,7 +72,7 @@ def test_probabilities_csv(finished: Path) -> None:
     assert set(table["model"]) == {"proteinuria", "remission", "joint", "published"}
     own = ["observed", "latent", "repeat"]
     assert set(table["quantity"]) == {*own, "next_patient", "population", "exceeds"}
-    assert set(table["category"]) == set(CATEGORIES)
+    assert set(table["category"]) == set(load_definitions().categories)
     assert set(table["week"]) == {1, 2, 4, 12}
     assert set(table.loc[table["model"] == "published", "week"]) == {12}
     assert (table["patient"].notna() == table["quantity"].isin(own)).all()

@@ -27,7 +27,7 @@ from mnbayes.analyses.catalogue import catalogue
 from mnbayes.analyses.comparison.figure import main_differences
 from mnbayes.analyses.comparison.files import every_number
 from mnbayes.analyses.comparison.inputs import compare_priors, compare_settings
-from mnbayes.analyses.comparison.numbers import BEYOND, compare_numbers, main_numbers
+from mnbayes.analyses.comparison.numbers import BEYOND, compare_numbers
 from mnbayes.analyses.comparison.runs import Comparison, compare_runs, compare_stored
 from mnbayes.analyses.comparison.section import difference as report_difference
 from mnbayes.analyses.comparison.words import difference, units, value
@@ -291,7 +291,7 @@ def test_a_shift_is_measured_and_a_new_prior_is_post_hoc(
         ["proteinuria", "change_mean", PROTEIN, "Normal(0, 0.7)", "Normal(0, 0.3)"]
     ]
     assert found.settings["item"].tolist() == ["SHA-256"]
-    ratios = main_numbers(found.numbers, found.weeks).query("column == 'gmr_median'")
+    ratios = found.main.query("column == 'gmr_median'")
     # The same draws, moved by 0.2 on the log scale, where their SD is 0.1.
     assert ratios["difference"].tolist() == pytest.approx([0.2])
     assert ratios["in_sd"].tolist() == pytest.approx([2.0], rel=0.1)
@@ -335,14 +335,14 @@ def test_priors_are_told_apart_to_the_last_digit(first: Run) -> None:
 def test_definitions_and_structure_that_differ_are_named(first: Run) -> None:
     a = stored(first, "a").manifest
     b = json.loads(json.dumps(a))
-    b["definitions"]["effective"]["fall"]["at_least"] = 0.25
-    b["definitions"]["effective"]["fall"]["why"] = "another reason"
+    fall = b["definitions"]["category"][3]["any"][0]
+    fall |= {"fall_at_least": 0.25, "why": "another reason"}
     b["definitions"]["benchmark"][0]["share"] = 0.3
     b["models"]["proteinuria"]["structure"]["trajectory"] = "drift"
     del b["versions"]["numpy"]
     found = compare_settings(a, b)
     assert found[["part", "item", "a", "b"]].to_numpy().tolist() == [
-        ["definitions", "effective.fall.at_least", "0.15", "0.25"],
+        ["definitions", f"category.effective.any.{PROTEIN}.fall_at_least", "0.15", "0.25"],
         ["definitions", "benchmark.remission.share", "0.25", "0.3"],
         ["versions", "numpy", np.__version__, "not recorded"],
         ["card proteinuria", "trajectory", "step", "drift"],

@@ -104,6 +104,7 @@ def test_whole_numbers_and_no_benchmark_are_fine(tmp_path: Path) -> None:
         ('primary = "remission"', 'primary = "remision"', "primary", "did you mean remission?"),
         ('name = "partial"', 'name = "complete"', "category.1.name", "each name once"),
         ('name = "partial"', 'name = "Partial!"', "category.1.name", "match pattern"),
+        ("below = 0.3", "below = 4.0", f"complete.{PROTEIN}.below", "at most partial's 3.5"),
         # categories built on themselves
         ('not = ["complete"]', 'not = ["remission"]', "category", "built on others"),
         # numbers that cannot be meant

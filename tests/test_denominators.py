@@ -8,6 +8,8 @@ import pytest
 
 from mnbayes.answers.denominators import COLUMNS, exact_interval, response_counts
 
+RESPONSES = ("complete", "partial", "remission", "effective")
+
 
 def test_none_and_all_have_closed_forms() -> None:
     # P(no success in n) = (1 - p)^n = 0.025 at the upper end, and the mirror image
@@ -41,7 +43,7 @@ def test_counts_over_both_denominators() -> None:
     nan = float("nan")
     effective, none = [1, 1, 1, 1, 1, 0, 0, nan], [0, 0, 0, 0, 0, 1, 1, nan]
     table = _observed({"effective": effective, "none": none, "complete": [nan] * 8})
-    counts = response_counts(table, 12.0)
+    counts = response_counts(table, 12.0, RESPONSES)
     assert tuple(counts.columns) == COLUMNS
     # "none" would count the withdrawal as a success, and "complete" could not be judged
     assert counts["category"].tolist() == ["effective"]
@@ -55,9 +57,9 @@ def test_counts_over_both_denominators() -> None:
 
 def test_only_the_asked_visit_counts() -> None:
     both = pd.concat([_observed({"effective": [1, 0]}, 4.0), _observed({"effective": [1, 1]})])
-    assert response_counts(both, 4.0)["responders"].tolist() == [1]
-    assert response_counts(both, 12.0)["responders"].tolist() == [2]
+    assert response_counts(both, 4.0, RESPONSES)["responders"].tolist() == [1]
+    assert response_counts(both, 12.0, RESPONSES)["responders"].tolist() == [2]
 
 
 def test_a_visit_where_nobody_was_judged_gives_no_row() -> None:
-    assert response_counts(_observed({"effective": [np.nan, np.nan]}), 12.0).empty
+    assert response_counts(_observed({"effective": [np.nan, np.nan]}), 12.0, RESPONSES).empty

@@ -190,12 +190,12 @@ def test_every_problem_of_a_card_at_once(tmp_path: Path) -> None:
 
 
 def test_what_does_not_go_together_is_refused(tmp_path: Path) -> None:
-    (said,) = _broken(tmp_path, ('category = "remission"', 'category = "none"'))
+    (said,) = _broken(tmp_path, ('category = "remission"\n', ""))
     assert "needs a category of response" in said
     (said,) = _broken(tmp_path, ('name = "effective"', 'name = "remission"'))
     assert "more called remission" in said
     with pytest.raises(InputError, match="found nothing; expected a value for"):
-        load_rules(models_folder() / "definitions.toml")
+        load_rules(models_folder() / "definitions" / "embedded.toml")
 
 
 def test_a_rule_that_the_definitions_do_not_fit_is_refused() -> None:

@@ -80,3 +80,17 @@ def test_every_data_file_is_described() -> None:
     }
     there = {path.name for path in (ROOT / "data").iterdir() if path.name != "README.md"}
     assert described == there
+
+
+def test_the_form_of_definitions_is_one_that_loads(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "responses.md"
+    (form,) = blocks(page, "toml")
+    (tmp_path / "mine.toml").write_text(form, encoding="utf-8")
+    definitions = mn.load_definitions(tmp_path / "mine.toml")
+    assert definitions.responses == ("complete", "partial", "response")
+    assert definitions.stated == ("response",)
+    listed = re.findall(
+        r"^\| `([a-z_]+)` \|.*\|.*\|", page.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    shipped = [path.stem for path in (ROOT / "models" / "definitions").glob("*.toml")]
+    assert sorted(set(listed) & set(shipped)) == sorted(shipped)

@@ -243,7 +243,7 @@ def test_failed_gate_leaves_blanks_with_the_reason(
     }
     blank = {p: rows["value_without"].isna().all() for p, rows in by_patient}
     assert blank == {"S001": False, "S002": True, "S003": True, "S004": False}
-    said = influence_of(result, BENCHMARKS, LINE)
+    said = influence_of(result, DEFINITIONS, LINE)
     assert said.table is not None
     rows = {row[0]: set(row[1:]) for row in said.table.rows}
     assert rows["S003"] == {"–"}
@@ -261,7 +261,7 @@ def test_nobody_is_left_out_of_two_patients(faked: Callable[[FakeFit], None]) ->
     pair = simulate_cohort(2)
     result = result_of("proteinuria", pair)
     assert leave_one_out(result, pair, DEFINITIONS).empty
-    assert influence_of(result, BENCHMARKS, LINE).table is None
+    assert influence_of(result, DEFINITIONS, LINE).table is None
 
 
 def test_why_there_is_no_influence() -> None:
@@ -382,11 +382,11 @@ def two_patients_left_out(result: Result, **numbers: float) -> Result:
 
 
 def test_a_conclusion_that_changes_is_marked_for_that_patient_alone(jointly: Result) -> None:
-    assert not influence_of(two_patients_left_out(jointly), BENCHMARKS, LINE).flips
+    assert not influence_of(two_patients_left_out(jointly), DEFINITIONS, LINE).flips
     table = two_patients_left_out(jointly).parts["influence"]
     own = table.query("kind == 'next_patient' and category == 'remission'")["value"].iloc[0]
     assert 0.2 < own < 0.8
-    moved = influence_of(two_patients_left_out(jointly, next_patient=0.95), BENCHMARKS, LINE)
+    moved = influence_of(two_patients_left_out(jointly, next_patient=0.95), DEFINITIONS, LINE)
     assert len(moved.flips) == 1
     assert moved.table is not None
     at = moved.table.head.index("next_patient: remission")

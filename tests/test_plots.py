@@ -28,7 +28,9 @@ from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
 from mnbayes.analyses.results.parameters import prior_posterior
 from mnbayes.analyses.results.responses_figure import response_probabilities, segments
 from mnbayes.analyses.results.trajectories import trajectories
+from mnbayes.answers.categories import judge
 from mnbayes.answers.result import Result
+from mnbayes.cards.definitions import load_definitions, parse_definitions
 from mnbayes.inference.contract import recorded
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, svg_bytes
@@ -161,9 +163,9 @@ def test_thresholds_lie_where_the_definitions_put_them(figures):
 
 
 def test_moved_thresholds_move_the_lines(both):
-    below = DEFINITIONS.partial.urine_protein_24h.model_copy(update={"below": 2.0})
-    partial = DEFINITIONS.partial.model_copy(update={"urine_protein_24h": below})
-    moved = DEFINITIONS.model_copy(update={"partial": partial})
+    data = DEFINITIONS.recorded()
+    data["category"][1]["all"][1]["below"] = {"g/24h": 2.0}
+    moved = parse_definitions(data, "x")
     assert horizontal_lines(trajectories(both, PROTEIN, moved, False).axes[0]) == {0.3, 2.0}
 
 
@@ -283,12 +285,14 @@ def test_segments_of_nested_categories_by_hand():
             "mcse": [0.01, 0.02, 0.02, 0.01, 0.01],
         }
     )
-    parts = segments(table).set_index("segment")["probability"]
+    judged = judge(load_definitions(), ("urine_protein_24h", "albumin"))
+    parts = segments(table, judged).set_index("segment")["probability"]
     assert parts.to_dict() == pytest.approx(
         {"complete": 0.1, "partial": 0.3, "effective": 0.5, "none": 0.1}
     )
     table.loc[:2, "probability"] = np.nan
-    parts = segments(table).set_index("segment")["probability"]
+    judged = judge(load_definitions(), ("urine_protein_24h",))
+    parts = segments(table, judged).set_index("segment")["probability"]
     assert parts.to_dict() == pytest.approx({"effective": 0.9, "none": 0.1})
 
 

@@ -488,7 +488,7 @@ def altered(result: Result, kind: str, **cells: object) -> Result:
 
 def test_conclusions_that_move_are_counted(result: Result) -> None:
     def moved(changed: Result) -> int:
-        return len(power_scaling_of(changed, DEFINITIONS.benchmarks, 0.8).flips)
+        return len(power_scaling_of(changed, DEFINITIONS, 0.8).flips)
 
     assert moved(altered(result, "p_fall")) == 0
     cells = {"value": 0.9, "mcse": 0.004, "value_double": 0.62, "mcse_double": 0.01}
@@ -500,7 +500,7 @@ def test_conclusions_that_move_are_counted(result: Result) -> None:
 
 def test_weights_too_far_and_withheld_fits_show_no_number(result: Result) -> None:
     blank = {"value_half": np.nan, "mcse_half": np.nan, "khat_half": 0.93}
-    own = power_scaling_of(altered(result, "gmr", **blank), DEFINITIONS.benchmarks, 0.8)
+    own = power_scaling_of(altered(result, "gmr", **blank), DEFINITIONS, 0.8)
     assert own.table.rows[0][3] == "–"
     manifest = {"versions": {}, "seconds": {}, "models": {}}
     run = Run(simulate_cohort(n_patients=5), DEFINITIONS, (result,), "weak", (), manifest)

@@ -233,7 +233,7 @@ def test_one_fall_is_known_and_equal_falls_are_equal_as_printed(
 
 def test_without_a_range_the_definitions_say_what_a_response_is(definitions: Definitions) -> None:
     found = as_ratios(Readings(), ("outcome.reduction", None))
-    floor = 1 - definitions.effective.fall.at_least
+    floor = 1 - definitions.threshold("effective", "urine_protein_24h", "fall_at_least")
     assert found["in remission"] == (0.0, 0.5, 4)
     assert found["with a response"] == (0.0, floor, 1)
     assert found["no response"] == (floor, np.inf, 2)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,10 +15,11 @@ from mnbayes.answers.probability_tables import (
     population_table,
     probability_table,
 )
-from mnbayes.answers.response_draws import not_evaluable, response_draws
-from mnbayes.cards.definitions import CATEGORIES, Definitions, load_definitions
+from mnbayes.answers.response_draws import judge_of, response_draws
+from mnbayes.cards.definitions import Definitions, load_definitions, parse_definitions
 
-DEFINITIONS = load_definitions(Path(__file__).parents[1] / "models" / "definitions.toml")
+DEFINITIONS = load_definitions("embedded")
+CATEGORIES = DEFINITIONS.categories
 PROTEIN = ("urine_protein_24h",)
 BOTH = ("urine_protein_24h", "albumin")
 VISITS = (0.0, 2.0, 12.0)
@@ -388,10 +388,11 @@ def test_without_albumin_remission_is_blank_and_says_why() -> None:
     assert table.loc[~blank, "probability"].notna().all()
     shares = shares_of(tree)
     assert (shares["share_mean"].isna() == shares["category"].isin(list(CATEGORIES[:3]))).all()
-    reasons = not_evaluable(tree)
+    reasons = judge_of(tree, DEFINITIONS).reasons
     assert set(reasons) == {"complete", "partial", "remission"}
     assert all("needs albumin" in reason for reason in reasons.values())
-    assert not_evaluable(tree_of(two_markers(), BOTH, draws=5)) == {}
+    both = judge_of(tree_of(two_markers(), BOTH, draws=5), DEFINITIONS)
+    assert dict(both.reasons) == {}
 
 
 def test_without_urine_protein_the_tables_are_empty_and_say_why() -> None:
@@ -402,7 +403,7 @@ def test_without_urine_protein_the_tables_are_empty_and_say_why() -> None:
     assert shares.empty
     assert tuple(table.columns) == PROBABILITY_COLUMNS
     assert tuple(shares.columns) == POPULATION_COLUMNS
-    assert set(not_evaluable(tree)) == set(CATEGORIES)
+    assert set(judge_of(tree, DEFINITIONS).reasons) == set(CATEGORIES)
     # and they join the tables of other models without a warning
     full = table_of(tree_of(hyper(), draws=5))
     assert len(pd.concat([table, full])) == len(full)
@@ -415,10 +416,10 @@ def test_without_benchmarks_nothing_exceeds() -> None:
 
 
 def test_the_definitions_decide() -> None:
-    fall = DEFINITIONS.effective.fall.model_copy(update={"at_least": 0.4})
-    stricter = DEFINITIONS.effective.model_copy(update={"fall": fall})
+    data = DEFINITIONS.recorded()
+    data["category"][3]["any"][0]["fall_at_least"] = 0.4
     known = hyper()
-    table = table_of(tree_of(known), DEFINITIONS.model_copy(update={"effective": stricter}))
+    table = table_of(tree_of(known), parse_definitions(data, "x"))
     true = stats.norm.cdf((np.log(0.6) - known.visit_change[0, 0]) / known.change_sd[0])
     share = cell(table, "population", 2.0, "effective")
     assert share["probability"] == pytest.approx(true, abs=QMC)

@@ -184,7 +184,10 @@ def test_the_present_thresholds_come_first_and_once() -> None:
     assert len(tried) == 6
     assert tried[-1] == {"effective.fall": 0.25, "benchmark.effective": 0.3}
     last = variants(DEFINITIONS, grid)[-1].definitions
-    assert (last.effective.fall.at_least, last.benchmarks["effective"]) == (0.25, 0.3)
+    assert (
+        last.threshold("effective", PROTEIN, "fall_at_least"),
+        last.benchmarks["effective"],
+    ) == (0.25, 0.3)
 
 
 def test_wrong_thresholds_are_refused_all_at_once() -> None:
@@ -365,7 +368,7 @@ def test_flips_are_judged_at_the_definitions_line_and_beyond_monte_carlo_error()
 
 
 def test_only_what_is_reported_counts_as_a_conclusion(found: Multiverse) -> None:
-    rows = concluded(found.table, 4.0)
+    rows = concluded(found.table, found.definitions, 4.0)
     assert set(rows["kind"]) == {"p_fall", "next_patient", "exceeds", "latent"}
     assert set(rows["category"]) == {"", "effective"}
     assert set(rows["week"]) == {4.0}

@@ -32,11 +32,12 @@ from mnbayes.base.problems import InputError
 from mnbayes.base.resources import models_folder
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cli import app
+from mnbayes.data.markers import MARKERS
 from mnbayes.inference.contract import recorded
 from mnbayes.report.kit import style
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
-DEFINITIONS = load_definitions(models_folder() / "definitions.toml")
+DEFINITIONS = load_definitions("embedded")
 WEEKS = (0.0, 4.0, 12.0)
 NAN = np.nan
 runner = CliRunner()
@@ -520,7 +521,7 @@ def test_the_decision_is_the_definitions_own() -> None:
 def test_a_card_without_a_decision_has_80_percent_and_half_a_decision_is_refused(
     tmp_path: Path,
 ) -> None:
-    text = (models_folder() / "definitions.toml").read_text(encoding="utf-8")
+    text = (models_folder() / "definitions" / "embedded.toml").read_text(encoding="utf-8")
     path = tmp_path / "mine.toml"
     path.write_text(text.partition("[decision]")[0], encoding="utf-8")
     assert load_definitions(path).decision.probability == 0.8
@@ -588,7 +589,7 @@ def test_figures_draw_where_it_flips_and_say_that_it_is_synthetic() -> None:
     definitions = with_benchmarks(effective=0.5)
     swept = tipping(draws, draws, definitions, "m")
     assert swept is not None
-    curve = tipping_curve(swept, definitions, ("too few draws",), True)
+    curve = tipping_curve(swept, definitions, MARKERS[PROTEIN], ("too few draws",), True)
     words = texts(curve)
     delta = float(swept.points["delta"].iloc[0])
     assert "Synthetic cohort: no real patient." in words
@@ -597,7 +598,9 @@ def test_figures_draw_where_it_flips_and_say_that_it_is_synthetic() -> None:
     assert left.get_xscale() == right.get_xscale() == right.get_yscale() == "log"
     assert delta in [line.get_xdata()[0] for line in left.lines]
     table = withdrawal_table(draws, draws, definitions, "m")
-    assert "Synthetic" not in texts(withdrawal_strategies(table, (), False))
+    assert "Synthetic" not in texts(
+        withdrawal_strategies(table, definitions, MARKERS[PROTEIN], (), False)
+    )
 
 
 def look(line: Line2D) -> tuple[object, ...]:
@@ -611,7 +614,7 @@ def test_the_key_names_only_what_is_drawn(most: float, flips: int) -> None:
     definitions = with_benchmarks(effective=0.5)
     swept = tipping(draws, draws, definitions, "m", delta_max=most)
     assert swept is not None
-    figure = tipping_curve(swept, definitions, (), True)
+    figure = tipping_curve(swept, definitions, MARKERS[PROTEIN], (), True)
     drawn = {look(line) for ax in figure.axes for line in ax.lines}
     drawn |= {(style.GREY, *rest) for _, *rest in drawn}  # grey stands for every category
     key = [each for each in figure.legends[0].legend_handles if isinstance(each, Line2D)]
@@ -639,7 +642,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest = {
         "started": "2026-01-02T03:04:05+00:00",
         "synthetic": True,
-        "definitions": DEFINITIONS.model_dump(mode="json"),
+        "definitions": DEFINITIONS.recorded(),
         "models": {
             "proteinuria": {"markers": [PROTEIN], **fine},
             "bad": {"markers": [PROTEIN], **bad},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
@@ -126,7 +127,8 @@ class Part(_Strict):
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
-        said = sorted(self.model_fields_set - {"category"})
+        fields = sorted(self.model_fields_set - {"category"})
+        said = [key for key in fields if getattr(self, key) not in (None, False)]
         if self.category is not None:
             if said:
                 raise ValueError(f"a category's name alone; found {', '.join(said)} beside it")
@@ -305,6 +307,7 @@ class Definitions(_Strict):
                 if again:
                     expected = "criteria, or categories that are not confirmed themselves"
                     yield key, ", ".join(again), expected
+        yield from self._looser(names)
         for rule in self.category:
             if all(name in names for name in rule.named) and rule.name in self._below(rule.name):
                 yield "category", f"{rule.name} within itself", "categories built on others"
@@ -317,6 +320,22 @@ class Definitions(_Strict):
             yield "benchmark", f"more for {', '.join(twice)}", "one benchmark for a category"
         if self.primary:
             yield from unknown("primary", self.primary)
+
+    def _looser(self, names: tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
+        """Levels of an excluded, better category that are looser than the category's own."""
+        for rule in self.category:
+            for better in (self.rule(name) for name in rule.without if name in names):
+                for own, other in product(rule.every, better.every):
+                    if (own.marker, own.kind) != (other.marker, other.kind):
+                        continue
+                    for unit, value in (
+                        getattr(own, own.kind) if own.kind in LEVELS else {}
+                    ).items():
+                        found = getattr(other, own.kind).get(unit, value)
+                        if found > value if own.kind == "below" else found < value:
+                            most = "at most" if own.kind == "below" else "at least"
+                            key = f"{better.name}.{own.marker}.{own.kind}"
+                            yield key, f"{found:g}", f"{most} {rule.name}'s {value:g} {unit}"
 
     def _below(self, name: str) -> set[str]:
         """All categories that one is built on, itself where it goes round in a circle."""

@@ -22,6 +22,10 @@ def models(
         bool,
         typer.Option("--markers", help="List the markers; of those that are named every source."),
     ] = False,
+    definitions: Annotated[
+        bool,
+        typer.Option("--definitions", help="List the definitions of response, by name, in words."),
+    ] = False,
     write: Annotated[
         str | None,
         typer.Option(help="Write this card, or the card of this marker, to a .toml file."),
@@ -50,6 +54,13 @@ def models(
         if not name:
             show_table(markers_table(known))
             say("Where a marker's numbers are from: mnbayes models --markers NAME.")
+        return
+    if definitions:
+        from mnbayes.cards.definitions import load_definitions, shipped_definitions
+        from mnbayes.report.kit.wording import definition_table
+
+        for named in name or shipped_definitions():
+            show_table(definition_table(load_definitions(named), known))
         return
     if write is not None:
         (card,) = cards_with_priors([write], priors, set_, known)

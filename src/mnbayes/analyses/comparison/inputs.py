@@ -23,7 +23,7 @@ SETTING_COLUMNS = ("part", "item", "a", "b")
 PRIOR_COLUMNS = ("model", "parameter", "marker", "a", "b")
 
 #: Leaves of the definitions that explain and do not decide.
-_TEXTS = ("why", "source", "title")
+_TEXTS = ("why", "source", "title", "label", "short", "patients", "called")
 
 
 def _text(value: object) -> str:
@@ -44,13 +44,18 @@ def _leaves(value: object, path: tuple[str, ...] = ()) -> dict[str, object]:
         items = [(str(key), below) for key, below in value.items() if key not in _TEXTS]
     elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
         # A list of tables, such as the benchmarks: named by what each is of.
-        items = [(str(table_of(item).get("category", i)), item) for i, item in enumerate(value)]
+        items = [(_of_what(table_of(item), str(i)), item) for i, item in enumerate(value)]
     else:
         return {".".join(path): value}
     found: dict[str, object] = {}
     for key, below in items:
         found |= _leaves(below, (*path, key))
     return found
+
+
+def _of_what(table: Mapping[str, Any], place: str) -> str:
+    """What a table of a list is of: a category, a marker, or its place."""
+    return next((str(table[key]) for key in ("category", "name", "marker") if key in table), place)
 
 
 def _inputs(manifest: Mapping[str, Any]) -> dict[tuple[str, str], object]:

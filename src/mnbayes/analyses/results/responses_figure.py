@@ -201,4 +201,6 @@ def _label(category: str, inside: str | None, judged: Judge) -> str:
     label = definitions.short(category)
     if inside is not None:
         return f"{label}, no {definitions.short(inside)}"
-    return f"{label} (in part)" if judged.notes.get(category) else label
+    named = [str(part.category) for part in definitions.rule(category).either]
+    lost = [definitions.short(name) for name in named if name in judged.reasons]
+    return f"{label} ({wording.listed(lost)} not judged)" if lost else label

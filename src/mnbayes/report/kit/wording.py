@@ -14,6 +14,7 @@ from mnbayes.base.number_words import percent as percent
 from mnbayes.base.number_words import percent_range as percent_range
 from mnbayes.base.number_words import ratio as ratio
 from mnbayes.base.number_words import ratio_range as ratio_range
+from mnbayes.base.text_table import Table
 from mnbayes.cards.definitions import LEVELS, Category, CategoryRule, Definitions, Part
 from mnbayes.data.markers import MARKERS, Catalogue, Marker
 
@@ -138,6 +139,22 @@ def definition_sentences(
 ) -> dict[Category, str]:
     """What each category requires, in words, from the definitions as they stand."""
     return {rule.name: _rule(rule, definitions, known) for rule in definitions.category}
+
+
+def definition_table(definitions: Definitions, known: Catalogue = MARKERS) -> Table:
+    """Every category of some definitions with what it requires and its benchmark."""
+    sentences = definition_sentences(definitions, known)
+    rows = tuple(
+        (
+            definitions.label(name),
+            sentence,
+            percent(definitions.benchmarks[name]) if name in definitions.benchmarks else "",
+        )
+        for name, sentence in sentences.items()
+    )
+    head = ("category", "requires", "benchmark")
+    caption = f"{definitions.name}: {definitions.title}"
+    return Table(caption, head, rows, frozenset({0, 1}), wide=True)
 
 
 def _rule(rule: CategoryRule, definitions: Definitions, known: Catalogue) -> str:
