@@ -221,7 +221,7 @@ def load_cohort(
     patient_frame, more = _patients(tables.get("patients"), catalogue)
     problems += more
     read = _measurements(tables, patient_frame, catalogue, trial, accept=accept_implausible)
-    problems += read.problems
+    problems += read.problems + _unmeasured(trial, read.used)
     event_frame, more = _events(tables.get("events"), patient_frame, catalogue)
     problems += more
     if "events" not in tables:
@@ -250,6 +250,24 @@ def load_cohort(
         implausible=tuple(read.implausible),
         reported_units=read.reported_units,
     )
+
+
+def _unmeasured(trial: Trial, used: pd.DataFrame) -> list[Problem]:
+    """A primary analysis of something that nobody measured."""
+    if used.empty:
+        return []
+    markers = [str(name) for name in used["marker"].unique()]
+    weeks = sorted({float(week) for week in used["week"].dropna()})
+    wanted, at = trial.primary_marker, trial.primary_week
+    problems = []
+    if wanted and wanted not in markers:
+        expected = f"a marker that was measured{did_you_mean(wanted, markers)}"
+        problems.append(Problem(TRIAL, None, "primary_marker", quoted(wanted), expected))
+    if at is not None and at not in weeks:
+        later = ", ".join(f"{week:g}" for week in weeks if week > 0)
+        expected = f"a week at which somebody was measured: {later or 'there is none'}"
+        problems.append(Problem(TRIAL, None, "primary_week", f"{at:g}", expected))
+    return problems
 
 
 def _table(folder: Path, name: str) -> tuple[Table | None, list[Problem]]:
