@@ -109,6 +109,16 @@ def test_problems_of_all_files_come_at_once(tmp_path: Path) -> None:
     assert {p.column for p in problems} >= {"score.label", "primary_week", "odd", "value"}
 
 
+def test_the_primary_analysis_is_of_something_measured(tmp_path: Path) -> None:
+    trial = 'primary_week = 8\nprimary_marker = "albumine"\n'
+    found = {p.column: p for p in refused(folder(tmp_path, ["A,0,25", "B,0,26"], trial_toml=trial))}
+    assert set(found) == {"primary_week", "primary_marker"}
+    assert "did you mean albumin?" in found["primary_marker"].expected
+    trial = 'primary_week = 4\nprimary_marker = "albumin"\n'
+    cohort = load_cohort(folder(tmp_path, ["A,0,25", "B,0,26", "B,4,26"], trial_toml=trial))
+    assert cohort.trial.primary_week == 4
+
+
 # Visits
 
 
