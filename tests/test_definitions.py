@@ -44,7 +44,7 @@ def of_markers(cohort: Cohort, *markers: str) -> Cohort:
     names = dict(zip((PROTEIN, ALBUMIN), markers, strict=False))
     kept = table[table["marker"].isin(names)]
     renamed = kept.assign(marker=kept["marker"].map(names))
-    return replace(cohort, measurements=renamed, source="elsewhere")
+    return replace(cohort, measurements=renamed, source="elsewhere", trial=Trial())
 
 
 def test_the_card_says_what_the_design_says() -> None:
