@@ -43,7 +43,7 @@ def ends_well(*paths: Path, **answers: object) -> None:
         mn.import_cohort(paths, folder, **answers)  # type: ignore[arg-type]
     if folder.exists():
         patients = pd.read_csv(folder / "patients.csv", dtype=str, keep_default_na=False)
-        if "arm" not in patients or patients["arm"].nunique() == 1:  # of several one must be chosen
+        if "arm" not in patients or len(set(patients["arm"])) == 1:  # of several one must be chosen
             assert mn.load_cohort(folder).patient_ids
     else:
         assert {path.name for path in folder.parent.iterdir()} == before
