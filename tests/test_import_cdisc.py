@@ -466,3 +466,19 @@ def test_a_limit_without_a_number_is_left_out_and_told(tmp_path: Path) -> None:
     found = adam(tmp_path, [*ADLB, row("1", "Week 8", "", AVALC="<LLOQ")])
     assert len(found) == 5
     assert "limit without a number (<LLOQ) | 1" in log(tmp_path)
+
+
+def test_two_codes_of_one_marker_are_asked(tmp_path: Path) -> None:
+    rows = [*ADLB, *(r | {"PARAMCD": "ALB2", "PARAM": "Serum albumin (g/dL)"} for r in ADLB)]
+    with pytest.raises(mn.InputError, match=r'codes\.ALB2 = ""'):
+        adam(tmp_path, rows)
+    own = tmp_path / "own.toml"
+    own.write_text('codes.ALB2 = ""\n')
+    assert len(adam(tmp_path, rows, mapping=own)) == 5
+
+
+def test_an_answered_unit_fills_blanks_alone(tmp_path: Path) -> None:
+    rows = [{**r, "PARAM": "Albumin", "AVALU": "g/dL" if r["USUBJID"] == "1" else ""} for r in ADLB]
+    paths = csvs(tmp_path, adsl=ADSL, adlb=rows)
+    draft = read_files(paths, Options(units={"ALB": "g/L"}), load_mapping())
+    assert {(r.patient, r.unit) for r in draft.readings} == {("1", "g/dL"), ("2", "g/L")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import zipfile
 from pathlib import Path
 
 import openpyxl
@@ -12,7 +13,7 @@ from sheets import brought, naive_sheet, read, workbook
 
 import mnbayes as mn
 from mnbayes.data.imports.draft import Options
-from mnbayes.data.imports.importing import read_files
+from mnbayes.data.imports.importing import load_names, read_files
 from mnbayes.data.imports.mapping import is_unit, load_mapping, unit_kind
 from mnbayes.data.imports.values import CellError, Value, number, read_date, read_value
 from mnbayes.data.imports.visits import find_visit, in_window, suggested_weeks, windows
@@ -510,3 +511,41 @@ def test_markers_of_another_disease(tmp_path: Path) -> None:
         ("cd4_percent", 0): ("40", "%"),
         ("anti_pla2r", 0): ("120", "RU/ml"),
     }
+
+
+def test_markers_of_ones_own(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[ds_dna]\nlabel = "Anti-dsDNA"\nshort = "dsDNA"\nunit = "g/L"\nplausible = [0.1, 9]\n'
+        "possible = [0.01, 90]\ntypical = 1.0\nbetween_sd = 1.0\nwithin_sd = 0.3\n"
+    )
+    path = sheet(tmp_path, "ID,anti-dsDNA BL (g/L),dsDNA W4 (g/L)\na,3,2\n")
+    mapping, content = load_names(None, own)
+    draft = read_files([path], Options(), mapping)
+    assert [(r.marker, r.week) for r in draft.readings] == [("ds_dna", 0), ("ds_dna", 4)]
+    assert content == own.read_bytes()
+
+
+def test_an_opendocument_sheet(tmp_path: Path) -> None:
+    def cell(text: str) -> str:
+        kind = 'table:table-cell office:value-type="string"'
+        return f"<{kind}><text:p>{text}</text:p></table:table-cell>"
+
+    rows = [["ID", "Albumin BL (g/L)", "Albumin W4"], ["a", "28", "30,5"]]
+    body = "".join(f"<table:table-row>{''.join(map(cell, row))}</table:table-row>" for row in rows)
+    names = "".join(
+        f' xmlns:{x}="urn:oasis:names:tc:opendocument:xmlns:{x}:1.0"'
+        for x in ("office", "table", "text")
+    )
+    path = tmp_path / "s.ods"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        file.writestr("META-INF/manifest.xml", "<manifest/>")
+        file.writestr(
+            "content.xml",
+            f"<office:document-content{names}><office:body><office:spreadsheet>"
+            f'<table:table table:name="S">{body}</table:table>'
+            "</office:spreadsheet></office:body></office:document-content>",
+        )
+    assert brought(path)["value"].tolist() == [28, 30.5]
+    assert "cannot be told" in (tmp_path / "cohort" / "import.md").read_text()

@@ -50,6 +50,9 @@ def import_(
     mapping: Annotated[
         Path | None, typer.Option(help="A .toml file that adds names and codes.")
     ] = None,
+    markers: Annotated[
+        Path | None, typer.Option(help="A markers.toml of your own, to go with the tables.")
+    ] = None,
     arm: Annotated[str, typer.Option(help="Keep this arm alone.")] = "",
     sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook.")] = None,
     unit: Annotated[
@@ -94,8 +97,7 @@ def import_(
         expected = "mnbayes import FILE ... --out FOLDER"
         raise InputError([Problem("mnbayes import", None, None, found, expected)])
     from mnbayes.data.imports.draft import OpenQuestionsError, Options
-    from mnbayes.data.imports.importing import read_files
-    from mnbayes.data.imports.mapping import load_mapping
+    from mnbayes.data.imports.importing import load_names, read_files
     from mnbayes.data.imports.writing import check_empty, write_draft
 
     with gathered() as attempt:
@@ -103,7 +105,7 @@ def import_(
         units = [attempt(_pair, "--unit", text) for text in unit or []]
         visits = [attempt(_visit, text) for text in visit or []]
         planned = [attempt(_week, "--weeks", text) for text in weeks.split(",") if text.strip()]
-        known = attempt(load_mapping, mapping)
+        names = attempt(load_names, mapping, markers)
         if decimal not in ("", ".", ","):
             raise InputError([Problem("--decimal", None, None, quoted(decimal), '"." or ","')])
         options = Options(
@@ -114,11 +116,12 @@ def import_(
             weeks=tuple(planned),
             baseline_date=baseline_date,
             decimal=decimal,
-            actual_times=actual_times,
         )
     words = shlex.join(["mnbayes", *sys.argv[1:]])
     try:
+        known, own = names
         draft = read_files(files, options, known)
+        draft.markers = own
     except OpenQuestionsError as error:
         typer.echo(str(error), err=True)
         typer.echo("Nothing was written.", err=True)

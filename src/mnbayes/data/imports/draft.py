@@ -67,8 +67,6 @@ class Options:
         Column of the date of week 0, or "first".
     decimal : str
         "." or "," where the file alone does not tell.
-    actual_times : bool
-        Write the time as measured, not the planned week.
     """
 
     arm: str = ""
@@ -78,7 +76,6 @@ class Options:
     weeks: tuple[float, ...] = ()
     baseline_date: str = ""
     decimal: str = ""
-    actual_times: bool = False
 
 
 class OpenQuestionsError(InputError):
@@ -118,8 +115,10 @@ class Draft:
         Topic, what was found, what was made of it, how many.
     left_out : Counter
         Values or rows that are not used, by reason.
-    read, used : int
-        Rows (CDISC) or cells (sheets) with something in them, and how many of them are written.
+    read : int
+        Rows (CDISC) or values (sheets) that were looked at.
+    markers : bytes
+        A file of markers of one's own, which goes beside the tables; blank where there is none.
     warnings, notes : list of str
     questions, problems : list of Problem
     answered : set of str
@@ -138,6 +137,7 @@ class Draft:
     decisions: list[tuple[str, str, str, int | None]] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     read: int = 0
+    markers: bytes = b""
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     questions: list[Problem] = field(default_factory=list)

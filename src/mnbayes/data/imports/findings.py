@@ -127,9 +127,9 @@ def _marker(
     known = mapping.codes.get(code)
     by_name = mapping.names.get(key(name), ())
     markers = known if known is not None else by_name
-    unit = units.get(key(code)) or units.get(key(name)) or own or finding.unit
-    for each in markers:
-        unit = units.get(key(each), unit)
+    # What is answered fills blanks: another row of the same code may have another unit.
+    answers = [units[each] for each in (key(code), key(name), *map(key, markers)) if each in units]
+    unit = own or finding.unit or next(iter(answers), "")
     draft.answered |= {key(code), key(name), *map(key, markers)} & set(units)
     fitting = mapping.of_kind(markers, unit, specimen)
     place = Place(finding.file)
@@ -194,6 +194,7 @@ def map_markers(
         for member in members:
             member.marker, member.unit = marker, unit
         kept += members
+    _one_code_a_marker(kept, draft)
     if not kept and not draft.questions:
         found = ", ".join(dict.fromkeys(f.code for f in findings))[:200]
         draft.ask(
@@ -202,6 +203,27 @@ def map_markers(
             'a line as codes.CODE = "MARKER" in a --mapping file',
         )
     return kept
+
+
+def _one_code_a_marker(findings: Sequence[Finding], draft: Draft) -> None:
+    """Ask where two codes bring values of one marker for the same visit of a patient."""
+    codes: defaultdict[str, set[str]] = defaultdict(set)
+    for finding in findings:
+        codes[finding.marker].add(finding.code or finding.name)
+    for marker in [marker for marker, found in codes.items() if len(found) > 1]:
+        seen: dict[tuple[str, str, float | None], str] = {}
+        for finding in findings:
+            name = finding.code or finding.name
+            if finding.marker != marker:
+                continue
+            before = seen.setdefault((finding.patient, finding.visit, finding.week), name)
+            if before != name:
+                draft.ask(
+                    Place(finding.file),
+                    f"{before} and {name}, both {marker}, of the same visits",
+                    f'one of them, in a --mapping file: codes.{name} = "" leaves that one out',
+                )
+                break
 
 
 def place_visits(

@@ -63,7 +63,9 @@ def letter(column: int) -> str:
 
 def as_text(cell: object) -> str:
     """Text of a cell; a whole number carries no point, and no number noise of its 16th digit."""
-    if cell is None or cell == "":
+    if isinstance(cell, str):
+        return cell.strip()
+    if cell is None:
         return ""
     if isinstance(cell, bool):
         return str(cell)
@@ -73,7 +75,7 @@ def as_text(cell: object) -> str:
         return str(int(cell)) if float(cell).is_integer() and abs(cell) < 1e15 else f"{cell:.15g}"
     if isinstance(cell, dt.datetime):
         return (cell.date() if cell.time() == dt.time() else cell).isoformat()
-    return cell.isoformat() if isinstance(cell, (dt.date, dt.time)) else str(cell).strip()
+    return cell.isoformat() if isinstance(cell, (dt.date, dt.time)) else str(cell)
 
 
 def unreadable(file: str, found: str, expected: str) -> InputError:

@@ -14,6 +14,7 @@ from mnbayes.data.imports.grids import EXCEL, TEXT, Grid, read_text, read_workbo
 from mnbayes.data.imports.mapping import Mapping, load_mapping
 from mnbayes.data.imports.wide import read_sheet
 from mnbayes.data.imports.writing import check_empty, write_draft
+from mnbayes.data.markers import load_markers
 
 JSON = (".json", ".ndjson")
 
@@ -93,11 +94,20 @@ def read_files(files: Sequence[Path], options: Options, mapping: Mapping) -> Dra
     return draft
 
 
+def load_names(mapping: str | Path | None, markers: str | Path | None) -> tuple[Mapping, bytes]:
+    """The mapping, with markers of one's own, and the bytes of their file."""
+    path = None if mapping is None else Path(mapping)
+    if markers is None:
+        return load_mapping(path), b""
+    return load_mapping(path, load_markers(Path(markers))), Path(markers).read_bytes()
+
+
 def import_cohort(
     files: str | Path | Iterable[str | Path],
     out: str | Path,
     *,
     mapping: str | Path | None = None,
+    markers: str | Path | None = None,
     arm: str = "",
     sheet: str | None = None,
     units: dict[str, str] | None = None,
@@ -119,6 +129,8 @@ def import_cohort(
         A new folder, or an empty one.
     mapping : path, optional
         A TOML file that adds names and codes to ``data/import_mapping.toml``.
+    markers : path, optional
+        A TOML file of markers of one's own, which goes beside the tables.
     arm : str
         The arm to keep (default: all, in a column ``arm``).
     sheet : str, optional
@@ -151,7 +163,7 @@ def import_cohort(
     folder = Path(out)
     check_empty(folder)
     paths = [Path(files)] if isinstance(files, (str, Path)) else [Path(each) for each in files]
-    known = load_mapping(None if mapping is None else Path(mapping))
+    known, own = load_names(mapping, markers)
     options = Options(
         arm=arm,
         sheet=sheet,
@@ -160,8 +172,8 @@ def import_cohort(
         weeks=tuple(weeks),
         baseline_date=baseline_date,
         decimal=decimal,
-        actual_times=actual_times,
     )
     draft = read_files(paths, options, known)
+    draft.markers = own
     write_draft(draft, folder, actual_times=actual_times, accept_implausible=accept_implausible)
     return folder

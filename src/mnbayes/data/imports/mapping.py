@@ -118,8 +118,14 @@ class Mapping:
         result: dict[str, tuple[str, ...]] = {}
         for each in self.files:
             own: dict[str, list[str]] = {}
-            for marker, words in each.names.items():
-                for word in (marker, self.catalogue[marker].label, *words):
+            # The weakest file is the shipped one; markers of one's own go by their own names too.
+            last = each is self.files[-1]
+            listed: dict[str, list[str]] = {
+                name: [] for name in self.catalogue if last
+            } | each.names
+            for marker, words in listed.items():
+                about = self.catalogue[marker]
+                for word in (marker, about.label, about.short, *words):
                     own.setdefault(key(word), []).append(marker)
             for word, markers in own.items():
                 result.setdefault(word, tuple(dict.fromkeys(markers)))

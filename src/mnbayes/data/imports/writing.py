@@ -20,6 +20,7 @@ from mnbayes.data.schema import COLUMNS
 from mnbayes.data.trial import FILE as TRIAL
 
 LOG = "import.md"
+MARKERS_FILE = "markers.toml"
 
 
 def check_empty(folder: Path) -> None:
@@ -129,6 +130,8 @@ def _tables(
             ),
         ),
     }
+    if draft.markers:
+        found[MARKERS_FILE] = draft.markers
     if draft.events is not None:
         found["events.csv"] = _csv(
             COLUMNS["events"],
