@@ -265,7 +265,7 @@ def bad_inputs() -> dict[str, tuple[Callable[[Path], None], str]]:
         "negative value": (edit(0, "value", -3), "row 2, column value"),
         "unknown marker": (edit(0, "marker", "albumen"), "albumin"),
         "NaN": (edit(0, "value", "NaN"), "row 2, column value"),
-        "another study": (other_study, "a column named patient"),
+        "another study": (other_study, "a column named week"),
         "missing folder": (shutil.rmtree, "folder"),
     }
 

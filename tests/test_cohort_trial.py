@@ -22,7 +22,7 @@ from mnbayes.data.cohort import Cohort, load_cohort
 from mnbayes.data.names import skeleton
 from mnbayes.data.observations import observations
 from mnbayes.data.trial import load_trial
-from mnbayes.data.visits import OUTSIDE, SCREENING, SECOND, nearly_equal, suggested_visits
+from mnbayes.data.visits import OUTSIDE, SCREENING, SECOND, as_toml, nearly_equal, suggested_visits
 
 HEADER = "patient,week,marker,value,unit\n"
 SCORE = """
@@ -201,7 +201,7 @@ def test_scattered_weeks_are_told_with_windows_that_work(tmp_path: Path) -> None
     path = folder(tmp_path, rows, patients)
     (warning,) = load_cohort(path).warnings
     assert warning.found.startswith("8 different weeks")
-    _, _, line = warning.expected.partition("trial.toml: ")
+    _, _, line = warning.expected.partition("trial.toml:")
     (path / "trial.toml").write_text(line)
     cohort = load_cohort(path)
     assert cohort.warnings == ()
@@ -216,10 +216,7 @@ def test_suggested_windows_hold_every_visit_and_do_not_overlap(tmp_path: Path) -
     weeks = np.abs(plan + late).round(2).ravel().tolist()
     visits = suggested_visits(patients, weeks)
     assert len(visits) < 13
-    lines = ", ".join(
-        f"{{ week = {v.week}, earliest = {v.earliest}, latest = {v.latest} }}" for v in visits
-    )
-    (tmp_path / "trial.toml").write_text(f"visits = [{lines}]")
+    (tmp_path / "trial.toml").write_text(as_toml(visits))
     assert load_trial(tmp_path).visits == tuple(visits)
     assert all(any(v.earliest <= week <= v.latest for v in visits) for week in weeks)
 

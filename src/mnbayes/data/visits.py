@@ -189,15 +189,22 @@ def _suggested(file: str, text: pd.DataFrame, week: pd.Series[float]) -> list[Pr
     visits = suggested_visits(seen["patient"].tolist(), seen["week"].tolist())
     if len(visits) >= distinct:
         return []
-    lines = ", ".join(
-        f"{{ week = {v.week:g}, earliest = {v.earliest:g}, latest = {v.latest:g} }}" for v in visits
-    )
     found = f"{distinct} different weeks, though no patient has more than {most}"
+    # A line that begins with a space is printed as it is, to be copied.
     expected = (
         "visits as they were planned: else each week is a visit of its own, with few patients. "
-        f"If these windows are right, write into {FILE}: visits = [{lines}]"
+        f"If these windows are right, write into {FILE}:\n{as_toml(visits, ' ')}"
     )
     return [Problem(file, None, "week", found, expected, "warning")]
+
+
+def as_toml(visits: Sequence[Visit], indent: str = "") -> str:
+    """Visits as the lines of a trial's file."""
+    lines = (
+        f"{indent}  {{ week = {v.week:g}, earliest = {v.earliest:g}, latest = {v.latest:g} }},"
+        for v in visits
+    )
+    return "\n".join([f"{indent}visits = [", *lines, f"{indent}]"])
 
 
 def suggested_visits(patients: Sequence[str], weeks: Sequence[float]) -> list[Visit]:
@@ -243,7 +250,8 @@ def _nearest_pair(
     for i, (first, second) in enumerate(pairwise(groups)):
         together = [*first, *second]
         visits = sum(len(by_week[week]) for week in together)
-        widest = min(max(1.0, 0.3 * together[0]), max(0.75 * typical, 0.3))
+        middle = sum(together) / len(together)
+        widest = min(max(1.0, 0.4 * middle), max(0.75 * typical, 0.3))
         # A patient may come twice now and then; the visit that is nearer to its week then counts.
         twice = visits - len(set[str]().union(*(by_week[week] for week in together)))
         apart = sum(second) / len(second) - sum(first) / len(first)
