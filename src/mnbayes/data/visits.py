@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -106,10 +106,10 @@ def place(file: str, text: pd.DataFrame, week: pd.Series[float], trial: Trial) -
     merged = nearly_equal(np.array(own.dropna(), dtype=np.float64))
     if merged and not trial.visits:
         rows = own.index[own.isin(list(merged))]
-        pairs = [f"week {other!r} beside {usual!r}" for other, usual in merged.items()]
+        pairs = [f"week {a!r} beside {b!r}" for a, b in islice(merged.items(), EXAMPLES)]
         expected = "one spelling of a week; it is read as the more usual one"
-        problems.append(one_problem(file, "week", rows, pairs, len(pairs), expected, "warning"))
-    planned = own.replace(merged)
+        problems.append(one_problem(file, "week", rows, pairs, len(merged), expected, "warning"))
+    planned = own.map(merged).fillna(own) if merged else own
     reason = pd.Series("", index=week.index, dtype="str")
     if trial.visits:
         planned = _windowed(own, trial.visits)
