@@ -13,6 +13,7 @@ from mnbayes.analyses.characteristics.result import Characteristics, Described
 from mnbayes.analyses.characteristics.stored import is_current, stored_results
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import Card
+from mnbayes.cards.definitions import EMBEDDED, load_definitions
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.run.analysis import Analysis
@@ -193,11 +194,13 @@ def _pictures(found: Characteristics) -> tuple[Picture, ...]:
 
 def section(run: Run) -> Section:
     """The stored operating characteristics."""
-    said = characteristics_parts()
+    ours = load_definitions(EMBEDDED).categories == run.definitions.categories
+    said = characteristics_parts() if ours else ()
+    why = "this installation has no stored results" if ours else "they are of other responses"
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        absent="" if said else "this installation has no stored results",
+        absent="" if said else why,
         pictures={f"characteristics_{part.model}": part.pictures for part in said},
         sentences=said[0].sentences if said else (),
         shown=said[0].tables[:1] if said else (),
