@@ -423,3 +423,75 @@ def test_the_definitions_decide() -> None:
     true = stats.norm.cdf((np.log(0.6) - known.visit_change[0, 0]) / known.change_sd[0])
     share = cell(table, "population", 2.0, "effective")
     assert share["probability"] == pytest.approx(true, abs=QMC)
+
+
+CONFIRMED = parse_definitions(
+    {
+        "name": "half twice",
+        "title": "Half at two visits",
+        "category": [
+            {
+                "name": "half",
+                "label": "half",
+                "short": "half",
+                "patients": "at half",
+                "confirmed": True,
+                "all": [{"marker": PROTEIN[0], "fall_at_least": 0.5, "why": "x", "source": "x"}],
+            },
+            {"name": "none", "label": "no", "short": "no", "patients": "not", "not": ["half"]},
+        ],
+        "benchmark": [{"category": "half", "share": 0.3, "why": "x", "source": "x"}],
+    },
+    "x",
+)
+
+
+@pytest.mark.parametrize("drift", [False, True])
+def test_a_confirmed_category_agrees_with_the_law_of_both_visits(drift: bool) -> None:
+    """The two visits share the baseline, the patient's change, and a drift that fades."""
+    serial = {"serial_sd": np.array([0.4]), "serial_weeks": 6.0} if drift else {}
+    known = hyper(**serial)
+    tree = tree_of(known, patients=3)
+    table = table_of(tree, CONFIRMED)
+    weeks, (first, last) = np.array(VISITS), VISITS[1:]
+    together = np.full((3, 3), 0.0)
+    if drift:
+        together = 0.4**2 * np.exp(-np.abs(weeks[:, None] - weeks) / 6.0)
+    apart = np.array([[-1.0, 1.0, 0.0], [-1.0, 0.0, 1.0]])  # changes from baseline
+
+    def both(noise: float) -> float:
+        own = together + noise**2 * np.eye(3)
+        covariance = apart @ own @ apart.T + known.change_sd[0] ** 2
+        mean = known.visit_change[:, 0]
+        law = stats.multivariate_normal(mean, covariance, allow_singular=True)
+        return float(law.cdf(np.log([0.5, 0.5])))
+
+    share = cell(table, "population", first, "half")
+    assert share["probability"] == pytest.approx(both(0.0), abs=QMC)
+    assert cell(table, "population", first, "none")["probability"] == pytest.approx(
+        1 - share["probability"]
+    )
+    if not drift:  # where there is one the tree of a fit has the next patient's course
+        assert_close(cell(table, "next_patient", first, "half"), both(known.residual_sd[0]), 0.002)
+    at_last = table[table["week"] == last]
+    assert len(at_last) == len(table) / 2
+    assert at_last[["probability", "mcse"]].isna().all(axis=None)
+    assert table[table["week"] == first]["probability"].notna().all()
+    shares = population_table(response_draws(tree, CONFIRMED, 7), "m")
+    assert shares.loc[shares["week"] == last, "share_mean"].isna().all()
+
+
+def test_confirmed_as_measured_needs_the_next_visit() -> None:
+    nan = np.nan
+    protein = np.array([[4.0, 1.0, 1.0], [4.0, 1.0, 3.0], [4.0, 1.0, nan], [4.0, 3.0, nan]])
+    tree = tree_of(
+        hyper(),
+        draws=5,
+        patients=4,
+        missing=((2, 2, 0), (3, 2, 0)),
+        measured=np.log(protein)[..., None],
+    )
+    table = table_of(tree, CONFIRMED).query("quantity == 'observed'")
+    half = table[table["category"] == "half"].set_index("week")["probability"]
+    np.testing.assert_array_equal(half.loc[VISITS[1]], [1, 0, nan, 0])
+    assert half.loc[VISITS[2]].isna().all()

@@ -19,6 +19,9 @@ from mnbayes.run.section import Section
 
 SYNTHETIC_MARK = "SYNTHETIC COHORT – no real patient"
 UNCONVERGED_MARK = "UNCONVERGED FIT SHOWN – do not rely on these numbers"
+IMPLAUSIBLE_MARK = (
+    "IMPLAUSIBLE VALUES ACCEPTED – beyond what is possible, most likely in another unit"
+)
 WITHHELD_MARK = "NUMBERS WITHHELD – a fit failed its checks"
 #: Template of a section without one of its own.
 _PLAIN = "section.html.j2"
@@ -41,6 +44,8 @@ def prepare_report(cards: Iterable[Card], analyses: Iterable[Analysis]) -> None:
 def marks(run: Run) -> tuple[str, ...]:
     """What must not be missed on any page."""
     said = [SYNTHETIC_MARK] if run.cohort.synthetic else []
+    if run.cohort.implausible:
+        said.append(IMPLAUSIBLE_MARK)
     if any(not r.withheld and not r.fit.diagnostics.converged for r in run.results):
         said.append(UNCONVERGED_MARK)
     if any(result.withheld for result in run.results):

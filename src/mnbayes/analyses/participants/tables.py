@@ -31,9 +31,12 @@ def flow_sentences(cohort: Cohort) -> tuple[str, ...]:
         f"{patient} (week {week:g})"
         for patient, week in zip(gone["patient"], gone["withdrew_week"], strict=True)
     ]
+    others = [f"{count} patients of arm {arm}" for arm, count in cohort.left_out.items()]
+    arm = f" of arm {cohort.arm}" if cohort.arm else ""
     return (
-        f"Enrolled: {len(patients)} patients.",
-        f"Treated: {wording.listed(treated)}.",
+        f"Enrolled{arm}: {len(patients)} patients.",
+        *([f"Not in this analysis: {wording.listed(others)}."] if others else []),
+        *([f"Treated: {wording.listed(treated)}."] if patients["infusions"].notna().any() else []),
         f"Withdrawn: {wording.listed(left)}." if left else "Withdrawn: none.",
     )
 

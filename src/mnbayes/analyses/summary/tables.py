@@ -24,6 +24,7 @@ def last_changes(results: Sequence[Result]) -> Table:
         Not withheld, the simplest first.
     """
     rows: dict[str, tuple[str, ...]] = {}
+    primary = next((r.fit.cohort.primary_marker for r in results if r.fit.cohort), "")
     for result in results:
         last = result.estimates[result.estimates["week"] == result.fit.primary_week]
         for row in records(last):
@@ -43,7 +44,8 @@ def last_changes(results: Sequence[Result]) -> Table:
         "Change under treatment at the primary visit (no control group): geometric mean as a share "
         "of baseline, with its 95 % interval",
         ("marker", "week", "model", "of baseline", "under the prior alone"),
-        tuple(rows.values()),
+        # The marker of the primary analysis first; otherwise as the models come.
+        tuple(rows[name] for name in sorted(rows, key=lambda name: name != primary)),
         frozenset({0, 2}),
     )
 
