@@ -20,7 +20,7 @@ from mnbayes.run.section import Section
 SYNTHETIC_MARK = "SYNTHETIC COHORT – no real patient"
 UNCONVERGED_MARK = "UNCONVERGED FIT SHOWN – do not rely on these numbers"
 IMPLAUSIBLE_MARK = (
-    "IMPLAUSIBLE VALUES ACCEPTED – beyond what is possible, most likely in another unit"
+    "IMPLAUSIBLE VALUES ACCEPTED – most likely in another unit"
 )
 WITHHELD_MARK = "NUMBERS WITHHELD – a fit failed its checks"
 #: Template of a section without one of its own.
