@@ -268,7 +268,9 @@ def test_share_of_effective_patients_is_a_normal_probability() -> None:
     setting = setting_of()
     truth, data = prior_case(setting, np.random.default_rng(8))
     found = test_quantities(setting, truth, data, np.random.default_rng(1))["derived"]
-    limit = np.log(1 - setting.definitions.effective.fall.at_least)
+    limit = np.log(
+        1 - setting.definitions.threshold("effective", "urine_protein_24h", "fall_at_least")
+    )
     decay = np.exp(-12.0 / truth["serial_weeks"][0])
     drift = 2 * truth["serial_sd"][0, 0] ** 2 * (1 - decay)  # of the difference to baseline
     sd = np.sqrt(truth["change_sd"][0, 0] ** 2 + drift)

@@ -33,7 +33,7 @@ from mnbayes.analyses.characteristics.stored import (
 )
 from mnbayes.analyses.design.rules import load_rules
 from mnbayes.cards.card import load_card
-from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.definitions import load_definitions, parse_definitions
 from mnbayes.cards.overrides import apply_changes, parse_setting
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.report.kit.templates import environment
@@ -146,10 +146,9 @@ def test_numbers_count_and_words_do_not() -> None:
 
     card = apply_changes([CARD], [parse_setting("change_mean.sigma=0.6")], strict=True)[0]
     criteria = replace(RULES[0].criteria, target=0.8)
-    fall = DEFINITIONS.effective.fall.model_copy(update={"at_least": 0.25})
-    definitions = DEFINITIONS.model_copy(
-        update={"effective": DEFINITIONS.effective.model_copy(update={"fall": fall})}
-    )
+    data = DEFINITIONS.recorded()
+    data["category"][3]["any"][0]["fall_at_least"] = 0.25
+    definitions = parse_definitions(data, "x")
     line = DEFINITIONS.decision.model_copy(update={"probability": 0.9})
     surer = DEFINITIONS.model_copy(update={"decision": line})
     others = {
