@@ -19,9 +19,7 @@ from mnbayes.run.section import Section
 
 SYNTHETIC_MARK = "SYNTHETIC COHORT – no real patient"
 UNCONVERGED_MARK = "UNCONVERGED FIT SHOWN – do not rely on these numbers"
-IMPLAUSIBLE_MARK = (
-    "IMPLAUSIBLE VALUES ACCEPTED – most likely in another unit"
-)
+IMPLAUSIBLE_MARK = "IMPLAUSIBLE VALUES ACCEPTED – most likely in another unit"
 WITHHELD_MARK = "NUMBERS WITHHELD – a fit failed its checks"
 #: Template of a section without one of its own.
 _PLAIN = "section.html.j2"

@@ -38,10 +38,8 @@ def section(run: Run) -> Section:
 def of_cohort(cohort: Cohort) -> Section:
     """A valid cohort before any fit: ``mnbayes check``."""
     weeks = ", ".join(f"{week:g}" for week in cohort.weeks)
-    others = ", ".join(f"{count} in {arm or 'no arm'}" for arm, count in cohort.left_out.items())
-    said = [f"Arm {cohort.arm}{f'; not used: {others}' if others else ''}."] if cohort.arm else []
     reasons = Counter(cohort.set_aside["reason"].tolist())
-    said += [f"Measurements not used, {reason}: {n}." for reason, n in reasons.items()]
+    said = [f"Measurements not used, {reason}: {n}." for reason, n in reasons.items()]
     return Section(
         name=ANALYSIS.name,
         title=f"{len(cohort.patients)} patients, {len(cohort.measurements)} measurements, weeks "

@@ -14,7 +14,7 @@ from mnbayes.base.text_table import Table, records
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.results import response_model
+from mnbayes.report.kit.results import primary_first, response_model
 from mnbayes.run.run import Run
 
 
@@ -31,7 +31,7 @@ def flow_sentences(cohort: Cohort) -> tuple[str, ...]:
         f"{patient} (week {week:g})"
         for patient, week in zip(gone["patient"], gone["withdrew_week"], strict=True)
     ]
-    others = [f"{count} patients of arm {arm}" for arm, count in cohort.left_out.items()]
+    others = [f"{count} patients of {arm or 'no arm'}" for arm, count in cohort.left_out.items()]
     arm = f" of arm {cohort.arm}" if cohort.arm else ""
     return (
         f"Enrolled{arm}: {len(patients)} patients.",
@@ -81,21 +81,20 @@ def _rates(counts: pd.DataFrame, caption: str, definitions: Definitions) -> Tabl
 
 
 def rate_tables(run: Run) -> tuple[Table, ...]:
-    """Response as counted, over both denominators; the last visit first.
+    """Response as counted, over both denominators; the primary visit first.
 
     Counting needs no model, so a withheld fit does not withhold it.
     """
     model: Result | None = response_model(list(run.results))
     if model is None:
         return ()
-    weeks = model.fit.observations.weeks[:0:-1]
     return tuple(
         _rates(
             response_counts(model.probabilities, week, run.definitions.responses),
             f"Response as measured at {wording.week_name(week)}",
             run.definitions,
         )
-        for week in weeks
+        for week in primary_first(model)
     )
 
 

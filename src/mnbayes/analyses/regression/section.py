@@ -105,9 +105,8 @@ def _needed(
 ) -> dict[int, tuple[str, ...]]:
     """Which population mean would explain the whole change, by screenings and reliability."""
     high = picked_high(marker)
-    healthy = None
-    if marker.reference is not None:
-        healthy = marker.reference.upper if high else marker.reference.lower
+    range_ = marker.reference
+    healthy = None if range_ is None else range_.upper if high else range_.lower
     found = {}
     for times in screenings:
         cells = []
@@ -123,7 +122,11 @@ def _needed(
             level = float(marker.in_units(np.asarray(mean)))
             beyond = healthy is not None and (level < healthy if high else level > healthy)
             text = f"{level:.2g} {marker.unit} or {'less' if high else 'more'}"
-            cells.append("better than healthy people have" if beyond else text)
+            if beyond:
+                text = "better than healthy people have"
+            elif not marker.plausible[0] <= level <= marker.plausible[1]:
+                text = "one beyond what is plausible in anybody"
+            cells.append(text)
         found[times] = tuple(cells)
     return found
 

@@ -24,6 +24,7 @@ from mnbayes.report.kit.results import (
     evaluable,
     models_shown,
     not_measured,
+    primary_first,
     primary_week,
     response_model,
     shown,
@@ -66,7 +67,7 @@ def _of_model(model: ModelShown) -> ModelResults:
         for category in able
         if category not in stated(result)
     ]
-    groups = [group_table(result, w, model.slug) for w in data.weeks[:0:-1]] if able else []
+    groups = [group_table(result, w, model.slug) for w in primary_first(result)] if able else []
     groups = [table for table in groups if not table.frame.empty]  # nothing of the next patient
     courses = [course_table(result)] if able else []
     return ModelResults(

@@ -39,6 +39,12 @@ def primary_week(result: Result) -> float:
     return result.fit.primary_week
 
 
+def primary_first(result: Result) -> list[float]:
+    """Later visits, that of the primary analysis first, then the latest first."""
+    later = result.fit.observations.weeks[:0:-1]
+    return sorted(later, key=lambda week: week != primary_week(result))
+
+
 def measured_at(result: Result, week: float, marker: str) -> str:
     """How many patients a headline rests on: "7 of 8 patients measured"."""
     data = result.fit.observations
