@@ -17,6 +17,9 @@ from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import primary_first, response_model
 from mnbayes.run.run import Run
 
+#: So many who left are named; more are counted.
+LISTED = 12
+
 
 def flow_sentences(cohort: Cohort) -> tuple[str, ...]:
     """Enrolled, treated and withdrawn."""
@@ -31,6 +34,9 @@ def flow_sentences(cohort: Cohort) -> tuple[str, ...]:
         f"{patient} (week {week:g})"
         for patient, week in zip(gone["patient"], gone["withdrew_week"], strict=True)
     ]
+    if len(left) > LISTED:
+        weeks = gone["withdrew_week"]
+        left = [f"{len(gone)} patients, from week {weeks.min():g} to week {weeks.max():g}"]
     others = [f"{count} patients of {arm or 'no arm'}" for arm, count in cohort.left_out.items()]
     arm = f" of arm {cohort.arm}" if cohort.arm else ""
     return (
