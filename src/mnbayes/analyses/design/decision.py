@@ -21,6 +21,8 @@ from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import mcse
 from mnbayes.base.problems import InputError
 from mnbayes.cards.definitions import Definitions
+from mnbayes.data.markers import shipped_markers
+from mnbayes.inference.contract import catalogue
 
 GO, CONSIDER, NO_GO = "go", "consider", "no-go"
 #: By the number of criteria that hold.
@@ -126,7 +128,7 @@ class Decision:
     doubtful : tuple of str
         Why the fit failed its checks, where its numbers are shown all the same.
     about : str
-        The category, of patients: "in remission".
+        The category, of patients: "in remission"; the label of a ratio's marker.
     """
 
     model: str
@@ -148,6 +150,14 @@ class Decision:
     def unsure(self) -> bool:
         """Whether a criterion lies within its Monte Carlo error of the line."""
         return any(item.unsure for item in self.judged)
+
+    @property
+    def above(self) -> bool:
+        """Whether more is better: see :class:`mnbayes.analyses.design.rules.Criteria`."""
+        if self.quantity == "share" or not self.judged:
+            return self.quantity == "share"
+        reference, target = (item.threshold for item in self.judged)
+        return target > reference
 
 
 def decide(source: Result | Evidence, rule: Rule, definitions: Definitions) -> Decision:
@@ -171,6 +181,9 @@ def decide(source: Result | Evidence, rule: Rule, definitions: Definitions) -> D
     evidence = source if isinstance(source, Evidence) else evidence_of(source)
     category = rule.category or ""
     about = definitions.patients(category) if category in definitions.categories else category
+    if rule.quantity == "gmr":
+        known = shipped_markers() if evidence.tree is None else catalogue(evidence.tree)
+        about = known[rule.marker].label if rule.marker in known else rule.marker
     return replace(_decide(evidence, rule, definitions), about=about)
 
 

@@ -12,7 +12,6 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
@@ -20,7 +19,6 @@ from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.resources import models_folder
 from mnbayes.base.toml_files import read_toml, validation_problems
 from mnbayes.cards.definitions import Category, Definitions
-from mnbayes.data.markers import MARKERS
 
 type Handling = Literal["composite", "evaluable"]
 
@@ -89,19 +87,12 @@ class Rule(_Strict):
     name: Text
     quantity: Literal["share", "gmr"]
     category: Category | None = None
-    marker: str = ""
+    marker: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,39})?$")] = ""
     week: Annotated[
         float | str, _number_or(float("inf"), "a number above 0", "primary", "last")
     ] = "primary"
     lower_reference: Bound
     target: Bound
-
-    @field_validator("marker")
-    @classmethod
-    def _known(cls, marker: str) -> str:
-        if marker and marker not in MARKERS:
-            raise ValueError(f"one of {', '.join(MARKERS)}")
-        return marker
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -113,7 +104,7 @@ class Rule(_Strict):
                 wrong.append(f"a share has no marker ({self.marker!r})")
         else:
             if not self.marker:
-                wrong.append(f"a gmr needs a marker, one of {', '.join(MARKERS)}")
+                wrong.append("a gmr needs a marker")
             if self.category:
                 wrong.append(f"a gmr has no category ({self.category!r})")
             if "benchmark" in (self.lower_reference.value, self.target.value):
@@ -183,7 +174,8 @@ class Criteria:
     target, target_confidence : float
         Relevance: P(quantity at least as good as `target`) at least `target_confidence`.
     above : bool
-        Whether more is better: true of a share, false of a ratio.
+        Whether more is better: of a share always, of a ratio where the target lies above the
+        lower reference.
     """
 
     reference: float
@@ -288,15 +280,16 @@ def criteria_of(rule: Rule, definitions: Definitions, file: str = "decision.toml
             return definitions.decision.probability
         return float(bound.confidence)
 
-    above = rule.quantity == "share"
-    if above and rule.category not in definitions.responses:
+    share = rule.quantity == "share"
+    if share and rule.category not in definitions.responses:
         known = ", ".join(definitions.responses)
         problem("category", repr(rule.category), f"a category of response: {known}")
         raise InputError(problems)
     reference = number("lower_reference", rule.lower_reference)
     target = number("target", rule.target)
-    if (target <= reference) if above else (target >= reference):
-        expected = f"a number {'above' if above else 'below'} the lower reference, {reference:g}"
+    above = share or target > reference
+    if target == reference or (share and target < reference):
+        expected = f"a number {'above' if share else 'beyond'} the lower reference, {reference:g}"
         problem("target.value", f"{target:g}", expected)
     if problems:
         raise InputError(problems)

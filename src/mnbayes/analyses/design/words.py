@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mnbayes.analyses.design.decision import CONSIDER, GO, RELEVANCE, Decision, Judged
-from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import wording
 
 
@@ -12,8 +11,8 @@ def quantity(decision: Decision) -> str:
     at = f" at week {decision.week:g}" if decision.week == decision.week else ""  # not NaN
     if decision.quantity == "share":
         return f"share of such patients {decision.about}{at}"
-    label = MARKERS[decision.marker].label if decision.marker in MARKERS else decision.marker
-    plain = label[0].lower() + label[1:] if label[1].islower() else label
+    label = decision.about or decision.marker
+    plain = label[0].lower() + label[1:] if label[1:2].islower() else label
     return f"geometric mean ratio of {plain} to baseline{at}"
 
 
@@ -25,7 +24,8 @@ def value(decision: Decision, number: float) -> str:
 def event(decision: Decision, judged: Judged) -> str:
     """The event of a criterion: "share > 25 %", "GMR ≤ 0.7"."""
     share = decision.quantity == "share"
-    sign = (">" if share else "<") if judged.name != RELEVANCE else ("≥" if share else "≤")
+    strict, reached = (">", "≥") if decision.above else ("<", "≤")
+    sign = reached if judged.name == RELEVANCE else strict
     return f"{'share' if share else 'GMR'} {sign} {value(decision, judged.threshold)}"
 
 
