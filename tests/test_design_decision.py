@@ -178,7 +178,7 @@ def test_every_problem_of_a_card_at_once(tmp_path: Path) -> None:
         tmp_path,
         ('value = "benchmark"\n', 'value = "bench"\n'),
         ("confidence = 0.5", "confidence = 1.5"),
-        ('marker = "urine_protein_24h"', 'marker = "urine_protien"'),
+        ('marker = "urine_protein_24h"', 'marker = "Urine protein"'),
         ("patients = [10, 20, 30, 40, 60]", "patients = [0]"),
         ("false_go = 0.05", "false_go = true"),
     )
@@ -205,6 +205,10 @@ def test_a_rule_that_the_definitions_do_not_fit_is_refused() -> None:
     low = REMISSION.target.model_dump() | {"value": 0.1}
     with pytest.raises(InputError, match="above the lower reference"):
         criteria_of(REMISSION.model_copy(update={"target": Bound.model_validate(low)}), DEFINITIONS)
-    high = RATIO.target.model_dump() | {"value": 1.2}
-    with pytest.raises(InputError, match="below the lower reference, 1"):
-        criteria_of(RATIO.model_copy(update={"target": Bound.model_validate(high)}), DEFINITIONS)
+    # Of a ratio either side may be the better one; no target is the reference itself.
+    high, same = (RATIO.target.model_dump() | {"value": value} for value in (1.2, 1.0))
+    rising = RATIO.model_copy(update={"target": Bound.model_validate(high)})
+    assert criteria_of(rising, DEFINITIONS).above
+    assert not criteria_of(RATIO, DEFINITIONS).above
+    with pytest.raises(InputError, match="beyond the lower reference, 1"):
+        criteria_of(RATIO.model_copy(update={"target": Bound.model_validate(same)}), DEFINITIONS)

@@ -91,6 +91,11 @@ class Result(Displayed):
         return load_definitions() if self.definitions is None else self.definitions
 
     @property
+    def primary_week(self) -> float:
+        """Week that headlines are about: see :func:`headline_week`."""
+        return headline_week(self.fit, self.judged_by)
+
+    @property
     def plot(self) -> Any:
         """The figures of the analyses, ``result.plot.trajectories()``; ``dir`` lists them."""
         if self.plots is None:
@@ -104,7 +109,7 @@ class Result(Displayed):
         state = "yes" if self.fit.diagnostics.converged else "NO"
         if not self.fit.diagnostics.converged and not self.withheld:
             state += ", shown all the same"
-        week = self.fit.primary_week
+        week = self.primary_week
         return Screen(
             f"Result of {self.name}{synthetic_words(self.fit.synthetic)}",
             (
@@ -186,6 +191,17 @@ def blanked(table: pd.DataFrame, keep: tuple[str, ...]) -> pd.DataFrame:
     for column in out.columns.difference(list(keep)):
         out[column] = np.nan
     return out
+
+
+def headline_week(fit: Fit, definitions: Definitions) -> float:
+    """Week of the primary analysis.
+
+    That of the fit; but a response to be confirmed at the next visit is open at the last one, so
+    where headlines are made of such a response it is the visit before.
+    """
+    later, week = fit.observations.weeks[1:], fit.primary_week
+    waits = any(definitions.confirmed(name) for name in definitions.stated)
+    return later[-2] if waits and len(later) > 1 and week == later[-1] else week
 
 
 def before_primary(fit: Fit) -> list[float]:

@@ -59,6 +59,8 @@ class Evidence:
         Categories that count as some response.
     categories : tuple of str
         Every category of the definitions.
+    confirmed : tuple of str
+        Those that must be confirmed at the next visit: the last one cannot be judged.
     """
 
     model: str
@@ -72,14 +74,17 @@ class Evidence:
     probabilities: pd.DataFrame = field(default_factory=pd.DataFrame)
     responses: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    confirmed: tuple[str, ...] = ()
 
     def week_of(self, rule: Rule) -> float:
         """The visit a rule is about; NaN if the fit has none."""
+        weeks = self.weeks[:-1] if rule.category in self.confirmed else self.weeks
         if rule.week == "primary":
-            return self.primary_week if self.weeks else float("nan")
+            # A response to be confirmed is open at the last visit.
+            return min(self.primary_week, *weeks[-1:]) if weeks else float("nan")
         if rule.week == "last":
-            return self.weeks[-1] if self.weeks else float("nan")
-        return float(rule.week) if float(rule.week) in self.weeks else float("nan")
+            return weeks[-1] if weeks else float("nan")
+        return float(rule.week) if float(rule.week) in weeks else float("nan")
 
     def why_not(self, rule: Rule) -> tuple[str, ...]:
         """Why a rule says nothing of this fit; empty if it can be applied."""
@@ -92,7 +97,8 @@ class Evidence:
             return (f"it needs {rule.marker}, which is not in this model",)
         if np.isnan(self.week_of(rule)):
             visits = ", ".join(f"{week:g}" for week in self.weeks)
-            return (f"no visit at week {float(rule.week):g} (later visits: {visits or 'none'})",)
+            asked = "that a next one confirms" if rule.week == "last" else f"at week {rule.week:g}"
+            return (f"no visit {asked} (later visits: {visits or 'none'})",)
         if self.withheld:
             return (f"the numbers of {self.model} are withheld ({'; '.join(self.withheld)})",)
         return ()
@@ -117,13 +123,14 @@ def evidence_of(result: Result) -> Evidence:
         tree=None if result.withheld else result.fit.tree,
         markers=tuple(data.markers),
         weeks=tuple(float(week) for week in data.weeks[1:]),
-        primary_week=result.fit.primary_week,
+        primary_week=result.primary_week,
         withheld=result.withheld,
         doubtful=result.fit.diagnostics.reasons,
         not_evaluable=result.not_evaluable,
         probabilities=result.probabilities,
         responses=result.judged_by.responses,
         categories=result.judged_by.categories,
+        confirmed=tuple(filter(result.judged_by.confirmed, result.judged_by.categories)),
     )
 
 
@@ -217,4 +224,5 @@ def _read(
         probabilities=probabilities[probabilities["model"] == model],
         responses=definitions.responses,
         categories=definitions.categories,
+        confirmed=tuple(filter(definitions.confirmed, definitions.categories)),
     )

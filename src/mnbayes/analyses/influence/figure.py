@@ -107,7 +107,7 @@ def influence(result: Result, definitions: Definitions, synthetic: bool) -> Figu
         Monte Carlo standard errors of a probability. A line and a band: all patients; a dotted
         line: the prior alone. A row without an answer has its reason in the caption.
     """
-    week = result.fit.primary_week
+    week = result.primary_week
     table = influence_part.of(result)[influence_part.of(result)["week"] == week]
     chosen = answers(result)
     count = table["left_out"].nunique()

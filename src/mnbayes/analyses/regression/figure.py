@@ -50,7 +50,7 @@ def regression_bound(result: Result, synthetic: bool, *, ax: Axes | None = None)
         raise ValueError("no regression-to-the-mean bound: no baseline of the primary marker")
     table = regression_part.stated(table)
     marker = result.catalogue[str(table["marker"].iloc[0])]
-    data, primary = result.fit.observations, result.fit.primary_week
+    data, primary = result.fit.observations, result.primary_week
     rows = result.estimates[result.estimates["marker"] == marker.name]
     (last,) = records(rows[rows["week"] == primary])
     ratios = [float(last[f"gmr_{name}"]) for name in ("median", "lower", "upper")]

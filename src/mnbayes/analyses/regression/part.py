@@ -35,7 +35,7 @@ def find(asked: ModelAsked) -> pd.DataFrame:
     if not np.isfinite(baseline).any():
         return pd.DataFrame()
     rows = result.estimates[result.estimates["marker"] == marker.name]
-    (observed,) = rows.loc[rows["week"] == result.fit.primary_week, "gmr_median"]
+    (observed,) = rows.loc[rows["week"] == result.primary_week, "gmr_median"]
     said = None if cohort is None else cohort.trial.screenings
     swept = SCREENINGS if said is None else (said,)
     table = regression_table(baseline, marker, float(observed), screenings=swept)

@@ -109,7 +109,7 @@ def power_scaling(result: Result, definitions: Definitions, synthetic: bool) -> 
         for name, (marker, color, words) in reversed(_LOOKS.items())
     ]
     handles.append(style.line(style.BLACK, "--", "line of a decision", 0.9))
-    week = style.week_text(result.fit.primary_week)
+    week = style.week_text(result.primary_week)
     style.heading(figure, f"Answers at week {week} if the priors counted half or twice", handles, 5)
     blank = table[["value_half", "value_double"]].isna().any(axis=None)
     style.foot(

@@ -14,6 +14,7 @@ import pandas as pd
 
 from mnbayes.analyses.sensitivity.marginal_likelihood import marginal_loglik
 from mnbayes.answers.response_draws import ResponseDraws
+from mnbayes.answers.result import headline_week
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels, typed
 from mnbayes.base.montecarlo import effective_draws
@@ -151,7 +152,8 @@ def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) 
     """
     responses = ["", *(draws.judged.definitions.responses if draws is not None else ())]
     shown = answers["kind"].isin(KINDS) & answers["category"].isin(responses)
-    table = answers[shown & (answers["week"] == fit.primary_week)]
+    week = fit.primary_week if draws is None else headline_week(fit, draws.judged.definitions)
+    table = answers[shown & (answers["week"] == week)]
     markers = list(fit.observations.markers)
     rank = table["marker"].map({name: i for i, name in enumerate(markers)}).fillna(len(markers))
     order = table["kind"].map({kind: i for i, kind in enumerate(KINDS)})
@@ -167,7 +169,7 @@ def power_scaling(fit: Fit, draws: ResponseDraws | None, answers: pd.DataFrame) 
     near = {name: near_weights(each) for name, each in by_prior.items()}
     of_priors, of_data = near_weights(priors), near_weights(likelihood)
 
-    quantities = _behind(fit, draws, fit.primary_week)
+    quantities = _behind(fit, draws, week)
     rows = [{str(key): cell for key, cell in row.items()} for row in table.to_dict("records")]
     moved = {
         what: _sensitivities(quantities[what], of_priors, of_data, near, every)

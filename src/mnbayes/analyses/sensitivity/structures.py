@@ -16,7 +16,7 @@ from mnbayes.analyses.sensitivity.specifications import STRUCTURES, with_structu
 from mnbayes.analyses.sensitivity.words import axis_value
 from mnbayes.answers.answer_table import KEYS, NUMBERS, refit_answers
 from mnbayes.answers.conclusions import Row, as_reported, concluded, conclusion, flip
-from mnbayes.answers.result import ModelAsked, Result
+from mnbayes.answers.result import ModelAsked, Result, headline_week
 from mnbayes.base.problems import InputError
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import Card
@@ -105,7 +105,7 @@ def _by_structure(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def _reported(rows: pd.DataFrame, definitions: Definitions, fit: Fit) -> pd.DataFrame:
     """What is concluded at the primary week, the ratios and the shares before it."""
-    week = fit.primary_week
+    week = headline_week(fit, definitions)
     at_week = rows[(rows["week"] == week) & rows["category"].isin(["", *definitions.responses])]
     first = at_week[at_week["kind"].isin(["gmr", "population"])]
     every = pd.concat([first, concluded(rows, definitions, week)])
@@ -114,7 +114,7 @@ def _reported(rows: pd.DataFrame, definitions: Definitions, fit: Fit) -> pd.Data
 
 def table_of(result: Result, run: Run) -> Table:
     """The main answers at the primary week, one column for each structure."""
-    week = result.fit.primary_week
+    week = result.primary_week
     columns = [
         (name, _reported(rows, run.definitions, result.fit))
         for name, rows in _by_structure(of(result))

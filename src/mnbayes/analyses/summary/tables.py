@@ -26,7 +26,7 @@ def last_changes(results: Sequence[Result]) -> Table:
     rows: dict[str, tuple[str, ...]] = {}
     primary = next((r.fit.cohort.primary_marker for r in results if r.fit.cohort), "")
     for result in results:
-        last = result.estimates[result.estimates["week"] == result.fit.primary_week]
+        last = result.estimates[result.estimates["week"] == result.primary_week]
         for row in records(last):
             marker = result.catalogue[row["marker"]]
             now, before = (change_text(marker, row, suffix) for suffix in ("", "_prior"))
@@ -62,7 +62,7 @@ def change_text(marker: Marker, row: Mapping[str, Any], suffix: str = "") -> str
 
 def patient_responses(result: Result) -> Table:
     """Probabilities of response at the primary week: every patient, then the next one."""
-    week = result.fit.primary_week
+    week = result.primary_week
     definitions = result.judged_by
     able = [c for c in definitions.responses if c not in result.not_evaluable]
     shown = {category: definitions.short(category) for category in able}

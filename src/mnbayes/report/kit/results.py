@@ -36,7 +36,7 @@ def prior_text(result: Result, value: float) -> str:
 
 def primary_week(result: Result) -> float:
     """Week of the primary analysis, the visit that headlines are about."""
-    return result.fit.primary_week
+    return result.primary_week
 
 
 def primary_first(result: Result) -> list[float]:
