@@ -35,6 +35,9 @@ from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
 from mnbayes.run.section import PageOne, Section
 
+#: Page 1 names the patients of a trial of so many; of more it counts them.
+NAMED = 24
+
 
 @dataclass(frozen=True)
 class Headline:
@@ -123,6 +126,10 @@ def _over(result: Result) -> str:
 
 def _named(rows: dict[str, dict[str, Any]], result: Result, week: float) -> str:
     predicted = not_measured(result, week)
+    if len(result.fit.observations.patients) > NAMED:
+        unseen = sum(patient in predicted for patient in rows)
+        note = f" ({unseen} of them predicted: not measured at this visit)" if unseen else ""
+        return f"{len(rows)} of {len(result.fit.observations.patients)} patients{note}"
     names = []
     for patient, row in rows.items():
         note = f", predicted: {predicted[patient]}" if patient in predicted else ""
@@ -150,7 +157,8 @@ def _patients(result: Result, category: str, line: float, headlines: list[Headli
         "These are probabilities that the patient's true level meets the definition. They can "
         "differ from the category as measured, because one measurement is noisy."
     )
-    for patient, row in rows.items():
+    few = len(result.fit.observations.patients) <= NAMED
+    for patient, row in rows.items() if few else ():
         if probability_dominated(row["probability"], row["prior_probability"]):
             headlines.append(
                 Headline(

@@ -14,6 +14,9 @@ from mnbayes.base.text_table import Table, records
 from mnbayes.data.markers import Marker
 from mnbayes.report.kit import wording
 
+#: Patients of page 1's table; of a larger trial the file has them all.
+LISTED = 24
+
 
 def last_changes(results: Sequence[Result]) -> Table:
     """Ratio to baseline at the primary week: every marker once, from the first model that has it.
@@ -72,10 +75,14 @@ def patient_responses(result: Result) -> Table:
     at_week = changes[(changes["week"] == week) & (changes["marker"] == main)]
     predicted = set(at_week.loc[at_week["prediction"], "patient"])
     latent = rows[rows["quantity"] == "latent"]
-    texts = []
-    for patient in result.fit.observations.patients:
+    texts: list[tuple[str, ...]] = []
+    patients = result.fit.observations.patients
+    for patient in patients[:LISTED]:
         label = f"{patient} (predicted: not measured)" if patient in predicted else patient
         texts.append((label, *_cells(latent[latent["patient"] == patient], tuple(shown))))
+    if len(patients) > LISTED:
+        more = f"… {len(patients) - LISTED} more in probabilities.csv"
+        texts.append((more, *("" for _ in shown)))
     following = rows[rows["quantity"] == "next_patient"]
     texts.append(("next patient", *_cells(following, tuple(shown))))
     texts.append(("  under the prior alone", *_cells(following, tuple(shown), prior=True)))
