@@ -219,8 +219,8 @@ def _own_times(
     """
     if "actual_week" not in rows:
         return None
-    came = rows.groupby(["patient", "week"])["actual_week"].mean()
-    came = came.unstack().reindex(index=patients, columns=weeks)
+    came = rows.pivot_table("actual_week", "patient", "week")
+    came = came.reindex(index=list(patients), columns=list(weeks))
     planned = np.tile(np.array(weeks), (len(patients), 1))
     own = came.to_numpy(dtype=float, na_value=np.nan)
     own = np.where(abs(own - planned) > SAME, own, planned)  # not where it is nan

@@ -1,10 +1,10 @@
 """Log-likelihood of the Gaussian longitudinal model, patient and fixed effects integrated out.
 
 Patients who were measured at the same visits and markers (and share the covariate's value and the
-times of their visits) form a *group*: they have the same design ``X`` and the same covariance ``V`` of their cells,
-so a group enters only through its size ``n``, its mean vector ``ybar`` and a root ``Z`` of its
-scatter matrix ``W = Z Z'``. The cost of an evaluation therefore does not grow with the number
-of patients, only with the number of groups.
+times of their visits) form a *group*: they have the same design ``X`` and the same covariance ``V``
+of their cells, so a group enters only through its size ``n``, its mean vector ``ybar`` and a root
+``Z`` of its scatter matrix ``W = Z Z'``. The cost of an evaluation therefore does not grow with the
+number of patients, only with the number of groups.
 
 The fixed effects are ``offset + sd z`` with ``z ~ N(0, I)``: mean baseline, mean change and
 slope with the mean and SD of their normal priors; the deviations of the visits with mean 0 and

@@ -39,9 +39,9 @@ def packed_cells(groups: Groups, n_marker: int, here: NDArray[np.bool_]) -> Floa
     Returns
     -------
     array
-        Header (:data:`HEADER`); weeks of the visits by schedule; where each group begins; of each fixed
-        effect the place of its SD among the inputs, and its position among all; groups: what
-        :data:`GROUP` and :data:`CELL` say, then the columns of the scatter root.
+        Header (:data:`HEADER`); weeks of the visits by schedule; where each group begins; of each
+        fixed effect the place of its SD among the inputs, and its position among all; groups:
+        what :data:`GROUP` and :data:`CELL` say, then the columns of the scatter root.
 
     Notes
     -----
