@@ -242,6 +242,9 @@ def test_a_wrong_sampler_is_also_seen_given_the_cohort(tmp_path: Path) -> None:
 
 def test_loglikelihood_is_that_of_multivariate_normals() -> None:
     setting = setting_of("remission")
+    times = setting.observed.times
+    times[1, 1:] += 0.4  # one patient comes later than planned
+    setting = replace(setting, observed=replace(setting.observed, own_times=times))
     truth, data = prior_case(setting, np.random.default_rng(4))
     parameters = arranged(setting.card, truth)
     factor = parameters.effect_cholesky[0]
@@ -254,7 +257,7 @@ def test_loglikelihood_is_that_of_multivariate_normals() -> None:
         mean = parameters.baseline_mean[0, marker].copy()
         mean[visit > 0] += parameters.visit_change[0][visit - 1, marker][visit > 0]
         noise = np.diag(parameters.residual_sd[0, marker] ** 2)
-        weeks = np.array(data.weeks)[visit]
+        weeks = times[patient, visit]
         decay = np.exp(-np.abs(weeks[:, None] - weeks) / parameters.serial_weeks[0])
         drift = (marker[:, None] == marker) * parameters.serial_sd[0, marker] ** 2 * decay
         covariance = design @ factor @ factor.T @ design.T + drift + noise

@@ -44,6 +44,9 @@ visits = [
   { week = 12, earliest = 11, latest = 13 },
 ]
 """
+BASELINE = WINDOWS.replace("earliest = 0, latest = 0", "earliest = -1, latest = 0")
+#: Patients and weeks of another marker.
+MORE = (("A", 0), ("A", 5), ("B", 0), ("B", 4.003))
 
 
 def folder(
@@ -129,6 +132,29 @@ def test_windows_give_each_row_its_planned_week(tmp_path: Path) -> None:
     assert cohort.weeks == (0.0, 4.0, 12.0)
     assert cohort.measurements["actual_week"].tolist() == [0, 3.86, 11.71, 0, 4.14, 12.14]
     assert cohort.set_aside.empty
+
+
+def test_a_model_s_correlation_is_in_actual_time(tmp_path: Path) -> None:
+    rows = ["A,0,25", "A,3.86,26", "A,11.71,28", "B,0,30", "B,12.14,33", "C,0,30", "C,4,29"]
+    cohort = load_cohort(folder(tmp_path, rows, "patient\nA\nB\nC\n", trial_toml=WINDOWS))
+    card = load_card("albumin", cohort.catalogue)
+    data = observations(card, cohort)
+    assert data.weeks == (0.0, 4.0, 12.0)
+    np.testing.assert_array_equal(data.times, [[0, 3.86, 11.71], [0, 4, 12.14], [0, 4, 12]])
+    assert data.groups.size.tolist() == [1.0, 1.0, 1.0]
+    step = card.structure.model_copy(update={"trajectory": "step"})
+    still = observations(card.model_copy(update={"structure": step}), cohort)
+    assert still.own_times is None  # nothing fades
+
+
+def test_a_visit_s_time_is_the_mean_over_its_markers(tmp_path: Path) -> None:
+    path = folder(tmp_path, ["A,-1,25", "A,4,26", "B,0,30", "B,4.003,31"], trial_toml=BASELINE)
+    with (path / "measurements.csv").open("a") as file:
+        file.write("".join(f"{p},{w},urine_protein_24h,3,g/24h\n" for p, w in MORE))
+    cohort = load_cohort(path)
+    data = observations(load_card("remission"), cohort)
+    # Within an hour of the planned week is the planned week.
+    np.testing.assert_array_equal(data.times, [[-0.5, 4.5], [0, 4]])
 
 
 def test_rows_that_no_model_uses_are_kept_and_said(tmp_path: Path) -> None:

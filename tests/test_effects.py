@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 from scipy import stats
 
 from mnbayes.models import effects as fx
@@ -52,3 +53,32 @@ def test_measurements_are_levels_with_residual_noise() -> None:
         fx.measurements(level, heavy, np.random.default_rng(3))[:, 0, 0, 0] / p.residual_sd[0, 0]
     )
     assert stats.kstest(noise[:5000], stats.t(3).cdf).pvalue > 1e-4
+
+
+def test_drifts_fade_in_each_patient_s_own_times() -> None:
+    p = parameters(1, serial=0.6)
+    times = np.array([[0.0, 1.0, 4.0], [-1.0, 1.5, 3.0], [0.0, 1.0, 4.0]])
+    drift = fx.prior_deviations(p, times, 3, np.random.default_rng(4))[1]
+    assert drift is not None
+    for patient, own in enumerate(times):
+        expected = 0.36 * np.exp(-np.abs(own[:, None] - own) / 2.0)
+        found = np.cov(drift[:, patient, :, 0].T)
+        np.testing.assert_allclose(found, expected, atol=5 * 0.36 * np.sqrt(2 / N))
+        visits, marker = np.arange(3), np.zeros(3, dtype=np.int64)
+        noise = np.zeros((N, 3))
+        with_drift, without = (
+            fx.cell_covariance(each, own, visits, marker, noise)[0] for each in (p, parameters(1))
+        )
+        np.testing.assert_allclose(with_drift - without, expected)
+    assert np.corrcoef(drift[:, :, 1, 0].T) == pytest.approx(np.eye(3), abs=0.025)
+
+
+def test_equal_times_are_one_schedule() -> None:
+    p = parameters(2, serial=0.6)
+    weeks = np.array([0.0, 1.0, 4.0])
+    once, each = (
+        fx.prior_deviations(p, times, 3, np.random.default_rng(4))
+        for times in (weeks, np.tile(weeks, (3, 1)))
+    )
+    for first, second in zip(once, each, strict=True):
+        np.testing.assert_array_equal(first, second)

@@ -81,6 +81,13 @@ def whole(obs: Observations) -> Observations:
     return obs
 
 
+def own_times(obs: Observations) -> Observations:
+    """Patients at times of their own; the last two come together, the first as planned."""
+    shift = np.random.default_rng(8).uniform(-0.45, 0.45, size=obs.times.shape)
+    shift[0], shift[-1] = 0.0, shift[-2]
+    return replace(obs, own_times=obs.times + shift)
+
+
 type Change = Callable[[Observations], Observations]
 
 
@@ -98,8 +105,15 @@ def _variants() -> dict[str, tuple[Card, Change]]:
         out[f"student_t{end}"] = structured(remission, residual="student_t"), change
     out["student_t"] = structured(remission, residual="student_t"), whole
     out["lymphocytes, missing"] = cards["lymphocytes"], lose
+    timed = structured(remission, trajectory="drift")
+    out["times"] = timed, own_times
+    out["times, student_t"] = structured(timed, residual="student_t"), own_times
+    out["times, censored"] = timed, lambda obs: own_times(censor(obs))
+    out["times, missing"] = timed, lambda obs: own_times(lose(obs))
+    out["times, lymphocytes"] = cards["lymphocytes"], own_times
     everything = {"trajectory": "drift", "residual": "student_t", "covariate": "bmi"}
     out["everything"] = structured(remission, **everything), censor
+    out["times, everything"] = out["everything"][0], lambda obs: own_times(censor(obs))
     out["covariate"] = structured(proteinuria, covariate="bmi"), whole
     # Every family of a scale in one card, each on another parameter.
     families = with_family(remission, "change_mean", "StudentT")
@@ -209,7 +223,7 @@ class Stated:
 @cache
 def stated(name: str) -> Stated:
     card, change = VARIANTS[name]
-    weeks = (0.0, 1.0, 4.0, 9.0) if change is lose else (0.0, 1.0, 4.0)
+    weeks = (0.0, 1.0, 4.0, 9.0) if name.endswith("missing") else (0.0, 1.0, 4.0)
     data = observations(card, simulate_cohort(4, weeks, markers=card.markers, seed=3))
     return Stated(card, change(data))
 
@@ -332,3 +346,43 @@ def test_exact_draws_have_the_statement_s_moments(name: str) -> None:
         expected = found.cov[variable] / np.outer(spread, spread)
         # The sampling SD of a covariance of n pairs is at most sqrt(2 / n).
         assert abs(standard.T @ standard / n - expected).max() < 5.0 * np.sqrt(2.0 / n), variable
+
+
+def test_two_patients_at_other_times_have_the_closed_form_s_density() -> None:
+    card = structured(load_card("proteinuria"), trajectory="drift")
+    plain = observations(card, simulate_cohort(2, (0.0, 1.0, 4.0), seed=3))
+    times = np.array([[0.0, 1.0, 4.0], [-0.5, 1.4, 3.2]])
+    first = replace(plain, own_times=times)
+    pair = [first, replace(first, log_value=first.log_value[::-1] + 0.1)]
+    point = np.random.default_rng(9).normal(0.0, 0.5, longitudinal_density(card, first).dimension)
+    at = theta_of(longitudinal_density(card, first).expand(point[None]), 0)
+    (low, between), (mean, mean_sd) = (
+        card.argument_values(name).values() for name in ("baseline_mean", "change_mean")
+    )
+    patient, visit = np.repeat([0, 1], 3), np.tile([0, 1, 2], 2)
+    later, same = visit > 0, patient[:, None] == patient
+    either = later[:, None] + 0.0 + later
+    both = np.outer(later, later)
+    correlation = 2 * at["correlation_unit"][0] - 1
+    a, b = at["baseline_sd"], at["change_sd"]
+    apart = abs(times.ravel()[:, None] - times.ravel())
+    drift = at["serial_sd"] ** 2 * np.exp(-apart / at["serial_weeks"])
+    cov = same * (a**2 + correlation * a * b * either + b**2 * both + drift)
+    cov += between**2 + (mean_sd**2 + at["visit_sd"] ** 2 * (visit[:, None] == visit)) * both
+    joint = stats.multivariate_normal(low + mean * later, cov + at["residual_sd"] ** 2 * np.eye(6))
+    ours, expected = [], []
+    for data in pair:
+        packed = longitudinal_density(card, data).data
+        ours.append(posterior.evaluate(point, packed, posterior.value_function())[0])
+        expected.append(joint.logpdf(data.log_value.ravel()))
+    assert np.diff(ours) == pytest.approx(np.diff(expected), rel=1e-9)
+
+
+def test_planned_times_are_those_of_no_other_cohort() -> None:
+    """Times that are written down as planned change no bit."""
+    card = structured(load_card("remission"), trajectory="drift")
+    plain = observations(card, simulate_cohort(5, markers=card.markers, seed=3))
+    written = replace(plain, own_times=plain.times)
+    pair = [longitudinal_density(card, data) for data in (plain, written)]
+    np.testing.assert_array_equal(pair[0].data, pair[1].data)
+    assert written.groups.size.tolist() == [5.0]

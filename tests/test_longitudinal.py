@@ -8,7 +8,7 @@ import pymc as pm
 import pytest
 from conftest import script, simulate_cohort
 from scipy import stats
-from test_identity import censor, structured
+from test_identity import Change, censor, own_times, structured, whole
 
 from mnbayes.base.problems import InputError
 from mnbayes.cards.card import load_card
@@ -72,8 +72,9 @@ def test_formulas_name_what_the_statement_has(name: str, changes: dict[str, str]
     assert parameters - {"correlation"} <= named  # the word, of the drift
 
 
-def test_prior_draws_agree_with_pymc_s(small: Observations) -> None:
-    card = load_card("proteinuria")
+@pytest.mark.parametrize("change", [whole, own_times])
+def test_prior_draws_agree_with_pymc_s(change: Change, small: Observations) -> None:
+    card, small = load_card("proteinuria"), change(small)
     with statement(card, small):
         theirs = pm.sample_prior_predictive(
             500, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"}

@@ -324,7 +324,8 @@ def dense_loglik(fit: Fit, chain: int, draw: int) -> float:
     shift = (visit[:, None] == visit) & same_marker & both_later
     cov += shift * value("visit_sd")[marker] ** 2
     if "serial_sd" in at:
-        gaps = np.abs(np.array(data.weeks)[visit][:, None] - np.array(data.weeks)[visit])
+        when = data.times[patient, visit]
+        gaps = np.abs(when[:, None] - when)
         same = (patient[:, None] == patient) & same_marker
         cov += same * value("serial_sd")[marker] ** 2 * np.exp(-gaps / value("serial_weeks"))
     change = value("change_mean")[marker]
@@ -356,7 +357,11 @@ def test_marginal_likelihood_is_the_density_of_all_measurements(
     # A patient who missed a visit has a covariance of their own.
     seen = fit.observations.log_value.copy()
     seen[2, 1, 0] = np.nan
-    fit = replace(fit, observations=replace(fit.observations, log_value=seen))
+    # One more comes at other times.
+    times = fit.observations.times
+    times[1, 1:] += 0.3
+    data = replace(fit.observations, log_value=seen, own_times=times)
+    fit = replace(fit, observations=data)
     found = marginal_loglik(fit, np.random.default_rng(1))
     assert found.shape == (4, 100)
     thinned = marginal_loglik(fit, np.random.default_rng(1), 2)

@@ -16,6 +16,7 @@ from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import Catalogue, shipped_markers
+from mnbayes.data.visits import SAME
 from mnbayes.numerics.groups import Groups, group_patients
 
 
@@ -33,6 +34,10 @@ class Shape(Protocol):
     @property
     def covariate(self) -> str:
         """Column of the patients' table; blank for none."""
+
+    @property
+    def drift(self) -> bool:
+        """Whether patients have deviations that are correlated in time."""
 
 
 class ModelNeeds(Protocol):
@@ -59,7 +64,7 @@ class Observations:
     ----------
     markers, patients : tuple of str
     weeks : tuple of float
-        Visits, baseline (week 0) first.
+        Planned visits, baseline (week 0) first: those of the mean.
     log_value : array, shape (patient, visit, marker)
         Natural logs in canonical units, log odds of percentages (scale "logit"); nan where
         missing or censored.
@@ -73,12 +78,15 @@ class Observations:
         nan where not withdrawn.
     weights : bool
         Whether residuals are Student-t, so that every cell has a weight.
-    separate : bool
-        Whether a patient's markers are independent given the mean changes.
     left_out : tuple of str
         Sentences that count and name the rows this model does not use.
+    separate : bool
+        Whether a patient's markers are independent given the mean changes.
     catalogue : mapping
         What the markers are.
+    own_times : array, shape (patient, visit), or None
+        See :attr:`times`. None where all are the planned weeks, or the model has no correlation
+        in time.
     """
 
     markers: tuple[str, ...]
@@ -94,6 +102,17 @@ class Observations:
     left_out: tuple[str, ...]
     separate: bool = False
     catalogue: Catalogue = field(default_factory=shipped_markers)
+    own_times: Floats | None = None
+
+    @property
+    def times(self) -> Floats:
+        """Weeks at which a patient came, those of the correlation in time; (patient, visit).
+
+        The planned week where nothing was measured.
+        """
+        if self.own_times is not None:
+            return self.own_times
+        return np.tile(np.array(self.weeks), (len(self.patients), 1))
 
     @property
     def censored(self) -> NDArray[np.bool_]:
@@ -136,7 +155,7 @@ class Observations:
             self.log_value,
             self.censored,
             self.covariate,
-            np.array(self.weeks),
+            self.times,
             one_each=self.weights or bool(self.censored.any()),
             # Weights are numbered patient by patient, so they keep a patient's markers together.
             by_marker=self.separate and not self.weights,
@@ -188,6 +207,25 @@ def _places(column: pd.Series[Any], labels: Sequence[object]) -> NDArray[np.int6
     """Where each value stands among the labels."""
     place = {label: position for position, label in enumerate(labels)}
     return np.array([place[value] for value in column.tolist()], dtype=np.int64)
+
+
+def _own_times(
+    rows: pd.DataFrame, patients: Sequence[str], weeks: Sequence[float]
+) -> Floats | None:
+    """When patients came to the visits, the mean over the markers; see :attr:`Observations.times`.
+
+    Times nearer than an hour to the planned ones are these. So are all of a patient whose visits
+    would otherwise be at one time.
+    """
+    if "actual_week" not in rows:
+        return None
+    came = rows.pivot_table("actual_week", "patient", "week")
+    came = came.reindex(index=list(patients), columns=list(weeks))
+    planned = np.tile(np.array(weeks), (len(patients), 1))
+    own = came.to_numpy(dtype=float, na_value=np.nan)
+    own = np.where(abs(own - planned) > SAME, own, planned)  # not where it is nan
+    own = np.where((np.diff(own) > SAME).all(axis=1, keepdims=True), own, planned)
+    return None if np.array_equal(own, planned) else own
 
 
 def observations(card: ModelNeeds, cohort: Cohort) -> Observations:
@@ -260,4 +298,5 @@ def observations(card: ModelNeeds, cohort: Cohort) -> Observations:
         left_out=_left_out(card, cohort),
         separate=card.structure.correlation == "within",
         catalogue=cohort.catalogue,
+        own_times=_own_times(rows, patients, weeks) if card.structure.drift else None,
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mnbayes.base.arrays import Floats
 
 #: Weeks nearer than an hour are one visit: 11.71 is 11.714286 rounded. Day 1 is week 0.14.
-_SAME = 0.006
+SAME = 0.006
 #: A reaction or a sample of the first hours is after baseline, so only rounding is week 0.
 _SAME_AS_BASELINE = 1e-6
 #: What is accepted beyond the ends of a window, for the rounding of days to weeks.
@@ -69,7 +69,7 @@ def nearly_equal(weeks: Floats) -> dict[float, float]:
     merged: dict[float, float] = {}
     start = 0
     for stop in range(1, distinct.size + 1):
-        nearness = _SAME_AS_BASELINE if 0 in distinct[start:stop] else _SAME
+        nearness = _SAME_AS_BASELINE if 0 in distinct[start:stop] else SAME
         if stop < distinct.size and distinct[stop] - distinct[start] < nearness:
             continue
         group = range(start, stop)

@@ -77,8 +77,8 @@ def complete_prior(
     """
     draws = draw_prior(card, len(observations.weeks) - 1, n, rng)
     parameters = hyperparameters_from_draws(draws, card.structure.correlation)
-    weeks = np.array(observations.weeks)
-    deviations = fx.prior_deviations(parameters, weeks, len(observations.patients), rng)
+    times = observations.times
+    deviations = fx.prior_deviations(parameters, times, len(observations.patients), rng)
     named = _named(draws, parameters, *deviations, card, observations)
     return Completed(
         named,

@@ -43,6 +43,11 @@ def prior_deviations(
 ) -> tuple[Floats, Floats | None]:
     """Draw patient effects and drifts from the population.
 
+    Parameters
+    ----------
+    weeks : array, shape (visit,) or (patient, visit)
+        When all or each of the patients come.
+
     Returns
     -------
     effects : array, shape (draw, patient, effect)
@@ -54,9 +59,13 @@ def prior_deviations(
     deviation = standard @ parameters.effect_cholesky.transpose(0, 2, 1)
     if not parameters.serial:
         return deviation, None
-    shape = (n, n_patients, weeks.size, effects // 2)
-    factor = serial_cholesky(weeks, parameters.serial_weeks)
-    serial = np.einsum("nts,npsk->nptk", factor, rng.standard_normal(shape))
+    noise = rng.standard_normal((n, n_patients, weeks.shape[-1], effects // 2))
+    serial = np.empty(noise.shape)
+    schedules, schedule = np.unique(np.atleast_2d(weeks), axis=0, return_inverse=True)
+    for at, times in enumerate(schedules):
+        who = np.broadcast_to(schedule == at, n_patients)
+        factor = serial_cholesky(times, parameters.serial_weeks)
+        serial[:, who] = np.einsum("nts,npsk->nptk", factor, noise[:, who])
     return deviation, serial * parameters.serial_sd[:, None, None, :]
 
 
@@ -122,6 +131,8 @@ def cell_covariance(
 
     Parameters
     ----------
+    weeks : array, shape (visit,)
+        When the patient came.
     visit, marker : arrays of int, shape (cell,)
     noise_sd : array, shape (draw, cell)
 

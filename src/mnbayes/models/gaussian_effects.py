@@ -55,7 +55,7 @@ def draw_gaussian_effects(
     points : array, shape (draw, coordinate)
     rng : Generator
     """
-    n_draw, n_marker = len(points), len(observations.markers)
+    n_draw, n_marker, groups = len(points), len(observations.markers), observations.groups
     n_patient, n_visit = len(observations.patients), len(observations.weeks) - 1
     cells = (n_draw, n_patient, n_visit + 1, n_marker)
     drifts = card.structure.drift
@@ -63,7 +63,8 @@ def draw_gaussian_effects(
         np.ascontiguousarray(points),
         density.data,
         observations.log_value,
-        observations.groups.member,
+        groups.member,
+        groups.schedule,
         rng.standard_normal((n_draw, (3 + n_visit) * n_marker + 1)),
         rng.standard_normal((n_draw, n_patient, 2 * n_marker)),
         rng.standard_normal(cells if drifts else (*cells[:2], 0, n_marker)),

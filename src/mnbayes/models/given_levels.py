@@ -53,10 +53,12 @@ def completed(
 
 
 def alike(data: Observations) -> list[list[int]]:
-    """Patients that share a covariance matrix: those with the same cells and normal residuals."""
-    groups: dict[tuple[bytes, int], list[int]] = {}
+    """Patients that share a covariance matrix: the same cells, times and normal residuals."""
+    groups: dict[tuple[bytes, bytes, int], list[int]] = {}
+    times = data.times
     for patient, cells in enumerate(data.observed):
         if cells.any():
             alone = patient if data.weights else -1
-            groups.setdefault((cells.tobytes(), alone), []).append(patient)
+            key = (cells.tobytes(), times[patient].tobytes(), alone)
+            groups.setdefault(key, []).append(patient)
     return list(groups.values())

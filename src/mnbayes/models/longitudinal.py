@@ -201,11 +201,17 @@ def _drift(card: Card, data: Observations) -> Any:
     import pymc as pm
     import pytensor.tensor as pt
 
-    weeks = np.array(data.weeks)
-    apart = np.abs(weeks[:, None] - weeks)
-    factor = pt.linalg.cholesky(pt.exp(-apart / _prior(card, "serial_weeks")))
+    times = data.times
+    if (times == times[0]).all():
+        times = times[:1]  # one factor does for all patients
+    apart, since = np.abs(times[:, :, None] - times[:, None]), np.diff(times)
+    fades = _prior(card, "serial_weeks")
+    # What is new at a visit, in SDs, and what is left of it at the later ones: in closed form,
+    # the Cholesky factor of exp(-apart / fades).
+    new = pt.concatenate([np.ones_like(times[:, :1]), pt.sqrt(-pt.expm1(-2 * since / fades))], 1)
+    factor = np.tri(times.shape[1]) * pt.exp(-apart / fades) * new[:, None]
     noise = pm.Normal("drift_offset", dims=("patient", "marker", "visit"))
-    drift = _prior(card, "serial_sd") * (noise @ factor.T).transpose(0, 2, 1)
+    drift = _prior(card, "serial_sd") * (factor @ noise.transpose(0, 2, 1))
     return pm.Deterministic("drift", drift, dims=("patient", "visit", "marker"))
 
 

@@ -21,7 +21,7 @@ from mnbayes.numerics.unknown_cells import unknown
 
 @compiled
 def draw_effects(
-    points, data, values, member, fixed_noise, effect_noise, drift_noise, residual_noise
+    points, data, values, member, schedule, fixed_noise, effect_noise, drift_noise, residual_noise
 ):
     """Draw fixed effects, patient effects and drift for each point.
 
@@ -32,8 +32,8 @@ def draw_effects(
         From :func:`mnbayes.numerics.posterior.pack`.
     values : array, shape (patient, visit, marker)
         Observed log values; those of censored cells are not read.
-    member : array of int
-        :attr:`mnbayes.numerics.groups.Groups.member`.
+    member, schedule : array of int
+        As of :class:`mnbayes.numerics.groups.Groups`.
     fixed_noise : array, shape (draw, fixed)
         Standard normal; a fixed effect for each marker's baseline, change, slope and visits, and
         one that all markers share.
@@ -57,8 +57,8 @@ def draw_effects(
     n_draw, n_patient = effect_noise.shape[:2]
     _, _, rest, k = parts(data)
     cells = unknown(rest)[3]
-    weeks, start, _, effect = unpacked_cells(cells)
-    n_visit, widest, at = weeks.size, int(cells[4]), begins(k)
+    _, start, _, effect = unpacked_cells(cells)
+    n_visit, widest, at = int(cells[1]), int(cells[4]), begins(k)
     n_fixed = fixed_noise.shape[1]
     fixed = np.zeros((n_draw, n_fixed))
     effects = np.zeros((n_draw, n_patient, 2 * k))
@@ -95,7 +95,7 @@ def draw_effects(
                     serial_sd = inputs[at[SERIAL_SD] + q]
                     drift[d, i, 0, q] = serial_sd * drift_noise[d, i, 0, q]
                     for t in range(1, n_visit):
-                        rho = decay[t, t - 1]
+                        rho = decay[schedule[i], t, t - 1]
                         fresh = serial_sd * np.sqrt(1.0 - rho**2) * drift_noise[d, i, t, q]
                         drift[d, i, t, q] = rho * drift[d, i, t - 1, q] + fresh
         first_member, first = 0, 0
@@ -138,7 +138,7 @@ def draw_effects(
                     if drifts:
                         variance = inputs[at[SERIAL_SD] + q] ** 2
                         for s in range(n_visit):
-                            both = decay[t, s] if s <= t else decay[s, t]
+                            both = decay[schedule[i], max(s, t), min(s, t)]
                             drift[d, i, s, q] += variance * both * solved[a]
                     own = int(cells[cell + 4])
                     if own >= 0:

@@ -16,7 +16,7 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Groups:
-    """Patients with the same observed cells and covariate, as sufficient statistics.
+    """Patients with the same observed cells, covariate and times, as sufficient statistics.
 
     Where a patient's markers are independent given the fixed effects, each marker is a group
     of its own: the matrices stay as small as one marker's visits.
@@ -38,7 +38,10 @@ class Groups:
     root : array
         The groups' scatter roots ``Z``, shape (cell, rank) each, ``Z Z'`` the scatter matrix;
         flattened row by row, one after another.
-    weeks : array, shape (visit,)
+    times : array, shape (schedule, visit)
+        The different times at which patients come to the visits.
+    schedule : array of int, shape (patient,)
+        Which of them are each patient's.
     member : array of int
         Patients of each group, one group after another; the kernel does not need them.
     """
@@ -52,7 +55,8 @@ class Groups:
     mean: Floats
     rank: Integers
     root: Floats
-    weeks: Floats
+    times: Floats
+    schedule: Integers
     member: Integers
 
 
@@ -60,7 +64,7 @@ def group_patients(
     log_value: Floats,
     censored: NDArray[np.bool_],
     covariate: Floats,
-    weeks: Floats,
+    times: Floats,
     *,
     one_each: bool,
     by_marker: bool = False,
@@ -74,7 +78,8 @@ def group_patients(
     censored : array of bool, shape (patient, visit, marker)
     covariate : array, shape (patient,)
         Centred; zeros where the model has none.
-    weeks : array, shape (visit,)
+    times : array, shape (patient, visit)
+        Weeks of the visits, increasing.
     one_each : bool
         Whether every patient must be a group of one, as is needed when residual weights
         or censored values make the patients differ.
@@ -89,14 +94,15 @@ def group_patients(
     observed = np.isfinite(log_value) | censored
     members: dict[tuple[object, ...], list[int]] = {}
     patterns: dict[tuple[object, ...], NDArray[np.bool_]] = {}
+    schedules, schedule = np.unique(times, axis=0, return_inverse=True)
     parts = list(np.eye(observed.shape[2], dtype=bool)) if by_marker else [True]
     for patient, everything in enumerate(observed):
         for part in parts:
             pattern = everything & part
             if not pattern.any():
                 continue
-            same = (patient,) if one_each else (float(covariate[patient]),)
-            key = (pattern.tobytes(), *same)
+            alike = (float(covariate[patient]), int(schedule[patient]))
+            key = (pattern.tobytes(), *((patient,) if one_each else alike))
             members.setdefault(key, []).append(patient)
             patterns[key] = pattern
     numbering = np.cumsum(censored.ravel()).reshape(censored.shape) - 1
@@ -123,7 +129,8 @@ def group_patients(
         mean=_joined(means),
         rank=np.array([root.shape[1] for root in roots], dtype=np.int64),
         root=_joined([root.ravel() for root in roots]),
-        weeks=np.asarray(weeks, dtype=float),
+        times=schedules.astype(float),
+        schedule=schedule.astype(np.int64),
         member=np.array([i for ids in members.values() for i in ids], dtype=np.int64),
     )
 

@@ -1,10 +1,10 @@
 """Log-likelihood of the Gaussian longitudinal model, patient and fixed effects integrated out.
 
-Patients who were measured at the same visits and markers (and share the covariate's value)
-form a *group*: they have the same design ``X`` and the same covariance ``V`` of their cells,
-so a group enters only through its size ``n``, its mean vector ``ybar`` and a root ``Z`` of its
-scatter matrix ``W = Z Z'``. The cost of an evaluation therefore does not grow with the number
-of patients, only with the number of groups.
+Patients who were measured at the same visits and markers (and share the covariate's value and the
+times of their visits) form a *group*: they have the same design ``X`` and the same covariance ``V``
+of their cells, so a group enters only through its size ``n``, its mean vector ``ybar`` and a root
+``Z`` of its scatter matrix ``W = Z Z'``. The cost of an evaluation therefore does not grow with the
+number of patients, only with the number of groups.
 
 The fixed effects are ``offset + sd z`` with ``z ~ N(0, I)``: mean baseline, mean change and
 slope with the mean and SD of their normal priors; the deviations of the visits with mean 0 and
@@ -18,7 +18,8 @@ change, which every cell after baseline shares. With ``U = X diag(sd)``, ``e = y
 
 (Lindley and Smith 1972, JRSS B 34:1), ``L L'`` the covariance of the patient effects and ``Q`` 1
 where a cell's level holds an effect; the drift's covariance is
-``serial_sd^2 exp(-|weeks apart| / serial_weeks)`` between cells of a marker. A parameter whose
+``serial_sd^2 exp(-|weeks apart| / serial_weeks)`` between cells of a marker, at the patient's own
+times (a *schedule*). A parameter whose
 prior is not normal is sampled: it is the offset, and its SD here is 0.
 
 Given the weights of Student-t residuals and the censored values
@@ -56,14 +57,16 @@ def _effect_roots(inputs, k):
 
 
 @compiled
-def drift_decay(weeks, serial_weeks):
-    """Correlation of the drift between visits, shape (visit, visit), lower triangle."""
-    decay = np.empty((weeks.size, weeks.size))
-    for t in range(weeks.size):
-        rho = np.exp((weeks[t - 1] - weeks[t]) / serial_weeks) if t > 0 else 0.0
-        for s in range(t):
-            decay[t, s] = rho * decay[t - 1, s]
-        decay[t, t] = 1.0
+def drift_decay(times, serial_weeks):
+    """Correlation of the drift between visits, shape (schedule, visit, visit), lower triangles."""
+    n_schedule, n_visit = times.shape
+    decay = np.empty((n_schedule, n_visit, n_visit))
+    for own in range(n_schedule):
+        for t in range(n_visit):
+            rho = np.exp((times[own, t - 1] - times[own, t]) / serial_weeks) if t > 0 else 0.0
+            for s in range(t):
+                decay[own, t, s] = rho * decay[own, t - 1, s]
+            decay[own, t, t] = 1.0
     return decay
 
 
@@ -113,7 +116,7 @@ def fixed_given_cells(inputs, weight, augmented, cells, k):
     correlation_factor, scaled, level_root : array, shape (2 * marker, 2 * marker)
         Cholesky factor of the effects' correlations, that of their covariance (``L``), and
         ``Q L`` for every level.
-    decay : array, shape (visit, visit)
+    decay : array, shape (schedule, visit, visit)
         The drift's correlations; empty where there is none.
     inverses : array, shape (cell, cell of the largest group)
         ``V^-1`` of each group.
@@ -122,7 +125,7 @@ def fixed_given_cells(inputs, weight, augmented, cells, k):
     solved_error : array, shape (cell,)
         ``V^-1 e``.
     """
-    weeks, start, place, _ = unpacked_cells(cells)
+    week, start, place, _ = unpacked_cells(cells)
     n_fixed, n_cell, widest = place.size, int(cells[3]), int(cells[4])
     at = begins(k)
     correlation_factor, scaled, level_root = _effect_roots(inputs, k)
@@ -132,7 +135,7 @@ def fixed_given_cells(inputs, weight, augmented, cells, k):
             level_cov[i, j] = rows_product(level_root, i, level_root, j, j + 1)
             level_cov[j, i] = level_cov[i, j]
     drifts = has_drift(inputs, k)
-    decay = drift_decay(weeks, inputs[at[SERIAL_WEEKS]]) if drifts else np.empty((0, 0))
+    decay = drift_decay(week, inputs[at[SERIAL_WEEKS]]) if drifts else np.empty((0, 0, 0))
     inverses = np.empty((n_cell, widest))
     solved_design = np.zeros((n_fixed, n_cell))
     solved_error = np.zeros(n_cell)
@@ -153,7 +156,7 @@ def fixed_given_cells(inputs, weight, augmented, cells, k):
     for g in range(start.size):
         group = int(start[g])
         n, covariate = cells[group], cells[group + 1]
-        m, rank = int(cells[group + 2]), int(cells[group + 3])
+        m, rank, schedule = int(cells[group + 2]), int(cells[group + 3]), int(cells[group + 4])
         for a in range(m):
             cell = group + GROUP + a * CELL
             i, t = int(cells[cell]), int(cells[cell + 1])
@@ -162,7 +165,7 @@ def fixed_given_cells(inputs, weight, augmented, cells, k):
             for b in range(a + 1):
                 cov[a, b] = level_cov[i, level[b]]
                 if drifts and level[b] % k == q:
-                    cov[a, b] += inputs[at[SERIAL_SD] + q] ** 2 * decay[t, visit[b]]
+                    cov[a, b] += inputs[at[SERIAL_SD] + q] ** 2 * decay[schedule, t, visit[b]]
             variance = inputs[at[RESIDUAL_SD] + q] ** 2
             cov[a, a] += variance / weight[first + a] if weight.size > 0 else variance
             own = int(cells[cell + 4])

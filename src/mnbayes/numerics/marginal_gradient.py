@@ -71,7 +71,7 @@ def loglik_and_gradient(inputs, weight, augmented, cells, k):
     d_weight, d_augmented = np.zeros(weight.size), np.zeros(augmented.size)
     if not np.isfinite(loglik):
         return loglik, gradient, d_weight, d_augmented
-    weeks, start, place, _ = unpacked_cells(cells)
+    week, start, place, _ = unpacked_cells(cells)
     at = begins(k)
     n_fixed, widest = place.size, int(cells[4])
     drifts = decay.size > 0
@@ -101,7 +101,7 @@ def loglik_and_gradient(inputs, weight, augmented, cells, k):
     for g in range(start.size):
         group = int(start[g])
         n, covariate = cells[group], cells[group + 1]
-        m, rank = int(cells[group + 2]), int(cells[group + 3])
+        m, rank, schedule = int(cells[group + 2]), int(cells[group + 3]), int(cells[group + 4])
         inverse = inverses[first : first + m]
         for a in range(m):
             for b in range(a + 1):
@@ -141,9 +141,9 @@ def loglik_and_gradient(inputs, weight, augmented, cells, k):
                 serial_sd = inputs[at[SERIAL_SD] + q]
                 for b in range(a):
                     if level[b] % k == q:
-                        part = moment[a, b] * serial_sd * decay[t, visit[b]]
+                        part = moment[a, b] * serial_sd * decay[schedule, t, visit[b]]
                         gradient[at[SERIAL_SD] + q] += 2.0 * part
-                        gap = weeks[t] - weeks[visit[b]]
+                        gap = week[schedule, t] - week[schedule, visit[b]]
                         gradient[at[SERIAL_WEEKS]] += part * serial_sd * gap / serial_weeks**2
                 gradient[at[SERIAL_SD] + q] += moment[a, a] * serial_sd
             residual_sd = inputs[at[RESIDUAL_SD] + q]

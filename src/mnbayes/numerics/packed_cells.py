@@ -11,10 +11,12 @@ from mnbayes.numerics.designs import fixed_design
 from mnbayes.numerics.groups import Groups
 from mnbayes.numerics.inputs import fixed_sd_places
 
-#: Of the packed array: groups, visits, fixed effects, cells of all groups, of the largest.
-HEADER = 5
-#: Numbers that a group begins with: patients, covariate, cells, columns of the scatter root.
-GROUP = 4
+#: Of the packed array: groups, visits, fixed effects, cells of all groups, of the largest, and
+#: schedules: the different times at which patients come to the visits.
+HEADER = 6
+#: Numbers that a group begins with: patients, covariate, cells, columns of the scatter root, and
+#: which schedule is its patients'.
+GROUP = 5
 #: A cell holds at most this many fixed effects: baseline, change, slope, visit, common change.
 SLOTS = 5
 #: Numbers of a cell: its level (baselines by marker, then levels after them), visit, position
@@ -37,9 +39,9 @@ def packed_cells(groups: Groups, n_marker: int, here: NDArray[np.bool_]) -> Floa
     Returns
     -------
     array
-        Header (:data:`HEADER`); weeks of the visits; where each group begins; of each fixed
-        effect the place of its SD among the inputs, and its position among all; groups: what
-        :data:`GROUP` and :data:`CELL` say, then the columns of the scatter root.
+        Header (:data:`HEADER`); weeks of the visits by schedule; where each group begins; of each
+        fixed effect the place of its SD among the inputs, and its position among all; groups:
+        what :data:`GROUP` and :data:`CELL` say, then the columns of the scatter root.
 
     Notes
     -----
@@ -47,7 +49,7 @@ def packed_cells(groups: Groups, n_marker: int, here: NDArray[np.bool_]) -> Floa
     one that no cell tells of is not part of the likelihood: with visits at each patient's own time
     few fixed effects are left.
     """
-    n_visit = groups.weeks.size - 1
+    n_schedule, n_visit = groups.times.shape[0], groups.times.shape[1] - 1
     place = fixed_sd_places(n_marker, n_visit)
     designs = [
         fixed_design(
@@ -66,7 +68,7 @@ def packed_cells(groups: Groups, n_marker: int, here: NDArray[np.bool_]) -> Floa
     alone = here[place] & ~shared
     column = np.cumsum(shared) - 1
     parts: list[Floats] = []
-    root_start = 0
+    root_start = member_start = 0
     for g, (cells, design) in enumerate(zip(_cells(groups), designs, strict=True)):
         visit, marker = groups.visit[cells], groups.marker[cells]
         size, rank = visit.size, int(groups.rank[g])
@@ -86,13 +88,16 @@ def packed_cells(groups: Groups, n_marker: int, here: NDArray[np.bool_]) -> Floa
             numbers[cell, 6 + SLOTS : 6 + SLOTS + held.size] = row[held]
         root = groups.root[root_start : root_start + size * rank].reshape(size, rank)
         root_start += size * rank
-        start = [groups.size[g], groups.covariate[g], size, rank]
+        schedule = groups.schedule[groups.member[member_start]]
+        member_start += int(groups.size[g])
+        start = [groups.size[g], groups.covariate[g], size, rank, schedule]
         parts.append(np.concatenate([start, numbers.ravel(), root.T.ravel()]))
     sizes = [part[2] for part in parts]
-    header = [len(parts), n_visit + 1, effects.size, sum(sizes), max(sizes, default=0)]
-    before = HEADER + n_visit + 1 + len(parts) + 2 * effects.size
+    largest = max(sizes, default=0)
+    header = [len(parts), n_visit + 1, effects.size, sum(sizes), largest, n_schedule]
+    before = HEADER + groups.times.size + len(parts) + 2 * effects.size
     begins = before + np.cumsum([0, *(part.size for part in parts)])[:-1]
-    head = [np.array(header), groups.weeks, begins, place[effects], effects]
+    head = [np.array(header), groups.times.ravel(), begins, place[effects], effects]
     return np.concatenate([*head, *parts]).astype(float)
 
 
@@ -103,12 +108,13 @@ def _cells(groups: Groups) -> list[slice]:
 
 @compiled
 def unpacked_cells(cells):
-    """Weeks, where groups begin, and places and positions of the fixed effects."""
+    """Weeks by schedule and visit, where groups begin, places and positions of fixed effects."""
     n_group, n_visit, n_fixed = int(cells[0]), int(cells[1]), int(cells[2])
-    a = HEADER + n_visit
+    n_schedule = int(cells[5])
+    a = HEADER + n_schedule * n_visit
     b = a + n_group
     return (
-        cells[HEADER:a],
+        cells[HEADER:a].reshape((n_schedule, n_visit)),
         cells[a:b],
         cells[b : b + n_fixed],
         cells[b + n_fixed : b + 2 * n_fixed],

@@ -47,4 +47,5 @@ def more_patients(first: Observations, second: Observations) -> Observations:
         log_upper=both("log_upper"),
         covariate=both("covariate"),
         withdrew_week=both("withdrew_week"),
+        own_times=both("times"),
     )

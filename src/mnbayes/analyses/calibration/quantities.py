@@ -22,6 +22,7 @@ from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import ALBUMIN, PROTEIN
 from mnbayes.data.observations import Observations
 from mnbayes.models import effects as fx
+from mnbayes.models.given_levels import alike
 from mnbayes.models.hyperparameters import Hyperparameters
 from mnbayes.models.likelihood import pointwise_loglik
 
@@ -168,18 +169,15 @@ def loglik(parameters: Hyperparameters, observations: Observations) -> Floats:
 
     In NumPy, without the compiled kernel that the sampler uses.
     """
-    weeks = np.array(observations.weeks)
     count, n_marker = len(observations.patients), parameters.n_markers
     nobody = np.zeros((parameters.n_draws, count, 2 * n_marker))
     mean = fx.levels(parameters, nobody, None, observations.covariate)
     out = np.zeros(parameters.n_draws)
-    members: dict[bytes, list[int]] = {}
-    for patient, pattern in enumerate(observations.observed):
-        members.setdefault(pattern.tobytes(), []).append(patient)
-    for patients in members.values():
+    for patients in alike(observations):
         visit, marker = np.nonzero(observations.observed[patients[0]])
         noise = parameters.residual_sd[:, marker]
-        factor = np.linalg.cholesky(fx.cell_covariance(parameters, weeks, visit, marker, noise))
+        times = observations.times[patients[0]]
+        factor = np.linalg.cholesky(fx.cell_covariance(parameters, times, visit, marker, noise))
         missed = (observations.log_value - mean)[:, patients][:, :, visit, marker]
         scaled = np.einsum("dij,dpj->dpi", np.linalg.inv(factor), missed)
         log_root = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)

@@ -165,9 +165,7 @@ def new_levels(
     -------
     array, shape (draw, patient, visit, marker)
     """
-    deviations = fx.prior_deviations(
-        parameters, np.array(observed.weeks), len(observed.patients), rng
-    )
+    deviations = fx.prior_deviations(parameters, observed.times, len(observed.patients), rng)
     return fx.levels(parameters, *deviations, observed.covariate)
 
 

@@ -153,8 +153,8 @@ def _both(fit: Fit) -> tuple[Floats, Floats, str]:
     sizes = tree["posterior"].sizes
     some = {"draw": slice(None, None, -(-sizes["chain"] * sizes["draw"] // _ENOUGH))}
     parameters = hyperparameters_of(tree["posterior"].to_dataset().isel(some))
-    weeks, who = np.array(data.weeks), len(data.patients)
-    new = levels(parameters, *prior_deviations(parameters, weeks, who, rng), data.covariate)
+    who = len(data.patients)
+    new = levels(parameters, *prior_deviations(parameters, data.times, who, rng), data.covariate)
     replicate = measurements(new, parameters, rng)
     if not data.censored.any():
         return data.log_value[None], replicate, "new patients"

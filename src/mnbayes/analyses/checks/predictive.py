@@ -198,13 +198,14 @@ def _blocks(
 ) -> Iterator[tuple[_Block, Floats]]:
     """Each block, and the scaled design of its cells."""
     ends = np.cumsum(data.observed.sum(axis=(1, 2)))
-    n_visit, weeks = len(data.weeks) - 1, np.array(data.weeks)
+    n_visit, times = len(data.weeks) - 1, data.times
     for together in alike(data):
         visit, marker = np.nonzero(data.observed[together[0]])
         for covariate in np.unique(data.covariate[together]):
             patients = [i for i in together if data.covariate[i] == covariate]
             places = np.array([np.arange(ends[i] - visit.size, ends[i]) for i in patients])
-            cov = cell_covariance(parameters, weeks, visit, marker, noise_sd[:, places[0]])
+            own = times[patients[0]]
+            cov = cell_covariance(parameters, own, visit, marker, noise_sd[:, places[0]])
             precision = np.linalg.inv(cov)
             design = fixed_design(visit, marker, covariate, parameters.n_markers, n_visit)
             scaled = design * mean.sd[:, None]

@@ -91,7 +91,8 @@ def marginal_loglik(fit: Fit, rng: np.random.Generator, every: int = 1) -> Float
     for patients in alike(data):
         visit, marker = np.nonzero(data.observed[patients[0]])
         own = [slice(columns[i] - visit.size, columns[i]) for i in patients]
-        cov = cell_covariance(parameters, np.array(data.weeks), visit, marker, noise_sd[:, own[0]])
+        times = data.times[patients[0]]
+        cov = cell_covariance(parameters, times, visit, marker, noise_sd[:, own[0]])
         expected = np.stack(
             [
                 parameters.baseline_mean[:, marker]
