@@ -192,7 +192,7 @@ def test_covariate_is_centred_and_must_be_complete() -> None:
     holes = dataclasses.replace(cohort, patients=cohort.patients.assign(bmi=np.nan))
     with pytest.raises(InputError, match="blank for S001"):
         observations(card, holes)
-    with pytest.raises(InputError, match="one of age_years, bmi, infusions"):
+    with pytest.raises(InputError, match="numbers: age_years, bmi, infusions"):
         observations(structured(card, covariate="height"), cohort)
 
 

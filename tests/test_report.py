@@ -22,6 +22,7 @@ from mnbayes.base.problems import Problem
 from mnbayes.base.text_table import Spanned, records
 from mnbayes.cards.card import Card, load_card
 from mnbayes.data.embedded import embedded_cohort
+from mnbayes.data.trial import Trial
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.models.longitudinal import formulas
 from mnbayes.report.kit.dominance import (
@@ -184,12 +185,12 @@ def test_a_synthetic_cohort_says_so_everywhere(page: str) -> None:
 
 
 def test_a_real_cohort_is_not_called_synthetic_nor_compared_with_the_preprint(run: Run) -> None:
-    real = replace(run.cohort, synthetic=False)
+    real = replace(run.cohort, synthetic=False, trial=Trial())
     html = _own(runs.page(replace(run, cohort=real, results=run.results[:1]), {}))
     assert "synthetic" not in _text(html).lower()
     assert 'class="mark"' not in html
     assert "71 % effective" not in _text(html)
-    other = replace(run.cohort, sha256="0" * 64)  # synthetic, and not the preprint's
+    other = replace(run.cohort, trial=Trial())  # synthetic, and not the preprint's
     html = runs.page(replace(run, cohort=other, results=run.results[:1]), {})
     assert "SYNTHETIC COHORT" in html
     assert "71 % effective" not in _text(html)
@@ -255,8 +256,8 @@ def test_a_withheld_model_does_not_silence_the_other(results: tuple[Result, ...]
     html = _own(html)
     assert html.count("<img") == 1
     assert "Withheld: remission." in _text(html)
-    assert "By week 12, 24-h urinary protein" in _text(html)
-    assert "By week 12, serum albumin" not in _text(html)
+    assert "By week 12 (7 of 8 patients measured), 24-h urinary protein" in _text(html)
+    assert "By week 12 (7 of 8 patients measured), serum albumin" not in _text(html)
 
 
 def test_an_unconverged_fit_shown_by_override_marks_every_section() -> None:
@@ -267,7 +268,7 @@ def test_an_unconverged_fit_shown_by_override_marks_every_section() -> None:
     mark = html[html.index('class="mark"') :][:300]
     assert "UNCONVERGED" in mark
     assert "3 divergent transitions" in _text(html)
-    assert "By week 12, 24-h urinary protein" in _text(html)
+    assert "By week 12 (7 of 8 patients measured), 24-h urinary protein" in _text(html)
 
 
 def test_a_converged_run_is_not_marked(page: str) -> None:
@@ -284,7 +285,7 @@ def test_a_model_without_protein_reports_change_and_no_response() -> None:
     card = Card(name="albumin", title="Albumin alone", markers=("albumin",), priors=prior)
     result = summarise(unsampled(card, COHORT), DEFINITIONS)
     text = _text(runs.page(_run(result), {}))
-    assert "By week 12, serum albumin" in text
+    assert "By week 12 (7 of 8 patients measured), serum albumin" in text
     assert "By patient" not in text
 
 

@@ -129,7 +129,7 @@ class PriorSpec(_Strict):
         """The meaning, its ``$`` fields filled from the distribution as it now stands.
 
         ``$q05`` is the 5 % quantile on the parameter's own scale, ``$x05`` its exponential
-        (a level or a ratio), ``$p05`` the percentage of which it is the logit, and so on for the
+        (a level or a ratio), ``$l05`` the percentage of which it is the logit, and so on for the
         keys 025, 05, 50, 95 and 975; an overridden
         prior therefore explains itself correctly.
         """
@@ -141,7 +141,7 @@ class PriorSpec(_Strict):
             fields[f"q{key}"] = f"{value:.2g}"
             with np.errstate(over="ignore"):
                 fields[f"x{key}"] = _plain(float(np.exp(value)))
-                fields[f"p{key}"] = _plain(float(100.0 / (1.0 + np.exp(-value))))
+                fields[f"l{key}"] = _plain(float(100.0 / (1.0 + np.exp(-value))))
         meaning = Template(self.meaning).safe_substitute(fields)
         return f"{meaning}. Fitted to the belief: {self.belief}" if self.belief else meaning
 

@@ -12,7 +12,7 @@ from mnbayes.cards.parameters import SHARED
 _HEAD = """\
 # Every number here may be edited; `mnbayes models FILE` prints the result with its meaning worked
 # out, `mnbayes fit --model FILE` fits it. In `meaning`, $x50 is the prior's 50 % quantile as a
-# level or ratio, $p50 the percentage of which it is the logit, $q95 its 95 % quantile as it stands.
+# level or ratio, $l50 the percentage of which it is the logit, $q95 its 95 % quantile as it stands.
 """
 
 

@@ -132,7 +132,7 @@ def _prior(parameter: str, known: Catalogue, name: str) -> dict[str, Any]:
 
 
 def _meaning(parameter: str, marker: Marker) -> str:
-    odds, level = marker.scale == "logit", "p" if marker.scale == "logit" else "x"
+    odds, level = marker.scale == "logit", "l" if marker.scale == "logit" else "x"
     log = "logit" if odds else "log"
     unit = marker.unit.replace("$", "$$")
     return {

@@ -178,7 +178,7 @@ def _covariate(card: ModelNeeds, cohort: Cohort) -> Floats:
         return np.zeros(len(cohort.patients))
     numbers = cohort.patients.select_dtypes("number").drop(columns="withdrew_week", errors="ignore")
     known = [str(column) for column in numbers if numbers[column].notna().any()]
-    if name not in known:
+    if name not in numbers:
         expected = (
             f"a column of the patients' table that holds numbers: {', '.join(known)}"
             f"{did_you_mean(name, known)}"
