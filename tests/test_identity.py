@@ -378,8 +378,7 @@ def test_two_patients_at_other_times_have_the_closed_form_s_density() -> None:
     assert np.diff(ours) == pytest.approx(np.diff(expected), rel=1e-9)
 
 
-def test_planned_times_are_those_of_no_other_cohort() -> None:
-    """Times that are written down as planned change no bit."""
+def test_times_written_down_as_planned_change_no_bit() -> None:
     card = structured(load_card("remission"), trajectory="drift")
     plain = observations(card, simulate_cohort(5, markers=card.markers, seed=3))
     written = replace(plain, own_times=plain.times)
