@@ -26,12 +26,29 @@ settings.register_profile("repeatable", settings.get_profile("explore"), derando
 settings.load_profile("repeatable")
 
 
+#: Test files of half a minute and more, the longest first.
+LONGEST = {
+    name: place
+    for place, name in enumerate(
+        [
+            *("test_cli", "test_arviz", "test_identity", "test_own_model", "test_fitting"),
+            *("test_tutorial", "test_other_trial", "test_made_card", "test_cohort_properties"),
+            *("test_calibration", "test_report", "test_plots", "test_studies", "test_compiling"),
+        ]
+    )
+}
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, so that what they share is made once."""
+    """Keep a file's tests in one process, so that what they share is made once.
+
+    The files that take longest come first: one that starts late leaves the other process idle.
+    """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: LONGEST.get(item.path.stem, len(LONGEST)))
 
 
 MakeCohort = Callable[..., Cohort]

@@ -16,7 +16,6 @@ from mnbayes.cli import app
 from mnbayes.data.cohort import load_cohort
 
 runner = CliRunner()
-pytestmark = pytest.mark.xdist_group("remission")
 
 #: What is said of the embedded trial alone.
 EMBEDDED_ONLY = (

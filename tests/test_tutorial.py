@@ -15,7 +15,6 @@ from mnbayes.cli import app
 
 ROOT = Path(__file__).parents[1]
 runner = CliRunner()
-pytestmark = pytest.mark.xdist_group("remission")
 
 
 def steps() -> list[list[str]]:
