@@ -2,7 +2,8 @@
 
 Run ``python scripts/historical_prior.py`` after data/historical.csv, models/historical.toml or the
 remission card changed (``tests/test_historical_stored.py`` then fails and says so), and write what
-it prints into models/definitions/embedded.toml and models/priors/historical.toml. It takes some seconds.
+it prints into models/definitions/embedded.toml and models/priors/historical.toml. It takes
+some seconds.
 """
 
 from __future__ import annotations

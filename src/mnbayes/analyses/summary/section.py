@@ -153,7 +153,10 @@ def _patients(result: Result, category: str, line: float, headlines: list[Headli
         chosen = {p: row for p, row in rows.items() if lowest <= row["probability"] < below}
         if chosen:
             sentences.append(f"{name} at {at} {verdict} for {_named(chosen, result, week)}.")
+    everybody, unseen = len(rows), len(not_measured(result, week))
     sentences.append(
+        f"{everybody - unseen} of {everybody} patients had every marker of the model measured "
+        f"then{'; the others are predicted' if unseen else ''}. "
         "These are probabilities that the patient's true level meets the definition. They can "
         "differ from the category as measured, because one measurement is noisy."
     )
