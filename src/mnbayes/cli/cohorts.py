@@ -14,6 +14,7 @@ from mnbayes.base.problems import InputError, Problem
 from mnbayes.cli.shared import (
     BAD_INPUT,
     NOT_CONVERGED,
+    START,
     AcceptImplausible,
     Arm,
     Priors,
@@ -26,12 +27,16 @@ from mnbayes.cli.shared import (
 NAMES = ("published", "historical")
 
 
-@app.command()
+@app.command(rich_help_panel=START, epilog="Example: mnbayes fit my-trial --open")
 @clear_errors
 def fit(
-    data: Annotated[
-        Path | None, typer.Option(help="Cohort folder (default: the embedded synthetic cohort).")
+    cohort_folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DIR", help="Cohort folder (default: the embedded synthetic cohort)."
+        ),
     ] = None,
+    data: Annotated[Path | None, typer.Option(help="The same as DIR.")] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,6 +99,9 @@ def fit(
         ),
     ] = False,
     accept_implausible: AcceptImplausible = False,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Open the report in the browser at the end.")
+    ] = False,
 ) -> None:
     """Fit models to a cohort and report response probabilities."""
     from mnbayes.base.workers import prepare
@@ -113,6 +121,10 @@ def fit(
     from mnbayes.report.terminal import progress_bars, say, say_warnings, show_run
     from mnbayes.run.outputs import check_replaceable, new_folder
 
+    if cohort_folder is not None and data is not None and cohort_folder != data:
+        expected = "one cohort folder: DIR, or --data"
+        raise InputError([Problem("--data", None, None, f"{cohort_folder} and {data}", expected)])
+    data = data if data is not None else cohort_folder
     folder = out if out is not None else new_folder(Path("results"), datetime.now())
     check_replaceable(folder)
     files = [name for name in model or [] if Path(name).suffix == ENDING]
@@ -197,12 +209,17 @@ def fit(
     show_run(run, everything=tables)
     for sentence in post_hoc_sentences(run.manifest):
         say(f"Post hoc prior: {sentence}")
+    if not no_report:
+        page = folder / "report.html"
+        say(f"Read it: open {page}")
+        if open_:
+            typer.launch(str(page))
     typer.echo(str(folder))
     if not run.converged:
         raise typer.Exit(NOT_CONVERGED)
 
 
-@app.command()
+@app.command(rich_help_panel=START, epilog="Example: mnbayes check my-trial")
 @clear_errors
 def check(
     folder: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mnbayes.cli.shared import NOT_CONVERGED, Priors, app, clear_errors
+from mnbayes.cli.shared import AGAIN, EVIDENCE, NOT_CONVERGED, Priors, app, clear_errors
 
 _Definitions = Annotated[
     str | None,
@@ -23,7 +23,7 @@ _AllowUnconverged = Annotated[
 ]
 
 
-@app.command()
+@app.command(rich_help_panel=EVIDENCE, epilog="Example: mnbayes published --facts a-paper.toml")
 @clear_errors
 def published(
     facts: Annotated[
@@ -79,7 +79,7 @@ def published(
         raise typer.Exit(NOT_CONVERGED)
 
 
-@app.command()
+@app.command(rich_help_panel=EVIDENCE, epilog="Example: mnbayes historical")
 @clear_errors
 def historical(
     table: Annotated[
@@ -125,7 +125,7 @@ def historical(
         raise typer.Exit(NOT_CONVERGED)
 
 
-@app.command()
+@app.command(rich_help_panel=AGAIN, epilog="Example: mnbayes design --run first --n 30")
 @clear_errors
 def design(
     run: Annotated[

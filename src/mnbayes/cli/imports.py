@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mnbayes.base.problems import InputError, Problem, gathered, quoted
-from mnbayes.cli.shared import BAD_INPUT, app, clear_errors
+from mnbayes.cli.shared import BAD_INPUT, START, app, clear_errors
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:
@@ -36,7 +36,11 @@ def _visit(text: str) -> tuple[str, float | None]:
     return name, _week("--visit", week) if week else None
 
 
-@app.command(name="import")
+@app.command(
+    name="import",
+    rich_help_panel=START,
+    epilog="Example: mnbayes import series.xlsx --out my-trial",
+)
 @clear_errors
 def import_(
     files: Annotated[
@@ -153,7 +157,7 @@ def import_(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=START, epilog="Example: mnbayes init example")
 @clear_errors
 def init(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
     """Write an example cohort to change, and a workbook that ``mnbayes import`` reads."""

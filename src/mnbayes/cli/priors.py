@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from mnbayes.cli.shared import Priors, Settings, app, cards_with_priors, clear_errors
+from mnbayes.cli.shared import PRIORS, Priors, Settings, app, cards_with_priors, clear_errors
 
 
-@app.command()
+@app.command(rich_help_panel=PRIORS, epilog="Example: mnbayes models --write egfr")
 @clear_errors
 def models(
     name: Annotated[
@@ -75,7 +75,7 @@ def models(
         say(sentence)
 
 
-@app.command()
+@app.command(rich_help_panel=PRIORS, epilog="Example: mnbayes prior --data my-trial")
 @clear_errors
 def prior(
     model: Annotated[
@@ -115,7 +115,10 @@ def prior(
         commands.write_predictive(found, plot)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=PRIORS,
+    epilog='Example: mnbayes elicit change_mean "90% between 0.3 and 1.1 on gmr"',
+)
 @clear_errors
 def elicit(
     parameter: Annotated[

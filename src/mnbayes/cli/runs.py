@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from mnbayes.cli.shared import NOT_CONVERGED, app, clear_errors
+from mnbayes.cli.shared import AGAIN, NOT_CONVERGED, app, clear_errors
 
 
-@app.command()
+@app.command(rich_help_panel=AGAIN, epilog="Example: mnbayes compare first second")
 @clear_errors
 def compare(
     run_a: Annotated[Path, typer.Argument(help="Folder of a run, the earlier one as a rule.")],
@@ -37,7 +37,7 @@ def compare(
         write_plot(comparison, plot)
 
 
-@app.command()
+@app.command(rich_help_panel=AGAIN, epilog="Example: mnbayes withdrawal --run first")
 @clear_errors
 def withdrawal(
     run: Annotated[
@@ -97,7 +97,7 @@ def withdrawal(
         raise typer.Exit(NOT_CONVERGED)
 
 
-@app.command()
+@app.command(rich_help_panel=AGAIN, epilog="Example: mnbayes sensitivity --data my-trial")
 @clear_errors
 def sensitivity(
     data: Annotated[

@@ -50,13 +50,37 @@ BAD_INPUT = 2
 NOT_CONVERGED = 1
 INTERRUPTED = 130
 
+#: Groups of commands in the help, in the order in which a trial meets them.
+START, PRIORS, AGAIN, EVIDENCE, VALIDATION = (
+    *("Start", "Models and priors", "Ask a finished run again"),
+    *("Evidence beside the cohort", "Is the program right?"),
+)
+
 app = typer.Typer(
     name="mnbayes",
     help="Bayesian models of tiny single-arm trials.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from mnbayes.base.versions import versions
+
+        typer.echo(f"mnbayes {versions()['mnbayes']}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Say which version."),
+    ] = False,
+) -> None:
+    """Bayesian models of tiny single-arm trials."""
 
 
 def clear_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mnbayes.cli.shared import INTERRUPTED, Priors, Settings, app, clear_errors
+from mnbayes.cli.shared import INTERRUPTED, VALIDATION, Priors, Settings, app, clear_errors
 
 STOPPED = 1
 
@@ -48,7 +48,7 @@ def _study_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
     return wrapped
 
 
-@app.command()
+@app.command(rich_help_panel=VALIDATION, epilog="Example: mnbayes calibrate --replicates 200")
 @_study_errors
 def calibrate(
     model: Annotated[str, typer.Option(help="Model card, by name or .toml file.")] = "proteinuria",
@@ -107,7 +107,9 @@ def calibrate(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=VALIDATION, epilog="Example: mnbayes characteristics --scenario change --n 8"
+)
 @_study_errors
 def characteristics(
     model: Annotated[

@@ -15,10 +15,11 @@ from mnbayes.analyses.design.success import NEW, POOLED
 from mnbayes.base.text_table import Table
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, probability_dominated
+from mnbayes.report.kit.results import FOLLOWS
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.needs import a_population
 from mnbayes.run.run import Run
-from mnbayes.run.section import Drawn, Picture, Section, Tidy
+from mnbayes.run.section import Drawn, PageOne, Picture, Section, Tidy
 
 _TEMPLATE = "design/section.html.j2"
 _TEXTS = {
@@ -253,8 +254,23 @@ def section_of(plan: Plan, pictures: Mapping[str, tuple[Picture, ...]] | None = 
             *said.prospects,
         ),
         shown=tuple(table for table in shown if table is not None),
+        page_one=PageOne(FOLLOWS, "", _page_one(plan)),
         template=_TEMPLATE,
         words={"decision": said},
+    )
+
+
+def _page_one(plan: Plan) -> tuple[str, ...]:
+    """The verdict of the first rule, with what it is about; how weak its line is."""
+    main, rule = plan.main, plan.card.rule[0]
+    if not main.verdict:
+        return (words.verdict(main),)
+    asked = " and ".join(words.asked(main, judged) for judged in main.judged)
+    return (
+        f"{rule.name[0].upper()}{rule.name[1:]}: {main.verdict}. The rule asks for {asked}, of the "
+        f"{words.quantity(main)}.",
+        *words.doubts(main)[:1],
+        f"On the line itself: {rule.lower_reference.why}",
     )
 
 

@@ -18,6 +18,7 @@ from mnbayes.report.kit.dominance import (
     ratio_dominated,
 )
 from mnbayes.report.kit.results import (
+    FOLLOWS,
     by_patient,
     fall_errors,
     measured_at,
@@ -261,17 +262,19 @@ def _under(run: Run) -> dict[str, list[PageOne]]:
 def section(run: Run) -> Section:
     """Page 1 of a run; the sections made before give their sentences to it."""
     said = summarise_run(run)
+    under = _under(run)
+    follows = [text for each in under.get(FOLLOWS, ()) for text in each.sentences[:2]]
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
         place="page 1",
         absent="" if said.headlines else "no model-based answer can be shown",
-        sentences=(*said.change, *said.patients[:-1], *said.next_patient),
+        sentences=(*said.change, *said.patients[:-1], *said.next_patient, *follows),
         shown=tables_of(shown(run)),
         template="summary/section.html.j2",
         words={
             "summary": said,
-            "page_one": _under(run),
+            "page_one": under,
             "rule": RULE,
             "responses": _responses(run),
         },

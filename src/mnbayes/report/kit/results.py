@@ -142,6 +142,8 @@ def response_model(results: list[Result]) -> Result | None:
     return max(able, key=lambda result: len(evaluable(result)), default=None)
 
 
+#: Page 1's heading of the rule stated beforehand.
+FOLLOWS = "Go or not?"
 #: Page 1's heading of what threatens the answers.
 OVERTURNS = "What could overturn it?"
 
