@@ -1,5 +1,7 @@
 """Beliefs: how they are read, what they are fitted to, and what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -13,8 +15,11 @@ from mnbayes.analyses.priors.tables import density_table
 from mnbayes.base.problems import InputError
 from mnbayes.cards import families as priors
 from mnbayes.cards.beliefs import Belief, BeliefError, Quantity, parse_belief
+from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.elicit import elicit, read_prior_belief
+from mnbayes.cards.overrides import load_prior_sets, override
+from mnbayes.cards.prior_sets import save_belief
 from mnbayes.report.terminal import show_section
 
 RATIO = Quantity("change_mean", "change")
@@ -393,3 +398,13 @@ def test_density_rows_show_the_stated_probability() -> None:
     rows = [bar for _, bar in density_table(found).rows]
     solid, hatched = ("".join(rows).count(sign) for sign in "█░")
     assert solid / (solid + hatched) == pytest.approx(0.9, abs=0.06)
+
+
+def test_a_saved_belief_is_a_prior_set_that_says_the_same(tmp_path: Path) -> None:
+    path, belief = tmp_path / "mine.toml", "90% between 0.3 and 1.1 on gmr"
+    found = elicit_prior("change_mean", belief, model="proteinuria")
+    save_belief(path, found.parameter, found.marker, belief)
+    (card,) = override([load_card("proteinuria")], load_prior_sets(["weak", path]), [])
+    assert card.priors_sha256 == found.card.priors_sha256
+    with pytest.raises(InputError, match="nothing is overwritten"):
+        save_belief(path, found.parameter, found.marker, belief)

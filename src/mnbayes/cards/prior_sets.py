@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -154,6 +155,29 @@ def _changes(tables: Any, file: str) -> tuple[list[Change], list[Problem]]:
             continue
         changes += [Change(parameter, marker, values, file) for marker, values in nested.items()]
     return changes, problems
+
+
+def save_belief(path: Path, parameter: str, marker: str, belief: str) -> None:
+    """Write one belief as a prior set of its own, which ``--priors FILE`` reads.
+
+    Raises
+    ------
+    InputError
+        If the file exists, or is not called ``.toml``.
+    """
+    if path.suffix != ".toml" or path.exists():
+        found = "a file that exists" if path.exists() else quoted(path.name)
+        expected = "a new .toml file: nothing is overwritten"
+        raise InputError([Problem(str(path), None, None, found, expected)])
+    place = ".".join(("priors", parameter, *([marker] if marker else [])))
+    said = (
+        f"name = {json.dumps(path.stem)}\n"
+        f"title = {json.dumps(f'{parameter}: {belief}')}\n"
+        'why = "Stated as a belief; say here why, and where it is from."\n'
+        'source = "mnbayes elicit"\n\n'
+        f"[{place}]\nbelief = {json.dumps(belief, ensure_ascii=False)}\n"
+    )
+    path.write_text(said, encoding="utf-8")
 
 
 def load_prior_sets(names: Iterable[str | Path]) -> tuple[PriorSet, ...]:

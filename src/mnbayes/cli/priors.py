@@ -136,6 +136,10 @@ def elicit(
         Path | None,
         typer.Option(help="Draw density and consequences into this .svg, .png or .pdf file."),
     ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Write the belief as a prior set into this new .toml file."),
+    ] = None,
 ) -> None:
     """Turn a clinical belief into a prior, and show what follows from it before any data."""
     from mnbayes.analyses.priors import commands
@@ -143,6 +147,7 @@ def elicit(
     from mnbayes.analyses.priors.section import of_belief
     from mnbayes.analyses.priors.words import how_to_use
     from mnbayes.cards.definitions import load_definitions
+    from mnbayes.cards.prior_sets import save_belief
     from mnbayes.report.kit.plot_files import check_plot
     from mnbayes.report.terminal import say, show_section
 
@@ -153,3 +158,6 @@ def elicit(
         say(sentence)
     if plot is not None:
         commands.write_elicitation(found, plot)
+    if save is not None:
+        save_belief(save, found.parameter, found.marker, belief)
+        say(f"{save}: use it with --priors {save}")
