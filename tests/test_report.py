@@ -33,6 +33,7 @@ from mnbayes.report.kit.dominance import (
 from mnbayes.report.kit.results import fall_errors, not_measured
 from mnbayes.report.kit.tables import great
 from mnbayes.report.kit.wording import level, listed, percent, points
+from mnbayes.report.page import IMPLAUSIBLE_MARK, SYNTHETIC_MARK, marks
 from mnbayes.run.run import Run
 
 BAD = replace(runs.BAD, reasons=("3 divergent transitions", "R-hat 1.200 is too big"))
@@ -439,3 +440,11 @@ def test_table_of_great_tables_escapes_and_links_every_cell():
     for text in ("week &lt;1&gt;", "week 2", "0.5", "0.6 &amp; less", "Given the data", "Visit"):
         assert html.count(f">{text}<") == 1, text
     assert "<style" not in html
+
+
+def test_implausible_values_that_were_accepted_are_on_every_page(run: Run) -> None:
+    odd = Problem("measurements.csv", 3, "value", "27 g/dL", "2 to 80 g/L", "warning")
+    accepted = replace(run.cohort, implausible=(odd,))
+    page = runs.page(replace(run, cohort=accepted, results=run.results[:1]), {})
+    assert marks(replace(run, cohort=accepted)) == (SYNTHETIC_MARK, IMPLAUSIBLE_MARK)
+    assert page.count(IMPLAUSIBLE_MARK) > page.count("<section")

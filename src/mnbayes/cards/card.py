@@ -58,7 +58,11 @@ class Structure(_Strict):
     @classmethod
     def _name_of_old(cls, data: Any) -> Any:
         if isinstance(data, dict) and "serial" in data:
-            raise ValueError('`serial` is `trajectory` now: "drift" for true, "step" for false')
+            said = "true" if data["serial"] else "false"
+            raise ValueError(
+                'trajectory = "drift" where serial was true, "step" where it was false; '
+                f"found serial = {said}"
+            )
         return data
 
     @property
