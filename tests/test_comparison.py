@@ -602,7 +602,7 @@ def test_a_job_records_its_past_and_reports_the_difference(
     reported: list[Run] = []
     # These results have no draws of the patients, which most analyses need.
     some = tuple(each for each in catalogue() if each.name in ("results", "previous"))
-    monkeypatch.setattr(pipeline, "render_report", lambda run: reported.append(run) or "page")
+    monkeypatch.setattr(pipeline, "render_pages", lambda run: reported.append(run) or {})
 
     def job(run: Run, name: str) -> dict[str, Any]:
         done = {result.name: Worked(result, {}) for result in run.results}

@@ -224,7 +224,7 @@ def test_events_are_counted_with_their_limits(page: str) -> None:
 
 def test_no_table_of_events_is_not_called_no_event(run: Run) -> None:
     html = runs.page(replace(run, cohort=replace(run.cohort, events=None)), {})
-    text = _text(html[html.index('<section id="safety">') : html.index('<section id="listing">')])
+    text = _text(re.findall(r'<section id="safety">.*?</section>', html, re.DOTALL)[0])
     assert "not the same as none having happened" in text
     assert " of 8" not in text
 
@@ -242,7 +242,7 @@ def test_a_withheld_run_shows_no_model_number() -> None:
     for label in (">Given the data<", ">P(fall)<", ">Best week<", "predictive interval</span>"):
         assert label not in html
     # Every percentage left is a definition, a rule or a count with its exact interval.
-    results = html[html.index('<section id="results">') : html.index('id="listing"')]
+    results = html[html.index('<section id="results">') : html.index('<section id="limitations">')]
     # Events are counted too, and have no fit to withhold them.
     results = _text(re.sub(r'<section id="safety">.*?</section>', "", results, flags=re.DOTALL))
     shares = set(re.findall(r"\d+(?:\.\d+)? %", results))

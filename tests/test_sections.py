@@ -24,7 +24,7 @@ from mnbayes.base.text_table import Table
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.report.kit.drawing import pictures_of
-from mnbayes.report.page import render_report
+from mnbayes.report.page import PAGES, render_pages, render_report
 from mnbayes.report.terminal import show_section, show_table
 from mnbayes.run.analysis import Analysis, Shown, sections_of
 from mnbayes.run.manifest import sections_manifest
@@ -195,3 +195,27 @@ def test_every_figure_of_a_result_says_what_it_shows() -> None:
     assert all(len(each.alt) > 40 for each in figures)
     names = [each.name for each in figures]
     assert len(set(names)) == len(names)
+
+
+def test_annex_paper_and_history_are_files_of_their_own(cohort: Cohort) -> None:
+    result = result_of(make_tree(markers=("urine_protein_24h",), draws=40))
+    run = runs.with_sections(Run(cohort, DEFINITIONS, (result,), "weak"))
+    pages = render_pages(run)
+    assert list(pages)[:2] == ["report.html", "annex.html"]
+    for file, page in PAGES.items():
+        own = [s for s in run.sections if s.place in page.places and not s.hidden]
+        if file not in pages:
+            assert not own
+            continue
+        anchors = re.findall(r'<section id="([^"]+)"', pages[file])
+        assert sorted(anchors) == sorted(section.name for section in own)
+        # Each links to the others, and to nothing that is not there.
+        files = set(re.findall(r'href="([a-z]+\.html)"', pages[file]))
+        assert files == set(pages) - {file}
+        inside = set(re.findall(r'href="#([^"]+)"', pages[file]))
+        assert inside <= set(re.findall(r'id="([^"]+)"', pages[file]))
+    places = {section.name: section.place for section in run.sections}
+    assert places["summary"] == "page 1"
+    assert places["results"] == places["withdrawal"] == places["limitations"] == "main"
+    assert places["priors"] == places["computation"] == places["characteristics"] == "annex"
+    assert (places["published"], places["historical"]) == ("paper", "history")

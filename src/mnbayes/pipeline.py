@@ -33,7 +33,7 @@ from mnbayes.models.well_posed import well_posed
 from mnbayes.report.arviz_pictures import write_arviz_pictures
 from mnbayes.report.kit.drawing import pictures_of
 from mnbayes.report.kit.figures import without_collection
-from mnbayes.report.page import prepare_report, render_report
+from mnbayes.report.page import prepare_report, render_pages
 from mnbayes.run.analysis import Analysis, Beside, Shown, able, sections_of
 from mnbayes.run.history import History, earlier_runs, record
 from mnbayes.run.manifest import manifest, sections_manifest
@@ -468,7 +468,7 @@ def _written(
     run = sections_of(replace(run, manifest=described), analyses)
     described |= {"converged": run.converged} | sections_manifest(run)
     run = replace(run, manifest=described)
-    report = render_report(run) if with_report else None
+    report = render_pages(run) if with_report else {}
     taken = described["seconds"] | {"report": round(time.perf_counter() - clock, 2)}
     run = replace(run, manifest=described | {"seconds": taken})
     write_run(run, folder, report, draws)

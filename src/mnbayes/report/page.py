@@ -1,9 +1,9 @@
-"""A run as one self-contained HTML page: its sections, one after the other."""
+"""A run as self-contained HTML pages: the report, and beside it annex, paper and history."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jinja2 import Template
@@ -23,7 +23,26 @@ IMPLAUSIBLE_MARK = "IMPLAUSIBLE VALUES ACCEPTED – most likely in another unit"
 WITHHELD_MARK = "NUMBERS WITHHELD – a fit failed its checks"
 #: Template of a section without one of its own.
 _PLAIN = "section.html.j2"
-_ORDER = {"page 1": 0, "main": 1, "annex": 2}
+_ORDER = {"page 1": 0, "main": 1, "annex": 2, "paper": 3, "history": 4}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One file of the report: where its sections stand, and what it is called."""
+
+    title: str
+    places: tuple[str, ...]
+    letter: str = ""
+
+
+#: Files of the report. The first one is read by itself; the others are for who checks.
+PAGES: dict[str, Page] = {
+    "report.html": Page("Report", ("page 1", "main")),
+    "annex.html": Page("Annex", ("annex",), "A"),
+    "paper.html": Page("What the paper's numbers support", ("paper",), "P"),
+    "history.html": Page("Earlier studies", ("history",), "H"),
+}
+_WHOLE = Page("Report", tuple(_ORDER))
 
 
 def prepare_report(cards: Iterable[Card], analyses: Iterable[Analysis]) -> None:
@@ -84,8 +103,18 @@ def section_html(section: Section, run: Run, parts: Sequence[ModelShown]) -> Mar
     return said
 
 
-def render_report(run: Run) -> str:
-    """Write the report of a run.
+def pages_of(run: Run) -> dict[str, Page]:
+    """Files of a run's report that have something to say: the first, and those with sections."""
+    there = {section.place for section in run.sections if not section.hidden}
+    return {
+        file: page
+        for place, (file, page) in enumerate(PAGES.items())
+        if place == 0 or there & set(page.places)
+    }
+
+
+def render_pages(run: Run) -> dict[str, str]:
+    """Write the report of a run as its files: page 1 with the main report, and what is beside it.
 
     Parameters
     ----------
@@ -94,14 +123,46 @@ def render_report(run: Run) -> str:
 
     Returns
     -------
+    dict
+        File name to page, as :func:`render_report` gives it.
+    """
+    pages = pages_of(run)
+    return {file: render_report(run, page, pages) for file, page in pages.items()}
+
+
+def render_report(run: Run, page: Page = _WHOLE, pages: Mapping[str, Page] | None = None) -> str:
+    """Write one page of the report of a run.
+
+    Parameters
+    ----------
+    run : Run
+        With its sections.
+    page : Page
+        Which sections; default: all of them.
+    pages : mapping, optional
+        Every file of the report, for links between them.
+
+    Returns
+    -------
     str
         One HTML page that needs nothing else: style sheet and pictures are inside, there is no
         script. Whatever comes from the user's files is escaped.
     """
     parts = models_shown(run)
-    shown = [section for section in in_order(run.sections) if not section.hidden]
-    page = environment().get_template("report.html.j2")
-    return page.render(
+    shown = [
+        section
+        for section in in_order(run.sections)
+        if not section.hidden and section.place in page.places
+    ]
+    beside = {
+        file: (other, [s for s in run.sections if not s.hidden and s.place in other.places])
+        for file, other in (pages or {}).items()
+        if other != page
+    }
+    template = environment().get_template("report.html.j2")
+    return template.render(
+        page=page,
+        beside=beside,
         run=run,
         css=style_sheet(),
         marks=marks(run),

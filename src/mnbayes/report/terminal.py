@@ -19,7 +19,7 @@ from rich.text import Text
 from mnbayes.base.text_table import Spanned, Table, plain
 from mnbayes.base.workers import News
 from mnbayes.report.kit.results import gate_sentences
-from mnbayes.report.page import SYNTHETIC_MARK, in_order, marks
+from mnbayes.report.page import SYNTHETIC_MARK, in_order, marks, pages_of
 from mnbayes.run.analysis import reasons
 from mnbayes.run.run import Run
 from mnbayes.run.section import Section
@@ -328,8 +328,9 @@ def show_run(run: Run, *, everything: bool = False) -> None:
             for remark in section.remarks:
                 say(remark, console=screen)
     if not everything:
-        others = [section for section in shown if section.place != "page 1"]
-        names = ", ".join(
-            f"{each.title} ({each.absent})" if each.absent else each.title for each in others
-        )
-        say(f"More in report.html: {names}.", console=screen)
+        for file, page in pages_of(run).items():
+            others = [s for s in shown if s.place in page.places and s.place != "page 1"]
+            names = ", ".join(
+                f"{each.title} ({each.absent})" if each.absent else each.title for each in others
+            )
+            say(f"In {file}: {names}.", console=screen)

@@ -16,7 +16,7 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.fit import Fit
 from mnbayes.run.needs import nothing
 from mnbayes.run.run import Run
-from mnbayes.run.section import Drawn, Section
+from mnbayes.run.section import Drawn, Place, Section
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ class Analysis:
         name), and the figures of that.
     prepare : callable, optional
         Called with the cards while models are still worked on: what does not wait for a fit.
+    place : str
+        Where its section stands, unless the section says so itself.
     needs : callable
         Says why a fit lacks what the analysis needs, blank where it does not; a model of one's
         own has no card, and may say nothing of a population (:mod:`mnbayes.run.needs`). Such a
@@ -90,6 +92,7 @@ class Analysis:
     draws: Mapping[str, str] = field(default_factory=dict)
     after_fits: Callable[[Run], tuple[Any, Sequence[Drawn]]] | None = None
     prepare: Callable[[Iterable[Card]], None] | None = None
+    place: Place = "main"
     needs: Callable[[Fit], str] = nothing
 
 
@@ -117,6 +120,8 @@ def sections_of(run: Run, catalogue: Iterable[Analysis]) -> Run:
             made = Section(analysis.name, analysis.title, absent=reasons(without))
         else:
             made = replace(analysis.section(of), without=without)
+        if made.place == "main":
+            made = replace(made, place=analysis.place)
         run = replace(run, sections=(*run.sections, made))
     return run
 

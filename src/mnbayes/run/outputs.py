@@ -94,7 +94,9 @@ def write_tree(tree: xr.DataTree, folder: Path, name: str) -> None:
     tree.to_netcdf(folder / f"{name}.nc", engine="h5netcdf")
 
 
-def write_run(run: Run, folder: Path, report: str | None, draws: Path | None = None) -> None:
+def write_run(
+    run: Run, folder: Path, report: Mapping[str, str] | None = None, draws: Path | None = None
+) -> None:
     """Write every output of a run into ``folder``.
 
     Parameters
@@ -103,8 +105,8 @@ def write_run(run: Run, folder: Path, report: str | None, draws: Path | None = N
         With its sections.
     folder : Path
         Replaced whole if it holds an earlier run.
-    report : str, optional
-        The HTML page; none is written where it is None.
+    report : mapping, optional
+        File name to HTML page.
     draws : Path, optional
         Folder with the draws that are already written (:func:`write_tree`), and ArviZ's
         pictures of each model in a folder of its name; they are moved.
@@ -138,8 +140,8 @@ def write_run(run: Run, folder: Path, report: str | None, draws: Path | None = N
             (place / "plots" / "arviz").mkdir()
             for name in drawn:
                 shutil.move(draws / name, place / "plots" / "arviz")
-        if report is not None:
-            (place / "report.html").write_text(report, encoding="utf-8")
+        for name, page in (report or {}).items():
+            (place / name).write_text(page, encoding="utf-8")
         _write_json(place / MANIFEST, run.manifest)
 
 

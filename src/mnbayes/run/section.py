@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Where a section stands in the report.
-type Place = Literal["page 1", "main", "annex"]
+type Place = Literal["page 1", "main", "annex", "paper", "history"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ class Section:
     name : str
         Anchor in the report, prefix of its files, key in the manifest.
     title : str
-    place : {"page 1", "main", "annex"}
+    place : {"page 1", "main", "annex", "paper", "history"}
+        Page 1 and the main report are one file; the annex, what a paper prints and earlier
+        studies have each a file beside it.
     absent : str
         Why there is nothing to show; blank where there is.
     tables : mapping

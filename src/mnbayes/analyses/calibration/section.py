@@ -280,4 +280,5 @@ ANALYSIS = Analysis(
     section=section,
     prepare=prepare,
     needs=a_card,
+    place="annex",
 )

@@ -235,4 +235,5 @@ ANALYSIS = Analysis(
     title="How often the rule errs",
     section=section,
     prepare=prepare,
+    place="annex",
 )

@@ -187,4 +187,9 @@ def section(run: Run) -> Section:
     )
 
 
-ANALYSIS = Analysis(name="previous", title="Difference from the previous run", section=section)
+ANALYSIS = Analysis(
+    name="previous",
+    title="Difference from the previous run",
+    section=section,
+    place="annex",
+)

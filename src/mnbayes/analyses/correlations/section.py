@@ -247,4 +247,5 @@ ANALYSIS = Analysis(
         "correlations": "more than one marker",
     },
     needs=a_prior,
+    place="annex",
 )

@@ -380,4 +380,9 @@ def section_of(
     )
 
 
-ANALYSIS = Analysis(name="historical", title="Earlier studies", section=section)
+ANALYSIS = Analysis(
+    name="historical",
+    title="Earlier studies",
+    section=section,
+    place="history",
+)

@@ -84,7 +84,12 @@ def _computation(run: Run) -> Section:
 
 
 ESTIMAND = Analysis(name="estimand", title="What is estimated", section=_estimand)
-MODEL = Analysis(name="model", title="Model", section=_model)
+MODEL = Analysis(
+    name="model",
+    title="Model",
+    section=_model,
+    place="annex",
+)
 COMPUTATION = Analysis(
     name="computation",
     title="Computation",
@@ -93,4 +98,5 @@ COMPUTATION = Analysis(
     draws={
         "ranks": "",
     },
+    place="annex",
 )

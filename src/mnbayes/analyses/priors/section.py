@@ -120,4 +120,10 @@ def section(run: Run) -> Section:
     )
 
 
-ANALYSIS = Analysis(name="priors", title="Priors", section=section, needs=a_card)
+ANALYSIS = Analysis(
+    name="priors",
+    title="Priors",
+    section=section,
+    needs=a_card,
+    place="annex",
+)

@@ -36,5 +36,10 @@ def _limitations(run: Run) -> Section:
     )
 
 
-LISTING = Analysis(name="listing", title="Data and provenance", section=_listing)
+LISTING = Analysis(
+    name="listing",
+    title="Data and provenance",
+    section=_listing,
+    place="annex",
+)
 LIMITATIONS = Analysis(name="limitations", title="Limitations", section=_limitations)

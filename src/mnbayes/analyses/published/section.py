@@ -397,5 +397,8 @@ def section_of(
 
 
 ANALYSIS = Analysis(
-    name="published", title="Reading the paper: the published numbers alone", section=section
+    name="published",
+    title="Reading the paper: the published numbers alone",
+    section=section,
+    place="paper",
 )
