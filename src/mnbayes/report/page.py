@@ -155,7 +155,10 @@ def render_report(run: Run, page: Page = _WHOLE, pages: Mapping[str, Page] | Non
         if not section.hidden and section.place in page.places
     ]
     beside = {
-        file: (other, [s for s in run.sections if not s.hidden and s.place in other.places])
+        file: (
+            other,
+            [s for s in in_order(run.sections) if not s.hidden and s.place in other.places],
+        )
         for file, other in (pages or {}).items()
         if other != page
     }
