@@ -62,7 +62,7 @@ def test_files_of_a_run(finished: Path) -> None:
     plots = "joint_correlations lymphocytes_subset_forest remission_trajectories_albumin "
     plots += "proteinuria_trajectories_urine_protein_24h decision_assurance published_answers"
     assert names >= {f"plots/{name}.svg" for name in plots.split()}
-    assert {"report.html", MANIFEST} <= names
+    assert {"report.html", "annex.html", "paper.html", "history.html", MANIFEST} <= names
 
 
 def test_probabilities_csv(finished: Path) -> None:
@@ -125,7 +125,7 @@ def test_what_stands_beside_the_cohort_is_recorded_and_apart(finished: Path) -> 
     for name in ("published", "historical"):
         assert run["sections"][name]["converged"] is True
         assert name not in run["models"]
-    page = (finished / "report.html").read_text()
+    page = (finished / "paper.html").read_text()
     section = page[page.index('<section id="published">') :]
     section = section[: section.index("</section>")]
     assert "No patient of the synthetic cohort is in it" in section
@@ -156,10 +156,11 @@ def test_beside_alone_and_a_misspelt_model_are_refused(
 
 
 def test_report_says_synthetic_and_needs_no_network(finished: Path) -> None:
-    text = (finished / "report.html").read_text(encoding="utf-8")
-    assert "SYNTHETIC" in text
-    for reference in ('src="http', "url(http", "<link", "<script src"):
-        assert reference not in text
+    for page in ("report", "annex", "paper", "history"):
+        text = (finished / f"{page}.html").read_text(encoding="utf-8")
+        assert "SYNTHETIC" in text
+        for reference in ('src="http', "url(http", "<link", "<script src"):
+            assert reference not in text
 
 
 @pytest.fixture

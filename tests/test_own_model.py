@@ -126,7 +126,7 @@ def test_what_needs_a_card_is_absent_by_name(finished: mn.OpenedRun) -> None:
     assert list(sections["decision"]["without"]) == ["slope_in_time", "two_classes"]
     assert sections["decision"]["absent"] == ""
     assert set(finished.tables["decision"]["model"]) == {"bambi_nearest"}
-    page = (finished.folder / "report.html").read_text()
+    page = (finished.folder / "annex.html").read_text()
     assert page.count("pm.NormalMixture") == 2  # the file, its docstring and its line
     assert not (finished.folder / "influence.csv").exists()
 
