@@ -91,6 +91,13 @@ class Result(Displayed):
         return load_definitions() if self.definitions is None else self.definitions
 
     @property
+    def evaluable(self) -> tuple[str, ...]:
+        """Categories of response that this model can judge."""
+        if self.probabilities.empty:
+            return ()
+        return tuple(c for c in self.judged_by.categories if c not in self.not_evaluable)
+
+    @property
     def primary_week(self) -> float:
         """Week that headlines are about: see :func:`headline_week`."""
         return headline_week(self.fit, self.judged_by)

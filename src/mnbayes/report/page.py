@@ -149,16 +149,10 @@ def render_report(run: Run, page: Page = _WHOLE, pages: Mapping[str, Page] | Non
         script. Whatever comes from the user's files is escaped.
     """
     parts = models_shown(run)
-    shown = [
-        section
-        for section in in_order(run.sections)
-        if not section.hidden and section.place in page.places
-    ]
+    every = [section for section in in_order(run.sections) if not section.hidden]
+    shown = [section for section in every if section.place in page.places]
     beside = {
-        file: (
-            other,
-            [s for s in in_order(run.sections) if not s.hidden and s.place in other.places],
-        )
+        file: (other, [section for section in every if section.place in other.places])
         for file, other in (pages or {}).items()
         if other != page
     }

@@ -85,14 +85,9 @@ def model_manifest(result: Result) -> dict[str, Any]:
         "diagnostics": fit.diagnostics.as_dict(),
         "withheld": list(result.withheld),
         "left_out": list(fit.observations.left_out),
-        "judged": [] if result.probabilities.empty else _judged(result),
+        "judged": list(result.evaluable),
         "seconds": {name: round(value, 2) for name, value in fit.seconds.items()},
     }
-
-
-def _judged(result: Result) -> list[str]:
-    """Categories of response that a model could judge."""
-    return [c for c in result.judged_by.categories if c not in result.not_evaluable]
 
 
 def _own(fit: Fit) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from mnbayes.answers import conclusions
 from mnbayes.answers.conclusions import Estimate, Flip, Row, as_reported, crosses
 from mnbayes.answers.reported import MEDIAN_ERROR, TAIL_ERROR
 from mnbayes.answers.result import Result
-from mnbayes.report.kit.results import primary_week
 from mnbayes.report.kit.wording import percent, percent_range, probability, ratio_range
 
 #: A difference of fewer Monte Carlo standard errors may be chance. Two would be crossed by chance
@@ -34,7 +33,7 @@ def last_visit(result: Result) -> pd.DataFrame:
     a rise is reported, as for albumin, ``p_fall`` has become ``p_rise``.
     """
     table = influence_part.of(result)
-    table = table[table["week"] == primary_week(result)]
+    table = table[table["week"] == result.primary_week]
     stated = result.judged_by.stated
     first = next((c for c in stated if c in set(table["category"])), "")
     main = table["kind"].isin(MAIN) & table["category"].isin(["", *stated])

@@ -30,7 +30,6 @@ from mnbayes.report.kit.answer_words import answer, heading, lines_text
 from mnbayes.report.kit.results import (
     OVERTURNS,
     joined,
-    primary_week,
     prior_text,
     response_model,
     share_ends,
@@ -193,7 +192,7 @@ def influence_table(result: Result, definitions: Definitions, line: float) -> Ta
     errors = shown.loc[shown["kind"] != "gmr", ["mcse", "mcse_without"]].to_numpy(dtype=float)
     worst = float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan")
     caption = (
-        f"Answers at {wording.week_name(primary_week(result))} when one patient is left out. "
+        f"Answers at {wording.week_name(result.primary_week)} when one patient is left out. "
         f"Largest Monte Carlo standard error of a probability: {wording.points(worst)} points. "
         "†: the conclusion changes; (†): so near the line that Monte Carlo error decides."
     )
@@ -211,7 +210,7 @@ def _left_aside(result: Result) -> list[str]:
         sentences.append(
             f"{wording.listed(unmeasured)} {verb} not measured, so there is nothing to leave out."
         )
-    blank = table[table["value_without"].isna() & (table["week"] == primary_week(result))]
+    blank = table[table["value_without"].isna() & (table["week"] == result.primary_week)]
     for row in records(blank.drop_duplicates("left_out")):
         sentences.append(f"Without {row['left_out']} there is no answer ({row['reason']}).")
     return sentences

@@ -16,7 +16,7 @@ from mnbayes.base.arrays import Floats
 from mnbayes.base.text_table import Table
 from mnbayes.data.markers import Marker
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.results import OVERTURNS, primary_week, shown
+from mnbayes.report.kit.results import OVERTURNS, shown
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, PageOne, Section
@@ -53,7 +53,7 @@ def regression(run: Run) -> Regression | None:
     high, once = picked_high(marker), int(table["screenings"].iloc[0])
     observed = float(table["gmr_observed"].iloc[0])
     baseline = float(table["baseline_geometric_mean"].iloc[0])
-    at = wording.week_name(primary_week(result))
+    at = wording.week_name(result.primary_week)
     means = sorted(set(table["population_geometric_mean"]))
     rows = []
     for reliability, group in table.groupby("reliability"):

@@ -21,11 +21,9 @@ from mnbayes.report.kit import wording
 from mnbayes.report.kit.parameters import scalars
 from mnbayes.report.kit.results import (
     ModelShown,
-    evaluable,
     models_shown,
     not_measured,
     primary_first,
-    primary_week,
     response_model,
     shown,
     stated,
@@ -51,7 +49,7 @@ class ModelResults:
 
 def _patient_tables(result: Result, slug: str) -> tuple[Spanned, ...]:
     """Response of each patient at the primary week, in the categories read first."""
-    week = primary_week(result)
+    week = result.primary_week
     first = stated(result)
     return tuple(patient_table(result, category, week, slug) for category in first)
 
@@ -60,8 +58,8 @@ def _of_model(model: ModelShown) -> ModelResults:
     result = model.result
     if result.withheld:
         return ModelResults()
-    week, data = primary_week(result), result.fit.observations
-    able = evaluable(result)
+    week, data = result.primary_week, result.fit.observations
+    able = result.evaluable
     others = [
         patient_table(result, category, week, model.slug)
         for category in able
@@ -102,7 +100,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
     compared = [priors] if scalars(result) and not a_prior(result.fit) else []
     if how.repeated:
         return [change, *compared]
-    week = primary_week(result)
+    week = result.primary_week
     courses = [
         Drawn(
             f"trajectories_{marker}",

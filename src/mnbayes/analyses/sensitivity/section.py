@@ -22,7 +22,7 @@ from mnbayes.data.markers import Catalogue
 from mnbayes.inference.importance_weights import highest_khat
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import answer, heading, lines_text, number
-from mnbayes.report.kit.results import joined, primary_week, prior_text
+from mnbayes.report.kit.results import joined, prior_text
 from mnbayes.report.kit.wording import PARAMETER_LABELS
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.needs import a_card
@@ -188,7 +188,7 @@ def _table(result: Result, rows: list[Row], definitions: Definitions) -> Table:
     worst = float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan")
     shape = max(khats, default=float("nan"))
     caption = (
-        f"Answers at {wording.week_name(primary_week(result))} if the priors counted half or "
+        f"Answers at {wording.week_name(result.primary_week)} if the priors counted half or "
         "twice. "
         f"Largest Monte Carlo standard error of a probability: {wording.points(worst)} points. "
         f"Largest Pareto shape of the weights: {shape:.2f} (reliable up to "

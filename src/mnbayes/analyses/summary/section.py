@@ -23,7 +23,6 @@ from mnbayes.report.kit.results import (
     fall_errors,
     measured_at,
     not_measured,
-    primary_week,
     prior_text,
     response_model,
     rows_of,
@@ -83,7 +82,7 @@ class Summary:
 def _change(
     result: Result, marker: str, headlines: list[Headline], *, lead: bool = False
 ) -> list[str]:
-    week = primary_week(result)
+    week = result.primary_week
     table = result.estimates
     row = records(table[(table["marker"] == marker) & (table["week"] == week)])[0]
     now, before = (
@@ -139,7 +138,7 @@ def _named(rows: dict[str, dict[str, Any]], result: Result, week: float) -> str:
 
 
 def _patients(result: Result, category: str, line: float, headlines: list[Headline]) -> list[str]:
-    week = primary_week(result)
+    week = result.primary_week
     rows = by_patient(result, "latent", week, category)
     called = result.judged_by.called(category)
     name = f"{called[0].upper()}{called[1:]}"
@@ -176,7 +175,7 @@ def _patients(result: Result, category: str, line: float, headlines: list[Headli
 
 
 def _next_patient(result: Result, run: Run, headlines: list[Headline]) -> list[str]:
-    week = primary_week(result)
+    week = result.primary_week
     at = wording.week_name(week)
     parts: list[str] = []
     for quantity in ("next_patient", "population", "exceeds"):

@@ -19,7 +19,7 @@ from mnbayes.base.text_table import Table, records
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Marker
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.results import OVERTURNS, doubted, primary_week, response_model, shown
+from mnbayes.report.kit.results import OVERTURNS, doubted, response_model, shown
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.needs import repeats_and_prior
 from mnbayes.run.run import Run
@@ -66,7 +66,7 @@ def _main(result: Result) -> Marker:
 
 
 def _who(result: Result) -> tuple[str, ...]:
-    data, week = result.fit.observations, primary_week(result)
+    data, week = result.fit.observations, result.primary_week
     main = _main(result).name
     seen = data.observed[:, data.weeks.index(week), data.markers.index(main)]
     left = np.nan_to_num(data.withdrew_week, nan=np.inf) <= week

@@ -140,8 +140,8 @@ def _scalars(markers: tuple[str, ...], posterior: xr.Dataset, known: Catalogue) 
     for marker in markers:
         for variable, (words, kind) in PER_MARKER.items():
             if variable in names:
-                title = f"{known[marker].short}: {words}" if len(markers) > 1 else words
                 about = known[marker]
+                title = f"{about.short}: {words}" if len(markers) > 1 else words
                 shown = "share" if kind == "level" and about.scale == "logit" else kind
                 axis = _axis(kind, about)
                 yield Scalar(variable, {"marker": marker}, title, shown, axis, about)

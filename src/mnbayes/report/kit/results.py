@@ -34,15 +34,10 @@ def prior_text(result: Result, value: float) -> str:
     return wording.probability_of_draws(value, prior_draws(result))
 
 
-def primary_week(result: Result) -> float:
-    """Week of the primary analysis, the visit that headlines are about."""
-    return result.primary_week
-
-
 def primary_first(result: Result) -> list[float]:
     """Later visits, that of the primary analysis first, then the latest first."""
     later = result.fit.observations.weeks[:0:-1]
-    return sorted(later, key=lambda week: week != primary_week(result))
+    return sorted(later, key=lambda week: week != result.primary_week)
 
 
 def measured_at(result: Result, week: float, marker: str) -> str:
@@ -113,17 +108,9 @@ def share_ends(result: Result, week: float, category: str) -> tuple[float, float
     return lower, upper, prior_lower, prior_upper
 
 
-def evaluable(result: Result) -> tuple[str, ...]:
-    """Categories that this model can judge."""
-    if result.probabilities.empty:
-        return ()
-    return tuple(c for c in result.judged_by.categories if c not in result.not_evaluable)
-
-
 def stated(result: Result) -> tuple[str, ...]:
     """Of the categories that this model can judge those of which headlines are made."""
-    able = evaluable(result)
-    return tuple(c for c in result.judged_by.stated if c in able)
+    return tuple(c for c in result.judged_by.stated if c in result.evaluable)
 
 
 def shown(run: Run) -> list[Result]:
@@ -137,9 +124,9 @@ def shown(run: Run) -> list[Result]:
 
 def response_model(results: list[Result]) -> Result | None:
     """The model that judges the most categories; of equals the one with the fewest markers."""
-    able = [result for result in results if evaluable(result)]
+    able = [result for result in results if result.evaluable]
     able.sort(key=lambda result: len(result.fit.observations.markers))
-    return max(able, key=lambda result: len(evaluable(result)), default=None)
+    return max(able, key=lambda result: len(result.evaluable), default=None)
 
 
 #: Page 1's heading of the rule stated beforehand.
