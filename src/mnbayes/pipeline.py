@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import batched
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -89,7 +90,7 @@ class Job:
     analyses: tuple[Analysis, ...] = field(default_factory=catalogue)
     own: tuple[OwnModel, ...] = ()
 
-    @property
+    @cached_property
     def judged_by(self) -> Definitions:
         """The definitions of response, as they apply to the cohort."""
         first = self.cards[0].markers if self.cards else ()

@@ -8,12 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from mnbayes.cli.shared import AGAIN, EVIDENCE, NOT_CONVERGED, Priors, app, clear_errors
+from mnbayes.cli.shared import AGAIN, EVIDENCE, NOT_CONVERGED, Priors, Response, app, clear_errors
 
-_Definitions = Annotated[
-    str | None,
-    typer.Option(help="Definitions of response, by name or a .toml file."),
-]
 _AllowUnconverged = Annotated[
     bool,
     typer.Option(
@@ -44,7 +40,7 @@ def published(
             help="How to read an ambiguous sentence, such as remission=unknown; repeatable.",
         ),
     ] = None,
-    definitions: _Definitions = None,
+    definitions: Response = None,
     out: Annotated[
         Path | None, typer.Option(help="Output folder (default: a new one, results/published/).")
     ] = None,
@@ -143,7 +139,7 @@ def design(
         tuple[float, float] | None,
         typer.Option(metavar="A B", help="Beta prior of the share, with --responders."),
     ] = None,
-    definitions: _Definitions = None,
+    definitions: Response = None,
     rule: Annotated[
         Path | None, typer.Option(help="Decision rules, a .toml file (default: mnbayes's own).")
     ] = None,

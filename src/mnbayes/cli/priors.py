@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from mnbayes.cli.shared import PRIORS, Priors, Settings, app, cards_with_priors, clear_errors
+from mnbayes.cli.shared import (
+    PRIORS,
+    Priors,
+    Response,
+    Settings,
+    app,
+    cards_with_priors,
+    clear_errors,
+)
 
 
 @app.command(rich_help_panel=PRIORS, epilog="Example: mnbayes models --write egfr")
@@ -88,10 +96,7 @@ def prior(
         Path | None,
         typer.Option(help="Cohort folder whose visits to use (default: weeks 0, 1, 2, 4, 12)."),
     ] = None,
-    definitions: Annotated[
-        str | None,
-        typer.Option(help="Definitions of response, by name or a .toml file."),
-    ] = None,
+    definitions: Response = None,
     plot: Annotated[
         Path | None,
         typer.Option(help="Draw the next patient's range into this .svg, .png or .pdf file."),
@@ -106,9 +111,10 @@ def prior(
     from mnbayes.report.terminal import show_section
 
     check_plot(plot)
-    known = None if data is None else load_cohort(data).catalogue
+    cohort = None if data is None else load_cohort(data)
+    known = None if cohort is None else cohort.catalogue
     cards = cards_with_priors(model, priors, set_, known)
-    found = commands.predict(cards, data, definitions, seed)
+    found = commands.predict(cards, cohort, definitions, seed)
     for predictive in found:
         show_section(of_predictive(predictive))
     if plot is not None:

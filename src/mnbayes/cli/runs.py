@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mnbayes.cli.shared import AGAIN, NOT_CONVERGED, app, clear_errors
+from mnbayes.cli.shared import AGAIN, NOT_CONVERGED, Response, app, clear_errors
 
 
 @app.command(rich_help_panel=AGAIN, epilog="Example: mnbayes compare first second")
@@ -131,10 +131,7 @@ def sensitivity(
             "effective.fall=0.10,0.25; repeatable.",
         ),
     ] = None,
-    definitions: Annotated[
-        str | None,
-        typer.Option(help="Definitions of response, by name or a .toml file."),
-    ] = None,
+    definitions: Response = None,
     out: Annotated[
         Path | None, typer.Option(help="Output folder (default: a new one, results/sensitivity/).")
     ] = None,

@@ -32,6 +32,10 @@ Settings = Annotated[
     ),
 ]
 
+Response = Annotated[
+    str | None,
+    typer.Option("--definitions", help="Definitions of response, by name or a .toml file."),
+]
 Arm = Annotated[
     str | None,
     typer.Option(

@@ -9,7 +9,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from mnbayes.cli.shared import INTERRUPTED, VALIDATION, Priors, Settings, app, clear_errors
+from mnbayes.cli.shared import (
+    INTERRUPTED,
+    VALIDATION,
+    Priors,
+    Response,
+    Settings,
+    app,
+    clear_errors,
+)
 
 STOPPED = 1
 
@@ -20,10 +28,6 @@ _Scheduler = Annotated[
 _Workers = Annotated[
     int | None,
     typer.Option(min=0, help="Local processes (default: one for each core; 0: none but this)."),
-]
-_Definitions = Annotated[
-    str | None,
-    typer.Option(help="Definitions of response, by name or a .toml file."),
 ]
 
 
@@ -70,7 +74,7 @@ def calibrate(
     ] = None,
     priors: Priors = None,
     set_: Settings = None,
-    definitions: _Definitions = None,
+    definitions: Response = None,
     scheduler: _Scheduler = None,
     workers: _Workers = None,
     out: Annotated[
@@ -129,7 +133,7 @@ def characteristics(
     rule: Annotated[
         Path | None, typer.Option(help="Decision rules, a .toml file (default: mnbayes's own).")
     ] = None,
-    definitions: _Definitions = None,
+    definitions: Response = None,
     scheduler: _Scheduler = None,
     workers: _Workers = None,
     out: Annotated[

@@ -11,20 +11,20 @@ from mnbayes.analyses.priors.predictive import WEEKS, PriorPredictive, prior_pre
 from mnbayes.cards.card import Card
 from mnbayes.cards.chosen_definitions import choose_definitions
 from mnbayes.cards.definitions import load_definitions
-from mnbayes.data.cohort import load_cohort
+from mnbayes.data.cohort import Cohort
 from mnbayes.data.observations import observations
 from mnbayes.report.kit.plot_files import write_plot
 
 
 def predict(
-    cards: Sequence[Card], data: Path | None, definitions: Path | str | None, seed: int
+    cards: Sequence[Card], cohort: Cohort | None, definitions: Path | str | None, seed: int
 ) -> list[PriorPredictive]:
     """What the priors of some cards say, at the visits of a cohort.
 
     Parameters
     ----------
-    data : Path or None
-        Cohort folder; only its visits are used, since a prior knows no data.
+    cohort : Cohort or None
+        Only its visits are used, since a prior knows no data.
     definitions : Path or str, or None
     seed : int
 
@@ -34,10 +34,9 @@ def predict(
         If a file cannot be used, or the cohort lacks what a card needs.
     """
     response = load_definitions(definitions)
-    if data is None:
+    if cohort is None:
         return [prior_predictive(card, response, WEEKS, seed=seed) for card in cards]
 
-    cohort = load_cohort(data)
     asked = None if definitions is None else response
     response = choose_definitions(cohort, asked, cards[0].markers).definitions
     weeks = [observations(card, cohort).weeks for card in cards]
