@@ -164,6 +164,7 @@ def result_of(
     diagnostics: Diagnostics = GOOD,
     *,
     allow_unconverged: bool = False,
+    definitions: Definitions = DEFINITIONS,
 ) -> Result:
     """A result of a tree, as if its model had been fitted; who withdrew, by place and week."""
     data = recorded(tree)
@@ -184,7 +185,7 @@ def result_of(
     )
     card = step(load_card("proteinuria"))
     fit = Fit(card, seen, tree, diagnostics, pd.DataFrame(), Sampling(), False, {})
-    return summarise(fit, DEFINITIONS, allow_unconverged=allow_unconverged)
+    return summarise(fit, definitions, allow_unconverged=allow_unconverged)
 
 
 def edited(folder: Path, shipped: Path, *edits: tuple[str, str]) -> Path:

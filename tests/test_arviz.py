@@ -22,6 +22,7 @@ from mnbayes.answers.response_draws import response_draws
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.cohort import Cohort
+from mnbayes.data.markers import shipped_markers
 from mnbayes.inference.contract import correlated_pairs, correlation_matrix, recorded
 from mnbayes.inference.fit import Fit, Sampling, fit
 from mnbayes.models import effects as fx
@@ -214,7 +215,7 @@ def test_next_patient_of_the_tables_is_the_tree_s(
     protein, albumin = (new.sel(marker=m).to_numpy() for m in ("urine_protein_24h", "albumin"))
     levels = {"urine_protein_24h": protein, "albumin": albumin}
     first, later = ({k: v[..., at] for k, v in levels.items()} for at in (np.s_[:1], np.s_[1:]))
-    met = classify(judge(definitions, tuple(levels)), first, later)
+    met = classify(judge(definitions, tuple(levels), shipped_markers()), first, later)
     of_tables = getattr(response_draws(tree, definitions, 1), group).next_patient.categories
     np.testing.assert_array_equal(of_tables["remission"], met["remission"])
 

@@ -27,7 +27,9 @@ from mnbayes.data.markers import MARKERS
 
 DEFINITIONS = load_definitions("embedded")
 CATEGORIES = DEFINITIONS.categories
-WITH, WITHOUT = (judge(DEFINITIONS, markers) for markers in ((PROTEIN, ALBUMIN), (PROTEIN,)))
+WITH, WITHOUT = (
+    judge(DEFINITIONS, markers, MARKERS) for markers in ((PROTEIN, ALBUMIN), (PROTEIN,))
+)
 
 
 def met(baseline, visit, albumin):  # type: ignore[no-untyped-def]
@@ -262,7 +264,7 @@ def holds(
     following: dict[str, float] | None = None,
 ) -> set[str]:
     """Categories of one patient by shipped definitions, for a model of the given markers."""
-    judged = judge(load_definitions(name), tuple(visit))
+    judged = judge(load_definitions(name), tuple(visit), MARKERS)
     later = None if following is None else logs(following)
     found = classify(judged, logs(baseline), logs(visit), later)
     return {category for category, truth in found.items() if truth[0]}
@@ -379,7 +381,7 @@ def test_a_change_of_a_percentage_is_a_share_of_the_percentage() -> None:
 
 def test_confirmed_on_a_course_by_hand() -> None:
     """Weeks 4, 12, 24 and 36; protein from 8 g, albumin 40 throughout."""
-    judged = judge(load_definitions("kdigo_mn_protein_confirmed"), (PROTEIN, ALBUMIN))
+    judged = judge(load_definitions("kdigo_mn_protein_confirmed"), (PROTEIN, ALBUMIN), MARKERS)
     assert judged.confirmed == {"complete", "partial", "remission", "none"}
     course = np.array(
         [
@@ -409,12 +411,15 @@ def test_what_a_model_lacks_is_said() -> None:
     reason = "needs albumin, which is not in this model"
     assert dict(WITHOUT.reasons) == dict.fromkeys(("complete", "partial", "remission"), reason)
     assert set(WITHOUT.notes) == {"effective"}
-    nothing = judge(DEFINITIONS, ("cd3",))
+    nothing = judge(DEFINITIONS, ("cd3",), MARKERS)
     assert nothing.categories == ()
     assert nothing.reasons["none"] == "needs urine_protein_24h, which is not in this model"
-    kdigo = judge(load_definitions("kdigo_mn_protein"), (PROTEIN, ALBUMIN))
+    kdigo = judge(load_definitions("kdigo_mn_protein"), (PROTEIN, ALBUMIN), MARKERS)
     assert set(kdigo.notes) == {"complete", "partial"}  # eGFR, where measured
-    assert dict(judge(load_definitions("kdigo_mn_protein"), (PROTEIN, ALBUMIN, "egfr")).notes) == {}
+    assert (
+        dict(judge(load_definitions("kdigo_mn_protein"), (PROTEIN, ALBUMIN, "egfr"), MARKERS).notes)
+        == {}
+    )
 
 
 def test_categories_that_do_not_overlap() -> None:
@@ -464,7 +469,7 @@ def test_intervals_against_every_corner(
 
     Where all criteria of a category are easiest at one corner, the verdict is that of the corners.
     """
-    judged = judge(random_definitions(drawn), (PROTEIN, ALBUMIN))
+    judged = judge(random_definitions(drawn), (PROTEIN, ALBUMIN), MARKERS)
     pairs = [sorted(np.log(ends[i : i + 2])) for i in range(0, 8, 2)]
     intervals = [Interval(np.array([low]), np.array([high])) for low, high in pairs]
     decided = classify(

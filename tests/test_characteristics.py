@@ -64,6 +64,7 @@ from mnbayes.base.montecarlo import normal_points
 from mnbayes.base.problems import InputError
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import PROTEIN, load_definitions
+from mnbayes.data.markers import shipped_markers
 from mnbayes.inference.study_fits import study_fit
 from mnbayes.models.hyperparameters import hyperparameters_from_draws
 
@@ -343,9 +344,9 @@ def test_the_share_in_closed_form_is_that_over_points(drift: float) -> None:
     )
     weeks = np.array(WEEKS[1:])
     points = normal_points(8 * POINTS, patient_dims(population), POINTS_SEED)
-    over_points = population_share(population, weeks, judge(DEFINITIONS, (PROTEIN,)), points)[
-        "effective"
-    ]
+    over_points = population_share(
+        population, weeks, judge(DEFINITIONS, (PROTEIN,), shipped_markers()), points
+    )["effective"]
     for visit in (1, 4):
         exact = fall_share(
             population, visit, DEFINITIONS.threshold("effective", PROTEIN, "fall_at_least")
@@ -367,7 +368,7 @@ def test_a_replicate_says_what_the_data_say() -> None:
     cohort = find_scenario("worst_leave").simulate(8, np.random.default_rng(data))
     first, last = cohort.measured[:, 0, 0], cohort.measured[:, -1, 0]
     seen = ~np.isnan(last)
-    judged = judge(DEFINITIONS, (PROTEIN,))
+    judged = judge(DEFINITIONS, (PROTEIN,), shipped_markers())
     met = classify(judged, {PROTEIN: first[seen]}, {PROTEIN: last[seen]})["effective"]
     assert (found["effective"], found["evaluable"]) == (met.sum(), 6)
     assert found["log_lower"] < found["log_median"] < found["log_upper"] < 0

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytest
+import runs
 import xarray as xr
 from conftest import simulate_cohort
 from hypothesis import given, settings
@@ -16,9 +18,11 @@ from hypothesis import strategies as st
 from scipy import special
 
 import mnbayes as mn
+from mnbayes.analyses.influence import refits
 from mnbayes.answers.conclusions import as_reported
 from mnbayes.cards.card import parse_card
 from mnbayes.cards.choice import made_card
+from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.markers import (
     Catalogue,
     Marker,
@@ -194,12 +198,35 @@ def test_the_answers_are_odds_ratios_and_levels_in_percent(fitted: mn.Fit) -> No
     assert "odds ratio" in repr(result)
 
 
+def test_an_own_marker_is_judged_in_every_figure_and_refit(
+    fitted: mn.Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    definitions = load_definitions("fall_by_half").of_markers(own(), {}, "factor")
+    result = mn.summarise(fitted, definitions, allow_unconverged=True)
+    assert result.evaluable == definitions.categories
+    drawn = runs.all_figures(result, definitions, False)
+    assert {"waterfall", "response_probabilities"} <= set(drawn)
+    passed = replace(fitted, diagnostics=runs.GOOD)
+    monkeypatch.setattr(refits, "fit", lambda *_: passed)
+    assert fitted.card is not None
+    assert fitted.cohort is not None
+    again = refits.refit_without(
+        fitted.card, fitted.cohort, definitions, fitted.sampling, "S001", 5
+    )
+    assert isinstance(again, pd.DataFrame)
+    # The same draws, so the same answers: the tree of a refit is read by the same catalogue.
+    keys = ["kind", "marker", "category", "patient", "week"]
+    both = result.answers.merge(again, on=keys, suffixes=("", "_again"))
+    assert len(both) == len(result.answers) > 0
+    np.testing.assert_allclose(both["value"], both["value_again"])
+
+
 def test_draws_follow_a_model_that_is_not_ours() -> None:
     """A percentage against a plain regression of its logits in PyMC, written here."""
     cohort = simulated(SHARE, patients=8).cohort
     fitted = mn.fit(made_card(SHARE, own()), cohort, mn.Sampling(engine="collapsed", seed=4))
     table = cohort.measurements.assign(y=special.logit(cohort.measurements["value"] / 100))
-    y = table.pivot(index="patient", columns="week", values="y").to_numpy()
+    y = table.pivot_table(index="patient", columns="week", values="y").to_numpy()
     change = y[:, -1] - y[:, 0]
     draws = fitted.tree["posterior"]["visit_change"].sel(marker=SHARE, later_visit=WEEKS[-1])
     # The priors are wide against eight patients: the mean of the differences, within its error.
@@ -209,8 +236,6 @@ def test_draws_follow_a_model_that_is_not_ours() -> None:
 
 
 def test_which_direction_is_better_is_the_marker_s() -> None:
-    import pandas as pd
-
     table = pd.DataFrame({"kind": "p_fall", "marker": ["upcr", "egfr", "factor"], "value": 0.9})
     found = as_reported(table, ["value"], own())
     assert found["kind"].tolist() == ["p_fall", "p_rise", "p_rise"]

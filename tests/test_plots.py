@@ -26,16 +26,26 @@ from mnbayes.analyses.regression.figure import regression_bound
 from mnbayes.analyses.regression.part import stated
 from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
 from mnbayes.analyses.results.parameters import prior_posterior
-from mnbayes.analyses.results.responses_figure import response_probabilities, segments
+from mnbayes.analyses.results.responses_figure import (
+    LOOKS,
+    NO_RESPONSE,
+    NONE,
+    looks,
+    response_probabilities,
+    segments,
+)
+from mnbayes.analyses.results.responses_section import measured_categories
 from mnbayes.analyses.results.trajectories import trajectories
 from mnbayes.answers.categories import judge
 from mnbayes.answers.result import Result
 from mnbayes.cards.definitions import load_definitions, parse_definitions
+from mnbayes.data.markers import shipped_markers
 from mnbayes.inference.contract import recorded
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, svg_bytes
 from mnbayes.report.kit.parameters import density, scalars
 from mnbayes.report.kit.plot_files import write_plot
+from mnbayes.report.kit.results import best_measured
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
 
@@ -285,13 +295,13 @@ def test_segments_of_nested_categories_by_hand():
             "mcse": [0.01, 0.02, 0.02, 0.01, 0.01],
         }
     )
-    judged = judge(load_definitions(), ("urine_protein_24h", "albumin"))
+    judged = judge(load_definitions(), ("urine_protein_24h", "albumin"), shipped_markers())
     parts = segments(table, judged).set_index("segment")["probability"]
     assert parts.to_dict() == pytest.approx(
         {"complete": 0.1, "partial": 0.3, "effective": 0.5, "none": 0.1}
     )
     table.loc[:2, "probability"] = np.nan
-    judged = judge(load_definitions(), ("urine_protein_24h",))
+    judged = judge(load_definitions(), ("urine_protein_24h",), shipped_markers())
     parts = segments(table, judged).set_index("segment")["probability"]
     assert parts.to_dict() == pytest.approx({"effective": 0.9, "none": 0.1})
 
@@ -317,6 +327,42 @@ def test_model_without_albumin_does_not_claim_that_there_is_no_remission(protein
     assert "needs albumin" in words
     assert "partial remission" not in words
     assert "effective, no remission" not in words
+
+
+@pytest.mark.parametrize("own", [{}, {"factor": "urine_protein_24h"}])
+def test_the_looks_of_categories_are_of_any_marker(own):
+    """Also of one that the cohort brings: the catalogue is the result's."""
+    known = shipped_markers() | {
+        name: shipped_markers()[like].model_copy(update={"name": name})
+        for name, like in own.items()
+    }
+    asked = load_definitions("fall_by_half").of_markers(known, {}, next(iter(own), PROTEIN))
+    found = looks(asked, known)
+    assert found == {"half": LOOKS[0], "none": NO_RESPONSE}
+
+
+def test_who_meets_nothing_is_not_said_to_be_undecided():
+    """Definitions need not name the patients without a response."""
+    table = load_definitions("fall_by_half").model_dump(by_alias=True, exclude_defaults=True)
+    table["category"] = table["category"][:1]
+    values = np.full((8, 5, 1), np.log(8.0))
+    values[[0, 2], 4, 0] = np.log(4.0), np.log(6.0)  # P1 halves; P3's is below 6 g: open
+    tree = make_tree(
+        markers=(PROTEIN,),
+        draws=60,
+        measured=values,
+        missing=((1, 4, 0),),
+        censored_below=((2, 4, 0),),
+    )
+    result = result_of(tree, definitions=parse_definitions(table, "half alone"))
+    found = best_measured(result, 12.0)
+    assert [found[p] for p in ("P1", "P2", "P3", "P4")] == ["half", None, None, ""]
+    words = measured_categories(result, 12.0)
+    assert words["P1"] == "half"
+    assert words["P2"] == "not measured"
+    assert words["P4"] == "no response"
+    assert words["P3"] not in (words["P1"], words["P2"], words["P4"])
+    assert NONE in texts(response_probabilities(result, 12.0, False))
 
 
 def test_left_out_counts_what_is_outside(protein, both):

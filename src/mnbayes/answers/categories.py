@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import LEVELS, Category, CategoryRule, Definitions, Part, canonical
-from mnbayes.data.markers import MARKERS, Catalogue, Marker
+from mnbayes.data.markers import Catalogue, Marker
 
 __all__ = [
     "BoolArray",
@@ -298,6 +298,12 @@ class Judge:
             before[category] = met
         return tuple(found)
 
+    @property
+    def told(self) -> tuple[tuple[Category, Category | None], ...]:
+        """The categories that say how a patient stands: :attr:`parts`, else the primary one."""
+        primary = self.definitions.primary
+        return self.parts or (((primary, None),) if primary in self.formulas else ())
+
     def kleene(self, category: Category, atoms: list[Kleene]) -> Kleene:
         """Whether a category must and may hold."""
         node, signs = self.formulas[category], self._signs[category]
@@ -336,7 +342,7 @@ def _signs(node: _Node, count: int) -> dict[int, bool] | None:
 
 
 def judge(
-    definitions: Definitions, markers: tuple[str, ...] | list[str], catalogue: Catalogue = MARKERS
+    definitions: Definitions, markers: tuple[str, ...] | list[str], catalogue: Catalogue
 ) -> Judge:
     """What definitions come to for a model of these markers.
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mnbayes.answers.answer_table import answer_table
+from mnbayes.answers.categories import Judge
 from mnbayes.answers.change import best_reduction, estimates, patient_changes
 from mnbayes.answers.probability_tables import population_table, probability_table
 from mnbayes.answers.reported import ROW_KEYS
@@ -89,6 +91,11 @@ class Result(Displayed):
     def judged_by(self) -> Definitions:
         """The definitions by which responses were judged."""
         return load_definitions() if self.definitions is None else self.definitions
+
+    @cached_property
+    def judged(self) -> Judge:
+        """The definitions as they apply to this model's markers."""
+        return judge_of(self.fit.tree, self.judged_by)
 
     @property
     def evaluable(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from mnbayes.analyses.calibration.simulate import Draws, Setting, arranged
-from mnbayes.answers.categories import classify, judge
+from mnbayes.answers.categories import Judge, classify, judge
 from mnbayes.answers.population import next_patient, patient_dims, population_share
 from mnbayes.answers.response_draws import POINTS_SEED
 from mnbayes.base.arrays import Floats
@@ -104,28 +104,25 @@ def _derived(
     last = f"week {observed.weeks[-1]:g}"
     out = _each(f"GMR at {last}", np.exp(parameters.visit_change[:, -1]), card.markers)
     chosen = [marker for marker in (PROTEIN, ALBUMIN) if marker in card.markers]
-    judged = PROTEIN in chosen
-    columns = [card.markers.index(marker) for marker in (chosen if judged else card.markers)]
+    responses = PROTEIN in chosen
+    columns = [card.markers.index(marker) for marker in (chosen if responses else card.markers)]
     labels = tuple(card.markers[column] for column in columns)
+    judged = judge(setting.definitions, labels, card.catalogue)
     for patient, said in _patients(observed).items():
         name = f"{observed.patients[patient]} ({said}) at {last}"
         level = draws["level"][:, patient][..., columns]
         out |= _each(f"level of {name}", level[:, -1], labels)
-        if judged:
-            out |= _categories(level[:, 0], level[:, -1], labels, setting, name)
+        if responses:
+            out |= _categories(level[:, 0], level[:, -1], labels, judged, name)
     population, week = parameters.at_visit(-1).of_markers(columns), np.array(observed.weeks[-1:])
     baseline, later = next_patient(population, week, rng)
     ratio = (later[0] - baseline).T
     out |= _each(f"ratio of the next patient at {last}", np.exp(ratio), labels)
-    if judged:
+    if responses:
         coming = f"the next patient at {last}"
-        out |= _categories(baseline.T, later[0].T, labels, setting, coming)
-        shares = population_share(
-            population,
-            week,
-            judge(setting.definitions, labels),
-            _points(patient_dims(population)),
-        )
+        out |= _categories(baseline.T, later[0].T, labels, judged, coming)
+        points = _points(patient_dims(population))
+        shares = population_share(population, week, judged, points)
         out |= {
             f"share {name} at {last}": share[:, 0]
             for name, share in shares.items()
@@ -142,11 +139,11 @@ def _patients(observed: Observations) -> dict[int, str]:
 
 
 def _categories(
-    baseline: Floats, level: Floats, markers: tuple[str, ...], setting: Setting, name: str
+    baseline: Floats, level: Floats, markers: tuple[str, ...], judged: Judge, name: str
 ) -> dict[str, Floats]:
     """Whether each category is met: 1 or 0, from log levels, shape (draw, marker)."""
     first, last = (dict(zip(markers, x.T, strict=True)) for x in (baseline, level))
-    met = classify(judge(setting.definitions, markers), first, last)
+    met = classify(judged, first, last)
     return {
         f"{category}: {name}": holds.astype(float)
         for category, holds in met.items()

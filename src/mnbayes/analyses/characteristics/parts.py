@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mnbayes.answers.categories import BoolArray, Category, classify, judge
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import ALBUMIN, PROTEIN, Definitions
+from mnbayes.data.markers import shipped_markers
 
 #: Visits, and the markers of every scenario in their order.
 WEEKS = (0.0, 1.0, 2.0, 4.0, 12.0)
@@ -182,4 +183,4 @@ def met(
 ) -> dict[Category, BoolArray]:
     """Categories of response from log levels of protein, and of albumin where a model has it."""
     visit = {PROTEIN: last} if albumin is None else {PROTEIN: last, ALBUMIN: albumin}
-    return classify(judge(definitions, tuple(visit)), {PROTEIN: first}, visit)
+    return classify(judge(definitions, tuple(visit), shipped_markers()), {PROTEIN: first}, visit)

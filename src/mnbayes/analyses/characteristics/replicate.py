@@ -173,7 +173,9 @@ def shares_at(
     order = [card.markers.index(marker) for marker in (PROTEIN, ALBUMIN)]
     one, week = population.at_visit(visit - 1).of_markers(order), np.array([WEEKS[visit]])
     normals = normal_points(POINTS, patient_dims(one), POINTS_SEED)
-    return population_share(one, week, judging(definitions, (PROTEIN, ALBUMIN)), normals)
+    return population_share(
+        one, week, judging(definitions, (PROTEIN, ALBUMIN), card.catalogue), normals
+    )
 
 
 def fall_share(population: Hyperparameters, visit: int, fall: float) -> Floats:

@@ -83,7 +83,7 @@ def card_shares(
     measured = fx.measurements(level, parameters, rng)
     baseline, last = measured[:, :, :1, protein], measured[:, :, -1:, protein]
     albumin = measured[:, :, -1:, card.markers.index(ALBUMIN)]
-    judged = judge(definitions, (PROTEIN, ALBUMIN))
+    judged = judge(definitions, (PROTEIN, ALBUMIN), card.catalogue)
     standard = rng.permutation(_standard_normal(POPULATIONS))[:, None, None]
 
     def shares(mu: float, sigma: float) -> Floats:

@@ -117,6 +117,7 @@ def _answers_of(fitted: Fit, definitions: Definitions) -> pd.DataFrame:
     for name in ("prior", "prior_patients", "prior_predictions"):
         groups[name] = fitted.tree[name].to_dataset().isel(draw=slice(1))
     tree = xr.DataTree.from_dict(groups)
+    tree.attrs = fitted.tree.attrs  # the markers and the primary week of the cohort
     return refit_answers(tree, definitions, fitted.name, fitted.sampling.seed)[0]
 
 

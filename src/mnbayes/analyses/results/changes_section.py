@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result, before_primary
 from mnbayes.base.text_table import Spanned, Table, records
 from mnbayes.data.markers import Marker
@@ -108,6 +107,6 @@ def best_table(result: Result) -> Table | None:
         "Added by noise",
     )
     over = wording.listed([f"{week:g}" for week in before_primary(result.fit)])
-    main = judge_of(result.fit.tree, result.judged_by).main
+    main = result.judged.main
     label = wording.in_text(result.catalogue[main])
     return Table(f"Best fall of {label} over weeks {over}", head, tuple(rows))

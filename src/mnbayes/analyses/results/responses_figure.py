@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.answers.categories import Judge, judge
-from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.cards.definitions import Definitions
+from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import style, wording
+from mnbayes.report.kit.results import awaits_confirmation, best_measured
 
 #: Colour and hatch of categories, best response first, and of patients without a response.
 LOOKS: tuple[tuple[str, str], ...] = (
@@ -30,11 +31,14 @@ NO_RESPONSE = ("#D9D9D9", "xx")
 LABELLED = 0.08
 #: Where a missing baseline or a censored value leaves the measured category undecided.
 OPEN = "undecided"
+LEFT_OPEN = "a missing or censored value leaves it open"
+#: Where the definitions name no category of patients without a response.
+NONE = "no response"
 
 
-def looks(definitions: Definitions) -> dict[str, tuple[str, str]]:
+def looks(definitions: Definitions, catalogue: Catalogue) -> dict[str, tuple[str, str]]:
     """Colour and hatch by category: by its rank among all that do not overlap."""
-    whole = judge(definitions, definitions.markers)
+    whole = judge(definitions, definitions.markers, catalogue)
     apart = [category for category, _ in whole.parts] or list(definitions.categories)
     others = [c for c in definitions.categories if c not in apart]
     ranked = [c for c in (*apart, *others) if c in definitions.responses]
@@ -64,7 +68,7 @@ def segments(table: pd.DataFrame, judged: Judge) -> pd.DataFrame:
     for patient, part in table.groupby("patient", sort=False, dropna=False):
         cells = part.set_index("category")
         value, error = cells["probability"], cells["mcse"]
-        for segment, inside in _parts(judged):
+        for segment, inside in judged.told:
             probability, mcse = float(value[segment]), float(error[segment])
             if inside is not None:
                 probability -= float(value[inside])
@@ -74,16 +78,11 @@ def segments(table: pd.DataFrame, judged: Judge) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["patient", "segment", "probability", "mcse"])
 
 
-def _parts(judged: Judge) -> tuple[tuple[str, str | None], ...]:
-    primary = judged.definitions.primary
-    return judged.parts or (((primary, None),) if primary in judged.categories else ())
-
-
-def _as_measured(table: pd.DataFrame, judged: Judge) -> str:
+def _as_measured(best: str | None, judged: Judge) -> str:
     # The best category that was observed, in words.
-    met = table.loc[table["probability"] == 1.0, "category"].tolist()
-    best = next((c for c, _ in _parts(judged) if c in met), None)
-    return OPEN if best is None else judged.definitions.short(best)
+    if best is None:
+        return OPEN
+    return judged.definitions.short(best) if best else NONE
 
 
 def _bar(ax: Axes, y: float, parts: pd.DataFrame, look: Mapping[str, tuple[str, str]]) -> None:
@@ -138,11 +137,11 @@ def response_probabilities(
     """
     table = result.probabilities
     table = table[table["week"] == week]
-    judged = judge_of(result.fit.tree, result.judged_by)
-    look = looks(judged.definitions)
+    judged = result.judged
+    look = looks(judged.definitions, result.catalogue)
     latent = segments(table[table["quantity"] == "latent"], judged)
     coming = segments(table[table["quantity"] == "next_patient"], judged)
-    as_measured = table[table["quantity"] == "observed"]
+    as_measured = best_measured(result, week)
     patients, cut = style.shown(result.fit.observations.patients, style.BARS)
     observations = result.fit.observations
     used = [observations.markers.index(name) for name in judged.markers]
@@ -154,8 +153,9 @@ def response_probabilities(
         _bar(ax, row, latent[latent["patient"] == patient], look)
         labels.append(patient if seen[row] else f"{patient} (predicted)")
         places.append(float(row))
-        own = as_measured[as_measured["patient"] == patient]
-        words.append(_as_measured(own, judged) if seen[row] else "not measured")
+        words.append(_as_measured(as_measured[patient], judged) if seen[row] else "not measured")
+    waits = awaits_confirmation(result, week)
+    left_open = "a next visit would have to confirm it" if waits else LEFT_OPEN
     below = len(patients) + 0.5
     _bar(ax, below, coming, look)
     ax.set_yticks([*places, below], [*labels, "Next patient"])
@@ -175,7 +175,7 @@ def response_probabilities(
         color="#333333",
         style="italic",
     )
-    kinds = [part for part in _parts(judged) if part[0] in set(latent["segment"])]
+    kinds = [part for part in judged.told if part[0] in set(latent["segment"])]
     style.heading(
         where,
         f"Probability of response at week {style.week_text(week)}",
@@ -190,7 +190,7 @@ def response_probabilities(
         "Patients: the probability that the true level meets the definition (latent). "
         "Next patient: that a new patient's measurement would. "
         "One measurement near a threshold leaves the true level open on both sides.",
-        "Undecided: a missing or censored value leaves it open." if OPEN in words else "",
+        f"Undecided: {left_open}." if OPEN in words else "",
         f"Not judged: {wording.reasons(result.not_evaluable)}." if result.not_evaluable else "",
     )
     return style.figure_of(ax)

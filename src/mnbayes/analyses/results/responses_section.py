@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Spanned, Table
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.dominance import TAG, interval_dominated, probability_dominated
 from mnbayes.report.kit.results import (
+    awaits_confirmation,
+    best_measured,
     by_patient,
     not_measured,
     prior_text,
@@ -23,19 +24,18 @@ from mnbayes.report.kit.wording import probability
 
 def measured_categories(result: Result, week: float) -> dict[str, str]:
     """By patient, the category as measured, or why there is none."""
-    met = {
-        (row["patient"], row["category"])
-        for row in rows_of(result, "observed", week)
-        if row["probability"] == 1
-    }
     missing = not_measured(result, week)
-    order = [c for c, _ in judge_of(result.fit.tree, result.judged_by).parts]
-    found = {}
-    for patient in result.fit.observations.patients:
-        best = [c for c in order if (patient, c) in met]
-        why = "not measured" if patient in missing else "left open by a detection limit"
-        found[patient] = best[0] if best else why
-    return found
+    waits = awaits_confirmation(result, week)
+    left_open = "to be confirmed" if waits else "left open by a detection limit"
+
+    def said(patient: str, best: str | None) -> str:
+        if best:
+            return best
+        if patient in missing:
+            return "not measured"
+        return left_open if best is None else "no response"
+
+    return {patient: said(patient, best) for patient, best in best_measured(result, week).items()}
 
 
 def patient_table(result: Result, category: str, week: float, slug: str) -> Spanned:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.text_table import Table, records
@@ -69,7 +68,7 @@ def patient_responses(result: Result) -> Table:
     definitions = result.judged_by
     able = [c for c in definitions.responses if c not in result.not_evaluable]
     shown = {category: definitions.short(category) for category in able}
-    main = judge_of(result.fit.tree, definitions).main
+    main = result.judged.main
     rows = result.probabilities[result.probabilities["week"] == week]
     changes = result.patient_changes
     at_week = changes[(changes["week"] == week) & (changes["marker"] == main)]

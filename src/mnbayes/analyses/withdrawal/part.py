@@ -9,7 +9,6 @@ import pandas as pd
 from mnbayes.analyses.withdrawal.enrolled import LABELS, withdrawal_table
 from mnbayes.analyses.withdrawal.tipping import Tipping, tipping
 from mnbayes.analyses.withdrawal.unseen import withdrawal_draws
-from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import ModelAsked, Result, blanked
 
 NAME = "withdrawal"
@@ -43,7 +42,7 @@ def find(asked: ModelAsked) -> Withdrawal:
     """Apply every strategy and sweep delta."""
     result, definitions = asked.result, asked.definitions
     tree, left = result.fit.tree, result.fit.observations.withdrew_week
-    if judge_of(tree, definitions).main not in result.fit.observations.markers:
+    if result.judged.main not in result.fit.observations.markers:
         return Withdrawal()
     unseen, unseen_prior = (
         withdrawal_draws(tree, group, left, definitions) for group in ("posterior", "prior")

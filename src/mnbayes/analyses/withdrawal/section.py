@@ -13,7 +13,6 @@ import pandas as pd
 from mnbayes.analyses.withdrawal import part as withdrawal_part
 from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
 from mnbayes.analyses.withdrawal.tipping import Tipping, output_tables
-from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.definitions import Definitions
@@ -62,7 +61,7 @@ def _nobody_left(at: str) -> str:
 
 def _main(result: Result) -> Marker:
     """The marker that says whether a visit was seen."""
-    return result.catalogue[judge_of(result.fit.tree, result.judged_by).main]
+    return result.catalogue[result.judged.main]
 
 
 def _who(result: Result) -> tuple[str, ...]:

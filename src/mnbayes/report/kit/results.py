@@ -82,6 +82,28 @@ def not_measured(result: Result, week: float) -> dict[str, str]:
     return reasons
 
 
+def best_measured(result: Result, week: float) -> dict[str, str | None]:
+    """By patient, the best category that the measurements meet.
+
+    Blank where they meet none of those that say how a patient stands; None where a missing or
+    censored value, or a visit still to come, leaves that open.
+    """
+    told = [category for category, _ in result.judged.told]
+    rows = rows_of(result, "observed", week)
+    held = {(row["patient"], row["category"]): row["probability"] for row in rows}
+    found: dict[str, str | None] = {}
+    for patient in result.fit.observations.patients:
+        values = {c: held.get((patient, c), np.nan) for c in told}
+        open_still = None if any(np.isnan(value) for value in values.values()) else ""
+        found[patient] = next((c for c, value in values.items() if value == 1), open_still)
+    return found
+
+
+def awaits_confirmation(result: Result, week: float) -> bool:
+    """Whether responses at a visit stay open because a next one would have to confirm them."""
+    return bool(result.judged.confirmed) and week == result.fit.observations.weeks[-1]
+
+
 def rows_of(result: Result, quantity: str, week: float) -> list[dict[str, Any]]:
     """Rows of one quantity at one visit."""
     table = result.probabilities

@@ -16,7 +16,7 @@ from mnbayes.base.number_words import ratio as ratio
 from mnbayes.base.number_words import ratio_range as ratio_range
 from mnbayes.base.text_table import Table
 from mnbayes.cards.definitions import LEVELS, Category, CategoryRule, Definitions, Part
-from mnbayes.data.markers import MARKERS, Catalogue, Marker
+from mnbayes.data.markers import Catalogue, Marker
 
 NO_CONTROL = (
     "This is a change under treatment: there was no control group, so nothing here says what "
@@ -134,14 +134,12 @@ def moved(
     return text
 
 
-def definition_sentences(
-    definitions: Definitions, known: Catalogue = MARKERS
-) -> dict[Category, str]:
+def definition_sentences(definitions: Definitions, known: Catalogue) -> dict[Category, str]:
     """What each category requires, in words, from the definitions as they stand."""
     return {rule.name: _rule(rule, definitions, known) for rule in definitions.category}
 
 
-def definition_table(definitions: Definitions, known: Catalogue = MARKERS) -> Table:
+def definition_table(definitions: Definitions, known: Catalogue) -> Table:
     """Every category of some definitions with what it requires and its benchmark."""
     sentences = definition_sentences(definitions, known)
     rows = tuple(
