@@ -23,8 +23,8 @@ from mnbayes.analyses.published import section as published
 from mnbayes.analyses.regression import section as regression
 from mnbayes.analyses.results import section as results
 from mnbayes.analyses.safety import section as safety
+from mnbayes.analyses.sensitivity import other_priors, structures
 from mnbayes.analyses.sensitivity import section as sensitivity
-from mnbayes.analyses.sensitivity import structures
 from mnbayes.analyses.summary import section as summary
 from mnbayes.analyses.withdrawal import section as withdrawal
 from mnbayes.run.analysis import Analysis
@@ -41,10 +41,11 @@ _CATALOGUE: list[Analysis] = [
     checks.ANALYSIS,
     calibration.ANALYSIS,
     influence.ANALYSIS,
-    sensitivity.ANALYSIS,
-    structures.ANALYSIS,
     withdrawal.ANALYSIS,
     regression.ANALYSIS,
+    other_priors.ANALYSIS,
+    sensitivity.ANALYSIS,
+    structures.ANALYSIS,
     design.ANALYSIS,
     characteristics.ANALYSIS,
     safety.ANALYSIS,

@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 from mnbayes.base.arrays import Floats
 
-#: Steps to which a percentage is rounded, finest first. People read whole percents.
-STEPS = (1, 5, 10, 50)
-
 
 def _per_series(name: str, draws: Floats) -> Floats:
     from arviz_stats.base.array import array_stats  # heavy: loads SciPy's statistics
@@ -127,38 +124,38 @@ def normal_points(count: int, dims: int, seed: int) -> Floats:
 
 
 def round_to_mcse(probability: float, mcse: float) -> str:
-    """Format a probability as a percentage with no digit finer than its error supports.
+    """Format a probability as a whole percentage, with its error where that exceeds one point.
 
-    The percentage is rounded to the finest step (1, 5, 10 or 50 %) that is at least the
-    Monte Carlo standard error; near 0 and 1 it is a bound, because draws cannot tell "none". An
-    exact probability is a bound there unless it is 0 or 1.
+    Near 0 and 1 it is a bound, because draws cannot tell "none". An exact probability is a bound
+    there unless it is 0 or 1.
 
     Parameters
     ----------
     probability : float
         NaN where it was not evaluable.
     mcse : float
-        0 where the probability is exact, such as a category as measured.
+        Monte Carlo standard error; 0 where the probability is exact, such as a category as
+        measured.
 
     Returns
     -------
     str
-        Such as ``"62 %"``, ``"<1 %"``, ``">99 %"``; ``"–"`` where either number is NaN.
+        Such as ``"62 %"``, ``"62 ± 2 %"``, ``"<1 %"``, ``">99 %"``; ``"–"`` where either number
+        is NaN.
 
     Examples
     --------
     >>> round_to_mcse(0.6234, 0.008), round_to_mcse(0.6234, 0.02), round_to_mcse(0.999, 0.001)
-    ('62 %', '60 %', '>99 %')
-    >>> round_to_mcse(0.997, 0.0), round_to_mcse(1.0, 0.0)
-    ('>99 %', '100 %')
+    ('62 %', '62 ± 2 %', '>99 %')
+    >>> round_to_mcse(0.997, 0.0), round_to_mcse(1.0, 0.0), round_to_mcse(0.004, 0.03)
+    ('>99 %', '100 %', '<3 %')
     """
     if np.isnan(probability) or np.isnan(mcse):
         return "–"
     percent, error = 100.0 * probability, 100.0 * mcse
-    step = next((step for step in STEPS if error <= step), STEPS[-1])
-    rounded = step * round(percent / step)
-    if rounded <= 0 and (error > 0 or percent > 0):
-        return f"<{step} %"
-    if rounded >= 100 and (error > 0 or percent < 100):
-        return f">{100 - step} %"
-    return f"{rounded} %"
+    rounded, least = round(percent), max(1, int(np.ceil(error)))
+    if (rounded <= 0 or percent < error) and (error > 0 or percent > 0):
+        return f"<{least} %"
+    if (rounded >= 100 or 100 - percent < error) and (error > 0 or percent < 100):
+        return f">{100 - least} %"
+    return f"{rounded} ± {error:.0f} %" if error > 1 else f"{rounded} %"

@@ -11,11 +11,13 @@ from markupsafe import Markup
 
 from mnbayes.base.text_table import Spanned, plain
 from mnbayes.cards.card import Card
-from mnbayes.report.kit.results import ModelShown, models_shown
+from mnbayes.report.kit.numbering import numbered
+from mnbayes.report.kit.results import ModelShown, models_shown, primary_model
+from mnbayes.report.kit.results import shown as shown_results
 from mnbayes.report.kit.templates import environment, style_sheet
 from mnbayes.run.analysis import Analysis, reasons
 from mnbayes.run.run import Run
-from mnbayes.run.section import Section
+from mnbayes.run.section import PARTS, Picture, Section
 
 SYNTHETIC_MARK = "SYNTHETIC COHORT – no real patient"
 UNCONVERGED_MARK = "UNCONVERGED FIT SHOWN – do not rely on these numbers"
@@ -42,7 +44,40 @@ PAGES: dict[str, Page] = {
     "paper.html": Page("What the paper's numbers support", ("paper",), "P"),
     "history.html": Page("Earlier studies", ("history",), "H"),
 }
-_WHOLE = Page("Report", tuple(_ORDER))
+
+
+@dataclass(frozen=True)
+class Written:
+    """A section as a page shows it.
+
+    Attributes
+    ----------
+    anchor, number, title : str
+    html : Markup
+    section : Section
+    """
+
+    anchor: str
+    number: str
+    title: str
+    html: Markup
+    section: Section
+
+
+@dataclass(frozen=True)
+class Group:
+    """Sections below one heading: a part of the main report, or one section by itself.
+
+    Attributes
+    ----------
+    anchor, number, title : str
+    sections : tuple of Written
+    """
+
+    anchor: str
+    number: str
+    title: str
+    sections: tuple[Written, ...]
 
 
 def prepare_report(cards: Iterable[Card], analyses: Iterable[Analysis]) -> None:
@@ -75,30 +110,40 @@ def in_order(sections: Iterable[Section]) -> tuple[Section, ...]:
     return tuple(sorted(sections, key=lambda section: _ORDER[section.place]))
 
 
-def _template(section: Section) -> Template:
-    if isinstance(section.template, Path):
-        return environment().from_string(section.template.read_text(encoding="utf-8"))
-    return environment().get_template(section.template or _PLAIN)
+def _template(template: str | Path) -> Template:
+    if isinstance(template, Path):
+        return environment().from_string(template.read_text(encoding="utf-8"))
+    return environment().get_template(template or _PLAIN)
 
 
-def section_html(section: Section, run: Run, parts: Sequence[ModelShown]) -> Markup:
-    """The words, tables and pictures of one section."""
+def section_html(
+    section: Section, run: Run, parts: Sequence[ModelShown], *, annex: bool = False
+) -> Markup:
+    """The words, tables and pictures of one section, or what the annex adds to it."""
     if section.without:
         # Its words were made of the others.
         parts = [part for part in parts if part.result.name not in section.without]
         run = replace(run, results=tuple(part.result for part in parts))
     withheld = {part.result.name for part in parts if part.result.withheld}
     shown = [plain(table) if isinstance(table, Spanned) else table for table in section.shown]
-    text = _template(section).render(
+    best = primary_model(shown_results(run))
+
+    def drawn(model: str, *names: str) -> tuple[Picture, ...]:
+        """The pictures of a model, all or those of some names."""
+        found = () if model in withheld else section.pictures.get(model, ())
+        return tuple(picture for picture in found if not names or picture.name in names)
+
+    text = _template(section.annex if annex else section.template).render(
         run=run,
         section=section,
         shown_tables=shown,
         parts=parts,
-        drawn=lambda model: () if model in withheld else section.pictures.get(model, ()),
+        primary=best.name if best else "",
+        drawn=drawn,
         **section.words,
     )
     said = Markup(text)  # escaped by the template
-    if section.without:
+    if section.without and not annex:
         said += Markup("<p>Not shown: {}.</p>\n").format(reasons(section.without))
     return said
 
@@ -106,11 +151,38 @@ def section_html(section: Section, run: Run, parts: Sequence[ModelShown]) -> Mar
 def pages_of(run: Run) -> dict[str, Page]:
     """Files of a run's report that have something to say: the first, and those with sections."""
     there = {section.place for section in run.sections if not section.hidden}
+    there |= {"annex" for section in run.sections if section.annex and not section.hidden}
     return {
         file: page
         for place, (file, page) in enumerate(PAGES.items())
         if place == 0 or there & set(page.places)
     }
+
+
+def _groups(run: Run, page: Page, parts: Sequence[ModelShown]) -> tuple[Group, ...]:
+    """What a page shows after page 1, in a reader's order, numbered."""
+    every = [section for section in run.sections if not section.hidden]
+    if "main" not in page.places:
+        own = [s for s in every if s.place in page.places or (s.annex and "annex" in page.places)]
+        groups = []
+        for position, section in enumerate(in_order(own), 1):
+            number = f"{page.letter}{position}"
+            html = section_html(section, run, parts, annex=section.place not in page.places)
+            written = Written(section.name, number, section.title, html, section)
+            groups.append(Group(section.name, number, section.title, (written,)))
+        return tuple(groups)
+    groups = []
+    for part, title in PARTS.items():
+        own = [s for s in every if s.place == "main" and s.part == part]
+        if not own:
+            continue
+        number = f"{len(groups) + 1}"
+        written = tuple(
+            Written(s.name, f"{number}.{i}", s.title, section_html(s, run, parts), s)
+            for i, s in enumerate(own, 1)
+        )
+        groups.append(Group(f"part-{part}", number, title, written))
+    return tuple(groups)
 
 
 def render_pages(run: Run) -> dict[str, str]:
@@ -124,45 +196,29 @@ def render_pages(run: Run) -> dict[str, str]:
     Returns
     -------
     dict
-        File name to page, as :func:`render_report` gives it.
+        File name to HTML page. A page needs no network. ``report.html`` needs nothing else
+        either: style sheet and pictures are inside; the annex shows the pictures of the run's
+        folder. Whatever comes from the user's files is escaped.
     """
     pages = pages_of(run)
-    return {file: render_report(run, page, pages) for file, page in pages.items()}
+    written = {file: _page(run, page, pages) for file, page in pages.items()}
+    return numbered(written, {file: page.letter for file, page in pages.items()})
 
 
-def render_report(run: Run, page: Page = _WHOLE, pages: Mapping[str, Page] | None = None) -> str:
-    """Write one page of the report of a run.
-
-    Parameters
-    ----------
-    run : Run
-        With its sections.
-    page : Page
-        Which sections; default: all of them.
-    pages : mapping, optional
-        Every file of the report, for links between them.
-
-    Returns
-    -------
-    str
-        One HTML page that needs nothing else: style sheet and pictures are inside, there is no
-        script. Whatever comes from the user's files is escaped.
-    """
+def _page(run: Run, page: Page, pages: Mapping[str, Page]) -> str:
     parts = models_shown(run)
-    every = [section for section in in_order(run.sections) if not section.hidden]
-    shown = [section for section in every if section.place in page.places]
-    beside = {
-        file: (other, [section for section in every if section.place in other.places])
-        for file, other in (pages or {}).items()
-        if other != page
-    }
-    template = environment().get_template("report.html.j2")
-    return template.render(
-        page=page,
-        beside=beside,
-        run=run,
-        css=style_sheet(),
-        marks=marks(run),
-        parts=parts,
-        sections=[(section, section_html(section, run, parts)) for section in shown],
+    first = [s for s in run.sections if s.place == "page 1" and s.place in page.places]
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            page=page,
+            beside={file: other for file, other in pages.items() if other != page},
+            run=run,
+            css=style_sheet(),
+            marks=marks(run),
+            parts=parts,
+            page_one=[(section, section_html(section, run, parts)) for section in first],
+            groups=_groups(run, page, parts),
+        )
     )

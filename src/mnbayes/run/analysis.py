@@ -16,7 +16,7 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.fit import Fit
 from mnbayes.run.needs import nothing
 from mnbayes.run.run import Run
-from mnbayes.run.section import Drawn, Place, Section
+from mnbayes.run.section import Drawn, Part, Place, Section
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,8 @@ class Analysis:
         Called with the cards while models are still worked on: what does not wait for a fit.
     place : str
         Where its section stands, unless the section says so itself.
+    part : str
+        Which part of the main report it belongs to, unless the section says so itself.
     needs : callable
         Says why a fit lacks what the analysis needs, blank where it does not; a model of one's
         own has no card, and may say nothing of a population (:mod:`mnbayes.run.needs`). Such a
@@ -93,6 +95,7 @@ class Analysis:
     after_fits: Callable[[Run], tuple[Any, Sequence[Drawn]]] | None = None
     prepare: Callable[[Iterable[Card]], None] | None = None
     place: Place = "main"
+    part: Part = "results"
     needs: Callable[[Fit], str] = nothing
 
 
@@ -122,6 +125,7 @@ def sections_of(run: Run, catalogue: Iterable[Analysis]) -> Run:
             made = replace(analysis.section(of), without=without)
         if made.place == "main":
             made = replace(made, place=analysis.place)
+        made = replace(made, part=made.part or analysis.part)
         run = replace(run, sections=(*run.sections, made))
     return run
 

@@ -133,8 +133,7 @@ def write_run(
         for section in run.sections:
             for model, pictures in section.pictures.items():
                 for picture in pictures:
-                    path = place / "plots" / f"{model}_{picture.name}.svg"
-                    path.write_bytes(picture.content)
+                    (place / picture.path(model)).write_bytes(picture.content)
         drawn = [name for name in trees if draws is not None and (draws / name).is_dir()]
         if draws is not None and drawn:
             (place / "plots" / "arviz").mkdir()

@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 
 #: Where a section stands in the report.
 type Place = Literal["page 1", "main", "annex", "paper", "history"]
+#: Which part of the main report a section belongs to.
+type Part = Literal[
+    "patients", "method", "results", "overturns", "decision", "checks", "limitations"
+]
+#: The parts of the main report, as a reader meets them.
+PARTS: dict[Part, str] = {
+    "patients": "Patients and safety",
+    "method": "Question and method",
+    "results": "Results",
+    "overturns": "What could overturn it",
+    "decision": "Decision and next trial",
+    "checks": "Is the model right?",
+    "limitations": "Limitations and provenance",
+}
 
 
 @dataclass(frozen=True)
@@ -58,10 +72,70 @@ class Picture:
     alt: str
     content: bytes
 
+    def path(self, model: str) -> str:
+        """Where the picture of a model, or of what else it is of, stands in a run's folder."""
+        return f"plots/{model}_{self.name}.svg"
+
     @property
     def uri(self) -> str:
         """The picture as a source for ``<img>``, where its ids and styles are its own."""
         return f"data:image/svg+xml;base64,{base64.b64encode(self.content).decode('ascii')}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A number of page 1, and what a reader who asks for it is told.
+
+    Attributes
+    ----------
+    shown : str
+        As it is printed.
+    meaning : str
+        What the number is.
+    file : str
+        Table of the run's folder, without its ending.
+    row : mapping
+        Column to value: which row of it.
+    column : str
+        Which column of that row holds the number.
+    prior : str
+        The same number under the prior alone, as printed; blank where it has none.
+    mcse : str
+        Its Monte Carlo standard error, as printed; blank where it has none.
+    """
+
+    shown: str
+    meaning: str
+    file: str
+    row: Mapping[str, str | float]
+    column: str
+    prior: str = ""
+    mcse: str = ""
+
+    def __str__(self) -> str:
+        return self.shown
+
+    @property
+    def python(self) -> str:
+        """The line that gives the number, in the folder that holds the run's files."""
+        row = " and ".join(f"{name} == {value!r}" for name, value in self.row.items())
+        return f'pd.read_csv("{self.file}.csv").query({row!r})["{self.column}"].item()'
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of page 1 whose numbers can be asked for.
+
+    Attributes
+    ----------
+    pieces : tuple of str or Asked
+        As they follow each other.
+    """
+
+    pieces: tuple[str | Asked, ...]
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.pieces))
 
 
 @dataclass(frozen=True)
@@ -71,15 +145,18 @@ class PageOne:
     Attributes
     ----------
     under : str
-        Heading that sections share, such as "What could overturn it?".
+        Heading that sections share, such as "What would overturn it?".
     term : str
         What the sentences are about, in a few words; blank where the heading says it.
-    sentences : tuple of str
+    sentences : tuple of str or Sentence
+    pictures : tuple of Picture
+        Shown below the heading.
     """
 
     under: str
     term: str
-    sentences: tuple[str, ...]
+    sentences: tuple[str | Sentence, ...]
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +189,8 @@ class Section:
     place : {"page 1", "main", "annex", "paper", "history"}
         Page 1 and the main report are one file; the annex, what a paper prints and earlier
         studies have each a file beside it.
+    part : str
+        Of the main report, see :data:`PARTS`; blank: where its analysis says.
     absent : str
         Why there is nothing to show; blank where there is.
     tables : mapping
@@ -129,8 +208,10 @@ class Section:
     template : str or Path
         Jinja2 template of the section's words: a name in the catalogue's folders, or a file of
         the user's. Blank: sentences, tables and pictures one after the other.
+    annex : str or Path
+        Template of what the annex adds to a section of the main report; blank: nothing.
     words : mapping
-        What the template is given beside ``run``, ``section`` and ``parts``.
+        What both templates are given beside ``run``, ``section`` and ``parts``.
     trees : mapping
         Model to draws that belong to the run, beside those of the cards.
     record : mapping
@@ -148,6 +229,7 @@ class Section:
     name: str
     title: str
     place: Place = "main"
+    part: Part | Literal[""] = ""
     absent: str = ""
     tables: Mapping[str, Tidy] = field(default_factory=dict)
     pictures: Mapping[str, tuple[Picture, ...]] = field(default_factory=dict)
@@ -156,6 +238,7 @@ class Section:
     remarks: tuple[str, ...] = ()
     shown: tuple[Table | Spanned, ...] = ()
     template: str | Path = ""
+    annex: str | Path = ""
     words: Mapping[str, Any] = field(default_factory=dict)
     trees: Mapping[str, xr.DataTree] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from mnbayes.analyses.checks import part as checks_part
 from mnbayes.analyses.checks import words
 from mnbayes.analyses.checks.figure import left_out, patient_checks, pit
 from mnbayes.answers.result import Result
-from mnbayes.report.kit.results import OVERTURNS, joined, response_model, shown
+from mnbayes.report.kit.results import OVERTURNS, joined, primary_model, shown
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.needs import repeats
 from mnbayes.run.run import Run
@@ -59,12 +59,12 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
 
 def _page_one(run: Run) -> PageOne | None:
     able = [result for result in shown(run) if checks_part.of(result) is not None]
-    model = response_model(able) or (able[0] if able else None)
+    model = primary_model(able)
     if model is None:
         return None
     found = checks_part.of(model)
     said = () if found is None else words.findings(model, found)
-    return PageOne(OVERTURNS, "The model itself", said) if said else None
+    return PageOne(OVERTURNS, "Model checks", said) if said else None
 
 
 def section(run: Run) -> Section:
@@ -76,12 +76,14 @@ def section(run: Run) -> Section:
     }
     able = {result.name: result for result in run.results if result.name in found}
     said = {name: words.sentences(able[name], checks) for name, checks in found.items()}
-    tables = {
-        name: words.course_table(checks, able[name].catalogue)
-        for name, checks in found.items()
-        if not checks.courses.empty
-    }
-    first = next(iter(said.values()), ((), ()))
+    model = primary_model([result for result in shown(run) if result.name in found])
+    first = said[model.name] if model else ((), ())
+    courses = found[model.name].courses if model else None
+    table = (
+        None
+        if model is None or courses is None or courses.empty
+        else words.course_table(found[model.name], model.catalogue)
+    )
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
@@ -95,16 +97,23 @@ def section(run: Run) -> Section:
         pictures=run.pictures.get(ANALYSIS.name, {}),
         page_one=_page_one(run),
         sentences=(*first[0], *first[1]),
-        shown=tuple(tables.values())[:1],
+        shown=() if table is None else (table,),
         template="checks/section.html.j2",
-        words={"said": said, "courses": tables},
+        annex="checks/annex.html.j2" if found else "",
+        words={
+            "name": model.name if model else "",
+            "first": first,
+            "others": {n: s for n, s in said.items() if model is None or n != model.name},
+            "table": table,
+        },
     )
 
 
 ANALYSIS = Analysis(
     name="checks",
-    title="Does the model fit the measurements?",
+    title="Measurements and courses",
     section=section,
+    part="checks",
     of_model=checks_part.find,
     figures=figures,
     draws={

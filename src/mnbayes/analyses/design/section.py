@@ -14,12 +14,11 @@ from mnbayes.analyses.design.rules import Bound
 from mnbayes.analyses.design.success import NEW, POOLED
 from mnbayes.base.text_table import Table
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.dominance import TAG, probability_dominated
 from mnbayes.report.kit.results import FOLLOWS
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.needs import a_population
 from mnbayes.run.run import Run
-from mnbayes.run.section import Drawn, PageOne, Picture, Section, Tidy
+from mnbayes.run.section import Asked, Drawn, PageOne, Picture, Section, Sentence, Tidy
 
 _TEMPLATE = "design/section.html.j2"
 _TEXTS = {
@@ -44,7 +43,7 @@ _TEXTS = {
 
 @dataclass(frozen=True)
 class DecisionSection:
-    """Section 11 of the report.
+    """What the report says of the decision.
 
     Attributes
     ----------
@@ -122,7 +121,7 @@ def decision_section(plan: Plan, pictures: Sequence[Picture] = ()) -> DecisionSe
         about=words.quantity(main),
         verdict=main.verdict,
         sentence=words.verdict(main),
-        remarks=(*words.doubts(main), *_dominated(main)),
+        remarks=words.doubts(main),
         criteria=_criteria(main) if main.verdict else None,
         rules=_rules(plan),
         notes=tuple(_note(decision) for decision in plan.decisions),
@@ -149,13 +148,6 @@ def _bound(bound: Bound) -> str:
     return f"value = {stated}, confidence = {level}"
 
 
-def _dominated(decision: Decision) -> tuple[str, ...]:
-    hardly = [j.name for j in decision.judged if probability_dominated(j.probability, j.prior)]
-    if not hardly:
-        return ()
-    return (f"{TAG.capitalize()}: {wording.listed(hardly)}. The data hardly moved it.",)
-
-
 def _criteria(decision: Decision) -> Table:
     rows = tuple(
         (
@@ -178,31 +170,28 @@ def _rules(plan: Plan) -> Table | None:
     for decision in plan.decisions:
         if not decision.verdict:
             continue
-        cells = [decision.verdict, words.interval(decision, decision.interval)]
-        cells.append(words.interval(decision, decision.prior_interval))
-        for judged in decision.judged:
-            found = wording.probability(judged.probability, judged.error)
-            cells.append(found)
-            cells.append(wording.probability(judged.prior, judged.prior_error))
-        rows.append((decision.rule, *cells, decision.prior_verdict))
-    head = (
-        *("Rule", "Says", "Median (95 % interval)", "Prior alone"),
-        *("Significance", "Prior alone", "Relevance", "Prior alone"),
-        "Prior alone says",
-    )
+        found = [
+            f"{words.event(decision, judged)}: "
+            f"{wording.probability(judged.probability, judged.error)} "
+            f"(asked {wording.stated(judged.required)}; prior alone "
+            f"{wording.probability(judged.prior, judged.prior_error)})"
+            for judged in decision.judged
+        ]
+        rows.append((decision.rule, decision.verdict, *found, decision.prior_verdict))
+    head = ("Rule", "Says", "Significance", "Relevance", "Prior alone says")
     if not rows:
         return None
-    return Table("Every rule of the card; the first decides", head, tuple(rows), frozenset({0, 1}))
+    caption = "Every rule of the card; the first decides"
+    return Table(caption, head, tuple(rows), frozenset(range(5)), wide=True)
 
 
 def _note(decision: Decision) -> str:
     if not decision.verdict:
         said = words.verdict(decision)
         return f"{decision.rule}: {said[0].lower()}{said[1:]}"
-    first, second = decision.judged
     return (
-        f"{decision.rule}: {words.quantity(decision)} (model {decision.model}). Significance asks "
-        f"for {words.asked(decision, first)}, relevance for {words.asked(decision, second)}."
+        f"{decision.rule}: {words.quantity(decision)} (model {decision.model}), 95 % interval "
+        f"{words.interval(decision, decision.interval)}."
     )
 
 
@@ -240,7 +229,7 @@ def section_of(plan: Plan, pictures: Mapping[str, tuple[Picture, ...]] | None = 
     """
     drawn = pictures or {}
     said = decision_section(plan, drawn.get(ANALYSIS.name, ()))
-    shown = (said.criteria, said.rules, said.trials, said.pooled, said.designs)
+    shown = (said.rules, said.trials, said.designs)
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
@@ -254,26 +243,60 @@ def section_of(plan: Plan, pictures: Mapping[str, tuple[Picture, ...]] | None = 
             *said.prospects,
         ),
         shown=tuple(table for table in shown if table is not None),
-        page_one=PageOne(FOLLOWS, "", _page_one(plan)),
+        page_one=PageOne(FOLLOWS, "", _page_one(plan), said.pictures[:1]),
         template=_TEMPLATE,
+        annex="design/annex.html.j2",
         words={"decision": said},
     )
 
 
-def _page_one(plan: Plan) -> tuple[str, ...]:
-    """The verdict of the first rule, with what it is about; how weak its line is."""
+def _page_one(plan: Plan) -> tuple[str | Sentence, ...]:
+    """The verdict of the first rule, what it rests on, and what the others say."""
     main, rule = plan.main, plan.card.rule[0]
     if not main.verdict:
         return (words.verdict(main),)
-    asked = " and ".join(words.asked(main, judged) for judged in main.judged)
-    return (
-        f"{rule.name[0].upper()}{rule.name[1:]}: {main.verdict}. The rule asks for {asked}, of the "
-        f"{words.quantity(main)}.",
-        *words.doubts(main)[:1],
-        f"On the line itself: {rule.lower_reference.why}",
+    first = main.judged[0]
+    chance = Asked(
+        wording.probability(first.probability, first.error),
+        f"is the probability of {words.event(main, first)}, of the {words.quantity(main)}, given "
+        "the data.",
+        "decision",
+        {"rule": main.rule, "criterion": first.name},
+        "probability",
+        wording.probability(first.prior, first.prior_error),
+        f"{wording.points(first.error)} points",
     )
+    name = f"{rule.name[0].upper()}{rule.name[1:]}"
+    said: list[str | Asked] = [f"{name}: {main.verdict}. ", chance]
+    said.append(
+        f" sure that the {words.event(main, first)}, {wording.stated(first.required)} asked; "
+        f"the prior alone would have said {main.prior_verdict}."
+    )
+    others = [d for d in plan.decisions[1:] if d.verdict]
+    alike: dict[str, list[str]] = {}
+    for decision in others:
+        alike.setdefault(decision.verdict, []).append(decision.rule)
+    if others:
+        parts = [f"on {wording.listed(names)}: {verdict}" for verdict, names in alike.items()]
+        said.append(f" Secondary rules {'; '.join(parts)}.")
+    bar = next((b for b in plan.definitions.benchmark if b.category == main.category), None)
+    rests = (
+        (f"What the {wording.stated(first.threshold)} rests on: {_first(bar.why)}",) if bar else ()
+    )
+    return (Sentence(tuple(said)), *rests)
+
+
+def _first(text: str) -> str:
+    """The first sentence of a text."""
+    head, stop, _ = " ".join(text.split()).partition(". ")
+    return f"{head.rstrip('.')}." if stop or head else ""
 
 
 ANALYSIS = Analysis(
-    name="decision", title="Decision rule", section=section, after_fits=find, needs=a_population
+    name="decision",
+    title="The rule and the next trial",
+    section=section,
+    part="decision",
+    after_fits=find,
+    needs=a_population,
 )

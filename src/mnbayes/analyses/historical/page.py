@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mnbayes.analyses.historical.section import HistoricalSection
+from mnbayes.report.kit.numbering import numbered
 from mnbayes.report.kit.templates import environment, style_sheet
 
 
@@ -24,4 +25,5 @@ def render_historical(section: HistoricalSection, described: Mapping[str, Any]) 
         HTML. Whatever comes from the user's files is escaped.
     """
     page = environment().get_template("historical/page.html.j2")
-    return page.render(historical=section, described=described, css=style_sheet())
+    written = page.render(historical=section, described=described, css=style_sheet())
+    return numbered({"page": written})["page"]

@@ -30,8 +30,8 @@ from mnbayes.report.kit.answer_words import answer, heading, lines_text
 from mnbayes.report.kit.results import (
     OVERTURNS,
     joined,
+    primary_model,
     prior_text,
-    response_model,
     share_ends,
     shown,
 )
@@ -39,7 +39,7 @@ from mnbayes.report.kit.wording import percent_range, ratio_range
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.needs import a_card
 from mnbayes.run.run import Run
-from mnbayes.run.section import Drawn, PageOne, Section, Tidy
+from mnbayes.run.section import Asked, Drawn, PageOne, Section, Sentence, Tidy
 
 #: Most flips that are listed one by one.
 LISTED = 12
@@ -60,13 +60,15 @@ class Influence:
         Whether a conclusion changes; blank where nothing is shown.
     flips : tuple of str
         One for each conclusion that changes.
-    table : Table or None
+    table, brief : Table or None
+        Every main answer, and those of the primary category.
     """
 
     sentences: tuple[str, ...]
     verdict: str = ""
     flips: tuple[str, ...] = ()
     table: Table | None = None
+    brief: Table | None = None
 
 
 def _moves(result: Result, table: pd.DataFrame, definitions: Definitions) -> list[str]:
@@ -126,22 +128,32 @@ def _verdict(table: pd.DataFrame, definitions: Definitions, line: float) -> str:
         [row for row in rows if flip(row, definitions.benchmarks, line) == kind]
         for kind in ("yes", "close")
     )
-    doubt = ""
-    if close:
-        more = " more" if sure else ""
-        doubt = (
-            f" {len(close)}{more} seem{'s' if len(close) == 1 else ''} to, so near the line that "
-            "Monte Carlo error decides."
-        )
+    within = f" {len(close)} lie within Monte Carlo error of the line." if close else ""
     if not sure:
         return (
-            "No conclusion changes, whoever is left out: no probability crosses "
-            f"{lines_text(line)}, no expected share crosses its benchmark, and no ratio's 95 % "
-            f"interval begins or ceases to include 1.{doubt}"
+            f"None of {len(rows)} conclusions changes, whoever is left out: no probability crosses "
+            f"{lines_text(line)}, no expected share its benchmark, no ratio's 95 % interval 1."
+            f"{within}"
         )
     who = wording.listed(list(dict.fromkeys(str(row["left_out"]) for row in sure)))
-    change = "conclusion changes" if len(sure) == 1 else "conclusions change"
-    return f"{len(sure)} {change} when a single patient is left out ({who}).{doubt}"
+    verb = "changes" if len(sure) == 1 else "change"
+    return f"{len(sure)} of {len(rows)} conclusions {verb} ({who} left out).{within}"
+
+
+def what_matters(table: pd.DataFrame, definitions: Definitions) -> Row | None:
+    """The row that moves the primary answer most.
+
+    The probability that the share of the primary category exceeds its benchmark; without one the
+    share, the next patient, or the ratio.
+    """
+    rows = table[table["difference"].notna()]
+    for kind in ("exceeds", "population", "next_patient", "gmr"):
+        own = rows[rows["kind"] == kind]
+        for category in (*definitions.stated, ""):
+            chosen = own[own["category"] == category]
+            if not chosen.empty:
+                return records(chosen.loc[[chosen["difference"].abs().idxmax()]])[0]
+    return None
 
 
 def _column(row: Row, definitions: Definitions, known: Catalogue) -> str:
@@ -163,14 +175,23 @@ def _prior(result: Result, row: Row) -> str:
     return text
 
 
-def influence_table(result: Result, definitions: Definitions, line: float) -> Table:
+def influence_table(
+    result: Result, definitions: Definitions, line: float, *, brief: bool = False
+) -> Table:
     """The main answers at the primary week: of all patients, prior alone, without each patient.
+
+    ``brief`` leaves the ratio of the primary marker and what is said of the primary category.
 
     A dagger marks an answer from which the report would conclude otherwise, in brackets where
     that may be Monte Carlo error.
     """
     shown = last_visit(result)
     shown = shown[shown["kind"].isin(MAIN)]
+    if brief:
+        first = next((c for c in definitions.stated if c in set(shown["category"])), "")
+        main = shown["marker"].eq(result.judged.main) & shown["kind"].eq("gmr")
+        kept = shown[main | (shown["category"].eq(first) & (first != ""))]
+        shown = kept if len(kept) else shown
     order = shown["kind"].map({kind: i for i, kind in enumerate(MAIN)})
     # Ratios and their probabilities marker by marker, then the responses.
     ranks = {name: i for i, name in enumerate(result.fit.observations.markers)}
@@ -180,8 +201,8 @@ def influence_table(result: Result, definitions: Definitions, line: float) -> Ta
     rows = {patient: records(shown[shown["left_out"] == patient]) for patient in patients}
     first = rows[patients[0]]
     texts = [
-        ("Nobody: all patients", *(number(row) for row in first)),
-        ("No data: prior alone", *(_prior(result, row) for row in first)),
+        ("nobody", *(number(row) for row in first)),
+        ("everybody: prior alone", *(_prior(result, row) for row in first)),
     ]
     for patient, own in rows.items():
         cells = [
@@ -192,9 +213,9 @@ def influence_table(result: Result, definitions: Definitions, line: float) -> Ta
     errors = shown.loc[shown["kind"] != "gmr", ["mcse", "mcse_without"]].to_numpy(dtype=float)
     worst = float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan")
     caption = (
-        f"Answers at {wording.week_name(result.primary_week)} when one patient is left out. "
-        f"Largest Monte Carlo standard error of a probability: {wording.points(worst)} points. "
-        "†: the conclusion changes; (†): so near the line that Monte Carlo error decides."
+        f"Answers of {result.name} at {wording.week_name(result.primary_week)} without each "
+        f"patient (Monte Carlo error at most {wording.points(worst)} points). †: the conclusion "
+        "changes; (†): it may, within Monte Carlo error."
     )
     head = ("Left out", *(_column(row, definitions, result.catalogue) for row in first))
     return Table(caption, head, tuple(texts))
@@ -247,16 +268,7 @@ def influence_of(result: Result, definitions: Definitions, line: float) -> Influ
         _verdict(table, definitions, line),
         tuple(flips),
         influence_table(result, definitions, line),
-    )
-
-
-def influences(run: Run) -> tuple[Influence | None, ...]:
-    """What the report says of each result of a run; None where it is withheld."""
-    return tuple(
-        None
-        if result.withheld
-        else influence_of(result, run.definitions, run.definitions.decision.probability)
-        for result in run.results
+        influence_table(result, definitions, line, brief=True),
     )
 
 
@@ -275,13 +287,42 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
     ]
 
 
-def _page_one(run: Run) -> PageOne | None:
+def _primary(run: Run) -> Result | None:
+    """The primary model if patients were left out of it, else one of which they were."""
     asked = [result for result in shown(run) if not influence_part.of(result).empty]
-    model = response_model(asked) or (asked[0] if asked else None)
+    return primary_model(asked)
+
+
+def _page_one(run: Run) -> PageOne | None:
+    model = _primary(run)
     if model is None:
         return None
-    said = influence_of(model, run.definitions, run.definitions.decision.probability)
-    return PageOne(OVERTURNS, "One patient", (*said.sentences[:1], said.verdict))
+    definitions = run.definitions
+    table = last_visit(model)
+    row = what_matters(table, definitions)
+    if row is None:
+        return None
+    keys = {"model": model.name, "kind": row["kind"], "week": row["week"]}
+    keys |= {"marker": row["marker"]} if row["marker"] else {"category": row["category"]}
+    subject = answer(row, definitions, model.catalogue)
+    lines = [
+        Asked(
+            number(row, suffix),
+            f"is {subject}{without}, at {wording.week_name(row['week'])}.",
+            "influence",
+            {**keys, "left_out": str(row["left_out"])},
+            f"value{suffix}",
+            prior="" if suffix else _prior(model, row),
+            mcse="" if row["kind"] == "gmr" else f"{wording.points(row[f'mcse{suffix}'])} points",
+        )
+        for suffix, without in (("", ""), ("_without", f" without {row['left_out']}"))
+    ]
+    pieces = (f"Without {row['left_out']}, {subject} is ", lines[1], ", not ", lines[0], ". ")
+    verdict = _verdict(table, definitions, definitions.decision.probability).split(" (")[0]
+    pictures = run.pictures.get(ANALYSIS.name, {}).get(model.name, ())
+    return PageOne(
+        OVERTURNS, "One patient", (Sentence((*pieces, f"{verdict.rstrip('.')}.")),), pictures[:1]
+    )
 
 
 def failed_refits(run: Run) -> tuple[str, ...]:
@@ -300,27 +341,49 @@ def failed_refits(run: Run) -> tuple[str, ...]:
 
 def section(run: Run) -> Section:
     """The influence of each patient in a run."""
-    said = influences(run)
-    tables = tuple(own.table for own in said if own is not None and own.table is not None)
+    line = run.definitions.decision.probability
+    said = {
+        result.name: influence_of(result, run.definitions, line)
+        for result in shown(run)
+        if not influence_part.of(result).empty
+    }
+    model = _primary(run)
+    first = None if model is None else said[model.name]
+    whole = {name: own.table for name, own in said.items() if own.table is not None}
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        absent="" if tables else "no patient was left out",
+        absent="" if first else _why_none(run),
         tables={"influence": Tidy(joined(influence_part.of(result) for result in run.results))},
         pictures=run.pictures.get(ANALYSIS.name, {}),
         page_one=_page_one(run),
-        sentences=tuple(own.verdict for own in said if own is not None and own.verdict),
+        sentences=(first.verdict,) if first else (),
         remarks=failed_refits(run),
-        shown=tables[:1],
+        shown=(first.brief,) if first and first.brief else (),
         template="influence/section.html.j2",
-        words={"influences": said},
+        annex="influence/annex.html.j2" if whole else "",
+        words={
+            "own": first,
+            "name": model.name if model else "",
+            "whole": whole,
+            "line": lines_text(line),
+        },
+    )
+
+
+def _why_none(run: Run) -> str:
+    """Why no patient was left out of any model that may be shown."""
+    reasons = [influence_of(r, run.definitions, 0.5).sentences[0] for r in shown(run)]
+    return (
+        reasons[0].removeprefix("Not shown: ").rstrip(".") if reasons else "every model is withheld"
     )
 
 
 ANALYSIS = Analysis(
     name="influence",
-    title="Influence of each patient",
+    title="One patient",
     section=section,
+    part="overturns",
     figures=figures,
     draws={
         "influence": "refits without each patient, as a run makes of a card with influence = true",

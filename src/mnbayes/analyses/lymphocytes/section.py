@@ -30,7 +30,7 @@ from mnbayes.report.kit.wording import probability
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.needs import a_prior
 from mnbayes.run.run import Run
-from mnbayes.run.section import Drawn, PageOne, Section, Tidy
+from mnbayes.run.section import Drawn, Section, Tidy
 
 OVERLAP = (
     "CD4+ and CD8+ lymphocytes are parts of CD3+. The five are not a composition and not five "
@@ -83,30 +83,29 @@ def subset_model(run: Run) -> Result | None:
     )
 
 
-def _verdicts(result: Result, line: float) -> list[str]:
+def brief_table(result: Result, shrunk: bool) -> Table:
+    """One row a subset at its last visit: all together, each by itself, prior alone."""
     table = subsets_part.of(result).subsets
     week = float(table["week"].max())
-    groups: dict[str, list[str]] = {}
+    rows = []
     for row in records(table[table["week"] == week]):
-        chance = row["p_rise"]
-        verdict = (
-            f"likely ({wording.percent(line)} or more)"
-            if chance >= line
-            else f"unlikely (below {wording.percent(1 - line)})"
-            if chance < 1 - line
-            else f"uncertain ({wording.percent(1 - line)} to {wording.percent(line)})"
+        alone = "" if np.isnan(row["alone_gmr_median"]) else ratio_text(row, before="alone_")
+        rows.append(
+            (
+                result.catalogue[row["marker"]].short,
+                ratio_text(row),
+                probability(row["p_rise"], row["p_rise_mcse"]),
+                alone,
+                ratio_text(row, after="_prior"),
+            )
         )
-        groups.setdefault(verdict, []).append(
-            f"{wording.in_text(result.catalogue[row['marker']])} "
-            f"({probability(chance, row['p_rise_mcse'])}; "
-            f"{prior_text(result, row['p_rise_prior'])} under the prior alone)"
-        )
-    at = wording.week_name(week)
-    order = ("likely", "uncertain", "unlikely")
-    return [
-        f"By {at} a rise is {verdict} for {wording.listed(names)}."
-        for verdict, names in sorted(groups.items(), key=lambda g: order.index(g[0].split()[0]))
-    ]
+    together = "Shrunk to a common change" if shrunk else "This model"
+    head = ("Subset", together, "P(rise)", "By itself", "Prior alone")
+    caption = (
+        f"Lymphocyte subsets at {wording.week_name(week)}: geometric mean ratio to baseline "
+        "(95 % interval)"
+    )
+    return Table(caption, head, tuple(rows))
 
 
 def _common(result: Result) -> list[str]:
@@ -155,15 +154,6 @@ def _most_changed(result: Result, line: float) -> list[str]:
     ]
 
 
-def what_moved(run: Run) -> tuple[str, ...]:
-    """The answer for the first page: which subsets rose, and that they overlap."""
-    result = subset_model(run)
-    if result is None:
-        return ()
-    line = run.definitions.decision.probability
-    return (*_verdicts(result, line), *_common(result), *_most_changed(result, line), OVERLAP)
-
-
 def subsets(run: Run) -> Subsets | None:
     """What the report says of the lymphocyte subsets.
 
@@ -178,12 +168,7 @@ def subsets(run: Run) -> Subsets | None:
     shrunk = common_change(result.fit.tree) is not None
     ratio = ratio_spanned(result)
     line = run.definitions.decision.probability
-    sentences = (
-        *_verdicts(result, line),
-        *_common(result),
-        *_shrinkage(result),
-        *_most_changed(result, line),
-    )
+    sentences = (*_common(result), *_shrinkage(result), *_most_changed(result, line))
     others = [
         r.name for r in shown(run) if r is not result and not subsets_part.of(r).subsets.empty
     ]
@@ -246,7 +231,7 @@ def section(run: Run) -> Section:
     """The lymphocyte subsets of a run."""
     said = subsets(run)
     parts = [subsets_part.of(result) for result in run.results]
-    moved = what_moved(run)
+    result = subset_model(run)
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
@@ -257,11 +242,12 @@ def section(run: Run) -> Section:
             "cd4_cd8": Tidy(joined(part.ratios for part in parts)),
         },
         pictures=run.pictures.get(ANALYSIS.name, {}),
-        page_one=PageOne("What else moved?", "", moved) if moved else None,
         sentences=said.sentences if said else (),
         shown=_tables(run),
         template="lymphocytes/section.html.j2",
+        annex="lymphocytes/annex.html.j2" if said else "",
         words={
+            "brief": None if result is None or said is None else brief_table(result, said.shrunk),
             "subsets": said,
             "overlap": OVERLAP,
             "reference": reference_table(run),

@@ -11,7 +11,7 @@ from mnbayes.answers.result import Result
 from mnbayes.models.longitudinal import formulas
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.parameters import scalars
-from mnbayes.report.kit.results import joined
+from mnbayes.report.kit.results import joined, primary_model, shown, stated
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, Section, Tidy
@@ -22,8 +22,31 @@ def _estimand(run: Run) -> Section:
         name=ESTIMAND.name,
         title=ESTIMAND.title,
         template="method/estimand.html.j2",
-        words=_definitions(run),
+        annex="method/thresholds.html.j2",
+        words=_definitions(run) | {"asked": _asked(run), "formulas": formulas},
     )
+
+
+def _asked(run: Run) -> dict[str, object]:
+    """The primary analysis: one week, one marker, one model, one response."""
+    result = primary_model(shown(run))
+    if result is None:
+        return {}
+    marker = run.catalogue.get(run.cohort.primary_marker)
+    first = stated(result)[:1]
+    data, sizes = result.fit.observations, result.fit.tree["posterior"].sizes
+    return {
+        "week": wording.week_name(result.primary_week),
+        "weeks": wording.listed([f"{week:g}" for week in data.weeks[1:]]),
+        "marker": "" if marker is None else wording.in_text(marker),
+        "response": run.definitions.called(first[0]) if first else "",
+        "card": result.fit.card,
+        "title": result.fit.title,
+        "model": result.name,
+        "others": [r.name for r in run.results if r is not result],
+        "engine": result.fit.engine,
+        "draws": f"{sizes['chain'] * sizes['draw']:,}",
+    }
 
 
 def _definitions(run: Run) -> dict[str, object]:
@@ -83,7 +106,7 @@ def _computation(run: Run) -> Section:
     )
 
 
-ESTIMAND = Analysis(name="estimand", title="What is estimated", section=_estimand)
+ESTIMAND = Analysis(name="estimand", title="What is estimated", section=_estimand, part="method")
 MODEL = Analysis(
     name="model",
     title="Model",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from mnbayes.analyses.participants.tables import (
+    counts_by_visit,
     evaluable_table,
     event_sentence,
     flow_sentences,
@@ -14,7 +15,7 @@ from mnbayes.analyses.participants.tables import (
 from mnbayes.data.cohort import Cohort
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
-from mnbayes.run.section import Section
+from mnbayes.run.section import Section, Tidy
 
 
 def section(run: Run) -> Section:
@@ -24,9 +25,11 @@ def section(run: Run) -> Section:
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
+        tables={"counts": Tidy(counts_by_visit(run), ("week", "category"))},
         sentences=flow,
         shown=(evaluable_table(run), *rates[:1]),
         template="participants/section.html.j2",
+        annex="participants/annex.html.j2" if len(rates) > 1 else "",
         words={
             "flow": flow,
             "evaluable": evaluable_table(run),
@@ -49,4 +52,6 @@ def of_cohort(cohort: Cohort) -> Section:
     )
 
 
-ANALYSIS = Analysis(name="flow", title="Patients and counted response", section=section)
+ANALYSIS = Analysis(
+    name="flow", title="Patients and counted response", section=section, part="patients"
+)

@@ -48,17 +48,21 @@ def flow_sentences(cohort: Cohort) -> tuple[str, ...]:
 
 
 def evaluable_table(run: Run) -> Table:
-    """Number of patients with a measurement, by marker of the models and visit."""
+    """Number of patients with a measurement by visit; markers with the same numbers share a row."""
     cohort = run.cohort
     used = {m for result in run.results for m in result.fit.observations.markers}
     markers = [name for name in run.catalogue if name in used]
     counts = cohort.measurements.groupby(["marker", "week"])["patient"].nunique()
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for marker in markers:
+        seen = tuple(str(int(counts.get((marker, week), 0))) for week in cohort.weeks)
+        alike.setdefault(seen, []).append(run.catalogue[marker].short)
     rows = tuple(
         (
-            run.catalogue[marker].label,
-            *(str(int(counts.get((marker, week), 0))) for week in cohort.weeks),
+            f"All {len(names)} markers" if len(names) == len(markers) > 1 else ", ".join(names),
+            *seen,
         )
-        for marker in markers
+        for seen, names in alike.items()
     )
     head = ("Marker", *(wording.week_name(week).capitalize() for week in cohort.weeks))
     return Table(f"Patients measured, of {len(cohort.patients)} enrolled", head, rows)
@@ -66,8 +70,8 @@ def evaluable_table(run: Run) -> Table:
 
 def _rates(counts: pd.DataFrame, caption: str, definitions: Definitions) -> Table:
     def cell(row: dict[str, Any], group: str) -> str:
-        interval = wording.percent_range(row[f"lower_{group}"], row[f"upper_{group}"], 1)
-        share = wording.percent(row[f"share_{group}"], 1)
+        interval = wording.percent_range(row[f"lower_{group}"], row[f"upper_{group}"])
+        share = wording.percent(row[f"share_{group}"])
         return f"{row['responders']}/{row[group]} = {share} ({interval})"
 
     rows = tuple(
@@ -80,27 +84,46 @@ def _rates(counts: pd.DataFrame, caption: str, definitions: Definitions) -> Tabl
     )
     head = (
         "Category, as measured",
-        "Of the evaluable (exact 95 % interval)",
-        "Of the enrolled: no measurement counts as no response (exact 95 % interval)",
+        "Of those measured",
+        "Of all enrolled",
     )
     return Table(caption, head, rows)
 
 
-def rate_tables(run: Run) -> tuple[Table, ...]:
-    """Response as counted, over both denominators; the primary visit first.
+def counts_by_visit(run: Run) -> pd.DataFrame:
+    """Responders as counted at every visit, over both denominators; that of the primary first.
 
     Counting needs no model, so a withheld fit does not withhold it.
+
+    Returns
+    -------
+    DataFrame
+        ``week`` and the columns of :func:`mnbayes.answers.denominators.response_counts`.
     """
     model: Result | None = response_model(list(run.results))
     if model is None:
+        return pd.DataFrame()
+    counts = [
+        response_counts(model.probabilities, week, run.definitions.responses).assign(week=week)
+        for week in primary_first(model)
+    ]
+    table = pd.concat(counts, ignore_index=True)
+    return table[["week", *(name for name in table if name != "week")]]
+
+
+def rate_tables(run: Run) -> tuple[Table, ...]:
+    """Response as counted, over both denominators; the primary visit first."""
+    counts = counts_by_visit(run)
+    if counts.empty:
         return ()
     return tuple(
         _rates(
-            response_counts(model.probabilities, week, run.definitions.responses),
-            f"Response as measured at {wording.week_name(week)}",
+            rows,
+            f"Response as measured at {wording.week_name(float(rows['week'].iloc[0]))}, with exact "
+            "95 % intervals",
             run.definitions,
         )
-        for week in primary_first(model)
+        for _, rows in counts.groupby("week", sort=False)
     )
 
 

@@ -42,4 +42,6 @@ LISTING = Analysis(
     section=_listing,
     place="annex",
 )
-LIMITATIONS = Analysis(name="limitations", title="Limitations", section=_limitations)
+LIMITATIONS = Analysis(
+    name="limitations", title="Limitations", section=_limitations, part="limitations"
+)

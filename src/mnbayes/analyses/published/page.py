@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mnbayes.analyses.published.section import INVENTED, PublishedSection
+from mnbayes.report.kit.numbering import numbered
 from mnbayes.report.kit.templates import environment, style_sheet
 from mnbayes.report.kit.wording import NO_CONTROL
 
@@ -25,10 +26,11 @@ def render_page(section: PublishedSection, described: Mapping[str, Any]) -> str:
         HTML. Whatever comes from the user's files is escaped.
     """
     page = environment().get_template("published/page.html.j2")
-    return page.render(
+    written = page.render(
         published=section,
         described=described,
         css=style_sheet(),
         invented=INVENTED,
         no_control=NO_CONTROL,
     )
+    return numbered({"page": written})["page"]

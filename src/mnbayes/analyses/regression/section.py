@@ -32,6 +32,7 @@ class Regression:
     model: str
     marker: Marker
     sentences: tuple[str, ...]
+    brief: str
     table: Table
     screened: Table | None
 
@@ -89,7 +90,14 @@ def regression(run: Run) -> Regression | None:
         f"of the population; patients measured {_times(once)} before entry"
     )
     shown_table = Table(caption, head, tuple(rows))
-    return Regression(result.name, marker, tuple(sentences), shown_table, screened)
+    brief = (
+        f"Alone it would show the whole {moved} if the patients, measured {_times(once)} before "
+        f"entry, were picked from a population with a geometric mean of {needed[once][1]} "
+        f"(reliability {SAID[1]:g})."
+        if explained
+        else sentences[0]
+    )
+    return Regression(result.name, marker, tuple(sentences), brief, shown_table, screened)
 
 
 def _explains(bound: float, observed: float, *, high: bool) -> bool:
@@ -173,7 +181,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
 def section(run: Run) -> Section:
     """Regression to the mean in a run."""
     said = regression(run)
-    page_one = PageOne(OVERTURNS, "Regression to the mean", said.sentences[-1:]) if said else None
+    page_one = PageOne(OVERTURNS, "Regression to the mean", (said.brief,)) if said else None
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
@@ -183,6 +191,7 @@ def section(run: Run) -> Section:
         sentences=said.sentences if said else (),
         shown=tuple(t for t in (said.table, said.screened) if t is not None) if said else (),
         template="regression/section.html.j2",
+        annex="regression/annex.html.j2" if said else "",
         words={"regression": said},
     )
 
@@ -191,6 +200,7 @@ ANALYSIS = Analysis(
     name="regression",
     title="Regression to the mean",
     section=section,
+    part="overturns",
     of_model=regression_part.find,
     figures=figures,
     draws={

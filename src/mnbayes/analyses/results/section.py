@@ -6,77 +6,80 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from markupsafe import Markup
-
+from mnbayes.analyses.results import brief
 from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
-from mnbayes.analyses.results.changes_section import best_table, change_table
+from mnbayes.analyses.results.changes_section import best_table
 from mnbayes.analyses.results.parameters import prior_posterior
 from mnbayes.analyses.results.responses_figure import response_probabilities
-from mnbayes.analyses.results.responses_section import course_table, group_table, patient_table
+from mnbayes.analyses.results.responses_section import course_table
 from mnbayes.analyses.results.trajectories import trajectories
 from mnbayes.answers.reported import ROW_KEYS
 from mnbayes.answers.result import Result
-from mnbayes.base.text_table import Spanned, Table, plain
+from mnbayes.base.text_table import Table
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.parameters import scalars
-from mnbayes.report.kit.results import (
-    ModelShown,
-    models_shown,
-    not_measured,
-    primary_first,
-    response_model,
-    shown,
-    stated,
-)
-from mnbayes.report.kit.tables import great
+from mnbayes.report.kit.results import not_measured, primary_model, shown
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.needs import a_prior
 from mnbayes.run.run import Run, of_models
 from mnbayes.run.section import Drawn, Section, Tidy
 
+#: Picture of the primary model on page 1.
+PAGE_ONE = "waterfall"
+
 
 @dataclass(frozen=True)
-class ModelResults:
-    """What the report shows of one model's results; empty where it is withheld."""
+class PrimaryResults:
+    """What the main report and the annex show of the primary model.
 
-    changes: tuple[Markup, ...] = ()
-    patients: tuple[Markup, ...] = ()
-    group: tuple[Markup, ...] = ()
-    more_responses: tuple[Table, ...] = ()
-    best: Table | None = None
-    predicted: tuple[str, ...] = ()
+    Attributes
+    ----------
+    name : str
+    changes, patients, group : Table
+        ``patients`` and ``group`` are None where no category can be judged.
+    secondary, best, courses : Table or None
+    sentences : tuple of str
+    pictures : tuple of str
+        Names of those in the main report.
+    """
+
+    name: str
+    changes: Table
+    patients: Table | None
+    group: Table | None
+    secondary: Table | None
+    best: Table | None
+    courses: Table | None
+    sentences: tuple[str, ...]
+    pictures: tuple[str, ...]
 
 
-def _patient_tables(result: Result, slug: str) -> tuple[Spanned, ...]:
-    """Response of each patient at the primary week, in the categories read first."""
-    week = result.primary_week
-    first = stated(result)
-    return tuple(patient_table(result, category, week, slug) for category in first)
-
-
-def _of_model(model: ModelShown) -> ModelResults:
-    result = model.result
-    if result.withheld:
-        return ModelResults()
-    week, data = result.primary_week, result.fit.observations
-    able = result.evaluable
-    others = [
-        patient_table(result, category, week, model.slug)
-        for category in able
-        if category not in stated(result)
-    ]
-    groups = [group_table(result, w, model.slug) for w in primary_first(result)] if able else []
-    groups = [table for table in groups if not table.frame.empty]  # nothing of the next patient
-    courses = [course_table(result)] if able else []
-    return ModelResults(
-        changes=tuple(great(change_table(result, m, model.slug)) for m in data.markers),
-        patients=tuple(great(table) for table in _patient_tables(result, model.slug)),
-        group=tuple(great(table) for table in groups[:1]),
-        more_responses=(*map(plain, others), *courses, *map(plain, groups[1:])),
+def primary_results(run: Run) -> PrimaryResults | None:
+    """What is shown of the primary model; None where every model is withheld."""
+    results = shown(run)
+    result = primary_model(results)
+    if result is None:
+        return None
+    judged = bool(result.evaluable)
+    data = result.fit.observations
+    subsets = [found.subsets for r in results if (found := r.parts.get("subsets")) is not None]
+    apart = {m for table in subsets if not table.empty for m in table["marker"]}
+    main = result.judged.main if judged else data.markers[0]
+    predicted = not_measured(result, result.primary_week)
+    unseen = [f"{patient} ({why})" for patient, why in predicted.items()]
+    return PrimaryResults(
+        name=result.name,
+        changes=brief.changes_by_visit(result),
+        patients=brief.patients_brief(result) if judged else None,
+        group=brief.beyond(result) if judged else None,
+        secondary=brief.secondary_markers(results, result, apart),
         best=best_table(result),
-        predicted=tuple(
-            f"{patient} ({why})" for patient, why in not_measured(result, week).items()
+        courses=course_table(result) if judged else None,
+        sentences=(
+            *((brief.why_less_sure(result), *brief.beyond_the_model(result)) if judged else ()),
+            *([f"Predicted, since not measured: {wording.listed(unseen)}."] if unseen else []),
         ),
+        pictures=("gmr_by_visit", f"trajectories_{main}"),
     )
 
 
@@ -132,32 +135,34 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
 
 def section(run: Run) -> Section:
     """The results of a run's models."""
-    models = models_shown(run)
-    best = response_model(shown(run))
-    first = next(iter(shown(run)), None)
-    changes = (
-        ()
-        if first is None
-        else tuple(change_table(first, m, "main") for m in first.fit.observations.markers)
-    )
+    found = primary_results(run)
+    others = [
+        brief.changes_by_visit(result, (result.primary_week,))
+        for result in shown(run)
+        if found is None or result.name != found.name
+    ]
+    model = primary_model(shown(run))
+    drawn = run.pictures.get(ANALYSIS.name, {}).get(model.name if model else "", ())
+    first = [picture for picture in drawn if picture.name == PAGE_ONE]
+    tables = () if found is None else (found.changes, found.patients, found.group, found.secondary)
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        absent="" if first else "every model is withheld",
+        absent="" if found else "every model is withheld",
         tables={name: Tidy(of_models(run, name), keys) for name, keys in ROW_KEYS.items()},
         pictures=run.pictures.get(ANALYSIS.name, {}),
-        shown=(*changes, *(_patient_tables(best, "main") if best else ())),
+        page_one=brief.page_one(model, first) if model else None,
+        sentences=tuple(filter(None, found.sentences)) if found else (),
+        shown=tuple(table for table in tables if table is not None),
         template="results/section.html.j2",
-        words={
-            "shown": list(zip(models, map(_of_model, models), strict=True)),
-            "quantities": wording.QUANTITIES,
-        },
+        annex="results/annex.html.j2" if found else "",
+        words={"found": found, "others": others, "page_one": PAGE_ONE},
     )
 
 
 ANALYSIS = Analysis(
     name="results",
-    title="Results",
+    title="Change and response",
     section=section,
     figures=figures,
     draws={

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
@@ -17,12 +18,15 @@ from mnbayes.analyses.safety.counts import (
 from mnbayes.base.text_table import Spanned, Table, records
 from mnbayes.data.cohort import Cohort
 from mnbayes.report.kit import wording
+from mnbayes.report.kit.results import SAFETY
 from mnbayes.report.kit.tables import great
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
-from mnbayes.run.section import Section, Tidy
+from mnbayes.run.section import Asked, PageOne, Section, Sentence, Tidy
 
 LIMIT = "exact one-sided 95 % limit"
+#: Most terms that page 1 names.
+_NAMED = 4
 _BETAS = ["flat_median", "flat_limit", "jeffreys_median", "jeffreys_limit"]
 
 
@@ -38,6 +42,8 @@ class Safety:
         Sentences.
     adverse_table, symptom_table : Markup or None
         None where there is nothing to count.
+    brief : Table or None
+        Events with their exact limits and the posterior's, for the main report.
     courses : tuple of Table
         Grades by patient and week, one table for each symptom.
     listing : Table or None
@@ -49,6 +55,7 @@ class Safety:
     symptoms: tuple[str, ...] = ()
     adverse_table: Markup | None = None
     symptom_table: Markup | None = None
+    brief: Table | None = None
     courses: tuple[Table, ...] = ()
     listing: Table | None = None
 
@@ -68,6 +75,7 @@ def safety(cohort: Cohort) -> Safety:
         great(_limits_table(symptoms, "Patients whose symptom improved, and how rare that may be"))
         if len(symptoms)
         else None,
+        _brief(adverse),
         tuple(_course(cohort.events, str(term)) for term in sorted(set(present["term"]))),
         _listing(cohort.events) if len(cohort.events) else None,
     )
@@ -101,6 +109,31 @@ def _adverse_sentences(table: pd.DataFrame, adverse: pd.DataFrame) -> tuple[str,
     return first, f"{who}; {rate}", missed
 
 
+def _brief(table: pd.DataFrame) -> Table:
+    """Adverse events: counts, the exact limit and the posterior's under a flat prior."""
+    rows = []
+    for row in _said(table):
+        what = "any term" if row["term"] == ANY else row["term"]
+        rows.append(
+            (
+                f"{_capital(what)}, {row['outcome']}",
+                f"{row['patients']} of {row['total']}",
+                wording.percent(row["exact"]),
+                wording.percent(row["flat_median"]),
+                wording.percent(row["flat_limit"]),
+            )
+        )
+    head = ("What", "Patients", "Exact limit", "Posterior median", "Posterior limit")
+    caption = "Adverse events; one-sided 95 % upper limits, posterior under a flat Beta(1, 1)"
+    return Table(caption, head, tuple(rows))
+
+
+def _said(table: pd.DataFrame) -> list[dict[str, Any]]:
+    # A term that was never severe would only repeat the line of all terms.
+    severe = table["outcome"] == f"grade {SEVERE} or higher"
+    return records(table[~severe | (table["term"] == ANY) | (table["patients"] > 0)])
+
+
 def _symptom_sentences(
     table: pd.DataFrame, present: pd.DataFrame, enrolled: int
 ) -> tuple[str, ...]:
@@ -126,11 +159,8 @@ def _symptom_sentences(
 def _limits_table(table: pd.DataFrame, caption: str) -> Spanned:
     """Counts with their limits; the last row is the prior alone."""
     side = str(table["side"].iloc[0])
-    # A term that was never severe would only repeat the line of all terms.
-    severe = table["outcome"] == f"grade {SEVERE} or higher"
-    said = table[~severe | (table["term"] == ANY) | (table["patients"] > 0)]
     data = []
-    for row in records(said):
+    for row in _said(table):
         what = "any term" if row["term"] == ANY else row["term"]
         data.append(
             {
@@ -200,6 +230,41 @@ def _capital(term: str) -> str:
     return term[:1].upper() + term[1:]
 
 
+def _page_one(cohort: Cohort) -> PageOne:
+    """Events of any grade and severe ones, with the rate that is still compatible."""
+    if cohort.events is None:
+        text = "no events were recorded in the data, which is not the same as none having happened."
+        return PageOne(SAFETY, "", (f"{_capital(text)}",))
+    table = safety_table(cohort)
+    every, severe = records(table[(table["kind"] == "adverse") & (table["term"] == ANY)])
+    terms = sorted(adverse_events(cohort.events)["term"].unique())
+    named = f" ({', '.join(map(str, terms))})" if 0 < len(terms) <= _NAMED else ""
+    worst = f", grade {every['highest_grade']} at most" if every["patients"] else ""
+    limit = Asked(
+        wording.percent(severe["exact"]),
+        f"is the exact one-sided 95 % upper limit of the rate of events of grade {SEVERE} or more "
+        f"({severe['patients']} of {severe['total']} patients).",
+        "safety",
+        {"kind": "adverse", "term": ANY, "outcome": str(severe["outcome"])},
+        "exact",
+    )
+    return PageOne(
+        SAFETY,
+        "",
+        (
+            Sentence(
+                (
+                    f"{every['patients']} of {every['total']} patients had an adverse event"
+                    f"{named}{worst}. Grade {SEVERE} or more: {severe['patients']} of "
+                    f"{severe['total']}; a rate up to ",
+                    limit,
+                    " is still possible.",
+                )
+            ),
+        ),
+    )
+
+
 def section(run: Run) -> Section:
     """The events of a run's cohort."""
     said, events = safety(run.cohort), run.cohort.events
@@ -210,8 +275,10 @@ def section(run: Run) -> Section:
         tables={} if events is None else {"safety": Tidy(safety_table(run.cohort))},
         sentences=(*said.adverse, *said.symptoms),
         template="safety/section.html.j2",
+        page_one=_page_one(run.cohort),
+        annex="safety/annex.html.j2" if said.recorded else "",
         words={"safety": said},
     )
 
 
-ANALYSIS = Analysis(name="safety", title="Safety and symptoms", section=section)
+ANALYSIS = Analysis(name="safety", title="Safety and symptoms", section=section, part="patients")

@@ -22,7 +22,7 @@ from mnbayes.data.markers import Catalogue
 from mnbayes.inference.importance_weights import highest_khat
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import answer, heading, lines_text, number
-from mnbayes.report.kit.results import joined, prior_text
+from mnbayes.report.kit.results import joined, primary_model, prior_text, shown
 from mnbayes.report.kit.wording import PARAMETER_LABELS
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.needs import a_card
@@ -88,8 +88,7 @@ def _verdict(found: list[tuple[str, str]], line: float) -> str:
     doubt = ""
     if close:
         doubt = (
-            f" {close}{' more' if sure else ''} would seem to, so near the line that Monte Carlo "
-            "error decides."
+            f" {close}{' more' if sure else ''} would come within Monte Carlo error of the line."
         )
     if not sure:
         return (
@@ -230,17 +229,6 @@ def power_scaling_of(result: Result, definitions: Definitions, line: float) -> P
     )
 
 
-def power_scalings(run: Run) -> tuple[PowerScaling | None, ...]:
-    """What the report says of each result of a run; None where it is withheld."""
-    line = run.definitions.decision.probability
-    return tuple(
-        None
-        if result.withheld or sensitivity_part.of(result).empty
-        else power_scaling_of(result, run.definitions, line)
-        for result in run.results
-    )
-
-
 def multiverse_command(run: Run) -> str:
     """The command that refits this run's models under other assumptions."""
     parts = ["mnbayes sensitivity"]
@@ -270,21 +258,24 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
 
 def section(run: Run) -> Section:
     """Power scaling of a run, and how to ask for the multiverse."""
-    said = power_scalings(run)
-    able = [own for own in said if own is not None]
+    model = primary_model([r for r in shown(run) if not sensitivity_part.of(r).empty])
+    line = run.definitions.decision.probability
+    first = None if model is None else power_scaling_of(model, run.definitions, line)
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        absent="" if able else "power scaling was not worked out",
+        absent="" if first else "power scaling was not worked out",
         tables={
             "power_scaling": Tidy(joined(sensitivity_part.of(result) for result in run.results))
         },
         pictures=run.pictures.get(ANALYSIS.name, {}),
-        sentences=tuple(own.verdict for own in able[:1]),
-        shown=tuple(own.table for own in able[:1]),
+        sentences=(first.verdict, *first.flips, *first.diagnoses) if first else (),
+        shown=(first.table,) if first else (),
         template="sensitivity/section.html.j2",
+        annex="sensitivity/annex.html.j2" if first else "",
         words={
-            "power_scalings": said,
+            "own": first,
+            "name": model.name if model else "",
             "multiverse_command": multiverse_command(run),
             "sensitivity_threshold": THRESHOLD,
         },
@@ -293,8 +284,9 @@ def section(run: Run) -> Section:
 
 ANALYSIS = Analysis(
     name="sensitivity",
-    title="Prior sensitivity",
+    title="Power scaling",
     section=section,
+    part="overturns",
     of_model=sensitivity_part.find,
     figures=figures,
     draws={

@@ -7,24 +7,23 @@ under the others stands beside it.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
+from mnbayes.analyses.sensitivity.refits import refitted
 from mnbayes.analyses.sensitivity.specifications import STRUCTURES, with_structure
 from mnbayes.analyses.sensitivity.words import axis_value
-from mnbayes.answers.answer_table import KEYS, NUMBERS, refit_answers
+from mnbayes.answers.answer_table import KEYS, NUMBERS
 from mnbayes.answers.conclusions import Row, as_reported, concluded, conclusion, flip
 from mnbayes.answers.result import ModelAsked, Result, headline_week
 from mnbayes.base.problems import InputError
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
-from mnbayes.inference.fit import Fit, fit
+from mnbayes.inference.fit import Fit
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import answer, heading, number
-from mnbayes.report.kit.results import OVERTURNS, joined, response_model, shown
+from mnbayes.report.kit.results import OVERTURNS, joined, primary_model, shown
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.needs import a_card
 from mnbayes.run.run import Run
@@ -32,6 +31,10 @@ from mnbayes.run.section import PageOne, Section, Tidy
 
 NAME = "structures"
 COLUMNS = ("model", *STRUCTURES, *KEYS, *NUMBERS, "reason")
+_CHOSEN = (
+    "So few patients cannot choose between structures; the one fitted was chosen by how often it "
+    "is right on simulated cohorts."
+)
 
 
 def others(card: Card) -> list[Card]:
@@ -59,31 +62,11 @@ def find(asked: ModelAsked) -> pd.DataFrame:
         Columns :data:`COLUMNS`, long, the model's own structure first; ``reason`` says why a
         structure has no numbers. Empty where no cohort to refit is given.
     """
-    result, cohort = asked.result, asked.cohort
-    card = result.fit.required_card
-    if result.withheld or cohort is None or not (asked.refits and card.influence):
-        return pd.DataFrame(columns=list(COLUMNS))
-    parts = [_named(card, result.answers)]
-    tried = others(card)
-    for done, other in enumerate(tried):
-        asked.progress("other structures", done, len(tried))
-        sampling = replace(result.fit.sampling, engine="nuts")
-        fitted = fit(other, cohort, sampling)
-        if fitted.diagnostics.reasons:
-            why = f"did not converge: {'; '.join(fitted.diagnostics.reasons)}"
-            blank = result.answers.assign(**dict.fromkeys(NUMBERS, np.nan), reason=why)
-            parts.append(_named(other, blank))
-            continue
-        found, _ = refit_answers(fitted.tree, asked.definitions, card.name, sampling.seed)
-        parts.append(_named(other, found))
-    return pd.concat(parts, ignore_index=True)
+    return refitted(asked, COLUMNS, _parts, others, "other structures")
 
 
-def _named(card: Card, answers: pd.DataFrame) -> pd.DataFrame:
-    parts = {name: getattr(card.structure, name) for name in STRUCTURES}
-    reason = answers.get("reason", "")
-    named = answers.assign(model=card.name, **parts, reason=reason)
-    return named[list(COLUMNS)].astype({"reason": "str"})
+def _parts(card: Card) -> dict[str, str]:
+    return {name: getattr(card.structure, name) for name in STRUCTURES}
 
 
 def of(result: Result) -> pd.DataFrame:
@@ -171,30 +154,27 @@ def sentences_of(result: Result, run: Run) -> tuple[str, ...]:
 def section(run: Run) -> Section:
     """What a run's models say under other structures."""
     able = [result for result in shown(run) if not of(result).empty]
-    said = {result.name: sentences_of(result, run) for result in able}
-    model = response_model(able)
-    first = said[model.name] if model else next(iter(said.values()), ())
+    model = primary_model(able)
+    said = sentences_of(model, run) if model else ()
     return Section(
         name=NAME,
         title=ANALYSIS.title,
-        absent="" if able else "no model was refitted with another structure",
+        absent="" if model else "no model was refitted with another structure",
         tables={NAME: Tidy(joined(of(result) for result in run.results))},
-        page_one=PageOne(OVERTURNS, "Another course or other errors", first) if first else None,
-        sentences=(
-            "So few patients cannot choose between structures of the model; the one fitted was "
-            "chosen by how often it is right on simulated cohorts.",
-            *(f"{name}: {sentence}" for name, own in said.items() for sentence in own),
-        )
-        if able
-        else (),
-        shown=tuple(table_of(result, run) for result in able),
+        page_one=PageOne(OVERTURNS, "The model", (" ".join(said),)) if said else None,
+        sentences=(*said, _CHOSEN) if said else (),
+        shown=(table_of(model, run),) if model else (),
+        template="sensitivity/structures.html.j2",
+        annex="sensitivity/tables.html.j2" if able else "",
+        words={"tables": [table_of(result, run) for result in able]},
     )
 
 
 ANALYSIS = Analysis(
     name=NAME,
-    title="Other structures of the model",
+    title="The structure of the model",
     section=section,
+    part="overturns",
     of_model=find,
     needs=a_card,
 )

@@ -18,7 +18,7 @@ from mnbayes.base.text_table import Table, records
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Marker
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.results import OVERTURNS, doubted, response_model, shown
+from mnbayes.report.kit.results import OVERTURNS, doubted, primary_model, shown
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.needs import repeats_and_prior
 from mnbayes.run.run import Run
@@ -119,7 +119,7 @@ def _table(rows: list[dict[str, Any]], definitions: Definitions, main: Marker) -
         chance = f"P(share > {wording.percent(first['threshold'])})"
     body = [
         (
-            f"{row['strategy']}: {row['assumption']}",
+            str(row["assumption"]),
             *_cells(row, ""),
             wording.points(row["probability_mcse"]),
             *_cells(row, "_prior"),
@@ -199,42 +199,6 @@ def of_stored(
     )
 
 
-def what_the_unseen_overturn(result: Result) -> tuple[str, ...]:
-    """For the first page: the conclusions that the unseen could overturn, then those that stand.
-
-    Parameters
-    ----------
-    result : Result
-        With a tipping point.
-    """
-    tipping = withdrawal_part.of(result).tipping
-    if tipping is None:
-        return ()
-    points = records(tipping.points)
-    stands = [p for p in points if p["verdict"] in ("never", "beyond") and not p["unsure"]]
-    said = [str(p["sentence"]) for p in points if p not in stands]
-    if stands:
-        worst, unseen = f"{stands[0]['delta_max']:g}", stands[0]["unseen"]
-        claims = "; ".join(str(p["claim"]) for p in stands)
-        verb = "this still holds" if len(stands) == 1 else "these still hold"
-        said.append(f"With {unseen} up to {worst} times worse than predicted {verb}: {claims}.")
-    return tuple(said)
-
-
-def withdrawals(run: Run) -> tuple[Withdrawal, ...]:
-    """Withdrawal sensitivity of every model that may be shown and has the main marker.
-
-    Returns
-    -------
-    tuple of Withdrawal
-        The model that judges most categories first.
-    """
-    able = [result for result in shown(run) if not withdrawal_part.of(result).table.empty]
-    first = response_model(able)
-    able.sort(key=lambda result: result is not first)
-    return tuple(_of_model(result) for result in able)
-
-
 def figures(result: Result, how: Shown) -> Sequence[Drawn]:
     """The enrolled under each strategy, and the tipping point, where somebody left."""
     found = withdrawal_part.of(result)
@@ -274,38 +238,62 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
     ]
 
 
+def _primary(run: Run) -> Result | None:
+    able = [result for result in shown(run) if not withdrawal_part.of(result).table.empty]
+    return primary_model(able)
+
+
 def _page_one(run: Run) -> PageOne | None:
-    tipped = [r for r in shown(run) if withdrawal_part.of(r).tipping is not None]
-    model = response_model(tipped)
-    if model is None:
+    """What is concluded of the primary category if the unseen did badly, and whether all else stands."""
+    model = _primary(run)
+    tipping = None if model is None else withdrawal_part.of(model).tipping
+    if model is None or tipping is None:
         return None
-    return PageOne(OVERTURNS, "Who was not seen", what_the_unseen_overturn(model))
+    points = records(tipping.points)
+    flips = [p for p in points if p["verdict"] == "flips"]
+    unseen = points[0]["unseen"]
+    if flips:
+        said = str(flips[0]["sentence"])
+    else:
+        worst = f"{points[0]['delta_max']:g}"
+        holds = [p for p in points if p["verdict"] in ("never", "beyond")]
+        said = (
+            f"Even {worst} times worse than predicted, {unseen} overturns nothing "
+            f"({len(holds)} of {len(points)} conclusions hold, the others do not hold anyway)."
+            if holds
+            else f"None of {len(points)} conclusions about the enrolled holds, even as predicted."
+        )
+    return PageOne(OVERTURNS, "Who was not seen", (said,))
 
 
 def section(run: Run) -> Section:
     """Who left a run's cohort, under other assumptions."""
-    said = withdrawals(run)
+    model = _primary(run)
+    own = None if model is None else _of_model(model)
     written = output_tables(
         (found.table, found.tipping) for found in map(withdrawal_part.of, run.results)
     )
+    first = next(iter(own.tables), None) if own else None
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        absent="" if said else "no model with the marker of the responses may be shown",
+        absent="" if own else "no model with the marker of the responses may be shown",
         tables={name: Tidy(table) for name, table in written.items()},
         pictures=run.pictures.get(ANALYSIS.name, {}),
         page_one=_page_one(run),
-        sentences=tuple(f"{claim} {end}" for claim, end in said[0].conclusions) if said else (),
-        shown=said[0].tables if said else (),
+        sentences=tuple(f"{claim} {end}" for claim, end in own.conclusions) if own else (),
+        shown=own.tables if own else (),
         template="withdrawal/section.html.j2",
-        words={"withdrawals": said, "about": about(len(run.cohort.patients))},
+        annex="withdrawal/annex.html.j2" if own else "",
+        words={"own": own, "first": first, "about": about(len(run.cohort.patients))},
     )
 
 
 ANALYSIS = Analysis(
     name="withdrawal",
-    title="Withdrawal sensitivity",
+    title="Who was not seen",
     section=section,
+    part="overturns",
     of_model=withdrawal_part.find,
     figures=figures,
     draws={

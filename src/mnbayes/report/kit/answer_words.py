@@ -22,23 +22,25 @@ def answer(row: Row, definitions: Definitions, known: Catalogue) -> str:
         "gmr": f"the {ratio} of {label} to baseline{short}",
         "p_fall": f"the probability that {label} fell",
         "p_rise": f"the probability that {label} rose",
-        "next_patient": f"the next patient's probability of {called} (next_patient)",
-        "population": f"the expected share of such patients with {called} (population)",
-        "exceeds": f"the probability that more than {bar} of such patients have {called} (exceeds)",
-        "latent": f"{row.get('patient', '')}'s probability of {called} (latent)",
+        "next_patient": f"the next patient's probability of {called}",
+        "population": f"the expected share of such patients with {called}",
+        "exceeds": f"the probability that more than {bar} of such patients have {called}",
+        "latent": f"{row.get('patient', '')}'s probability of {called}",
     }[kind]
 
 
 def heading(row: Row, definitions: Definitions, known: Catalogue) -> str:
     """What a row is about, as the head of a table's row."""
     category, kind = row["category"], row["kind"]
+    called = definitions.short(category) if category else ""
     if kind == "exceeds":
-        return f"exceeds: {category}, P(share > {percent(definitions.benchmarks[category])})"
+        return f"P(share with {called} > {percent(definitions.benchmarks[category])})"
     if row["marker"]:
         marker = known[row["marker"]]
         what = {"gmr": marker.mean_ratio, "p_fall": "P(fall)", "p_rise": "P(rise)"}[kind]
         return f"{marker.label}: {what}"
-    return f"{kind}: {category}"
+    what = {"next_patient": "Next patient", "population": "Share", "latent": "True level"}[kind]
+    return f"{what}: {called}"
 
 
 def number(row: Row, suffix: str = "") -> str:

@@ -151,10 +151,31 @@ def response_model(results: list[Result]) -> Result | None:
     return max(able, key=lambda result: len(result.evaluable), default=None)
 
 
+def primary_model(results: list[Result]) -> Result | None:
+    """The model of the primary analysis: it judges most categories, else has the primary marker.
+
+    Parameters
+    ----------
+    results : list of Result
+        Not withheld, the simplest first.
+    """
+
+    def has_primary(result: Result) -> bool:
+        cohort = result.fit.cohort
+        return cohort is not None and cohort.primary_marker in result.fit.observations.markers
+
+    first = next(filter(has_primary, results), results[0] if results else None)
+    return response_model(results) or first
+
+
+#: Page 1's heading of the answer itself.
+ANSWER = "What happened?"
 #: Page 1's heading of the rule stated beforehand.
 FOLLOWS = "Go or not?"
 #: Page 1's heading of what threatens the answers.
-OVERTURNS = "What could overturn it?"
+OVERTURNS = "What would overturn it?"
+#: Page 1's heading of what happened to patients.
+SAFETY = "Was anybody harmed?"
 
 
 def joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import re
 import warnings
 
 import pyarrow as pa
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from mnbayes.base.text_table import Spanned
 
@@ -40,6 +40,7 @@ def great(table: Spanned) -> Markup:
     made = made.cols_align("left", columns=words) if words else made
     html = re.sub(r"<style>.*?</style>", "", made.as_raw_html(), flags=re.DOTALL)
     body = html[html.index("<thead") : html.rindex("</table>")]
+    caption = Markup("<!--table:{}--> {}").format(table.name, table.caption)
     return Markup('<table class="main"><caption><span>{}</span></caption>{}</table>').format(
-        escape(table.caption), Markup(body)
+        caption, Markup(body)
     )
