@@ -168,8 +168,8 @@ def _groups(run: Run, page: Page, parts: Sequence[ModelShown]) -> tuple[Group, .
         for position, section in enumerate(in_order(own), 1):
             number = f"{page.letter}{position}"
             html = section_html(section, run, parts, annex=section.place not in page.places)
-            written = Written(section.name, number, section.title, html, section)
-            groups.append(Group(section.name, number, section.title, (written,)))
+            one = Written(section.name, number, section.title, html, section)
+            groups.append(Group(section.name, number, section.title, (one,)))
         return tuple(groups)
     groups = []
     for part, title in PARTS.items():

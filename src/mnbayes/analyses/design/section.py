@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -267,10 +268,13 @@ def _page_one(plan: Plan) -> tuple[str | Sentence, ...]:
         f"{wording.points(first.error)} points",
     )
     name = f"{rule.name[0].upper()}{rule.name[1:]}"
+    about = words.quantity(main).partition(" at week")[0]
+    beyond = "exceeds" if main.above else "is below"
     said: list[str | Asked] = [f"{name}: {main.verdict}. ", chance]
     said.append(
-        f" sure that the {words.event(main, first)}, {wording.stated(first.required)} asked; "
-        f"the prior alone would have said {main.prior_verdict}."
+        f" sure that the {about} {beyond} {words.value(main, first.threshold)}, "
+        f"{wording.stated(first.required)} asked; the prior alone would have said "
+        f"{main.prior_verdict}."
     )
     others = [d for d in plan.decisions[1:] if d.verdict]
     alike: dict[str, list[str]] = {}
@@ -287,9 +291,9 @@ def _page_one(plan: Plan) -> tuple[str | Sentence, ...]:
 
 
 def _first(text: str) -> str:
-    """The first sentence of a text."""
-    head, stop, _ = " ".join(text.split()).partition(". ")
-    return f"{head.rstrip('.')}." if stop or head else ""
+    """The first clause of a reason, in lower case: what a line rests on, in a few words."""
+    clause = re.split(r"[,;:]|\. ", " ".join(text.split()), maxsplit=1)[0].rstrip(".")
+    return f"{clause[:1].lower()}{clause[1:]}"
 
 
 ANALYSIS = Analysis(

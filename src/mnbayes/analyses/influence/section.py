@@ -188,9 +188,9 @@ def influence_table(
     shown = last_visit(result)
     shown = shown[shown["kind"].isin(MAIN)]
     if brief:
-        first = next((c for c in definitions.stated if c in set(shown["category"])), "")
+        category = next((c for c in definitions.stated if c in set(shown["category"])), None)
         main = shown["marker"].eq(result.judged.main) & shown["kind"].eq("gmr")
-        kept = shown[main | (shown["category"].eq(first) & (first != ""))]
+        kept = shown[main | shown["category"].eq(category)]
         shown = kept if len(kept) else shown
     order = shown["kind"].map({kind: i for i, kind in enumerate(MAIN)})
     # Ratios and their probabilities marker by marker, then the responses.
@@ -202,7 +202,7 @@ def influence_table(
     first = rows[patients[0]]
     texts = [
         ("nobody", *(number(row) for row in first)),
-        ("everybody: prior alone", *(_prior(result, row) for row in first)),
+        ("prior alone", *(_prior(result, row) for row in first)),
     ]
     for patient, own in rows.items():
         cells = [

@@ -149,21 +149,32 @@ def noise_of_one(result: Result) -> float:
 
 def why_less_sure(result: Result) -> str:
     """Who was measured in a category that the true level hardly meets, and why."""
-    week = result.primary_week
+    week, judged = result.primary_week, result.judged_by
     said = []
     for patient, category in measured_categories(result, week).items():
-        if category not in result.evaluable:
+        if category not in result.evaluable or category not in judged.responses:
             continue
         row = by_patient(result, "latent", week, category)[patient]
-        if row["probability"] < _EXPLAINED:
-            chance = probability(row["probability"], row["mcse"])
-            called = result.judged_by.called(category)
-            said.append(f"{patient}, measured in {called}, is truly so with {chance}")
+        if row["probability"] >= _EXPLAINED:
+            continue
+        chance = probability(row["probability"], row["mcse"])
+        text = (
+            f"{patient} was measured in {judged.called(category)}, its true level is with {chance}"
+        )
+        wider = next((c for c in stated(result) if c != category), None)
+        if wider is not None:
+            whole = by_patient(result, "latent", week, wider)[patient]
+            whole_chance = probability(whole["probability"], whole["mcse"])
+            text += f" (in {judged.called(wider)} with {whole_chance})"
+        said.append(text)
     if not said:
         return ""
     noise = noise_of_one(result)
-    varies = "" if np.isnan(noise) else f"One measurement varies by {percent(noise)}, so the "
-    return f"{varies or 'The '}model trusts a patient's whole course more than the last visit: {wording.listed(said)}."
+    why = "" if np.isnan(noise) else f"one measurement varies by {percent(noise)}, so "
+    text = (
+        f"{why}the model trusts the whole course more than the last visit: {wording.listed(said)}."
+    )
+    return _upper(text)
 
 
 def answer_words(result: Result) -> tuple[str | Asked, ...]:
@@ -206,9 +217,9 @@ def answer_words(result: Result) -> tuple[str | Asked, ...]:
         f"In the mean of {_whose(result)}, {wording.in_text(marker)} at {wording.week_name(week)} "
         f"{'rose' if rises else 'fell'} to ",
         ratio,
-        f"{unit}; a {'rise' if rises else 'fall'} is ",
+        f"{unit} (probability of any {'rise' if rises else 'fall'}: ",
         sure,
-        " certain.",
+        ").",
     )
 
 

@@ -90,7 +90,7 @@ def _told(result: Result) -> list[tuple[str, list[Row]]]:
     order = {kind: i for i, kind in enumerate(_TOLD)}
     ranks = {category: i for i, category in enumerate(("", *definitions.stated))}
     table = table.assign(order=table["kind"].map(order), rank=table["category"].map(ranks))
-    found = []
+    found: list[tuple[str, list[Row]]] = []
     for name, rows in table.groupby("prior_set", sort=False):
         rows = rows.sort_values(["rank", "order"], kind="stable")
         found.append((str(name), list(records(as_reported(rows, ["value"], result.catalogue)))))

@@ -134,9 +134,10 @@ def _table(rows: list[dict[str, Any]], definitions: Definitions, main: Marker) -
 
 
 def _tables(table: pd.DataFrame, definitions: Definitions, main: Marker) -> tuple[Table, ...]:
-    """One for each quantity of which something is concluded."""
+    """One for each quantity of which something is concluded, the primary category first."""
     barred = dict.fromkeys(table.loc[table["threshold"].notna(), "category"])
-    order = [category for category in (*definitions.responses[::-1], "") if category in barred]
+    ranked = dict.fromkeys((*definitions.stated, *definitions.responses, ""))
+    order = [category for category in ranked if category in barred]
     return tuple(_table(records(table[table["category"] == c]), definitions, main) for c in order)
 
 
@@ -244,7 +245,7 @@ def _primary(run: Run) -> Result | None:
 
 
 def _page_one(run: Run) -> PageOne | None:
-    """What is concluded of the primary category if the unseen did badly, and whether all else stands."""
+    """Which conclusion the unseen could overturn first, or that they overturn none."""
     model = _primary(run)
     tipping = None if model is None else withdrawal_part.of(model).tipping
     if model is None or tipping is None:
