@@ -188,7 +188,9 @@ def influence_table(
     shown = last_visit(result)
     shown = shown[shown["kind"].isin(MAIN)]
     if brief:
-        category = next((c for c in definitions.stated if c in set(shown["category"])), None)
+        category = next(
+            (c for c in definitions.stated if c in set(shown["category"])), "no such category"
+        )
         main = shown["marker"].eq(result.judged.main) & shown["kind"].eq("gmr")
         kept = shown[main | shown["category"].eq(category)]
         shown = kept if len(kept) else shown
