@@ -194,9 +194,12 @@ def findings(result: Result, checks: Checks) -> tuple[str, ...]:
     """What does not fit, for page 1: nothing where all does."""
     said = []
     if checks.left_out is not None:
-        rows = records(checks.left_out.table)
-        if any(student_weight(row["sds"]) < DISCOUNTED for row in rows):
-            said.append(discounted(result, checks.left_out))
+        table = checks.left_out.table
+        far = table[table["sds"].map(student_weight, na_action="ignore") < DISCOUNTED]
+        if not far.empty:
+            row = records(far.loc[[far["sds"].abs().idxmax()]])[0]
+            named = _named(row, result.catalogue)
+            said.append(f"{named} lies {abs(row['sds']):.1f} SDs from what the others say.")
     odd = [row for row in records(checks.courses) if surprising(row)]
     if odd:
         what = [
@@ -204,10 +207,10 @@ def findings(result: Result, checks: Checks) -> tuple[str, ...]:
             for row in odd
         ]
         said.append(
-            f"The model {result.name} does not expect the {wording.listed(what)} that was measured "
-            f"({len(odd)} of {len(checks.courses)} checks; one in twenty is chance)."
+            f"{len(odd)} of {len(checks.courses)} surprises: {wording.listed(what)} "
+            "(one in twenty is chance)."
         )
-    return tuple(filter(None, said))
+    return tuple(said)
 
 
 _SHORT = {

@@ -91,9 +91,8 @@ def regression(run: Run) -> Regression | None:
     )
     shown_table = Table(caption, head, tuple(rows))
     brief = (
-        f"Alone it would show the whole {moved} if the patients, measured {_times(once)} before "
-        f"entry, were picked from a population with a geometric mean of {needed[once][1]} "
-        f"(reliability {SAID[1]:g})."
+        f"It alone would show this {moved} if patients, measured {_times(once)}, came from a "
+        f"population with a mean of {needed[once][1]} (reliability {SAID[1]:g})."
         if explained
         else sentences[0]
     )

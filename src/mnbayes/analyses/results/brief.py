@@ -288,7 +288,7 @@ def page_one(result: Result, pictures: Sequence[Picture]) -> PageOne:
     """The answer: how far, how many, the next patient; and each patient's course as a picture."""
     lead = Sentence((*answer_words(result), *counted_words(result)))
     why = why_less_sure(result) if result.evaluable else ""
-    said = (lead, wording.NO_CONTROL, *([why] if why else ()))
+    said = (lead, *([why] if why else ()))
     return PageOne(ANSWER, "", said, tuple(pictures))
 
 

@@ -167,7 +167,7 @@ def _page_one(result: Result) -> PageOne:
     pieces: list[str | Asked] = []
     for row in asked[::-1]:
         subject = answer(row, result.judged_by, result.catalogue)
-        pieces += ["; " if pieces else "Over the prior sets ", f"{subject} is "]
+        pieces += ["; " if pieces else "over the sets ", f"{subject} is "]
         low, high = _ends(result, row)
         for position, each in enumerate([low] if number(low) == number(high) else [low, high]):
             pieces += [" to "] if position else []
@@ -185,7 +185,7 @@ def _page_one(result: Result) -> PageOne:
             )
     left = _left(result, asked[0])
     what = "share" if asked[0]["category"] else "ratio"
-    pieces.append(f". The data left {percent(left)} of the width that the prior gave the {what}.")
+    pieces.append(f". The data left {percent(left)} of the prior's width of the {what}.")
     return PageOne(OVERTURNS, "The prior", (Sentence(tuple(pieces)),))
 
 

@@ -151,6 +151,14 @@ def sentences_of(result: Result, run: Run) -> tuple[str, ...]:
     return tuple(said)
 
 
+def _page_one(said: tuple[str, ...]) -> tuple[str, ...]:
+    """Only what would be concluded otherwise, if anything would."""
+    changed = [sentence for sentence in said if not sentence.endswith("no conclusion changes.")]
+    if changed:
+        return (" ".join(changed),)
+    return ("No conclusion changes under the other structures tried.",)
+
+
 def section(run: Run) -> Section:
     """What a run's models say under other structures."""
     able = [result for result in shown(run) if not of(result).empty]
@@ -161,7 +169,7 @@ def section(run: Run) -> Section:
         title=ANALYSIS.title,
         absent="" if model else "no model was refitted with another structure",
         tables={NAME: Tidy(joined(of(result) for result in run.results))},
-        page_one=PageOne(OVERTURNS, "The model", (" ".join(said),)) if said else None,
+        page_one=PageOne(OVERTURNS, "The model", _page_one(said)) if said else None,
         sentences=(*said, _CHOSEN) if said else (),
         shown=(table_of(model, run),) if model else (),
         template="sensitivity/structures.html.j2",

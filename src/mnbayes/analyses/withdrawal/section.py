@@ -259,10 +259,10 @@ def _page_one(run: Run) -> PageOne | None:
         worst = f"{points[0]['delta_max']:g}"
         holds = [p for p in points if p["verdict"] in ("never", "beyond")]
         said = (
-            f"Even {worst} times worse than predicted, {unseen} overturns nothing "
-            f"({len(holds)} of {len(points)} conclusions hold, the others do not hold anyway)."
+            f"{unseen}, even {worst} times worse than predicted, overturns none of the "
+            f"{len(holds)} conclusions that hold (of {len(points)})."
             if holds
-            else f"None of {len(points)} conclusions about the enrolled holds, even as predicted."
+            else f"none of {len(points)} conclusions about the enrolled holds, even as predicted."
         )
     return PageOne(OVERTURNS, "Who was not seen", (said,))
 
