@@ -5,7 +5,7 @@ Everything is measured in one run on this machine, each first fit in a process o
 target acceptance of 0.9. ``python scripts/benchmark.py`` takes some eleven minutes with all
 programs; ``--quick`` measures first fits once. What is not installed is left out, and how to get
 it is printed. The result goes to ``results/benchmark.json`` and ``results/benchmark.png``;
-``--readme`` puts both where the README quotes them and rewrites its block, from this run or, with
+``--quote`` puts both where docs/speed.md quotes them and rewrites its block, from this run or, with
 ``--stored FILE``, from an earlier one.
 """
 
@@ -25,7 +25,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "results" / "benchmark.json"
-#: What the README quotes.
+#: What the page on speed quotes.
 QUOTED = ROOT / "docs" / "benchmark.json"
 
 
@@ -58,10 +58,10 @@ def store(stored: Stored, file: Path, picture: Path) -> None:
 
 
 def quote(stored: Stored) -> None:
-    """Put a result where the README quotes it, and rewrite the README's block."""
+    """Put a result where the page on speed quotes it, and rewrite that page's block."""
     store(stored, QUOTED, ROOT / PICTURE)
-    readme = ROOT / "README.md"
-    readme.write_text(with_block(readme.read_text(encoding="utf-8"), stored), encoding="utf-8")
+    page = ROOT / "docs" / "speed.md"
+    page.write_text(with_block(page.read_text(encoding="utf-8"), stored), encoding="utf-8")
 
 
 def main() -> None:
@@ -76,7 +76,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=RESULT, help="where to store the result")
     parser.add_argument("--stored", type=Path, help="show a stored result; measure nothing")
-    parser.add_argument("--readme", action="store_true", help="quote the result in README.md")
+    parser.add_argument("--quote", action="store_true", help="quote the result in docs/speed.md")
     arguments = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120)
     if arguments.stored:
@@ -88,9 +88,9 @@ def main() -> None:
         store(stored, arguments.out, arguments.out.with_suffix(".png"))
         console.print(f"Stored in {arguments.out.parent.name}/{arguments.out.name}.")
     show(stored, console)
-    if arguments.readme:
+    if arguments.quote:
         quote(stored)
-        console.print("README.md quotes it, from docs/benchmark.json.")
+        console.print("docs/speed.md quotes it, from docs/benchmark.json.")
 
 
 if __name__ == "__main__":

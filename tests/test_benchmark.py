@@ -58,13 +58,13 @@ def stored(**others: Any) -> dict[str, Any]:
     } | others
 
 
-def test_readme_quotes_the_stored_run_and_nothing_else(standings: ModuleType) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_on_speed_quotes_the_stored_run_and_nothing_else(standings: ModuleType) -> None:
+    readme = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
     file = ROOT / "docs" / "benchmark.json"
     if not file.exists():
         assert f"{standings.START}\n{standings.END}" in readme, "figures without a source"
         return
-    again = "python scripts/benchmark.py --stored docs/benchmark.json --readme"
+    again = "python scripts/benchmark.py --stored docs/benchmark.json --quote"
     quoted = json.loads(file.read_text(encoding="utf-8"))
     assert standings.with_block(readme, quoted) == readme, again
     assert (ROOT / standings.PICTURE).exists()

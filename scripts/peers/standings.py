@@ -1,4 +1,4 @@
-"""What a stored race says: its table, its goals, and the README's block."""
+"""What a stored race says: its table, its goals, and the block of docs/speed.md."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def busy(stored: Stored) -> bool:
 
 
 def markdown(stored: Stored) -> str:
-    """The README's block, without its markers."""
+    """The page's block, without its markers."""
     header, *body = rows(stored)
     lines = [header, ["---", *(["--:"] * (len(header) - 1))], *body]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -167,7 +167,7 @@ def markdown(stored: Stored) -> str:
     ]
     notes = [f"- {note}" for note in stored["notes"] if "not measured" not in note]
     alt = "Seconds of first fits and refits, effective draws a second, and growth with patients"
-    parts = [f"![{alt}]({PICTURE})", table, " ".join(said)]
+    parts = [f"![{alt}]({PICTURE.removeprefix('docs/')})", table, " ".join(said)]
     if judged:
         parts += ["Goals set beforehand:", "\n".join(judged)]
     return "\n\n".join([*parts, "\n".join(notes)] if notes else parts)
