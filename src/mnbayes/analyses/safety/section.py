@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 from markupsafe import Markup
@@ -14,13 +16,14 @@ from mnbayes.analyses.safety.counts import (
     safety_table,
     symptom_courses,
 )
+from mnbayes.analyses.safety.figure import finding, swimmer
 from mnbayes.base.text_table import Spanned, Table, records
 from mnbayes.data.cohort import Cohort
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.tables import great
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
-from mnbayes.run.section import Section, Tidy
+from mnbayes.run.section import Drawn, Section, Tidy
 
 LIMIT = "exact one-sided 95 % limit"
 _BETAS = ["flat_median", "flat_limit", "jeffreys_median", "jeffreys_limit"]
@@ -200,6 +203,13 @@ def _capital(term: str) -> str:
     return term[:1].upper() + term[1:]
 
 
+def drawn(run: Run) -> tuple[None, Sequence[Drawn]]:
+    """The picture of a run's patients; nothing else is found."""
+    title, cohort = "Patients' time in the trial, and adverse events", run.cohort
+    swum = Drawn("swimmer", title, finding(cohort), partial(swimmer, cohort), of_model=False)
+    return None, (swum,)
+
+
 def section(run: Run) -> Section:
     """The events of a run's cohort."""
     said, events = safety(run.cohort), run.cohort.events
@@ -208,10 +218,11 @@ def section(run: Run) -> Section:
         title=ANALYSIS.title,
         absent="" if said.recorded else "no events were recorded in the data",
         tables={} if events is None else {"safety": Tidy(safety_table(run.cohort))},
+        pictures=run.pictures.get(ANALYSIS.name, {}),
         sentences=(*said.adverse, *said.symptoms),
         template="safety/section.html.j2",
         words={"safety": said},
     )
 
 
-ANALYSIS = Analysis(name="safety", title="Safety and symptoms", section=section)
+ANALYSIS = Analysis(name="safety", title="Safety and symptoms", section=section, after_fits=drawn)
