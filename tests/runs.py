@@ -37,7 +37,7 @@ DEFINITIONS = load_definitions()
 _HOME = {
     "gmr": "results",
     "trajectories": "results",
-    "waterfall": "results",
+    "arrows": "results",
     "response": "results",
     "prior": "results",
     "left": "checks",

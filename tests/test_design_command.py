@@ -15,10 +15,12 @@ from trees import make_tree
 
 from mnbayes.analyses.design.beta_binomial import Beta
 from mnbayes.analyses.design.command import chosen_rules, run_design
-from mnbayes.analyses.design.figure import decision_share, design_figures
+from mnbayes.analyses.design.figure import design_figures
 from mnbayes.analyses.design.next_trial import designs_table, trials_table
 from mnbayes.analyses.design.plan import plan_counts, plan_evidence
 from mnbayes.analyses.design.section import decision_section, section_of
+from mnbayes.analyses.design.share import finding
+from mnbayes.analyses.design.share_figure import share
 from mnbayes.analyses.design.success import NEW, POOLED
 from mnbayes.base.problems import InputError
 from mnbayes.report.kit import style
@@ -29,7 +31,7 @@ from mnbayes.run.section import Picture
 SMALL = {"patients": [10, 20], "withdrawal": [0.0, 0.2], "confidence": [0.9]}
 FILES = {
     *("decision.csv", "assurance.csv", "designs.csv", "design.json"),
-    *("decision_share.svg", "assurance.svg", "rule_characteristics.svg"),
+    *("share.svg", "assurance.svg", "rule_characteristics.svg"),
 }
 
 
@@ -220,16 +222,24 @@ def test_a_run_without_a_share_rule_or_markers_still_has_a_section() -> None:
 def test_pictures_say_what_they_show(plan, counted) -> None:
     shown = plan_counts(4, 8, Beta(1, 1), DEFINITIONS, short()) if counted else plan
     figures = design_figures(shown)
-    assert list(figures) == ["decision_share", "assurance", "rule_characteristics"]
+    assert list(figures) == ["share", "assurance", "rule_characteristics"]
     for figure in figures.values():
         texts = " ".join(text.get_text() for text in figure.findobj(Text)).replace("\n", " ")
         assert ("Synthetic cohort" in texts) == (not counted)
-    # the curve of the first picture passes through the probabilities of the criteria
-    line = figures["decision_share"].axes[0].lines[0]
-    for judged in shown.planned.judged:
-        height = dict(zip(line.get_xdata().round(6), line.get_ydata(), strict=True))
-        at = round(100 * judged.threshold, 6)
-        assert height[at] == pytest.approx(100 * judged.probability, abs=1e-6)
+    # counts over both denominators, the model's median and the next patient
+    (ax,) = figures["share"].axes
+    drawn = [x for line in ax.lines if line.get_marker() in "oD" for x in line.get_xdata()]
+    expected = []
+    for one in shown.shares:
+        assert one.counts is not None
+        of = {one.counts.evaluable, one.counts.enrolled}
+        expected += [one.counts.responders / total for total in of]
+        expected += [one.model[0], one.coming]
+    assert sorted(drawn) == pytest.approx(sorted(100 * x for x in expected))
+    words = finding(shown.shares)
+    assert f"{shown.seen.responders} of {shown.seen.evaluable} measured" in words
+    # the median is that of the decision
+    assert shown.shares[0].model[0] == pytest.approx(shown.planned.interval[0], abs=1e-9)
 
 
 def test_no_colour_of_a_picture_stands_for_two_things(plan) -> None:
@@ -254,7 +264,7 @@ def test_no_colour_of_a_picture_stands_for_two_things(plan) -> None:
 def test_the_decision_is_drawn_into_axes_of_ones_own(plan) -> None:
     figure = Figure()
     ax, other = figure.subplots(1, 2)
-    assert decision_share(plan, plan.planned, ax) is figure
+    assert share(plan.shares, "m", (), True, title=plan.planned.verdict, ax=ax) is figure
     assert plan.planned.verdict in ax.get_title("left")
     assert "Synthetic cohort" in ax.get_title("left")
     assert len(other.lines) == 0

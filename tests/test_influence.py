@@ -22,6 +22,7 @@ from scipy import stats
 from mnbayes import pipeline
 from mnbayes.analyses.catalogue import catalogue
 from mnbayes.analyses.influence import refits as module
+from mnbayes.analyses.influence.figure import finding, moved
 from mnbayes.analyses.influence.figure import influence as influence_plot
 from mnbayes.analyses.influence.left_out import conclusion, flip, last_visit
 from mnbayes.analyses.influence.refits import (
@@ -414,20 +415,26 @@ def test_albumin_is_reported_as_a_rise(jointly: Result) -> None:
 def test_plot_shows_each_refit_beside_all_patients(jointly: Result, small: Cohort) -> None:
     result = jointly
     figure = influence_plot(result, DEFINITIONS, True)
-    titles = [ax.get_title(loc="left").split(":")[0] for ax in figure.axes]
-    assert titles == ["GMR", "GMR", "next_patient", "population", "exceeds"]
-    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert names == list(small.patient_ids)
-    coming = figure.axes[2]
-    dots = next(line for line in coming.lines if line.get_marker() == "o")
+    (ax,) = figure.axes
+    table = moved(result)
     asked = result.parts["influence"].query(
-        "kind == 'next_patient' and category == 'remission' and week == 12"
+        "kind == 'exceeds' and category == 'remission' and week == 12"
     )
-    np.testing.assert_allclose(dots.get_xdata(), 100 * asked["value_without"])
-    upright = {float(line.get_xdata()[0]) for line in coming.lines if line is not dots}
-    assert upright == {100 * asked["value"].iloc[0], 100 * asked["prior"].iloc[0]}
-    assert 25.0 in {float(line.get_xdata()[0]) for line in figure.axes[3].lines}
-    assert "Synthetic cohort: no real patient." in figure.get_supxlabel()
+    size = (asked["value_without"] - asked["value"]).abs().sort_values(ascending=False)
+    np.testing.assert_allclose(table["size"], size)
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == [f"without {patient}" for patient in table["left_out"]]
+    assert sorted(table["left_out"]) == sorted(small.patient_ids)
+    bars = [c for c in ax.collections if c.get_linewidth()[0] > 5]
+    ends = {round(float(segment[1, 0]), 6) for c in bars for segment in c.get_segments()}
+    moves = asked[asked["value_without"] != asked["value"]]
+    assert ends >= set((100 * moves["value_without"]).round(6))
+    upright = {float(line.get_xdata()[0]) for line in ax.lines}
+    whole, prior = 100 * asked["value"].iloc[0], 100 * asked["prior"].iloc[0]
+    assert upright == {whole, prior, 100 * DEFINITIONS.decision.probability}
+    lowest = asked.loc[asked["value_without"].idxmin(), "left_out"]
+    assert f"without {lowest}" in finding(result, DEFINITIONS)
+    assert "Synthetic cohort: no real patient." in " ".join(figure.get_supxlabel().split())
     how = Shown(DEFINITIONS, synthetic=True)
     assert [drawn.name for drawn in ANALYSIS.figures(result, how)] == ["influence"]
     nothing = runs.with_part(result, "influence", pd.DataFrame())

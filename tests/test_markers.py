@@ -205,7 +205,7 @@ def test_an_own_marker_is_judged_in_every_figure_and_refit(
     result = mn.summarise(fitted, definitions, allow_unconverged=True)
     assert result.evaluable == definitions.categories
     drawn = runs.all_figures(result, definitions, False)
-    assert {"waterfall", "response_probabilities"} <= set(drawn)
+    assert {"arrows", "response_probabilities"} <= set(drawn)
     passed = replace(fitted, diagnostics=runs.GOOD)
     monkeypatch.setattr(refits, "fit", lambda *_: passed)
     assert fitted.card is not None

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import runs
 from matplotlib.figure import Figure
+from matplotlib.markers import CARETLEFT, CARETRIGHT
 from runs import BAD, DEFINITIONS, result_of, texts
 from trees import make_tree
 
@@ -22,9 +23,11 @@ from mnbayes.analyses.method.ranks import (
     rank_differences,
     ranks,
 )
-from mnbayes.analyses.regression.figure import regression_bound
+from mnbayes.analyses.regression.figure import RELIABILITIES, regression_bound
+from mnbayes.analyses.regression.figure import finding as regression_finding
 from mnbayes.analyses.regression.part import stated
-from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
+from mnbayes.analyses.results.arrows import arrows, finding, moves
+from mnbayes.analyses.results.changes_figure import gmr_by_visit
 from mnbayes.analyses.results.parameters import prior_posterior
 from mnbayes.analyses.results.responses_figure import (
     LOOKS,
@@ -40,7 +43,6 @@ from mnbayes.answers.categories import judge
 from mnbayes.answers.result import Result
 from mnbayes.cards.definitions import load_definitions, parse_definitions
 from mnbayes.data.markers import shipped_markers
-from mnbayes.inference.contract import recorded
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, svg_bytes
 from mnbayes.report.kit.parameters import density, scalars
@@ -108,7 +110,7 @@ def test_all_figures_have_stable_names_in_reading_order(figures, protein):
         "gmr_by_visit",
         "trajectories_urine_protein_24h",
         "trajectories_albumin",
-        "waterfall",
+        "arrows",
         "response_probabilities",
         "prior_posterior",
         "correlations",
@@ -123,7 +125,7 @@ def test_all_figures_have_stable_names_in_reading_order(figures, protein):
     ]
     subsets = result_of(make_tree(markers=("cd4", "cd8"), draws=20, patients=2))
     names = set(draw_all(subsets, False))
-    assert {"trajectories_cd4", "left_out_cd8", "waterfall"} <= names
+    assert {"trajectories_cd4", "left_out_cd8", "arrows"} <= names
     assert "response_probabilities" not in names
 
 
@@ -224,64 +226,72 @@ def test_gmr_medians_and_reference_line(figures, both):
         assert vertical_lines(ax) == {1.0}
 
 
-def test_waterfall_runs_from_worst_to_best(both):
-    ax = waterfall(both, 12.0, DEFINITIONS, False).axes[0]
-    heights = [bar.get_height() for bar in ax.patches]
-    assert heights == sorted(heights, reverse=True)
-    table = both.patient_changes.query("marker == @PROTEIN and week == 12")
-    expected = table.set_index("patient")["ratio_median"].sort_values(ascending=False)
-    drawn = [label.get_text().split("\n")[0] for label in ax.get_xticklabels()]
-    assert drawn == expected.index.tolist()
-    np.testing.assert_allclose(heights, 100 * (expected - 1), rtol=0.02, atol=1)
-    hatched = [name for name, bar in zip(drawn, ax.patches, strict=True) if bar.get_hatch()]
-    assert hatched == ["P2"]
-    assert "P2\npredicted" in [label.get_text() for label in ax.get_xticklabels()]
-    assert {-50.0, -15.0, 0.0} <= horizontal_lines(ax)
+def test_arrows_run_from_baseline_to_what_was_measured_best_first(both):
+    ax = arrows(both, 12.0, DEFINITIONS, False).axes[0]
+    found = moves(both, PROTEIN, 12.0)
+    data = both.fit.observations
+    value = np.exp(data.log_value[:, :, 0])
+    rows = {move.patient: data.patients.index(move.patient) for move in found}
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(rows)
+    circles = next(line for line in ax.lines if line.get_marker() == "o")
+    np.testing.assert_allclose(circles.get_xdata(), value[list(rows.values()), 0])
+    changes = [move.end / move.start for move in found]
+    assert changes == sorted(changes)
+    for move in found:
+        if move.patient not in ("P2", "P3"):
+            assert (move.end, move.week) == (pytest.approx(value[rows[move.patient], 4]), 12.0)
+    # P2 left in week 8 and was last seen at week 4; P3's last value is known as a bound alone.
+    left, bound = (next(m for m in found if m.patient == name) for name in ("P2", "P3"))
+    assert (left.week, left.withdrew, left.end) == (4.0, 8.0, pytest.approx(value[1, 3]))
+    assert bound.bound
+    assert bound.end == pytest.approx(np.exp(data.log_upper[2, 4, 0]))
+    assert "week 4, left" in texts(ax.figure)
 
 
-def test_waterfall_shows_measured_changes_beside_their_bars(protein):
-    ax = waterfall(protein, 12.0, DEFINITIONS, False).axes[0]
-    log_value = protein.fit.observations.log_value[:, :, 0]
-    measured = 100 * np.expm1(log_value[:, 4] - log_value[:, 0])
-    dots = next(line for line in ax.lines if line.get_marker() == "o")
-    names = [label.get_text() for label in ax.get_xticklabels()]
-    order = [protein.fit.observations.patients.index(name) for name in names]
-    np.testing.assert_allclose(dots.get_ydata(), measured[order])
+def test_arrows_rise_where_a_patient_rose_and_fall_where_one_fell(both):
+    ax = arrows(both, 12.0, DEFINITIONS, False).axes[0]
+    heads = {
+        symbol: [x for line in ax.lines if line.get_marker() == symbol for x in line.get_xdata()]
+        for symbol in (CARETLEFT, CARETRIGHT)
+    }
+    found = moves(both, PROTEIN, 12.0)
+    for symbol, rises in ((CARETLEFT, False), (CARETRIGHT, True)):
+        expected = [move.end for move in found if (move.end > move.start) == rises]
+        assert sorted(heads[symbol]) == pytest.approx(sorted(expected))
+    rows = sum(len(points) for points in heads.values())
+    assert rows == len(found) == 8
+    fell = len(heads[CARETLEFT])
+    assert f"of 8 patients {fell} lower" in finding(both, DEFINITIONS, 12.0)
 
 
-def test_waterfall_drops_no_measured_point_and_says_which_leave_the_axis(protein):
-    tree = protein.fit.tree.copy(deep=True)
-    first = recorded(tree)["log_value"].to_numpy()[:, 0, 0]
-    cells = tree["observed_data"]["measurement"]
-    for place, change in ((0, 9.0), (1, 2.2)):
-        patient = protein.fit.observations.patients[place]
-        at = (cells["patient"] == patient) & (cells["visit"] == 12.0)
-        cells[at.to_numpy()] = first[place] + np.log(change)
-    figure = waterfall(result_of(tree), 12.0, DEFINITIONS, False)
-    (ax,) = figure.axes
-    low, top = ax.get_ylim()
-    dots = next(line for line in ax.lines if line.get_marker() == "o")
-    arrows = [line for line in ax.lines if line.get_marker() == "^"]
-    red = next(line for line in arrows if line.get_color() == style.VERMILLION)
-    inside = [y for y in dots.get_ydata() if not np.isnan(y)]
-    assert all(low <= y <= top for y in [*inside, *red.get_ydata()])
-    assert pytest.approx(120.0) in inside
-    assert len(inside) + len(red.get_ydata()) == len(first)
+def test_arrows_show_thresholds_and_each_patients_half(both):
+    ax = arrows(both, 12.0, DEFINITIONS, False).axes[0]
+    assert vertical_lines(ax) == {0.3, 3.5}
+    found = moves(both, PROTEIN, 12.0)
+    halves = next(x for x in ax.lines if x.get_marker() == "|" and x.get_color() == style.RUST)
+    np.testing.assert_allclose(halves.get_xdata(), [move.start / 2 for move in found])
+    level = both.fit.tree["patients"]["level"].sel(marker=PROTEIN, visit=12.0)
+    medians = next(x for x in ax.lines if x.get_marker() == "|" and x.get_color() == style.GREY)
+    first = found[0]
+    expected = float(np.exp(level.sel(patient=first.patient).median()))
+    assert medians.get_xdata()[0] == pytest.approx(expected) == first.level[1]
 
 
 def test_a_concentration_has_no_thresholds_of_24_hour_protein():
     concentration = result_of(make_tree(markers=("urine_protein_conc",), draws=20, patients=3))
-    figure = waterfall(concentration, 12.0, DEFINITIONS, False)
-    assert horizontal_lines(figure.axes[0]) == {0.0}
+    (ax,) = arrows(concentration, 12.0, DEFINITIONS, False).axes
+    assert vertical_lines(ax) == set()
+    assert not [line for line in ax.lines if line.get_color() == style.RUST]
 
 
 def test_a_figure_of_one_panel_draws_into_axes_of_the_readers_own(both):
     figure = Figure()
     left, right = figure.subplots(1, 2)
-    assert waterfall(both, 12.0, DEFINITIONS, True, ax=left) is figure
+    assert arrows(both, 12.0, DEFINITIONS, True, ax=left) is figure
     assert response_probabilities(both, 12.0, True, ax=right) is figure
+    assert len(left.lines) > 0
+    assert len(right.patches) > 0
     for ax in (left, right):
-        assert len(ax.patches) > 0
         assert "Synthetic cohort: no real patient." in ax.get_title("left")
     assert figure.get_supxlabel() == ""
 
@@ -478,38 +488,31 @@ def test_band_holds_well_mixed_chains_and_not_a_shifted_one():
     assert band(4, 2000, 4.0) == pytest.approx(width)
 
 
-def test_regression_bound_prints_every_cell_and_draws_where_it_explains_all(protein):
-    figure = regression_bound(protein, False)
-    ax = figure.axes[0]
+def test_regression_is_a_curve_for_each_reliability_and_a_line_at_the_change(protein):
+    (ax,) = regression_bound(protein, False).axes
     table, last = stated(protein.parts["regression"]), protein.estimates.iloc[-1]
-    assert last["gmr_median"] < 1
-    cells = {t.get_position(): t for t in ax.texts if t.get_text()}
-    assert len(cells) == len(table)
     centre = table["baseline_geometric_mean"].iloc[0]
-    solid, *dashed = ax.lines
-    for row in table.itertuples():
-        cell = cells[row.population_geometric_mean, row.reliability]
-        fall = round(100 * row.fall_regression)
-        assert cell.get_text() == (f"{fall}" if fall >= 0 else f"+{-fall}")
-        # What explains the whole fall is bold, and lies left of the line.
-        whole = row.gmr_regression <= last["gmr_median"]
-        assert (cell.get_fontweight() == "bold") == whole
-        line = np.interp(row.reliability, solid.get_ydata(), solid.get_xdata())
-        assert (row.population_geometric_mean < line) == whole
-    assert 0 < sum(t.get_fontweight() == "bold" for t in cells.values()) < len(cells)
-    for line, name in zip([solid, *dashed], ["median", "lower", "upper"], strict=True):
-        bound = np.exp(-(1 - line.get_ydata()) * (np.log(centre) - np.log(line.get_xdata())))
-        np.testing.assert_allclose(bound, last[f"gmr_{name}"])
+    curves = [line for line in ax.lines if len(line.get_xdata()) > 2]
+    assert len(curves) == len(RELIABILITIES) == 3
+    for reliability, curve in zip(RELIABILITIES, curves, strict=True):
+        bound = np.exp(-(1 - reliability) * (np.log(centre) - np.log(curve.get_xdata())))
+        np.testing.assert_allclose(curve.get_ydata(), 100 * (bound - 1))
+        rows = table[table["reliability"] == reliability]
+        at = np.interp(rows["population_geometric_mean"], curve.get_xdata(), curve.get_ydata())
+        np.testing.assert_allclose(at, 100 * (rows["gmr_regression"] - 1), atol=0.5)
+    assert round(100 * (last["gmr_median"] - 1), 6) in horizontal_lines(ax)
     assert "g/24h" in ax.get_xlabel()
+    assert f"{abs(100 * (last['gmr_median'] - 1)):.0f} %" in regression_finding(protein)
 
 
-@pytest.mark.parametrize(("medians", "lines"), [((1.1, 0.9, 1.3), 0), ((0.02, 0.01, 0.03), None)])
-def test_regression_bound_where_nothing_or_too_much_fell(protein, medians, lines):
+@pytest.mark.parametrize(
+    ("medians", "says"),
+    [((1.1, 0.9, 1.3), "is no fall"), ((0.02, 0.01, 0.03), "No curve reaches")],
+)
+def test_regression_bound_where_nothing_or_too_much_fell(protein, medians, says):
     names = ("gmr_median", "gmr_lower", "gmr_upper")
     changed = protein.estimates.assign(**dict(zip(names, medians, strict=True)))
-    (ax,) = regression_bound(replace(protein, estimates=changed), False).axes
-    assert lines is None or len(ax.lines) == lines
-    assert not any(t.get_fontweight() == "bold" for t in ax.texts)
+    assert says in texts(regression_bound(replace(protein, estimates=changed), False))
 
 
 def test_regression_bound_needs_its_table(protein):
@@ -523,7 +526,9 @@ def test_many_patients_are_cut_and_the_caption_says_so():
     assert len(figure.axes) == style.PANELS
     assert "24 of 45" in texts(figure)
     assert "40 of 45" in texts(response_probabilities(result, 12.0, False))
-    assert len(waterfall(result, 12.0, DEFINITIONS, False).axes[0].patches) == 45
+    (ax,) = arrows(result, 12.0, DEFINITIONS, False).axes
+    circles = next(line for line in ax.lines if line.get_marker() == "o")
+    assert len(circles.get_xdata()) == 45
 
 
 def test_one_patient_with_one_later_visit_can_be_drawn():

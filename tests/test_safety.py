@@ -20,6 +20,7 @@ from mnbayes.analyses.safety.counts import (
     safety_table,
     symptom_courses,
 )
+from mnbayes.analyses.safety.figure import finding, swimmer
 from mnbayes.analyses.safety.section import safety
 from mnbayes.data.cohort import Cohort
 
@@ -225,3 +226,30 @@ def test_terms_of_the_users_file_are_escaped() -> None:
     said = safety(cohort(("P1", 1, "<b>rash</b>", 1), ("P1", 0, "a&b", 1), ("P1", 1, "a&b", 0)))
     assert "<b>" not in str(said.adverse_table).lower()
     assert "a&b" not in str(said.symptom_table).lower()
+
+
+def test_the_swimmer_plot_holds_what_the_cohort_does() -> None:
+    own = cohort(
+        ("P1", 0, "fatigue", 2), ("P1", 1, "fatigue", 3), ("P2", 2, "fever", 1), patients=3
+    )
+    ids = list(own.patient_ids)
+    patients = own.patients.assign(
+        withdrew_week=[np.nan, 3.0, np.nan], infusions=[3.0, 2.0, np.nan]
+    )
+    own = replace(own, patients=patients)
+    (ax,) = swimmer(own).axes
+    last = own.measurements.groupby("patient")["week"].max()
+    ends = [bar.get_width() for bar in ax.patches]
+    assert ends == [last[ids[0]], 3.0, last[ids[2]]]
+    (cross,) = (line for line in ax.lines if line.get_marker() == "X")
+    assert (list(cross.get_xdata()), list(cross.get_ydata())) == ([3.0], [1])
+    (visits,) = (line for line in ax.lines if line.get_marker() == "|")
+    rows = own.measurements[["patient", "week"]].drop_duplicates()
+    assert len(visits.get_xdata()) == len(rows)
+    written = [text.get_text() for text in ax.texts]
+    assert written == ["grade 3", "grade 1", "3 ×", "2 ×", "?", "infusions"]
+    assert "2 had an adverse event: fatigue grade 3 in P1, week 1" in finding(own)
+    assert "1 withdrawn (P2 in week 3)" in finding(own)
+    unknown = replace(own, events=None)
+    assert "not known" in finding(unknown)
+    assert not [text for text in swimmer(unknown).axes[0].texts if "grade" in text.get_text()]

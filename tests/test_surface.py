@@ -160,7 +160,7 @@ def test_figures_are_methods(result: mn.Result) -> None:
         each.name.removesuffix(f"_{PROTEIN}") for each in runs.drawn(result, mn.load_definitions())
     }
     assert listed == drawn
-    assert {"trajectories", "gmr_by_visit", "waterfall", "tipping_curve"} <= listed
+    assert {"trajectories", "gmr_by_visit", "arrows", "tipping_curve"} <= listed
     figure = result.plot.trajectories()
     assert isinstance(figure, Figure)
     assert len(result.plot.trajectories(marker=PROTEIN).axes) == len(figure.axes)
@@ -171,7 +171,7 @@ def test_a_figure_that_does_not_apply_says_why(result: mn.Result, withheld: mn.R
     assert not hasattr(result.plot, "subset_forest")
     with pytest.raises(AttributeError, match="needs lymphocyte subsets"):
         result.plot.subset_forest()
-    with pytest.raises(AttributeError, match="did you mean waterfall"):
+    with pytest.raises(AttributeError, match="did you mean arrows"):
         result.plot.waterfal()
     with pytest.raises(AttributeError, match=r"withheld.*R-hat"):
         withheld.plot.gmr_by_visit()

@@ -50,12 +50,15 @@ class Drawn:
         What it shows, for a reader who cannot see it.
     source : Figure or callable
         The figure, or what draws it when :attr:`figure` is asked for.
+    of_model : bool
+        Whether it shows what a model says: the text then names the model.
     """
 
     name: str
     title: str
     alt: str
     source: Figure | Callable[[], Figure]
+    of_model: bool = True
 
     @property
     def figure(self) -> Figure:

@@ -13,14 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mnbayes.analyses.design import words
 from mnbayes.analyses.design.beta_binomial import Beta, chances, cutoffs
 from mnbayes.analyses.design.decision import Decision
 from mnbayes.analyses.design.next_trial import HANDLING
 from mnbayes.analyses.design.plan import Plan
+from mnbayes.analyses.design.share_figure import share
 from mnbayes.analyses.design.simon import TwoStageDesign
 from mnbayes.analyses.design.success import NEW, POOLED
-from mnbayes.base.arrays import Floats
 from mnbayes.report.kit import figures, style, wording
 
 _GRID = np.linspace(0, 1, 401)
@@ -36,14 +35,20 @@ def design_figures(plan: Plan) -> dict[str, Figure]:
     Returns
     -------
     dict
-        ``decision_share``, ``assurance`` and ``rule_characteristics``; empty where there is no
+        ``share``, ``assurance`` and ``rule_characteristics``; empty where there is no
         decision on a share.
     """
     decision = plan.planned
     if decision is None or plan.criteria is None or not decision.verdict:
         return {}
     return {
-        "decision_share": decision_share(plan, decision),
+        "share": share(
+            plan.shares,
+            decision.model,
+            decision.doubtful,
+            plan.synthetic,
+            title=f"Counts, model and benchmark; rule “{decision.rule}”: {decision.verdict}",
+        ),
         "assurance": assurance(plan, decision),
         "rule_characteristics": rule_characteristics(plan, decision),
     }
@@ -63,73 +68,6 @@ def _share_axis(ax: Axes, label: str, reference: float, target: float) -> list[s
         style.line(style.BLACK, ":", f"lower reference {wording.stated(reference)}", 1.4),
         style.line(style.VERMILLION, "--", f"target {wording.stated(target)}", 1.4),
     ]
-
-
-def _beyond(share: Floats, draws: Floats | None, beta: Beta | None) -> Floats:
-    """P(share at least so much), per cent."""
-    if beta is not None:
-        return 100 * beta.above(share)
-    if draws is None:
-        return np.full(share.shape, np.nan)
-    below = np.searchsorted(np.sort(draws), share, side="left")
-    return np.asarray(100 * (1 - below / draws.size))
-
-
-def decision_share(plan: Plan, decision: Decision, ax: Axes | None = None) -> Figure:
-    """Draw how likely the share is to be at least so large, with what the rule asks for.
-
-    Parameters
-    ----------
-    plan : Plan
-    decision : Decision
-        On a share, with a verdict.
-    ax : Axes, optional
-        Where to draw; a figure of its own where there is none.
-
-    Returns
-    -------
-    Figure
-        P(share at least x) over x, given the data and under the prior alone; at both thresholds
-        a bar at the probability that is asked for, which the curve has to reach; and each
-        criterion in words.
-    """
-    ax, where = style.one_panel(ax, 8.4, 3.1)
-    spread = plan.spread
-    given = _beyond(_GRID, spread.draws, spread.beta)
-    alone = _beyond(_GRID, spread.prior_draws, spread.prior_beta)
-    ax.plot(100 * _GRID, given, color=style.BLUE, linewidth=2.0, zorder=4)
-    ax.plot(100 * _GRID, alone, color=style.GREY, linewidth=1.3, linestyle="--", zorder=3)
-    first, second = decision.judged
-    label = f"{words.quantity(decision).capitalize()}, %"
-    thresholds = _share_axis(ax, label, first.threshold, second.threshold)
-    style.percent_axis(ax, "y", "P(share at least so large), %")
-    for judged, top in zip(decision.judged, (1.0, 0.48), strict=True):
-        at, asked = 100 * judged.threshold, 100 * judged.required
-        ax.hlines(asked, at - 3, at + 3, color=style.BLACK, linewidth=3.0, zorder=6)
-        ax.plot(at, 100 * judged.probability, "o", color=style.BLUE, markersize=6, zorder=7)
-        sign = "holds" if judged.met else "does not hold"
-        about = [
-            f"P({words.event(decision, judged)})",
-            f"asked: at least {wording.stated(judged.required)}",
-            f"given the data: {wording.probability(judged.probability, judged.error)}",
-            f"prior alone: {wording.probability(judged.prior, judged.prior_error)}",
-        ]
-        looks: dict[str, Any] = {"transform": ax.transAxes, "va": "top", "fontsize": style.TEXT}
-        ax.text(1.05, top, f"{judged.name.capitalize()}: {sign}", weight="bold", **looks)
-        ax.text(1.05, top - 0.09, "\n".join(about), linespacing=1.6, **looks)
-    style.heading(
-        where,
-        f"Rule “{decision.rule}”: {decision.verdict}",
-        [
-            style.line(style.BLUE, "-", "given the data", 2.0),
-            style.line(style.GREY, "--", "prior alone", 1.3),
-            *thresholds,
-            style.line(style.BLACK, "-", "asked for: to be reached by the blue curve", 3.0),
-        ],
-    )
-    says = "Go: both criteria; consider: one; no-go: neither. The prior alone says"
-    _caption(where, plan, decision, f"{says} {decision.prior_verdict}.")
-    return style.figure_of(ax)
 
 
 def _curves(ax: Axes, rows: pd.DataFrame, looks: Mapping[float, style.Look], by: str) -> None:

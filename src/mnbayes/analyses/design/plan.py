@@ -15,15 +15,14 @@ from mnbayes.analyses.design.decision import (
     Decision,
     Judged,
     decide,
-    quantity_draws,
     verdicts,
 )
 from mnbayes.analyses.design.evidence import Counts, Evidence, evidence_of, judges_most
 from mnbayes.analyses.design.rules import Criteria, DecisionCard, Rule, criteria_of, rules_for
+from mnbayes.analyses.design.share import Share, share_counted, shares_of
 from mnbayes.analyses.design.shares import measured_share
 from mnbayes.analyses.design.simon import MOST
 from mnbayes.analyses.design.success import DesignPrior, assurance_table, scale_table
-from mnbayes.base.arrays import Floats
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.run.run import Run
 
@@ -33,22 +32,6 @@ DECISION_COLUMNS = (
     *("required", "probability", "mcse", "prior_probability", "prior_mcse", "met", "verdict"),
     *("prior_verdict", "reasons"),
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Spread:
-    """A share's distribution, for pictures: draws, or a beta.
-
-    Attributes
-    ----------
-    draws, prior_draws : array, shape (draw,), or None
-    beta, prior_beta : Beta or None
-    """
-
-    draws: Floats | None = None
-    prior_draws: Floats | None = None
-    beta: Beta | None = None
-    prior_beta: Beta | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +57,8 @@ class Plan:
         Patients of this trial, as measured.
     posterior, prior : DesignPrior or None
         Share as measured, of patients who stay.
-    spread : Spread
-        The share that the rule is about.
+    shares : tuple of Share
+        What was counted and what the model says, of each category of the headlines.
     assurance, designs : DataFrame
         See :mod:`mnbayes.analyses.design.success`.
     """
@@ -90,7 +73,7 @@ class Plan:
     seen: Counts | None = None
     posterior: DesignPrior | None = None
     prior: DesignPrior | None = None
-    spread: Spread = field(default_factory=Spread)
+    shares: tuple[Share, ...] = ()
     assurance: pd.DataFrame = field(default_factory=pd.DataFrame)
     designs: pd.DataFrame = field(default_factory=pd.DataFrame)
 
@@ -171,12 +154,11 @@ def plan_evidence(
         DesignPrior(measured_share(evidence.tree, group, category, week, definitions))
         for group in ("posterior", "prior")
     )
-    draws, prior_draws = (
-        quantity_draws(evidence, rule, definitions, group).ravel()
-        for group in ("posterior", "prior")
-    )
     plan = replace(
-        plan, rule=rule, seen=evidence.counts(category, week), spread=Spread(draws, prior_draws)
+        plan,
+        rule=rule,
+        seen=evidence.counts(category, week),
+        shares=shares_of(evidence, definitions, week),
     )
     return _with_trials(plan, criteria_of(rule, definitions), posterior, prior)
 
@@ -266,6 +248,7 @@ def plan_counts(
         about=definitions.patients(rule.category or ""),
     )
     most = max(*card.next_trial.patients, MOST)  # also of the designs for scale
+    seen = Counts(responders, patients, patients)
     plan = Plan(
         card,
         definitions,
@@ -273,8 +256,8 @@ def plan_counts(
         False,
         (decision,),
         rule,
-        seen=Counts(responders, patients, patients),
-        spread=Spread(beta=after, prior_beta=prior),
+        seen=seen,
+        shares=(share_counted(definitions, rule.category or "", week, seen, after, prior),),
     )
     return _with_trials(
         plan, criteria, DesignPrior.from_beta(after, most), DesignPrior.from_beta(prior, most)

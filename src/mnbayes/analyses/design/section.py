@@ -12,6 +12,7 @@ from mnbayes.analyses.design.figure import design_figures
 from mnbayes.analyses.design.next_trial import HANDLING, designs_table, prospects, trials_table
 from mnbayes.analyses.design.plan import Plan, plan_run
 from mnbayes.analyses.design.rules import Bound
+from mnbayes.analyses.design.share import finding
 from mnbayes.analyses.design.success import NEW, POOLED
 from mnbayes.base.text_table import Table
 from mnbayes.report.kit import wording
@@ -23,12 +24,6 @@ from mnbayes.run.section import Asked, Drawn, PageOne, Picture, Section, Sentenc
 
 _TEMPLATE = "design/section.html.j2"
 _TEXTS = {
-    "decision_share": (
-        "What the rule asks of the share, and what the data say",
-        "Curves of the probability that the share is at least so large, given the data and under "
-        "the prior alone, with the probabilities that the rule asks for; the numbers are in the "
-        "table of the criteria",
-    ),
     "assurance": (
         "How likely a new trial is to end in go",
         "Probability of go over the number of new patients, by withdrawal rate and by the "
@@ -201,7 +196,12 @@ def find(run: Run) -> tuple[Plan | None, Sequence[Drawn]]:
     plan = plan_run(run)
     if plan is None:
         return None, ()
-    drawn = [Drawn(name, *_TEXTS[name], figure) for name, figure in design_figures(plan).items()]
+    texts = {"share": ("Counts, model and benchmark", finding(plan.shares)), **_TEXTS}
+    of = plan.planned.model if plan.planned else ""
+    drawn = [
+        Drawn(name, texts[name][0], f"{texts[name][1]}. Model: {of}", figure, of_model=False)
+        for name, figure in design_figures(plan).items()
+    ]
     return plan, drawn
 
 

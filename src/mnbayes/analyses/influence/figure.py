@@ -1,6 +1,8 @@
-"""How far each patient moves the main answers."""
+"""How far each patient moves the primary answer."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,145 +13,157 @@ from mnbayes.analyses.influence import part as influence_part
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import Definitions
-from mnbayes.data.markers import Catalogue
-from mnbayes.report.kit import style
-from mnbayes.report.kit.figures import AXIS, Estimate, Row, forest
-
-#: Most panels side by side that leave room for their titles.
-MOST_PANELS = 5
-#: Percentages with a line through the panel: the report calls 20 % and less unlikely, 80 % and
-#: more likely.
-TICKS = (0, 20, 50, 80, 100)
+from mnbayes.report.kit import style, wording
+from mnbayes.report.kit.figures import AXIS
 
 #: Kind, marker and category of an answer.
 type Answer = tuple[str, str, str]
 
+_ROW = 0.27
 
-def answers(result: Result) -> list[Answer]:
-    """The answers to draw, of those at the primary week, in the order of the panels."""
+
+def primary_answer(result: Result) -> Answer:
+    """The answer whose moves are drawn.
+
+    P(share above the benchmark) of the first stated category that has one, or else the ratio to
+    baseline of the marker that decides a response, or of the model's first.
+    """
     table = influence_part.of(result)
-    judged = [c for c in result.judged_by.stated if c in set(table["category"])][:1]
-    beyond = [
-        (kind, "", category)
-        for category in judged
-        for kind in ("next_patient", "population", "exceeds")
-        if ((table["kind"] == kind) & (table["category"] == category)).any()
+    at_week = table[table["week"] == result.primary_week]
+    above = set(at_week.loc[at_week["kind"] == "exceeds", "category"])
+    for category in result.judged_by.stated:
+        if category in above:
+            return "exceeds", "", category
+    markers = result.fit.observations.markers
+    deciding = [marker for marker in markers if marker in result.judged_by.markers]
+    return "gmr", (*deciding, *markers)[0], ""
+
+
+def moved(result: Result) -> pd.DataFrame:
+    """The refits' rows of the primary answer, the largest move first; those without one last."""
+    kind, marker, category = primary_answer(result)
+    table = influence_part.of(result)
+    own = table[
+        (table["week"] == result.primary_week)
+        & (table["kind"] == kind)
+        & (table["marker"] == marker)
+        & (table["category"] == category)
     ]
-    ratios = [("gmr", marker, "") for marker in result.fit.observations.markers]
-    # The markers that decide a response come first where not all can be drawn.
-    ratios.sort(key=lambda answer: answer[1] not in result.judged_by.markers)
-    return ratios[: MOST_PANELS - len(beyond)] + beyond
+    if kind == "gmr":
+        size = np.abs(np.log(own["value_without"] / own["value"]))
+    else:
+        size = np.abs(own["difference"])
+    return own.assign(size=size).sort_values("size", ascending=False, kind="stable")
 
 
-def _title(answer: Answer, known: Catalogue) -> str:
+def _number(kind: str, value: float) -> str:
+    return wording.ratio(value) if kind == "gmr" else wording.percent(value)
+
+
+def _name(answer: Answer, result: Result, definitions: Definitions) -> str:
     kind, marker, category = answer
     if kind == "gmr":
-        return f"{known[marker].mean_ratio}:\n{known[marker].label}"
-    return f"{kind}:\n{category}"
+        return f"ratio of {wording.in_text(result.catalogue[marker])} to baseline"
+    bar = wording.stated(definitions.benchmarks[category])
+    return f"P(share {result.judged_by.patients(category)} above {bar})"
 
 
-def _rows(table: pd.DataFrame, scale: float, noted: bool) -> list[Row]:
-    """A row for each patient left out; one without an answer says so in the first panel."""
-    rows = []
-    for row in records(table):
-        if row["reason"]:
-            rows.append(Row(row["left_out"], note="no answer" if noted else ""))
-            continue
-        value, error = row["value_without"], 2 * row["mcse_without"]
-        ends = row["lower_without"], row["upper_without"]
-        if np.isnan(ends[0]):
-            ends = max(value - error, 0.0), min(value + error, 1.0)
-        middle, low, high = (scale * number for number in (value, *ends))
-        estimate = Estimate(middle, low, high, color=style.BLACK, width=1.1)
-        rows.append(Row(row["left_out"], (estimate,)))
-    return rows
+def finding(result: Result, definitions: Definitions) -> str:
+    """What the picture shows, in words: the whole answer, and who moves it most each way."""
+    answer, table = primary_answer(result), moved(result)
+    rows = [row for row in records(table) if not np.isnan(row["value_without"])]
+    week, name = result.primary_week, _name(answer, result, definitions)
+    if not rows:
+        return f"{name[0].upper()}{name[1:]} at week {week:g}: 0 refits gave an answer"
+    values = {row["left_out"]: row["value_without"] for row in rows}
+    low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+    said = [
+        f"{_number(answer[0], values[who])} without {who}" for who in dict.fromkeys((low, high))
+    ]
+    return (
+        f"{name[0].upper()}{name[1:]} at week {week:g}: {_number(answer[0], rows[0]['value'])} "
+        f"with all patients, from {' to '.join(said)}"
+    )
 
 
-def _behind(ax: Axes, table: pd.DataFrame, kind: str, scale: float) -> None:
-    """The axis, and what all patients and the prior alone say."""
-    numbers = [n for n in table.columns if n.startswith(("value", "lower", "upper", "prior"))]
-    first = scale * table[numbers].iloc[0].astype(float)
-    if kind == "gmr":
-        ends = table[["lower", "upper", "lower_without", "upper_without"]]
-        style.log_axis(ax, "x", *style.log_limits(ends, [1.0]))
-        ax.axvline(1.0, color=style.GREY, linewidth=1.0, zorder=1)
-        label = "Ratio to baseline"
-    else:
-        ax.set_xlim(-2, 102)
-        ax.set_xticks(TICKS)
-        ax.grid(axis="x", color=style.RULE, linewidth=0.7)
-        label = "Share of patients, %" if kind == "population" else "Probability, %"
-    ax.set_xlabel(label, fontsize=style.TEXT)
-    if np.isfinite(first["lower"]):
-        ax.axvspan(first["lower"], first["upper"], color=style.BAND_95, linewidth=0, zorder=0.5)
-    ax.axvline(first["value"], color=style.BLUE, linewidth=1.4, zorder=2)
-    ax.axvline(first["prior"], color=style.GREY, linewidth=1.2, linestyle=":", zorder=2)
-
-
-def influence(result: Result, definitions: Definitions, synthetic: bool) -> Figure:
-    """Draw the main answers at the primary week from refits without one patient each.
+def influence(
+    result: Result, definitions: Definitions, synthetic: bool, *, ax: Axes | None = None
+) -> Figure:
+    """Draw the primary answer from refits without one patient each, as a tornado.
 
     Parameters
     ----------
     result : Result
         With influence that is not empty.
     definitions : Definitions
-        Its benchmarks are drawn.
+        Its decision probability is drawn beside a probability.
     synthetic : bool
         Whether to say that the cohort is synthetic.
+    ax : Axes, optional
+        Where to draw; a figure of its own without it.
 
     Returns
     -------
     Figure
-        One panel for each answer (ratios, and next_patient, population and exceeds of
-        the first stated category that can be judged), one row for each patient
-        left out: a point, with the 95 % equal-tailed interval of a ratio or share and with two
-        Monte Carlo standard errors of a probability. A line and a band: all patients; a dotted
-        line: the prior alone. A row without an answer has its reason in the caption.
+        The probability that the share of such patients exceeds its benchmark, or where there is
+        no such answer the ratio to baseline: a bar for each patient (the first 40) from the
+        answer of all patients, a line, to that without the patient, the longest bar on top; two
+        Monte Carlo standard errors of a probability at its end. The prior alone is dotted.
     """
-    week = result.primary_week
-    table = influence_part.of(result)[influence_part.of(result)["week"] == week]
-    chosen = answers(result)
-    count = table["left_out"].nunique()
-    height = (0.25 if count <= 20 else 0.17) * count + AXIS + 0.4
-    figure = style.new_figure(style.WIDE if len(chosen) > 2 else 6.4, height)
-    axes = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
-    for ax, (kind, marker, category) in zip(axes, chosen, strict=True):
-        part = table[(table["kind"] == kind) & (table["marker"] == marker)]
-        part = part[part["category"] == category]
-        scale = 1.0 if kind == "gmr" else 100.0
-        style.tidy(ax)
-        _behind(ax, part, kind, scale)
-        if kind == "population" and category in definitions.benchmarks:
-            bar = scale * definitions.benchmarks[category]
-            ax.axvline(bar, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=1.0, zorder=1)
-        forest(ax, _rows(part, scale, noted=ax is axes[0]))
-        ax.set_title(
-            _title((kind, marker, category), result.catalogue), fontsize=style.TEXT, loc="left"
-        )
-    axes[0].set_ylabel("Patient left out", fontsize=style.TEXT)
+    answer, table = primary_answer(result), moved(result)
+    kind, marker, _ = answer
+    scale = 1.0 if kind == "gmr" else 100.0
+    left, cut = style.shown(table["left_out"].tolist(), style.BARS)
+    table = table.iloc[: len(left)]
+    ax, where = style.one_panel(ax, style.NARROW, _ROW * (len(left) + 0.6) + AXIS)
+    whole, prior = (scale * float(table[name].iloc[0]) for name in ("value", "prior"))
+    without = scale * table["value_without"].to_numpy(dtype=float)
+    places = np.arange(len(left), dtype=float)
+    if kind == "gmr":
+        style.log_axis(ax, "x", *style.log_limits(without, [whole, prior], margin=0.25))
+        ax.set_xlabel("Ratio to baseline (no unit)", fontsize=style.TEXT)
+    else:
+        style.percent_axis(ax, "x", f"{_name(answer, result, definitions)}, %")
+    known = ~np.isnan(without)
+    for lower, color in ((True, style.VERMILLION), (False, style.BLUE)):
+        part = known & ((without < whole) == lower)
+        if part.any():
+            ax.hlines(places[part], whole, without[part], color=color, linewidth=7.0, zorder=3)
+    if kind != "gmr":
+        error = 200.0 * table["mcse_without"].to_numpy(dtype=float)
+        look: dict[str, Any] = {"color": style.BLACK, "linewidth": 1.1, "zorder": 4}
+        ax.hlines(places[known], (without - error)[known], (without + error)[known], **look)
+    ax.axvline(whole, color=style.BLACK, linewidth=1.4, zorder=5)
+    ax.axvline(prior, color=style.GREY, linewidth=1.2, linestyle=":", zorder=2)
+    line = 100 * definitions.decision.probability
+    if kind == "exceeds":
+        ax.axvline(line, color=style.RUST, linewidth=1.2, linestyle="--", zorder=2)
+    ax.set_yticks(places, [f"without {name}" for name in left])
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(len(left) - 0.4, -0.6)
+    for place, row in enumerate(records(table)):
+        text = "no answer" if row["reason"] else _number(kind, row["value_without"])
+        style.beside(ax, text, 1, place, 5)
     handles: list[style.Handle] = [
-        style.dot(style.BLACK, label="without the patient", face="white"),
-        style.line(style.BLACK, label="95 % interval, or ±2 MCSE", width=1.1),
-        style.line(style.BLUE, label="all patients", width=1.4),
-        style.area(style.BAND_95, label="their 95 % interval"),
-        style.line(style.GREY, ":", "prior alone", 1.2),
+        style.line(style.BLACK, label=f"all patients: {_number(kind, whole / scale)}", width=1.4),
+        style.line(style.GREY, ":", f"prior alone: {_number(kind, prior / scale)}", 1.2),
     ]
-    if "population" in [kind for kind, _, _ in chosen]:
-        handles.append(style.line(style.VERMILLION, "--", "benchmark", 1.0))
-    title = f"Influence of each patient on the answers at week {style.week_text(week)}"
-    style.heading(figure, title, handles, 6)
-    reasons = table.loc[table["reason"] != "", ["left_out", "reason"]].drop_duplicates("left_out")
-    failed = [f"{row.left_out} ({row.reason})" for row in reasons.itertuples()]
-    others = [m for m in result.fit.observations.markers if ("gmr", m, "") not in chosen]
+    if kind == "exceeds":
+        asked = wording.stated(definitions.decision.probability)
+        handles.append(style.line(style.RUST, "--", f"asked for: {asked}", 1.2))
+    name = _name(answer, result, definitions)
+    about = result.catalogue[marker].label if marker else result.judged_by.short(answer[2])
+    title = f"{about[0].upper()}{about[1:]} at week {style.week_text(result.primary_week)}"
+    style.heading(where, f"{title}: the answer without each patient", handles, 3)
+    failed = [f"{row['left_out']} ({row['reason']})" for row in records(table) if row["reason"]]
     style.foot(
-        figure,
+        where,
         result,
         synthetic,
-        "Each row is a refit without that patient. Ratios and shares have 95 % intervals, "
-        "probabilities two Monte Carlo standard errors (MCSE). Change under treatment: there is "
-        "no control group.",
+        cut,
+        f"Bars: {name}, refitted without the patient"
+        + ("." if kind == "gmr" else "; thin: two Monte Carlo standard errors."),
         f"No answer: {'; '.join(failed)}." if failed else "",
-        f"Not drawn: {', '.join(result.catalogue[m].label for m in others)}." if others else "",
+        "Change under treatment: there is no control group.",
     )
-    return figure
+    return style.figure_of(ax)

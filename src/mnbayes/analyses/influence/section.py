@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.analyses.influence import part as influence_part
-from mnbayes.analyses.influence.figure import influence
+from mnbayes.analyses.influence.figure import finding, influence
 from mnbayes.analyses.influence.left_out import (
     MAIN,
     beyond_noise,
@@ -275,15 +275,14 @@ def influence_of(result: Result, definitions: Definitions, line: float) -> Influ
 
 
 def figures(result: Result, how: Shown) -> Sequence[Drawn]:
-    """The main answers without each patient."""
+    """The primary answer without each patient."""
     if result.withheld or influence_part.of(result).empty:
         return ()
     return [
         Drawn(
             "influence",
-            "Main answers without each patient",
-            "One panel for each answer, one row for each patient left out: the answer of the "
-            "refit against that of all patients; the numbers are in the table below",
+            "The primary answer without each patient",
+            finding(result, how.definitions),
             partial(influence, result, how.definitions, how.synthetic),
         )
     ]

@@ -1,28 +1,97 @@
-"""How much of the fall regression to the mean alone would show, over what nobody knows."""
+"""How much of a fall regression to the mean alone would show, over what nobody knows."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from mnbayes.analyses.regression import part as regression_part
-from mnbayes.analyses.regression.bound import explaining_mean, picked_high, spread_of
+from mnbayes.analyses.regression.bound import picked_high, screened_bound, spread_of
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.base.text_table import records
+from mnbayes.data.markers import Marker
 from mnbayes.report.kit import style
 
-#: Rises in orange, none in white, falls in blue; light enough for black figures.
-COLORS = LinearSegmentedColormap.from_list("fall", ["#F0B88A", "#FFFFFF", "#6FA8D6"])
+#: Reliabilities of the three curves, the least first, with their looks.
+RELIABILITIES: dict[float, style.Look] = {
+    0.5: (style.VERMILLION, "--", "s"),
+    0.7: (style.BLACK, "-", "o"),
+    0.9: (style.GREEN, "-.", "^"),
+}
+#: Places of a curve.
+_POINTS = 41
+
+
+def _stated(result: Result) -> pd.DataFrame:
+    table = regression_part.of(result)
+    if table.empty:
+        raise ValueError("no regression-to-the-mean bound: no baseline of the primary marker")
+    return regression_part.stated(table)
+
+
+def _estimate(result: Result, marker: Marker) -> tuple[float, float, float]:
+    """Median, lower and upper end of the ratio to baseline at the primary week."""
+    rows = result.estimates[result.estimates["marker"] == marker.name]
+    (last,) = records(rows[rows["week"] == result.primary_week])
+    return float(last["gmr_median"]), float(last["gmr_lower"]), float(last["gmr_upper"])
+
+
+def _curves(result: Result, marker: Marker, table: pd.DataFrame, means: Floats) -> list[Floats]:
+    """Change that regression alone would show, per cent, by reliability and population mean."""
+    data = result.fit.observations
+    baselines = data.log_value[:, 0, data.markers.index(marker.name)]
+    baselines = baselines[np.isfinite(baselines)]
+    times = int(table["screenings"].iloc[0])
+    return [
+        np.array(
+            [
+                100
+                * (
+                    screened_bound(
+                        baselines,
+                        reliability,
+                        float(mean),
+                        spread=spread_of(marker),
+                        screenings=times,
+                        high=picked_high(marker),
+                    )
+                    - 1
+                )
+                for mean in marker.on_scale(means)
+            ]
+        )
+        for reliability in RELIABILITIES
+    ]
+
+
+def _change(ratio: float) -> str:
+    change = round(100 * (ratio - 1))
+    return f"{'−' if change < 0 else '+'}{abs(change)} %"
+
+
+def finding(result: Result) -> str:
+    """What the curves show, in words: the change under treatment beside what regression makes."""
+    table = _stated(result)
+    marker = result.catalogue[str(table["marker"].iloc[0])]
+    ratio, low, high = _estimate(result, marker)
+    means = sorted(set(table["population_geometric_mean"]))
+    ends = []
+    for mean in (means[0], means[-1]):
+        at = table[table["population_geometric_mean"] == mean].set_index("reliability")
+        change = _change(float(at["gmr_regression"].loc[0.7]))
+        ends.append(f"{change} if the population's mean was {mean:g} {marker.unit}")
+    return (
+        f"{marker.label} at week {result.primary_week:g}: estimated change {_change(ratio)} (95 % "
+        f"interval {_change(low)} to {_change(high)}); with a reliability of 0.7, regression to "
+        f"the mean alone would show {' and '.join(ends)}"
+    )
 
 
 def regression_bound(result: Result, synthetic: bool, *, ax: Axes | None = None) -> Figure:
-    """Draw the fall that regression to the mean alone would show, as a heat map.
+    """Draw the change that regression to the mean alone would show, as three curves.
 
     Parameters
     ----------
@@ -36,132 +105,70 @@ def regression_bound(result: Result, synthetic: bool, *, ax: Axes | None = None)
     Returns
     -------
     Figure
-        One cell for each reliability and population mean, with its fall in percent; a line where
-        the fall equals the model's at the primary week, dashed for the ends of its 95 % interval.
-        Figures of cells that explain the whole fall are bold.
+        Over the assumed mean of the population, a curve for each of :data:`RELIABILITIES`; a
+        line and a band at the model's change at the primary week with its 95 % interval. Where a
+        curve lies beyond the line, regression to the mean alone would explain the whole change.
 
     Raises
     ------
     ValueError
         If the result has no regression table (not the primary marker, or no exact baseline).
     """
-    table = regression_part.of(result)
-    if table.empty:
-        raise ValueError("no regression-to-the-mean bound: no baseline of the primary marker")
-    table = regression_part.stated(table)
+    table = _stated(result)
     marker = result.catalogue[str(table["marker"].iloc[0])]
-    data, primary = result.fit.observations, result.primary_week
-    rows = result.estimates[result.estimates["marker"] == marker.name]
-    (last,) = records(rows[rows["week"] == primary])
-    ratios = [float(last[f"gmr_{name}"]) for name in ("median", "lower", "upper")]
+    ratio, low, high = _estimate(result, marker)
     centre = float(table["baseline_geometric_mean"].iloc[0])
-    unit, week = marker.unit, style.week_text(primary)
-    high, times = picked_high(marker), int(table["screenings"].iloc[0])
-    moved = "fall" if high else "rise"
+    swept = table["population_geometric_mean"]
+    means = np.geomspace(float(swept.min()), float(swept.max()), _POINTS)
+    picked_up, times = picked_high(marker), int(table["screenings"].iloc[0])
+    moved = "fall" if picked_up else "rise"
 
-    # Narrow, so that a phone shows it whole with figures large enough to read.
-    ax, where = style.one_panel(ax, 4.7, 4.0)
-    _cells(ax, table, ratios[0], high=high)
-    handles = []
-    if (ratios[0] < 1) == high:
-        baselines = data.log_value[:, 0, data.markers.index(marker.name)]
-        baselines = baselines[np.isfinite(baselines)]
-        lines: tuple[tuple[float, style.Dash, float], ...] = (
-            (ratios[0], "-", 2.2),
-            (ratios[1], "--", 1.2),
-            (ratios[2], "--", 1.2),
-        )
-        rho = np.linspace(*ax.get_ylim(), 60)
-        for ratio, dash, width in lines:
-            if (ratio < 1) != high:
-                continue
-            mean = [
-                explaining_mean(
-                    baselines,
-                    float(each),
-                    ratio,
-                    spread=spread_of(marker),
-                    screenings=times,
-                    high=high,
-                )
-                for each in rho
-            ]
-            drawn = marker.in_units(np.array(mean))
-            ax.plot(drawn, rho, color=style.BLACK, linestyle=dash, linewidth=width, zorder=3)
-        between = f"{_percent(ratios[2]).removesuffix(' %')} to {_percent(ratios[1])}"
+    ax, where = style.one_panel(ax, style.NARROW, 3.1)
+    style.level_axis(ax, "x", marker.scale, *style.level_limits(marker.scale, means, margin=0.02))
+    ax.axhline(0.0, color=style.GREY, linewidth=0.8, zorder=1)
+    handles: list[style.Handle] = []
+    if np.isfinite(ratio):
+        ends = 100 * (low - 1), 100 * (high - 1)
+        ax.axhspan(*ends, facecolor=style.BAND_95, edgecolor=style.BAND_50, linewidth=0.8, zorder=0)
+        ax.axhline(100 * (ratio - 1), color=style.BLUE, linewidth=2.0, zorder=2)
         handles = [
-            style.line(style.BLACK, "-", f"{moved} under treatment: {_percent(ratios[0])}", 2.2),
-            style.line(style.BLACK, "--", f"its 95 % interval: {between}", 1.2),
+            style.line(style.BLUE, "-", f"under treatment: {_change(ratio)}", 2.0),
+            style.area(style.BAND_95, label="its 95 % interval", edge=style.BAND_50),
         ]
-    whole = f"the whole estimated {moved} at week {week}"
-    unknown = "Neither assumption can be checked without controls."
-    most = table["gmr_regression"].min() if high else table["gmr_regression"].max()
-    if (ratios[0] < 1) != high:
-        meaning = f"The estimate at week {week} is no {moved}, so there is none to explain."
-    elif (most > ratios[0]) == high:
-        meaning = f"Under none of these assumptions does it explain {whole}. {unknown}"
-    else:
-        meaning = (
-            f"{'Left' if high else 'Right'} of the solid line, in bold, regression to the mean "
-            f"alone would explain {whole}. {unknown}"
-        )
-    ax.set_xlabel(f"Assumed geometric mean of the population ({unit})", fontsize=style.TEXT)
-    ax.set_ylabel("Assumed reliability of one measurement (no unit)", fontsize=style.TEXT)
-    style.heading(where, "Fall (%) that regression to the mean alone would show", handles, 2)
-    picked = "once" if times == 1 else f"up to {times} times"
+    if means[0] <= centre <= means[-1]:
+        ax.axvline(centre, color=style.GREY, linestyle=":", linewidth=1.0, zorder=1)
+    curves = _curves(result, marker, table, means)
+    for (reliability, (color, dash, _)), curve in zip(RELIABILITIES.items(), curves, strict=True):
+        ax.plot(means, curve, color=color, linestyle=dash, linewidth=1.8, zorder=3)
+        handles.append(style.line(color, dash, f"reliability {reliability:g}", 1.8))
+    ax.set_xlabel(f"Assumed mean of the population, {marker.unit}", fontsize=style.TEXT)
+    odds = " of the odds" if marker.scale == "logit" else ""
+    ax.set_ylabel(f"Change{odds} from baseline, %", fontsize=style.TEXT)
+    style.heading(where, "What regression to the mean alone would show", handles, 2)
     style.foot(
         where,
         result,
         synthetic,
-        f"Geometric mean baseline {centre:.{marker.decimals}f} {unit}, measured {picked} before "
-        "entry. +: a rise. Horizontal log axis. "
-        "Reliability: correlation of two measurements of a patient.",
-        meaning,
+        _meaning(ratio, curves, result.primary_week, moved, picked_up),
+        f"The patients' own mean is {centre:.{marker.decimals}f} {marker.unit} (dotted), measured "
+        + ("once" if times == 1 else f"up to {times} times")
+        + " before entry. Reliability: correlation of two measurements of a patient. "
+        f"{style.AXIS_WORDS[marker.scale]}",
     )
     return style.figure_of(ax)
 
 
-def _percent(ratio: float) -> str:
-    """A fall as a percentage; a rise has a plus sign."""
-    fall = round(100 * (1 - ratio))
-    return f"{fall} %" if fall >= 0 else f"+{-fall} %"
-
-
-def _cells(ax: Axes, table: pd.DataFrame, seen: float, *, high: bool) -> None:
-    """Colour and figure of every pair of assumptions."""
-    wide = table.pivot_table(
-        index="reliability", columns="population_geometric_mean", values="fall_regression"
+def _meaning(ratio: float, curves: list[Floats], week: float, moved: str, picked_up: bool) -> str:
+    """Whether any of the curves explains the whole change."""
+    if not np.isfinite(ratio) or (ratio < 1) != picked_up:
+        return f"The estimate at week {week:g} is no {moved}, so there is none to explain."
+    whole = 100 * (ratio - 1)
+    explained = [bool((c <= whole).any() if picked_up else (c >= whole).any()) for c in curves]
+    unknown = "Neither mean nor reliability can be checked without controls."
+    if not any(explained):
+        return f"No curve reaches the {moved} under treatment. {unknown}"
+    side = "below" if picked_up else "above"
+    return (
+        f"Where a curve lies {side} the thick line, regression to the mean alone would explain "
+        f"the whole {moved}. {unknown}"
     )
-    rho, means = wide.index.to_numpy(dtype=float), wide.columns.to_numpy(dtype=float)
-    falls = wide.to_numpy(dtype=float)
-    most = max(float(np.abs(falls).max()), 0.05)
-    # One scale for falls and rises: equally strong colours are equally large.
-    norm = TwoSlopeNorm(0.0, -most, most)
-    edges = np.exp(_edges(np.log(means))), _edges(rho)
-    ax.pcolormesh(*edges, falls, cmap=COLORS, norm=norm, edgecolors=style.RULE, linewidth=0.6)
-    style.log_axis(ax, "x", *ax.get_xlim())
-    ax.set_xticks(means, [f"{mean:g}" for mean in means])
-    ax.set_yticks(rho, [f"{value:g}" for value in rho])
-    ax.tick_params(length=0)
-    looks: dict[str, Any] = {
-        "ha": "center",
-        "va": "center",
-        "fontsize": style.TEXT + 0.5,
-        "zorder": 4,
-    }
-    for row, column in np.ndindex(falls.shape):
-        fall = float(falls[row, column])
-        explained = 1 - fall <= seen < 1 if high else 1 - fall >= seen > 1
-        weight = "bold" if explained else "normal"
-        # A line that runs through a figure stops short of it.
-        behind = {"facecolor": COLORS(norm(fall)), "edgecolor": "none", "pad": 1.5}
-        words = _percent(1 - fall).removesuffix(" %")
-        place = float(means[column]), float(rho[row])
-        ax.text(*place, words, fontweight=weight, bbox=behind, **looks)
-
-
-def _edges(centres: Floats) -> Floats:
-    """Edges of cells around their centres: halfway to the neighbours."""
-    middle = (centres[1:] + centres[:-1]) / 2
-    first, last = 2 * centres[0] - middle[0], 2 * centres[-1] - middle[-1]
-    return np.concatenate([[first], middle, [last]])

@@ -10,7 +10,7 @@ import numpy as np
 
 from mnbayes.analyses.regression import part as regression_part
 from mnbayes.analyses.regression.bound import explaining_mean, picked_high, spread_of
-from mnbayes.analyses.regression.figure import regression_bound
+from mnbayes.analyses.regression.figure import finding, regression_bound
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.base.text_table import Table
@@ -168,10 +168,8 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
     return [
         Drawn(
             "regression_bound",
-            "Regression to the mean against the estimated fall",
-            "Heat map of the fall that regression to the mean alone would show, over the "
-            "reliability of one measurement and the population mean, with a line where it equals "
-            "the estimated fall; the numbers are in the table below",
+            "Regression to the mean against the estimated change",
+            finding(result),
             partial(regression_bound, result, how.synthetic),
         )
     ]

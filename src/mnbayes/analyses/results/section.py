@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from mnbayes.analyses.results import brief
-from mnbayes.analyses.results.changes_figure import gmr_by_visit, waterfall
+from mnbayes.analyses.results.arrows import arrows, finding
+from mnbayes.analyses.results.changes_figure import gmr_by_visit
 from mnbayes.analyses.results.changes_section import best_table
 from mnbayes.analyses.results.parameters import prior_posterior
 from mnbayes.analyses.results.responses_figure import response_probabilities
@@ -25,7 +26,7 @@ from mnbayes.run.run import Run, of_models
 from mnbayes.run.section import Drawn, Section, Tidy
 
 #: Picture of the primary model on page 1.
-PAGE_ONE = "waterfall"
+PAGE_ONE = "arrows"
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,13 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
         )
         for marker in result.fit.observations.markers
     ]
-    bars = Drawn(
-        "waterfall",
-        "Change of each patient at the primary week",
-        "One bar for each patient, ordered by change from baseline; predicted visits are marked",
-        partial(waterfall, result, week, how.definitions, how.synthetic),
+    moved = Drawn(
+        "arrows",
+        f"Each patient from baseline to week {week:g}",
+        finding(result, how.definitions, week),
+        partial(arrows, result, week, how.definitions, how.synthetic),
     )
-    drawn = [change, *courses, bars]
+    drawn = [change, *courses, moved]
     if not result.probabilities.empty:
         drawn.append(
             Drawn(
@@ -168,7 +169,7 @@ ANALYSIS = Analysis(
     draws={
         "gmr_by_visit": "",
         "trajectories": "",
-        "waterfall": "",
+        "arrows": "",
         "response_probabilities": "a category of response that its markers can judge",
         "prior_posterior": "",
     },

@@ -49,7 +49,7 @@ def _draw_range(
     for at in filter(None, (healthy.lower, healthy.upper)):
         ax.axhline(at, color=style.GREEN, linestyle="-.", linewidth=0.9, zorder=2)
         if at in labelled:
-            style.beside(ax, f"{at:g}", 1, at, 3, color="#00664B")
+            style.beside(ax, f"{at:g}", 1, at, 3, color=style.LEAF)
 
 
 def _stretches(seen: Floats) -> list[tuple[int, int, bool]]:
@@ -143,7 +143,7 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
         for at, label in lines:
             ax.axhline(at, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=0.9, zorder=2)
             if is_right(ax):
-                style.beside(ax, label, 1, at, 3, color="#A34700")
+                style.beside(ax, label, 1, at, 3, color=style.RUST)
         if healthy is not None:
             _draw_range(ax, healthy, limits, own if is_right(ax) else ())
         _panel(ax, data, row, bands[:, row], limits)

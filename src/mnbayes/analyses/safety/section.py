@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -15,6 +17,7 @@ from mnbayes.analyses.safety.counts import (
     safety_table,
     symptom_courses,
 )
+from mnbayes.analyses.safety.figure import finding, swimmer
 from mnbayes.base.text_table import Spanned, Table, records
 from mnbayes.data.cohort import Cohort
 from mnbayes.report.kit import wording
@@ -22,7 +25,7 @@ from mnbayes.report.kit.results import SAFETY
 from mnbayes.report.kit.tables import great
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
-from mnbayes.run.section import Asked, PageOne, Section, Sentence, Tidy
+from mnbayes.run.section import Asked, Drawn, PageOne, Section, Sentence, Tidy
 
 LIMIT = "exact one-sided 95 % limit"
 #: Most terms that page 1 names.
@@ -265,6 +268,13 @@ def _page_one(cohort: Cohort) -> PageOne:
     )
 
 
+def drawn(run: Run) -> tuple[None, Sequence[Drawn]]:
+    """The picture of a run's patients; nothing else is found."""
+    title, cohort = "Patients' time in the trial, and adverse events", run.cohort
+    swum = Drawn("swimmer", title, finding(cohort), partial(swimmer, cohort), of_model=False)
+    return None, (swum,)
+
+
 def section(run: Run) -> Section:
     """The events of a run's cohort."""
     said, events = safety(run.cohort), run.cohort.events
@@ -273,6 +283,7 @@ def section(run: Run) -> Section:
         title=ANALYSIS.title,
         absent="" if said.recorded else "no events were recorded in the data",
         tables={} if events is None else {"safety": Tidy(safety_table(run.cohort))},
+        pictures=run.pictures.get(ANALYSIS.name, {}),
         sentences=(*said.adverse, *said.symptoms),
         template="safety/section.html.j2",
         page_one=_page_one(run.cohort),
@@ -281,4 +292,10 @@ def section(run: Run) -> Section:
     )
 
 
-ANALYSIS = Analysis(name="safety", title="Safety and symptoms", section=section, part="patients")
+ANALYSIS = Analysis(
+    name="safety",
+    title="Safety and symptoms",
+    section=section,
+    part="patients",
+    after_fits=drawn,
+)

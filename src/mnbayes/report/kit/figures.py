@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.report.kit import style
+from mnbayes.report.kit.colours import with_dark
 
 #: Height of a row of a forest, and of its axis with ticks and label; inches.
 ROW, AXIS = 0.25, 0.55
@@ -191,7 +192,7 @@ def forest(ax: Axes, rows: Sequence[Row], *, columns: Sequence[str] = ()) -> lis
             looks.setdefault(look, []).append((at, each))
         if row.note:
             style.beside(
-                ax, row.note, 0, place, 4, style="italic", color="#333333", bbox=_PAPER, zorder=5
+                ax, row.note, 0, place, 4, style="italic", color=style.SOFT, bbox=_PAPER, zorder=5
             )
     for drawn in looks.values():
         _estimates(ax, drawn, limits)
@@ -257,7 +258,7 @@ def _texts(ax: Axes, places: Sequence[float], rows: Sequence[Row], columns: Sequ
     count = max([len(columns), *(len(row.texts) for row in rows)])
     left = 8.0
     for number in range(count):
-        written = [(places[0] - 1.0, columns[number], "#333333")] if number < len(columns) else []
+        written = [(places[0] - 1.0, columns[number], style.SOFT)] if number < len(columns) else []
         written += [
             (place, row.texts[number], row.color)
             for place, row in zip(places, rows, strict=True)
@@ -311,4 +312,5 @@ def svg_bytes(figure: Figure) -> bytes:
             engine.execute(figure)
             figure.set_layout_engine("none")
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return _PLACES.sub(lambda found: _DIGITS.sub(rb"\1", found[0]), buffer.getvalue())
+    short = _PLACES.sub(lambda found: _DIGITS.sub(rb"\1", found[0]), buffer.getvalue())
+    return with_dark(short)

@@ -27,11 +27,19 @@ type Dash = Literal["-", "--", "-.", ":"]
 #: Of a line: colour, dash, marker.
 type Look = tuple[str, Dash, str]
 
-#: Okabe and Ito (2008), Color Universal Design.
-BLUE, ORANGE, GREEN, SKY = "#0072B2", "#E69F00", "#009E73", "#56B4E9"
-VERMILLION, PURPLE, BLACK = "#D55E00", "#CC79A7", "#000000"
-GREY, PALE, RULE = "#6E6E6E", "#BDBDBD", "#DDDDDD"
-BAND_95, BAND_50 = "#CFE3F1", "#8FC1E0"
+#: After Okabe and Ito (2008), Color Universal Design, as dark as a contrast of 3:1 to white asks
+#: of a line or a point.
+BLUE, ORANGE, GREEN, SKY = "#0072B2", "#B87A00", "#009E73", "#2E96D0"
+VERMILLION, PURPLE, BLACK = "#D55E00", "#C06A9A", "#000000"
+GREY, PALE = "#6E6E6E", "#8C8C8C"
+#: Of the 50 % band, and of the edges of the pale 95 % band.
+BAND_50 = "#5A9BC8"
+MARKS = (BLUE, ORANGE, GREEN, SKY, VERMILLION, PURPLE, BLACK, GREY, PALE, BAND_50)
+#: Of words beside a threshold, in a caption and beside a reference range: 4.5:1.
+RUST, SOFT, LEAF = "#A34700", "#333333", "#00664B"
+WORDS = (BLACK, RUST, SOFT, LEAF, BLUE, GREY)
+#: Of areas with a darker edge, and of lines of a grid, without which nothing is lost.
+BAND_95, RULE = "#CFE3F1", "#DDDDDD"
 
 #: Line, marker and colour together, so that none of them alone tells lines apart.
 LINES: tuple[Look, ...] = (
@@ -45,9 +53,9 @@ LINES: tuple[Look, ...] = (
 )
 
 DPI = 110
-#: Widest figure, inches.
-WIDE = 9.6
-SMALL, TEXT, TITLE = 7.5, 8.5, 11.0
+#: Widest figure, and one that a phone shows whole; inches.
+WIDE, NARROW = 9.6, 4.4
+SMALL, TEXT, TITLE = 8.0, 8.5, 10.0
 #: Most patients that a figure with one panel or bar for each can show legibly.
 PANELS, BARS = 24, 40
 
@@ -203,7 +211,7 @@ def note(figure: Figure, *sentences: str) -> None:
         x=0.01,
         ha="left",
         fontsize=SMALL,
-        color="#333333",
+        color=SOFT,
         multialignment="left",
     )
     _grow(figure, 0.06 + 0.13 * len(lines))
