@@ -272,24 +272,60 @@ def test_figures_hold_every_scenario_and_judge(patients: tuple[int, ...]) -> Non
         assert svg_bytes(figure).startswith(b"<?xml")
 
 
-def test_the_report_shows_table_pictures_date_and_hash() -> None:
+def test_the_report_shows_two_tables_pictures_date_and_hash() -> None:
     part = report.characteristics_part(small(), current=True)
     assert "0123456789ab" in part.provenance
-    rates, errors, own = part.tables
+    go, coverage = part.tables
+    assert go.rows[0][:4] == ("Strong regression to the mean", "false", "41 %", "41 %")
+    assert "at most 2.0 points" in go.caption
+    assert coverage.rows[0][1:4] == ("1.00", "0.74", "60 %")
+    assert coverage.rows[0][4:] == ("90 %", "10 %", "2")
+    assert len(go.rows) == len(coverage.rows) == 2
+
+    def page(*others: report.Part, outdated: tuple[str, ...] = ()) -> str:
+        template = environment().get_template("characteristics/section.html.j2")
+        return template.render(part=part, others=others, outdated=outdated)
+
+    html = page()
+    assert "Out of date" not in html
+    assert "not of this run’s cohort" in html
+    assert html.count("data:image/svg+xml") == 4
+    assert "Out of date" in page(outdated=("proteinuria",))
+
+
+def test_the_command_shows_every_number_of_patients() -> None:
+    rates, errors, own = report.of_study(small()).shown
     row = next(row for row in rates.rows if row[2] == "8")
+    assert isinstance(row, tuple)
     assert row[:2] == ("Strong regression to the mean", "false")
-    assert row[3] == "40 %"  # error 2 points: to the nearest 5
     row = next(row for row in errors.rows if row[1] == "8")
     assert row[3:5] == ("1.00", "0.74")
     assert own.rows[0][2:] == ("90 %", "70 %", "–", "0.25", "10 %", "95 %", "85 %", "0.125")
     assert len(own.rows) == 4
 
-    def page(*parts: report.Part) -> str:
-        template = environment().get_template("characteristics/section.html.j2")
-        return template.render(characteristics=parts)
 
-    html = page(part)
-    assert "Out of date" not in html
-    assert "not of this run’s cohort" in html
-    assert html.count("data:image/svg+xml") == 4
-    assert "Out of date" in page(replace(part, current=False))
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (0.424, 0.02, "42 %"),
+        (0.0, 0.003, "<1 %"),
+        (0.0, 0.04, "<5 %"),  # none of 24: no bound of one percent
+        (0.5, 0.2, "50 %"),
+        (0.996, 0.03, ">95 %"),
+    ],
+)
+def test_a_share_is_whole_percents_unless_it_rests_on_too_few(
+    value: float, error: float, text: str
+) -> None:
+    assert words.share(value, error) == text
+
+
+def test_every_stored_number_is_in_the_folder_of_a_run() -> None:
+    parts = report.characteristics_parts()
+    tables = report.tidy([part.found for part in parts])
+    assert set(tables) == {
+        f"characteristics_{name}" for name in ("estimates", "decisions", "per_patient", "scenarios")
+    }
+    decisions = tables["characteristics_decisions"].frame
+    assert len(decisions) == sum(len(part.found.decisions) for part in parts)
+    assert set(decisions["model"]) == {part.model for part in parts}

@@ -16,10 +16,11 @@ from trees import make_tree
 
 from mnbayes.analyses.correlations.figure import correlations
 from mnbayes.analyses.correlations.section import (
-    correlation_spanned,
-    questions,
+    shown_rows,
     signed,
     together,
+    verdict,
+    width_left,
 )
 from mnbayes.analyses.correlations.table import (
     CORRELATION_COLUMNS,
@@ -160,35 +161,40 @@ def test_sign_and_minus() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sd", "is_dominated"), [(0.2, True), (0.165, True), (0.155, False), (0.1, False)]
+    ("sd", "hardly"), [(0.2, True), (0.165, True), (0.155, False), (0.1, False)]
 )
-def test_the_prior_dominates_from_80_percent_of_its_width(sd: float, is_dominated: bool) -> None:
+def test_what_the_data_narrowed_is_told_from_80_percent_of_the_prior_s_width(
+    sd: float, hardly: bool
+) -> None:
     # Widths are proportional to the SDs: 0.8 of the prior's is an SD of 0.16.
     result = result_with(("cd4", "cd8", 0.0, sd), markers=("cd4", "cd8"))
-    remarks = correlation_spanned(result, 1).frame["remark"]
-    assert remarks.tolist() == ["prior-dominated" if is_dominated else ""]
+    (row,) = shown_rows(result)
+    assert width_left(row) == pytest.approx(sd / 0.2, abs=0.02)
+    (said,) = verdict(result)
+    assert ("little more than what was assumed" in said) is hardly
+    assert ("the interval includes 0" in said) is not hardly
 
 
 @pytest.mark.parametrize(
-    ("other", "mean", "told"),
+    ("other", "mean", "share"),
     [
-        ("b_cell", 0.4, "The data speak against it."),
-        ("b_cell", -0.1, "The interval includes 0: the data leave it open."),
-        ("albumin", -0.4, "The data speak for it."),
-        ("urine_protein_conc", 0.4, "The data speak for it."),
-        ("urine_protein_conc", -0.4, "The data speak against it."),
+        ("b_cell", 0.4, "<1 %"),
+        ("b_cell", -0.1, "80 %"),  # Phi(0.1 / 0.12) = 0.80
+        ("albumin", -0.4, ">99 %"),
     ],
 )
-def test_answers_read_the_sign(other: str, mean: float, told: str) -> None:
+def test_a_rise_goes_with_a_fall_of_protein_where_the_sign_is_negative(
+    other: str, mean: float, share: str
+) -> None:
     result = result_with((PROTEIN, other, mean, 0.12), markers=(PROTEIN, other))
-    ((_, answer),) = questions(result)
-    assert answer.endswith(told)
-    falls = other == "urine_protein_conc"
-    # Phi(0.4 / 0.12) = 0.9996, Phi(0.1 / 0.12) = 0.80: of the sign that goes with a response.
-    agrees = (mean > 0) == falls
-    share = "80 %" if mean == -0.1 else ">99 %" if agrees else "<1 %"
-    assert f"is {share} (50 % under the prior alone)" in answer
-    assert questions(result_with(markers=("cd4", "cd8"))) == ()
+    assert verdict(result)[-1].endswith(f" {share}.")
+    assert "greater fall" not in " ".join(verdict(result_with(markers=("cd4", "cd8"))))
+
+
+def test_pairs_with_protein_and_those_that_moved_are_shown(joint: Result) -> None:
+    rows = {(row["marker"], row["other"]) for row in shown_rows(joint)}
+    assert {pair for pair in rows if pair[0] != PROTEIN} == {("cd4", "cd8")}
+    assert len(rows) == 6 + 1
 
 
 def test_the_model_with_most_pairs_comes_first_and_a_withheld_one_not_at_all(
@@ -200,7 +206,7 @@ def test_the_model_with_most_pairs_comes_first_and_a_withheld_one_not_at_all(
     assert len(numbers) == 21
     assert numbers.isna().all(axis=None)
     found = together(run_of(cohort, two, joint, withheld))
-    assert [len(re.findall("<tbody|<tr", item.table)) for item in found] == [1 + 2 + 21, 1 + 2 + 1]
+    assert [len(re.findall("<tbody|<tr", item.table)) for item in found] == [1 + 2 + 7, 1 + 2 + 1]
     assert together(run_of(cohort, withheld)) == ()
     ids = re.findall('id="([^"]+)"', "".join(item.table for item in found))
     assert len(ids) == len(set(ids))

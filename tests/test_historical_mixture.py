@@ -157,7 +157,9 @@ def test_conflict_table_has_a_row_for_each_count() -> None:
     part = rng.choice(4, size=(4, 2000, 3), p=PUBLISHED.weight / PUBLISHED.weight.sum())
     rates = rng.beta(PUBLISHED.a[part], PUBLISHED.b[part])
     counts = [("a", 4, 7, 2.8), ("b", 0, 8, 2.8)]
-    table = conflict_table(PUBLISHED, PUBLISHED.robust(0.2), counts, rates, rng.uniform(size=9999))
+    table = conflict_table(
+        PUBLISHED, PUBLISHED.robust(0.2), counts, rates, rng.uniform(size=9999), 6
+    )
     assert table["count"].tolist() == ["a", "b"]
     assert table.notna().all(axis=None)
     # The draws say what the mixture says, and under a flat prior every count is as likely.

@@ -72,22 +72,31 @@ def page(section: HistoricalSection, result: HistoricalResult) -> str:
     return render_historical(section, describe(result, datetime.now(UTC)))
 
 
-def test_week_12_is_never_an_unmarked_number(section: HistoricalSection) -> None:
-    assert section.rates is not None
-    at_trial = [row for row in section.rates.rows if row[1] == "2.76"]
-    assert len(at_trial) == 1
-    assert at_trial[0][-1] == "before the earliest study (month 6)"
-
-
-def test_refits_that_fail_show_no_number(
+def test_week_12_is_never_an_unmarked_number(
     section: HistoricalSection, result: HistoricalResult
 ) -> None:
-    assert section.left_out is not None
-    assert len(section.left_out.rows) == 4
+    at_trial = result.rates[result.rates["month"] == 2.76]
+    assert at_trial["beyond"].tolist() == ["before the earliest study (month 6)"]
+    assert section.conflicts is not None
+    said = [*section.benchmark, *section.conflict, section.conflicts.caption]
+    assert "2.76" not in " ".join(said)
+
+
+def test_the_month_of_the_conflict_is_the_one_of_the_rate(
+    section: HistoricalSection, result: HistoricalResult
+) -> None:
+    assert result.conflict["month"].tolist() == [6, 6]
+    assert result.conflict["counted_month"].tolist() == [2.76, 2.76]
+    assert section.conflicts is not None
+    assert "month 6" in section.conflicts.caption
+    assert "month 6" in section.conflict[0]
+
+
+def test_refits_that_fail_show_no_number(result: HistoricalResult) -> None:
     failed = result.left_out.assign(reason="3 divergent transitions")
     told = historical_section(replace(result, left_out=failed))
-    assert told.left_out is not None
-    assert all("withheld" in row[-1] for row in told.left_out.rows)
+    assert any("failed the checks" in sentence for sentence in told.robustness)
+    assert not any("without " in sentence for sentence in told.robustness)
 
 
 def test_every_prior_has_meaning_reason_and_source(section: HistoricalSection) -> None:
@@ -98,12 +107,12 @@ def test_every_prior_has_meaning_reason_and_source(section: HistoricalSection) -
 def test_the_page_is_whole_and_escaped(
     section: HistoricalSection, result: HistoricalResult
 ) -> None:
-    html = page(section, result)
+    html = page(replace(section, robustness=("without <b>one</b>",)), result)
     assert html.count("<img") == 3
     assert "<b>one</b>" not in html
     assert "&lt;b&gt;one" in html
     assert not re.search(r"(src|href)=\"(?!data:|https://doi\.org|#)", html)
-    for table in (section.classes, section.conflicts, section.arms, section.readings):
+    for table in (section.classes, section.conflicts, section.priors):
         assert table is not None
         assert table.caption in html
         assert {len(row) for row in table.rows} == {len(table.head)}

@@ -20,13 +20,16 @@ from mnbayes.analyses.priors.predictive import (
     ratio_table,
     response_table,
 )
-from mnbayes.analyses.priors.section import consequences
+from mnbayes.analyses.priors.section import predictives
+from mnbayes.analyses.priors.shared import prior_frame, shared_priors, shared_table
+from mnbayes.analyses.priors.tables import levels_frame, levels_once
 from mnbayes.answers.result import Result
 from mnbayes.cards.card import Card, available_cards, load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import with_priors
 from mnbayes.cli import app
 from mnbayes.data.markers import MARKERS
+from mnbayes.run.run import Run
 
 PROTEINURIA, REMISSION = load_card("proteinuria"), load_card("remission")
 DEFINITIONS = load_definitions()
@@ -233,20 +236,66 @@ def result_of(card: Card, *, withheld: bool = False) -> Result:
     return cast(Result, SimpleNamespace(fit=fit, withheld=reasons, name=card.name))
 
 
+def run_of(*results: Result) -> Run:
+    return cast(Run, SimpleNamespace(results=results, definitions=DEFINITIONS))
+
+
 def test_report_tells_what_the_priors_imply() -> None:
-    made = consequences(result_of(REMISSION), DEFINITIONS)
-    assert made.plausible
-    assert [row[1] for row in made.table.rows] == ["baseline", "week 26"] * 2
+    found = predictives(run_of(result_of(REMISSION), result_of(PROTEINURIA)))
+    table = levels_once(found, {"remission", "proteinuria"})
+    # One row for a marker whose priors the models share.
+    assert [row[0] for row in table.rows] == ["24-h urinary protein, g/24h", "Serum albumin, g/L"]
     same = prior_predictive(REMISSION, DEFINITIONS, (0.0, 4.0, 26.0), seed=3).levels.iloc[0]
-    assert made.table.rows[0][2].startswith(f"{same['typical_median']:.3g} (")
-    assert made.table.rows[0][4:] == ("below 0.01: <1 %", "above 30: 3 %")
-    assert {len(row) for row in made.table.rows} == {len(made.table.head)}
+    assert table.rows[0][1].startswith(f"{same['typical_median']:.3g} (")
+    assert {len(row) for row in table.rows} == {len(table.head)}
+    frame = levels_frame(found, {"remission", "proteinuria"})
+    assert len(frame) == (2 + 1) * 3
+    assert frame["found_why"].str.len().min() > 30
     absurd = with_priors(PROTEINURIA, settings=["baseline_mean.mu=5.7"])
-    told = consequences(result_of(absurd), DEFINITIONS)
-    assert not told.plausible
+    both = predictives(run_of(result_of(REMISSION), result_of(absurd)))
+    assert both["proteinuria"][1].implausible
+    rows = [row[0] for row in levels_once(both, {"remission"}).rows]
+    assert len(rows) == 3  # other numbers: a row of its own, that names its model
+    assert sum("(proteinuria)" in row for row in rows) == 1
 
 
 def test_report_keeps_probabilities_of_a_withheld_model() -> None:
-    made = consequences(result_of(PROTEINURIA, withheld=True), DEFINITIONS)
-    assert "%" not in " ".join(cell for row in made.table.rows for cell in row)
-    assert {len(row) for row in made.table.rows} == {len(made.table.head)}
+    found = predictives(run_of(result_of(PROTEINURIA, withheld=True)))
+    table = levels_once(found, set())
+    assert "%" not in " ".join(cell for row in table.rows for cell in row)
+    frame = levels_frame(found, set())
+    assert frame[["typical_below", "patient_above"]].isna().all(axis=None)
+    assert frame["typical_median"].notna().all()
+
+
+def test_a_prior_that_models_share_is_one_row() -> None:
+    cards = [PROTEINURIA, REMISSION, load_card("lymphocytes")]
+    rows = shared_priors(cards)
+    of = {(row.parameter, tuple(row.models), tuple(row.specs)): row for row in rows}
+    shared = of["baseline_mean", ("proteinuria", "remission"), ("urine_protein_24h",)]
+    assert shared.distribution == PROTEINURIA.prior["baseline_mean"]["urine_protein_24h"].formula
+    subsets = of["baseline_mean", ("lymphocytes",), ("cd3", "cd4", "cd8", "b_cell", "nk_cell")]
+    assert subsets.distribution == "Normal(5.26–7.16, 0.4)"
+    every = [(c.name, p, m) for c in cards for p in c.parameters for m in c.prior[p]]
+    told = [(model, row.parameter, m) for row in rows for m in row.specs for model in row.models]
+    assert set(every) <= set(told)
+    frame = prior_frame(cards)
+    assert list(frame[["model", "parameter", "marker"]].itertuples(index=False, name=None)) == every
+    # Another number in one model: two rows.
+    changed = with_priors(PROTEINURIA, settings=["change_sd.sigma=0.3"])
+    apart = [row for row in shared_priors([changed, REMISSION]) if row.parameter == "change_sd"]
+    assert [row.models for row in apart if "urine_protein_24h" in row.specs] == [
+        ["proteinuria"],
+        ["remission"],
+    ]
+
+
+def test_no_reason_and_no_source_stands_twice() -> None:
+    cards = [load_card(name) for name in ("proteinuria", "remission", "lymphocytes", "joint")]
+    priors, sources = shared_table(cards, MARKERS)
+    reasons = [row[5] for row in priors.rows if row[5] != "as above"]
+    assert len(reasons) == len(set(reasons))
+    texts = [row[1] for row in sources.rows]
+    assert len(texts) == len(set(texts))
+    numbers = {number for row in priors.rows for number in row[6].split(", ")}
+    assert numbers == {row[0] for row in sources.rows}

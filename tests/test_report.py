@@ -13,7 +13,8 @@ import pytest
 import runs
 from runs import DEFINITIONS, GOOD, unsampled
 
-from mnbayes.analyses.method.tables import computation_table
+from mnbayes.analyses.method.tables import computation_table, formulas_of
+from mnbayes.analyses.priors.shared import shared_priors
 from mnbayes.analyses.provenance.tables import measurement_table, value_text
 from mnbayes.analyses.summarise import summarise
 from mnbayes.analyses.summary.section import summarise_run
@@ -142,17 +143,13 @@ def test_stored_studies_are_shown_and_said_to_be_of_no_cohort(page: str) -> None
     assert studies.count("<img") >= 2
 
 
-def test_every_prior_is_listed(page: str, results: tuple[Result, ...]) -> None:
-    section = _text(page[page.index('<section id="priors">') : page.index('id="computation"')])
-    count = 0
-    for result in results:
-        for parameter in result.fit.card.parameters:
-            for spec in result.fit.card.prior[parameter].values():
-                assert " ".join(spec.formula.split()) in section
-                count += 1
-    rows = page[page.index('<section id="priors">') : page.index('id="computation"')]
-    tables = re.findall(r"Priors as they were used.*?</table>", rows, flags=re.DOTALL)
-    assert sum(table.count("<tr>") - 1 for table in tables) == count
+def test_every_prior_is_listed_once(page: str, results: tuple[Result, ...]) -> None:
+    section = page[page.index('<section id="priors">') : page.index('id="computation"')]
+    table = re.findall(r"Every prior once</span>.*?</table>", section, flags=re.DOTALL)[0]
+    rows = shared_priors([result.fit.required_card for result in results])
+    assert table.count("<tr>") - 1 == len(rows)
+    for row in rows:
+        assert " ".join(row.distribution.split()) in _text(table)
 
 
 def test_what_comes_from_files_is_escaped(run: Run) -> None:
@@ -412,12 +409,21 @@ def test_the_page_is_written_for_people(page: str) -> None:
     assert not re.findall(r"\de[+-]\d", text)
 
 
-def test_each_stage_has_its_own_line_of_seconds(run: Run) -> None:
-    slower = replace(run.results[1].fit, seconds={"sample": 2.04, "odd": 0.5})
+def test_computation_is_a_row_for_each_model(run: Run) -> None:
+    slower = replace(run.results[1].fit, seconds={"sample": 2.4, "odd": 0.5})
     changed = replace(run.results[1], fit=slower)
     table = computation_table(replace(run, results=(run.results[0], changed)))
-    seconds = {row[0]: row[1:] for row in table.rows if row[0].startswith("Seconds")}
-    assert seconds == {"Seconds: sampling": ("1.0", "2.0"), "Seconds: odd": ("–", "0.5")}
+    assert [(row[0], row[-1]) for row in table.rows] == [("proteinuria", "1"), ("remission", "3")]
+    assert {len(row) for row in table.rows} == {len(table.head)}
+
+
+def test_formulas_that_models_share_stand_once(run: Run) -> None:
+    of_run = formulas_of(run)
+    assert of_run is not None
+    told = [*of_run.shared, *(line for _, own in of_run.own for line in own)]
+    assert len(told) == len(set(told))
+    for result in run.results:
+        assert set(formulas(result.fit.required_card.structure)) <= set(told)
 
 
 def test_records_are_rows_of_native_values():

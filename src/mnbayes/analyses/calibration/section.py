@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from mnbayes.analyses.calibration.result import Calibration, Outcome, from_plain
 from mnbayes.analyses.calibration.sampler import CalibratedEngine
 from mnbayes.base.resources import calibration_file
@@ -18,7 +20,7 @@ from mnbayes.report.kit import wording
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.needs import a_card
 from mnbayes.run.run import Run
-from mnbayes.run.section import Section
+from mnbayes.run.section import Section, Tidy
 from mnbayes.studies.fingerprint import fingerprint
 
 
@@ -133,12 +135,11 @@ def calibration_section(
     ]
     sentences = (
         *([f"NOT passed: {'; '.join(failed)}."] if failed else []),
-        f"Stored result of {kept.date}; cards {kept.fingerprint[:12]}. In each replicate a truth "
-        "was drawn, a cohort simulated from it and the model fitted: among "
-        f"{first.draws} posterior draws the ranks of parameters, of what follows from them and of "
-        "the log-likelihood are uniform where the program is right, all of a row's in their bands "
-        f"with probability {100 * first.level:g} %.",
-        "That the program does what the model says does not make the model right.",
+        "In each replicate a truth was drawn, a cohort simulated from it and the model fitted. "
+        f"Where the program is right, the rank of the truth among {first.draws} posterior draws "
+        "is uniform, and all quantities of a row stay in their bands with probability "
+        f"{100 * first.level:g} %. That makes no model right. Stored on {kept.date}; cards "
+        f"{kept.fingerprint[:12]}.",
     )
     return CalibrationSection(sentences, _table(kept), _wrong(kept), tuple(_remarks(cards, kept)))
 
@@ -172,16 +173,12 @@ def _table(kept: StoredCalibration) -> Table:
 
 def _wrong(kept: StoredCalibration) -> Table:
     rows = tuple(
-        (
-            str(each["sampler"]),
-            f"{each['replicates']:,}",
-            "caught" if each["caught"] else "not caught",
-            f"{each['quantity']}: {each['reading']}" if each["caught"] else wording.BLANK,
-        )
-        for each in kept.wrong
+        (str(each["sampler"]), "caught" if each["caught"] else "not caught") for each in kept.wrong
     )
-    head = ("Wrong on purpose", "Replicates", "Verdict", "Seen most clearly in")
-    return Table("What the check can see", head, rows, frozenset({0, 2, 3}), wide=True)
+    counts = sorted({each["replicates"] for each in kept.wrong})
+    of = f", {wording.listed([f'{n:,}' for n in counts])} replicates each" if counts else ""
+    caption = f"Would it notice a wrong program?{of}"
+    return Table(caption, ("Wrong on purpose", "Verdict"), rows, frozenset({0, 1}), wide=True)
 
 
 def _remarks(cards: Iterable[Card], kept: StoredCalibration) -> list[str]:
@@ -202,7 +199,8 @@ def _remarks(cards: Iterable[Card], kept: StoredCalibration) -> list[str]:
                 f"calibrated one; mnbayes calibrate --model {card.name} checks it as it stands."
             )
         elif not all(each.passed for each in as_it_stands):
-            remarks.append(f"A calibration of this run's model {card.name} did NOT pass.")
+            failed = [each.structure for each in as_it_stands if not each.passed]
+            remarks.append(f"This run's model {card.name} did NOT pass as: {'; '.join(failed)}.")
     return remarks
 
 
@@ -213,6 +211,7 @@ def section(run: Run) -> Section:
         name=ANALYSIS.name,
         title=ANALYSIS.title,
         sentences=said.sentences,
+        tables={"calibration_wrong": Tidy(pd.DataFrame(stored_calibration().wrong))},
         shown=(said.table,),
         template="calibration/section.html.j2",
         words={"calibration": said},

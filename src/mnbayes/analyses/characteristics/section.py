@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+
+import pandas as pd
 
 from mnbayes.analyses.characteristics import words
 from mnbayes.analyses.characteristics.figure import characteristics_figures
 from mnbayes.analyses.characteristics.judges import BETWEEN, FALSE, TRUE
-from mnbayes.analyses.characteristics.result import Characteristics, Described
+from mnbayes.analyses.characteristics.result import TABLES, Characteristics
 from mnbayes.analyses.characteristics.stored import is_current, stored_results
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import Card
@@ -18,7 +20,7 @@ from mnbayes.report.kit import wording
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
-from mnbayes.run.section import Picture, Section
+from mnbayes.run.section import Picture, Section, Tidy
 
 _ALT = {
     "false_go": "One panel for each scenario in which a go is false: share of simulated trials "
@@ -52,9 +54,10 @@ class Part:
         Whether code and cards are still those the numbers are of.
     sentences : tuple of str
     tables : tuple of Table
-        Go rates by scenario and number of patients; bias and coverage; single patients.
+        Of trials of about the cohort's size: go rates by scenario; bias and coverage.
     pictures : tuple of Picture
-    scenarios, judges : tuple of Described
+    found : Characteristics
+        Every number.
     """
 
     model: str
@@ -63,8 +66,7 @@ class Part:
     sentences: tuple[str, ...]
     tables: tuple[Table, ...]
     pictures: tuple[Picture, ...]
-    scenarios: tuple[Described, ...]
-    judges: tuple[Described, ...]
+    found: Characteristics
 
 
 @cache
@@ -89,11 +91,59 @@ def characteristics_part(found: Characteristics, current: bool) -> Part:
         found.model,
         provenance,
         current,
-        words.sentences(found),
-        _tables(found),
+        words.summary(found),
+        (go_table(found), coverage_table(found)),
         _pictures(found),
-        (*found.false_go, *found.other_go),
-        found.judges,
+        found,
+    )
+
+
+def go_table(found: Characteristics) -> Table:
+    """Share of trials that end in go, one row for each scenario, one number of patients."""
+    n = words.typical(found)
+    rows = tuple(
+        (
+            scenario.title,
+            _MEANING[found.meaning(scenario.name)],
+            *(words.rate(found, judge.name, scenario.name, n) for judge in found.judges),
+        )
+        for scenario in (*found.false_go, *found.other_go)
+    )
+    head = ("Scenario", "A go is", *(judge.title for judge in found.judges))
+    caption = f"Simulated trials of {n} patients that end in go{_most(found)}"
+    return Table(caption, head, rows, frozenset({0, 1}))
+
+
+def coverage_table(found: Characteristics) -> Table:
+    """What is estimated against the truth, one row for each scenario, one number of patients."""
+    n = words.typical(found)
+    told = () if found.per_patient.empty else words.categories(found)
+    rows = []
+    for scenario in (*found.false_go, *found.other_go):
+        table = found.estimates
+        at = (table["scenario"] == scenario.name) & (table["patients"] == n)
+        row = records(table[at])[0]
+        cells = [
+            scenario.title,
+            wording.ratio(row["gmr"]),
+            words.relative(row["bias"]),
+            words.share(row["coverage"], row["coverage_mcse"]),
+        ]
+        if told:
+            cells.append(words.told(found, scenario.name, n, "covered_95"))
+            cells += [words.told(found, scenario.name, n, f"wrong_{c}") for c in told]
+        rows.append((*cells, f"{row['withheld'] + row['failed']}"))
+    head = ["Scenario", "True ratio", "Estimated over true", "95 % interval holds it"]
+    if told:
+        head += ["… of a patient’s ratio", *(f"wrongly sure: {words.CALLED[c]}" for c in told)]
+    caption = f"Ratio at week 12 and single patients, trials of {n}{_most(found)}"
+    return Table(caption, (*head, "Fits withheld or failed"), tuple(rows))
+
+
+def _most(found: Characteristics) -> str:
+    most = float(found.decisions["go_mcse"].max())
+    return (
+        f", of {found.replicates:,} a row; Monte Carlo error at most {wording.points(most)} points"
     )
 
 
@@ -120,7 +170,7 @@ def rates_table(found: Characteristics) -> Table:
 
 def _consider(found: Characteristics, judge: str, scenario: str, patients: int) -> str:
     row = found.cell(judge, scenario, patients)
-    return wording.probability(row["consider"], row["consider_mcse"])
+    return words.share(row["consider"], row["consider_mcse"])
 
 
 def errors_table(found: Characteristics) -> Table:
@@ -139,7 +189,7 @@ def errors_table(found: Characteristics) -> Table:
                     wording.ratio(row["gmr"]),
                     words.relative(row["bias"]),
                     wording.BLANK if row["bias"] != row["bias"] else f"{row['bias_mcse']:.3f}",
-                    wording.probability(row["coverage"], row["coverage_mcse"]),
+                    words.share(row["coverage"], row["coverage_mcse"]),
                     wording.points(row["coverage_mcse"]),
                     f"{row['withheld'] + row['failed']}",
                 )
@@ -197,17 +247,44 @@ def section(run: Run) -> Section:
     fitted = {result.name for result in run.results}
     same = run.definitions.name == EMBEDDED
     said = tuple(part for part in characteristics_parts() if same and part.model in fitted)
+    # The one whose rules judge most; how many patients it was done with comes second.
+    first = max(said, key=lambda part: len(part.found.rules), default=None)
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
         absent="" if said else "stored trials were judged by other models or definitions",
+        tables=tidy([part.found for part in said]),
         pictures={f"characteristics_{part.model}": part.pictures for part in said},
-        sentences=said[0].sentences if said else (),
-        shown=said[0].tables[:1] if said else (),
+        sentences=first.sentences if first else (),
+        shown=first.tables[:1] if first else (),
         template="characteristics/section.html.j2",
-        words={"characteristics": said},
+        words={
+            "part": first,
+            "others": tuple(part for part in said if part is not first),
+            "outdated": tuple(part.model for part in said if not part.current),
+        },
         of_cohort=False,
     )
+
+
+def tidy(found: Sequence[Characteristics]) -> dict[str, Tidy]:
+    """Every number of the studies, and what their scenarios and judges are."""
+    if not found:
+        return {}
+    tables = {
+        f"characteristics_{name}": Tidy(
+            pd.concat([getattr(each, name).assign(model=each.model) for each in found])
+        )
+        for name in TABLES
+    }
+    described = [
+        (each.model, kind, item.name, item.title, item.says)
+        for each in found
+        for kind, items in (("scenario", each.scenarios), ("judge", each.judges))
+        for item in items
+    ]
+    columns = ["model", "kind", "name", "title", "says"]
+    return tables | {"characteristics_scenarios": Tidy(pd.DataFrame(described, columns=columns))}
 
 
 def of_study(found: Characteristics) -> Section:

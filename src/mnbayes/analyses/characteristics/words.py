@@ -11,9 +11,12 @@ from mnbayes.base.montecarlo import round_to_mcse
 
 #: Numbers of patients that a sentence is about, the trial's own first.
 _TRIAL = 8
+#: A percentage point, and the error above which a share rests on too few cases for whole percents.
+_POINT, _FEW = 0.01, 0.05
 #: Scenarios in which patients are picked for a high measurement.
 SELECTION = ("regression_to_mean", "strong_regression")
-_CALLED = {"effective": "effective", "remission": "in remission"}
+#: Category that is said of single patients, in words.
+CALLED = {"effective": "effective", "remission": "in remission"}
 
 
 def typical(found: Characteristics) -> int:
@@ -21,10 +24,20 @@ def typical(found: Characteristics) -> int:
     return min(found.patients, key=lambda n: abs(n - _TRIAL))
 
 
+def share(value: float, error: float) -> str:
+    """A share in whole percents; where its Monte Carlo error is over five points, no finer.
+
+    The largest error of a table stands in its caption; a share that rests on a handful of cases
+    is a bound where all of them agree.
+    """
+    coarse = error > _FEW or (error > _POINT and not _POINT / 2 <= value < 1 - _POINT / 2)
+    return round_to_mcse(float(value), float(error) if coarse else min(float(error), _POINT))
+
+
 def rate(found: Characteristics, judge: str, scenario: str, patients: int) -> str:
-    """How often a judge says go, no digit finer than its Monte Carlo error."""
+    """How often a judge says go."""
     row = found.cell(judge, scenario, patients)
-    return round_to_mcse(float(row["go"]), float(row["go_mcse"]))
+    return share(float(row["go"]), float(row["go_mcse"]))
 
 
 def sentences(found: Characteristics) -> tuple[str, ...]:
@@ -59,11 +72,32 @@ def sentences(found: Characteristics) -> tuple[str, ...]:
             )
             if chosen
         ]
-    said += [
+    said += _not_judged(found)
+    return tuple(said)
+
+
+def summary(found: Characteristics) -> tuple[str, ...]:
+    """What the rates come to, in a report: false go, right go, coverage, what failed."""
+    n = typical(found)
+    picked = [item for item in found.false_go if item.name in SELECTION]
+    others = [item for item in found.false_go if item.name not in SELECTION]
+    said = [
+        _range(found, n, start, chosen)
+        for start, chosen in (
+            ("Where nobody changes but patients were enrolled for a high measurement", picked),
+            ("Where nothing has improved and nobody was selected", others),
+            ("Where proteinuria has truly fallen", found.other_go),
+        )
+        if chosen
+    ]
+    return (*said, _intervals(found, n), *_not_judged(found))
+
+
+def _not_judged(found: Characteristics) -> tuple[str, ...]:
+    return tuple(
         f"Not judged here: rule “{name}” ({why}, which this model has not)."
         for name, why in found.left_out.items()
-    ]
-    return tuple(said)
+    )
 
 
 def _regression(found: Characteristics, scenario: Described, n: int) -> str:
@@ -80,7 +114,7 @@ def _regression(found: Characteristics, scenario: Described, n: int) -> str:
     return (
         f"{scenario.title}: the model sees a fall of {fall:.0f} % that is none, and its 95 % "
         "intervals hold the truth "
-        f"{round_to_mcse(float(row['coverage']), float(row['coverage_mcse']))} of the time. With "
+        f"{share(float(row['coverage']), float(row['coverage_mcse']))} of the time. With "
         f"{n} patients, false go: {'; '.join(rates)}."
     )
 
@@ -93,7 +127,7 @@ def _range(found: Characteristics, n: int, start: str, chosen: Sequence[Describe
             rows = found.of(judge.name, scenario.name)
             row = rows[rows["patients"] == n].iloc[0]
             rates.append((float(row["go"]), float(row["go_mcse"])))
-        low, high = (round_to_mcse(*end) for end in (min(rates), max(rates)))
+        low, high = (share(*end) for end in (min(rates), max(rates)))
         parts.append(f"{judge.title} {low}" + (f" to {high}" if low != high else ""))
     return f"{start}, trials of {n} end in go, by scenario: {'; '.join(parts)}."
 
@@ -103,7 +137,7 @@ def _intervals(found: Characteristics, n: int) -> str:
     table = found.estimates
     rows = table[table["patients"] == n].sort_values("coverage").to_dict("records")
     least, most = (
-        f"{round_to_mcse(float(row['coverage']), float(row['coverage_mcse']))} "
+        f"{share(float(row['coverage']), float(row['coverage_mcse']))} "
         f"(“{titles[row['scenario']]}”)"
         for row in (rows[0], rows[-1])
     )
@@ -122,8 +156,8 @@ def _intervals(found: Characteristics, n: int) -> str:
 
 
 def told(found: Characteristics, scenario: str, patients: int, quantity: str) -> str:
-    """A share of patients in a scenario, no digit finer than its Monte Carlo error."""
-    return round_to_mcse(*found.told(scenario, patients).get(quantity, (np.nan, np.nan)))
+    """A share of patients in a scenario."""
+    return share(*found.told(scenario, patients).get(quantity, (np.nan, np.nan)))
 
 
 def categories(found: Characteristics) -> tuple[str, ...]:
@@ -138,12 +172,12 @@ def _of_patients(found: Characteristics, n: int, start: str, chosen: Sequence[De
         known = [value for value in values if np.isfinite(value).all()]
         if not known:
             return "–"
-        low, high = (round_to_mcse(*end) for end in (min(known), max(known)))
+        low, high = (share(*end) for end in (min(known), max(known)))
         return low if low == high else f"{low} to {high}"
 
     parts = [f"95 % intervals hold the true ratio {between('covered_95')} of the time"]
     for category in categories(found):
-        called = _CALLED[category]
+        called = CALLED[category]
         parts += [
             f"{between(f'wrong_{category}')} are wrongly called likely or unlikely {called}",
             f"of those called likely {called}, {between(f'true_{category}')} truly are",

@@ -18,7 +18,6 @@ from mnbayes.base.text_table import Spanned, records
 from mnbayes.cards.definitions import PROTEIN
 from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.dominance import TAG, interval_dominated, probability_dominated
 from mnbayes.report.kit.results import joined, prior_text, shown
 from mnbayes.report.kit.tables import great
 from mnbayes.report.kit.wording import probability
@@ -28,6 +27,10 @@ from mnbayes.run.run import Run
 from mnbayes.run.section import Drawn, Section, Tidy
 
 _PARTS = ("median", "lower", "upper")
+#: So many pairs are shown whole.
+_FEW = 6
+#: A posterior interval wider than this share of the prior's says little beyond the prior.
+NARROWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,8 @@ class Together:
     ----------
     model, title : str
     verdict : tuple of str
-        How many are prior-dominated, and which are not.
-    questions : tuple of tuple of str
-        "Does the patient whose B lymphocytes rise also respond?" and its answer, for each marker
-        beside 24-h protein.
+        How many intervals are hardly narrower than the prior's, and which are; then how likely a
+        rise of each other marker goes with a fall of 24-h protein.
     table : Markup
     spanned : Spanned
         The same table before it is written out.
@@ -50,7 +51,6 @@ class Together:
     model: str
     title: str
     verdict: tuple[str, ...]
-    questions: tuple[tuple[str, str], ...]
     table: Markup
     spanned: Spanned
 
@@ -65,11 +65,21 @@ def _range(row: dict[str, Any], suffix: str = "") -> str:
     return f"{median} ({low} to {high})"
 
 
-def dominated(row: dict[str, Any]) -> bool:
-    """Whether the posterior interval of a correlation is wider than 80 % of the prior's."""
-    return interval_dominated(
-        *(row[f"correlation_{end}"] for end in ("lower", "upper", "lower_prior", "upper_prior"))
+def width_left(row: dict[str, Any]) -> float:
+    """Width of a correlation's 95 % interval, as a share of the prior's."""
+    now, before = (
+        row[f"correlation_upper{suffix}"] - row[f"correlation_lower{suffix}"]
+        for suffix in ("", "_prior")
     )
+    return float(now / before)
+
+
+def shown_rows(result: Result) -> list[dict[str, Any]]:
+    """Pairs that a page shows: those with 24-h protein, and those that the data narrowed."""
+    rows = records(correlations_part.of(result))
+    if len(rows) <= _FEW or not any(row["marker"] == PROTEIN for row in rows):
+        return rows
+    return [row for row in rows if row["marker"] == PROTEIN or width_left(row) <= NARROWER]
 
 
 def _pair(row: dict[str, Any], known: Catalogue) -> str:
@@ -85,106 +95,86 @@ def _short(text: str) -> str:
 
 
 def correlation_spanned(result: Result, number: int) -> Spanned:
-    """Every correlation with its sign's probability, beside the prior's.
+    """Correlations with their sign's probability, beside the prior's.
 
     ``number`` keeps the ids of a page's tables apart.
     """
-    table = correlations_part.of(result)
+    table, rows = correlations_part.of(result), shown_rows(result)
     data = [
         {
             "pair": _short(_pair(row, result.catalogue)),
             "now": _range(row),
             "sign": probability(row["p_positive"], row["p_positive_mcse"]),
-            "mcse": wording.points(row["p_positive_mcse"]),
             "prior": _range(row, "_prior"),
             "prior_sign": prior_text(result, row["p_positive_prior"]),
-            "remark": TAG if dominated(row) else "",
+            "left": wording.percent(width_left(row)),
         }
-        for row in records(table)
+        for row in rows
     ]
     interval, sign = "correlation (95 % interval)", "P(above 0)"
+    others = len(table) - len(rows)
+    rest = f" The other {others} pairs are in correlations.csv." if others else ""
     return Spanned(
         pd.DataFrame(data),
         f"correlations-{number}",
-        "Correlation between the patients' changes of two markers. Largest Monte Carlo standard "
-        f"error of a correlation: {signed(float(table['correlation_mcse'].max()))}.",
+        f"Correlation between the patients' changes of two markers.{rest}",
         {
             "pair": "Changes of",
             "now": interval,
             "sign": sign,
-            "mcse": "MCSE, points",
             "prior": interval,
             "prior_sign": sign,
-            "remark": "Remark",
+            "left": "Width of the prior's interval left",
         },
-        {"Given the data": ["now", "sign", "mcse"], "Prior alone": ["prior", "prior_sign"]},
-        ("remark",),
+        {"Given the data": ["now", "sign"], "Prior alone": ["prior", "prior_sign"]},
     )
 
 
 def verdict(result: Result) -> tuple[str, ...]:
-    """How many correlations are prior-dominated, and which are not."""
+    """How many intervals the data narrowed, which, and what goes with a fall of 24-h protein."""
     rows = records(correlations_part.of(result))
-    free = [row for row in rows if not dominated(row)]
-    patients = len(result.fit.observations.patients)
-    count = len(rows)
-    if not free:
-        which = "The one correlation is" if count == 1 else f"All {count} correlations are"
-        return (
-            f"{which} prior-dominated: with {patients} patients the 95 % intervals are hardly "
-            "narrower than before any data. This says little more than what was assumed.",
+    free = [row for row in rows if width_left(row) <= NARROWER]
+    patients, count = len(result.fit.observations.patients), len(rows)
+    share = wording.percent(NARROWER)
+    said = []
+    if len(free) < count:
+        which = "The interval is" if count == 1 else f"{count - len(free)} of {count} intervals are"
+        if not free and count > 1:
+            which = f"All {count} intervals are"
+        said.append(
+            f"{which} wider than {share} of the interval under the prior alone: with {patients} "
+            "patients this says little more than what was assumed."
         )
-    named = wording.listed(
-        [f"{_pair(row, result.catalogue)} ({signed(row['correlation_median'])})" for row in free]
-    )
-    if len(free) == count:
-        return (f"No correlation is prior-dominated: {named}.",)
-    share = f"{count - len(free)} of {count} correlations"
-    return (
-        f"{share} {'is' if count - len(free) == 1 else 'are'} prior-dominated: with {patients} "
-        "patients they say little more than what was assumed.",
-        f"Not prior-dominated: {named}. An interval narrower than the prior's is not yet an "
-        "answer; see whether it includes 0.",
-    )
+    if free:
+        named = [
+            f"{_pair(row, result.catalogue)} ({signed(row['correlation_median'])}"
+            f"{', the interval includes 0' if _open(row) else ''})"
+            for row in free
+        ]
+        said.append(f"The data narrowed {wording.listed(named)}.")
+    return (*said, *_with_protein(result, rows))
 
 
-def _answer(result: Result, row: dict[str, Any], falls: bool) -> str:
+def _open(row: dict[str, Any]) -> bool:
+    return bool(row["correlation_lower"] <= 0 <= row["correlation_upper"])
+
+
+def _with_protein(result: Result, rows: list[dict[str, Any]]) -> tuple[str, ...]:
     # A response is a fall of protein, so a marker that rises goes with it where the sign is
-    # negative, and one that falls where it is positive.
-    def going(positive: float) -> float:
-        return positive if falls else 1 - positive
-
-    change = "fall" if falls else "rise"
+    # negative.
+    chances = [
+        f"{wording.in_text(result.catalogue[row['other']])} "
+        f"{probability(1 - row['p_positive'], row['p_positive_mcse'])}"
+        for row in rows
+        if row["marker"] == PROTEIN
+    ]
+    if not chances:
+        return ()
     protein = wording.in_text(result.catalogue[PROTEIN])
-    chance = probability(going(row["p_positive"]), row["p_positive_mcse"])
-    prior = prior_text(result, going(row["p_positive_prior"]))
-    text = (
-        f"The probability that a greater {change} goes with a greater fall of "
-        f"{protein} is {chance} ({prior} under the prior alone). The correlation "
-        f"of the two changes is {_range(row)}; under the prior alone {_range(row, '_prior')}. "
+    return (
+        f"Probability that a greater rise goes with a greater fall of {protein}, about one half "
+        f"under the prior alone: {wording.listed(chances)}.",
     )
-    if dominated(row):
-        if probability_dominated(row["p_positive"], row["p_positive_prior"]):
-            return text + "Prior-dominated: the data do not answer this."
-        return text + "The interval is hardly narrower than the prior's: the data say little."
-    if row["correlation_lower"] <= 0 <= row["correlation_upper"]:
-        return text + "The interval includes 0: the data leave it open."
-    agrees = (row["correlation_median"] > 0) == falls
-    return text + ("The data speak for it." if agrees else "The data speak against it.")
-
-
-def questions(result: Result) -> tuple[tuple[str, str], ...]:
-    """Each marker's question to 24-h protein, with its answer; empty without that marker."""
-    found = []
-    for row in records(correlations_part.of(result)):
-        if row["marker"] != PROTEIN:
-            continue
-        marker = result.catalogue[row["other"]]
-        name, falls = wording.in_text(marker), marker.falls
-        verb = "falls" if falls else "rise" if name.endswith("s") else "rises"
-        question = f"Does the patient whose {name} {verb} also respond?"
-        found.append((question, _answer(result, row, falls)))
-    return tuple(found)
 
 
 def together(run: Run) -> tuple[Together, ...]:
@@ -196,7 +186,6 @@ def together(run: Run) -> tuple[Together, ...]:
             result.name,
             result.fit.title,
             verdict(result),
-            questions(result),
             great(correlation_spanned(result, number)),
             correlation_spanned(result, number),
         )
@@ -213,7 +202,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             "correlations",
             "Correlations between changes",
             "One row for each pair of markers: prior and posterior density of the correlation "
-            "between the patients' changes; the numbers are in the table below",
+            "between the patients' changes",
             partial(correlations, result, how.synthetic),
         )
     ]

@@ -13,7 +13,7 @@ from mnbayes.base.arrays import Floats
 from mnbayes.base.montecarlo import mcse
 
 CONFLICT_COLUMNS = (
-    *("count", "remission", "n", "month", "expected", "lower", "upper"),
+    *("count", "remission", "n", "counted_month", "month", "expected", "lower", "upper"),
     *("p_at_least", "p_at_least_mcse", "p_at_least_prior", "p_as_unlikely"),
     *("vague_weight", "vague_weight_after"),
     *("mean_after", "lower_after", "upper_after", "mean_without_history"),
@@ -76,6 +76,7 @@ def conflict_table(
     counts: Iterable[tuple[str, int, int, float]],
     rates: Floats,
     prior_rates: Floats,
+    month: float,
 ) -> pd.DataFrame:
     """:func:`conflict` of several counts.
 
@@ -87,6 +88,8 @@ def conflict_table(
         Draws behind the mixture, for the Monte Carlo error of ``p_at_least``.
     prior_rates : array
         Draws under the prior alone, for ``p_at_least_prior``.
+    month : float
+        Of the rates: what a count is held against, whenever it was assessed (``counted_month``).
 
     Returns
     -------
@@ -94,12 +97,12 @@ def conflict_table(
         Columns :data:`CONFLICT_COLUMNS`.
     """
     rows = [
-        {"count": name, "remission": remission, "n": n, "month": month}
+        {"count": name, "remission": remission, "n": n, "counted_month": at, "month": month}
         | conflict(mixture, robust, remission, n)
         | {
             "p_at_least_mcse": float(mcse(at_least(rates, remission, n).mean(2)[..., None])[0]),
             "p_at_least_prior": float(at_least(prior_rates, remission, n).mean()),
         }
-        for name, remission, n, month in counts
+        for name, remission, n, at in counts
     ]
     return pd.DataFrame(rows, columns=list(CONFLICT_COLUMNS))

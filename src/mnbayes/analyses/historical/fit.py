@@ -195,7 +195,7 @@ def fit_historical(
         counts = [(trial.name, trial.remission, trial.n, trial.month) for trial in card.trial]
         shaped = rate.reshape(fit.sampling.chains, -1, rate.shape[1])
         before = tree["prior"]["new_study_rate"].sel(treatment_class=mark.treatment_class)
-        found = conflict_table(mixture, robust, counts, shaped, before.to_numpy())
+        found = conflict_table(mixture, robust, counts, shaped, before.to_numpy(), mark.month)
         watch.lap("summarise")
     if refits and not withheld:
         other = readings() if chosen is None else chosen

@@ -32,6 +32,7 @@ RATE_COLUMNS = (
 ARM_COLUMNS = (
     *("study", "arm", "treatment_class", "refractory", "month", "month_is", "n", "low", "high"),
     *("weight", "observed_lower", "observed_upper", "median", "lower", "upper"),
+    *("reference", "note"),
 )
 
 
@@ -255,10 +256,11 @@ def arm_table(draws: Mapping[str, Floats], table: HistoricalTable, data: Design)
     DataFrame
         Columns :data:`ARM_COLUMNS`: ``low`` and ``high`` are the ends of what the count may be,
         ``observed_…`` the exact 95 % limits of the lower end's and the upper end's rate, the
-        rest the posterior of the arm's rate.
+        rest the posterior of the arm's rate; source and note as in the table.
     """
     rates = np.quantile(expit(draws["log_odds"]), (0.5, 0.025, 0.975), axis=0)
     columns = ["study", "arm", "treatment_class", "refractory", "month", "month_is"]
+    columns += ["reference", "note"]
     exact = cache(exact_interval)
     limits = [
         (exact(int(low), int(n))[0], exact(int(high), int(n))[1])

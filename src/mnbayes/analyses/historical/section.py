@@ -14,7 +14,6 @@ from mnbayes.analyses.historical.fit import HistoricalResult, fit_historical
 from mnbayes.analyses.historical.table import HistoricalTable, load_historical
 from mnbayes.base.text_table import Table, records
 from mnbayes.base.workers import News
-from mnbayes.inference.importance_weights import MAX_SHAPE
 from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import beside_record, beside_section, doubted
@@ -27,17 +26,16 @@ _PICTURES = {
     "historical_forest": (
         "Remission in earlier studies",
         "One row for each arm, by class of treatment: the count with exact limits and the rate in "
-        "the model; under each class the rate of a new study; the numbers are in the tables below",
+        "the model; under each class the rate of a new study",
     ),
     "historical_mixture": (
         "History as a prior, and the trial’s count against it",
         "Density of a new study’s rate with the mixtures fitted to it; probability of each count "
-        "of remissions in the trial as history predicts it; the numbers are in the table below",
+        "of remissions in the trial as history predicts it; the numbers are in the table beside it",
     ),
     "historical_refits": (
         "What the benchmark rests on",
-        "Mean and interval of a new study’s rate without each study and under other readings; the "
-        "numbers are in the tables below",
+        "Mean and interval of a new study’s rate without each study and under other readings",
     ),
 }
 #: A count this unlikely under history, or less, is called a conflict.
@@ -57,12 +55,12 @@ class HistoricalSection:
     withheld, reasons : tuple of str
         Why the numbers are withheld, and why the fit did not converge; where they are withheld,
         the sentences and tables are empty.
-    benchmark, extrapolation, conflict, robustness : tuple of str
+    benchmark, conflict, robustness : tuple of str
         Sentences.
-    classes, rates, conflicts, arms, left_out, readings, parameters : Table or None
-        ``classes`` has the benchmark's patients and month only, ``rates`` every time.
+    classes, conflicts : Table or None
+        ``classes`` has the benchmark's patients and month only.
     priors : Table
-        Every prior, what it means, why, source.
+        Every prior, what it means and why.
     doubts : tuple of str
         How rows are read that are not plain counts at a date.
     pictures : dict
@@ -74,16 +72,10 @@ class HistoricalSection:
     withheld: tuple[str, ...]
     reasons: tuple[str, ...]
     benchmark: tuple[str, ...]
-    extrapolation: tuple[str, ...]
     conflict: tuple[str, ...]
     robustness: tuple[str, ...]
     classes: Table | None
-    rates: Table | None
     conflicts: Table | None
-    arms: Table | None
-    left_out: Table | None
-    readings: Table | None
-    parameters: Table | None
     priors: Table
     doubts: tuple[str, ...]
     pictures: dict[str, Picture]
@@ -111,16 +103,10 @@ def historical_section(
         withheld=result.withheld,
         reasons=() if result.converged else result.gate.reasons,
         benchmark=_benchmark(result) if shown else (),
-        extrapolation=_extrapolation(result) if shown else (),
         conflict=_conflict(result) if shown else (),
         robustness=_robustness(result) if shown else (),
         classes=tables.class_rows(result) if shown else None,
-        rates=tables.rate_rows(result) if shown else None,
         conflicts=tables.conflict_rows(result) if shown and len(result.conflict) else None,
-        arms=tables.arm_rows(result) if shown else None,
-        left_out=tables.left_out_rows(result) if len(result.left_out) else None,
-        readings=tables.reading_rows(result) if len(result.readings) else None,
-        parameters=tables.parameter_rows(result) if shown else None,
         priors=tables.prior_rows(result.card),
         doubts=_doubts(result),
         pictures={each.name: each for each in pictures} if shown else {},
@@ -160,60 +146,36 @@ def _benchmark(result: HistoricalResult) -> tuple[str, ...]:
         f"{wording.probability_of_draws(row['mean_prior'], 4000)} ({before}).",
         f"{rests}; {others} {lent}. "
         f"The interval is {wording.percent(width)} as wide as before any study, and as a prior it "
-        f"is worth {result.ess:.0f} patients (ELIR). That is weak: the benchmark is a number to "
-        "think with and no established rate.",
+        f"is worth {result.ess:.0f} patients (ELIR): a number to think with rather than an "
+        "established rate.",
     )
 
 
-def _extrapolation(result: HistoricalResult) -> tuple[str, ...]:
-    mark = result.card.benchmark
-    early = result.rates[
-        (result.rates["treatment_class"] == mark.treatment_class)
-        & (result.rates["refractory"] == mark.refractory)
-        & (result.rates["month"] < mark.month)
-        & (result.rates["beyond"] != "")
-    ]
-    sentences = []
-    for row in records(early):
-        sentences.append(
-            f"No such study was assessed before month {mark.month:g}. The model’s rate at month "
-            f"{row['month']:g} would be {probability(row['mean'], row['mcse'])} "
-            f"({wording.percent_range(row['lower'], row['upper'])}; under the prior alone "
-            f"{wording.percent(row['mean_prior'])}, "
-            f"{wording.percent_range(row['lower_prior'], row['upper_prior'])}), but that is an "
-            "extrapolation and is not used: what it says on time comes from differences between "
-            "studies that differ in much else. Remissions accumulate, so a bar of month "
-            f"{mark.month:g} is demanding for an earlier count."
-        )
-    return tuple(sentences)
-
-
 def _conflict(result: HistoricalResult) -> tuple[str, ...]:
-    sentences = []
-    for row in records(result.conflict):
-        unlikely = row["p_as_unlikely"] < CONFLICT
-        verdict = (
-            "That is a conflict: history and this count do not fit together."
-            if unlikely
-            else "Chance alone could explain that; there is no clear conflict."
-        )
-        chance = probability(row["p_at_least"], row["p_at_least_mcse"])
-        prior = wording.probability_of_draws(row["p_at_least_prior"], 4000)
-        sentences.append(
-            f"{row['remission']} of {row['n']} ({row['count']}): history expects "
-            f"{row['expected']:.1f} (95 % interval {row['lower']} to {row['upper']}), and "
-            f"{row['remission']} or more with a probability of {chance} ({prior} under the prior "
-            f"alone). {verdict} The weight of the vague part goes from "
-            f"{wording.percent(row['vague_weight'])} to "
-            f"{wording.percent(row['vague_weight_after'])}."
-        )
-    if sentences:
-        sentences.append(
-            "This compares the trial’s patients with patients of other studies. A conflict is what "
-            "a treatment that works would show, and also what other patients, another way of "
-            "counting or luck would; it is no comparison with a control group."
-        )
-    return tuple(sentences)
+    rows = records(result.conflict)
+    if not rows:
+        return ()
+    unlikely = [row for row in rows if row["p_as_unlikely"] < CONFLICT]
+    named = wording.listed([f"{row['remission']} of {row['n']}" for row in unlikely or rows])
+    one = len(unlikely or rows) == 1
+    verdict = (
+        f"Yes: history and {named} {'does' if one else 'do'} not fit together."
+        if unlikely
+        else f"There is no clear conflict: chance alone could explain {named}."
+    )
+    month = result.card.benchmark.month
+    early = any(row["counted_month"] < month for row in rows)
+    when = (
+        f" Counts are held against history’s rate at month {month:g}, the earliest that was "
+        "assessed; remissions accumulate, so that is demanding for a trial that counted earlier."
+        if early
+        else f" Counts are held against history’s rate at month {month:g}."
+    )
+    return (
+        f"{verdict}{when}",
+        "A conflict is what a treatment that works would show, and also what other patients, "
+        "another way of counting or luck would; it is no comparison with a control group.",
+    )
 
 
 def _between(values: list[tuple[float, str]], ends: str) -> str:
@@ -238,9 +200,7 @@ def _robustness(result: HistoricalResult) -> tuple[str, ...]:
             means = [(float(row["mean"]), str(row[key])) for row in records(fine)]
             sentences.append(f"{start} its mean lies {_between(means, ends)}.")
         if failed:
-            sentences.append(
-                f"{failed} of these refits failed its checks; no number of it is shown."
-            )
+            sentences.append(f"Of these refits {failed} failed the checks and show no number.")
     fine = result.left_out[result.left_out["reason"] == ""]
     if len(fine):
         tail = fine[fine[["p_as_few", "p_as_many"]].min(axis=1) < TAIL]
@@ -250,13 +210,6 @@ def _robustness(result: HistoricalResult) -> tuple[str, ...]:
             f"Predicted from the other studies, {len(tail)} of {len(fine)} arms had a count in an "
             f"outer {wording.percent(TAIL)} on either side{who}; about {2 * TAIL * len(fine):.0f} "
             "are expected."
-        )
-    shapes = pd.concat([result.left_out["pareto_k"], result.readings["pareto_k"]]).dropna()
-    if len(shapes):
-        sentences.append(
-            "The draws of the whole table were weighted where the weights can be trusted (Pareto k "
-            f"up to {MAX_SHAPE:g}; the largest used {shapes.max():.2f}); elsewhere the model was "
-            "sampled again."
         )
     return tuple(sentences)
 
@@ -369,7 +322,7 @@ def section_of(
         | {"diagnostics": Tidy(result.diagnostics)},
         pictures=drawn,
         remarks=doubted(said.name, said.reasons, said.withheld),
-        sentences=(*said.benchmark, *said.extrapolation, *said.conflict, *said.robustness),
+        sentences=(*said.benchmark, *said.conflict, *said.robustness),
         shown=tuple(table for table in (said.classes, said.conflicts) if table is not None),
         template="historical/section.html.j2",
         words={"historical": said},

@@ -8,7 +8,6 @@ from functools import partial
 from mnbayes.analyses.method import tables
 from mnbayes.analyses.method.ranks import ranks
 from mnbayes.answers.result import Result
-from mnbayes.models.longitudinal import formulas
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.parameters import scalars
 from mnbayes.report.kit.results import joined, primary_model, shown, stated
@@ -72,7 +71,7 @@ def _model(run: Run) -> Section:
         name=MODEL.name,
         title=MODEL.title,
         template="method/model.html.j2",
-        words={"methods": tables, "formulas": formulas},
+        words={"formulas": tables.formulas_of(run), "markers": tables.marker_table(run)},
     )
 
 
@@ -95,14 +94,19 @@ def _computation(run: Run) -> Section:
         result.fit.parameters.assign(model=result.name)[["model", *result.fit.parameters.columns]]
         for result in run.results
     ]
+    table = tables.computation_table(run)
     return Section(
         name=COMPUTATION.name,
         title=COMPUTATION.title,
         tables={"diagnostics": Tidy(joined(convergence))},
         pictures=run.pictures.get(COMPUTATION.name, {}),
-        shown=(tables.computation_table(run),),
+        shown=(table,),
         template="method/computation.html.j2",
-        words={"methods": tables},
+        words={
+            "computation": table,
+            "settings": tables.settings_sentence(run),
+            "software": tables.software_table(run),
+        },
     )
 
 

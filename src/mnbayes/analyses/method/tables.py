@@ -1,107 +1,145 @@
-"""Model, priors and computation as tables of texts."""
+"""Model and computation as tables of texts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from mnbayes.answers.result import Result
-from mnbayes.base.text_table import Table, records
+from mnbayes.base.text_table import Table
+from mnbayes.cards.card import Card
 from mnbayes.inference.fit import Fit
+from mnbayes.models.longitudinal import formulas
 from mnbayes.report.kit import wording
+from mnbayes.report.kit.wording import BLANK
 from mnbayes.run.run import Run
 
-#: Stage of a fit to what the clock ran for.
-_STAGES = {
-    "compile": "compiling",
-    "sample": "sampling",
-    "predict": "drawing patients' levels, checking convergence",
-    "alone": "each marker by itself",
-    "summarise": "working out probabilities",
-    "influence": "refits without each patient",
-    "plot": "drawing plots",
-}
 
-
-def marker_table(result: Result) -> Table:
-    """Units, and how many values are exact, censored and missing."""
-    data = result.fit.observations
-    rows = []
-    for k, marker in enumerate(data.markers):
-        seen, censored = data.observed[:, :, k], data.censored[:, :, k]
-        counts = (seen & ~censored, censored, ~seen)
-        label, unit = result.catalogue[marker].label, result.catalogue[marker].unit
-        rows.append((label, marker, unit, *(str(int(np.sum(count))) for count in counts)))
+def marker_table(run: Run) -> Table:
+    """Units, who uses a marker, and how many of its values are exact, censored and missing."""
+    used: dict[tuple[str, ...], list[str]] = {}
+    for result in run.results:
+        data = result.fit.observations
+        for k, marker in enumerate(data.markers):
+            seen, censored = data.observed[:, :, k], data.censored[:, :, k]
+            counts = (str(int(np.sum(c))) for c in (seen & ~censored, censored, ~seen))
+            used.setdefault((marker, *counts), []).append(result.name)
+    rows = [
+        (run.catalogue[marker].label, marker, run.catalogue[marker].unit, _names(names, run), *at)
+        for (marker, *at), names in used.items()
+    ]
+    known = {marker for marker, *_ in used}
+    rows += [
+        (run.catalogue[marker].label, marker, run.catalogue[marker].unit, "none", *[BLANK] * 3)
+        for marker in run.cohort.markers
+        if marker not in known
+    ]
     return Table(
-        "Measurements in the model",
-        ("Marker", "Name in the files", "Unit", "Exact", "Interval or detection limit", "Missing"),
+        "Measurements in the models",
+        ("Marker", "In files", "Unit", "Models", "Exact", "Detection limit or range", "Missing"),
         tuple(rows),
-        frozenset({0, 1, 2}),
+        frozenset({0, 1, 2, 3}),
     )
+
+
+def _names(names: Sequence[str], run: Run) -> str:
+    every = len(run.results) > 1 and len(names) == len(run.results)
+    return "all" if every else ", ".join(names)
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """The models in formulas, what they share once.
+
+    Attributes
+    ----------
+    shared : tuple of str
+        Lines of every model.
+    own : tuple of tuple
+        Models and the further lines of these, where there are any.
+    cards : tuple of Card
+    """
+
+    shared: tuple[str, ...]
+    own: tuple[tuple[str, tuple[str, ...]], ...]
+    cards: tuple[Card, ...]
+
+    def any(self, part: str) -> str:
+        """Models of which a part is switched on: blank if none, "all" if there is no other."""
+        named = [card.name for card in self.cards if getattr(card.structure, part)]
+        return "all" if len(named) == len(self.cards) else wording.listed(named)
+
+
+def formulas_of(run: Run) -> Formulas | None:
+    """The formulas of a run's cards; None where it has none."""
+    cards = tuple(result.fit.card for result in run.results if result.fit.card is not None)
+    if not cards:
+        return None
+    lines = [formulas(card.structure) for card in cards]
+    shared = tuple(line for line in lines[0] if all(line in other for other in lines))
+    own: dict[tuple[str, ...], list[str]] = {}
+    for card, all_of in zip(cards, lines, strict=True):
+        own.setdefault(tuple(line for line in all_of if line not in shared), []).append(card.name)
+    listed = tuple((wording.listed(names), rest) for rest, names in own.items() if rest)
+    return Formulas(shared, listed, cards)
 
 
 def computation_table(run: Run) -> Table:
-    """Settings and convergence of every fit, one column each."""
-    results = run.results
-
-    def row(label: str, cells: Iterator[str]) -> tuple[str, ...]:
-        return (label, *cells)
-
-    checks = [result.fit.diagnostics for result in results]
-    sampling = [result.fit.sampling for result in results]
-    rows = [
-        row("Passed the gate", ("yes" if c.converged else "NO" for c in checks)),
-        row("Engine", (_engine(r.fit) for r in results)),
-        row("Seed", (str(s.seed) for s in sampling)),
-        row("Chains", (str(s.chains) for s in sampling)),
-        row("Draws per chain", (str(s.draws) for s in sampling)),
-        row("Tuning draws per chain", (_known(r, str(r.fit.sampling.tune)) for r in results)),
-        row(
-            "Target acceptance",
-            (_known(r, f"{r.fit.sampling.target_accept:g}") for r in results),
-        ),
-        row("Repeated with smaller steps", ("yes" if r.fit.retried else "no" for r in results)),
-        row("Largest R-hat (below 1.01)", (f"{c.worst_rhat:.4f}" for c in checks)),
-        row("Smallest bulk ESS (at least 400)", (f"{c.worst_ess_bulk:.0f}" for c in checks)),
-        row("Smallest tail ESS (at least 400)", (f"{c.worst_ess_tail:.0f}" for c in checks)),
-        row("Divergent transitions (none)", (str(c.divergences) for c in checks)),
-        row("Smallest E-BFMI (at least 0.3)", (_number(c.worst_bfmi) for c in checks)),
-        row("Pareto k of the weights (at most 0.7)", (_number(c.pareto_k) for c in checks)),
-        row("Largest MCSE of a probability, points", (largest_error(r) for r in results)),
-        *(
-            row(f"Seconds: {_STAGES.get(stage, stage)}", (_seconds(r.fit, stage) for r in results))
-            for stage in dict.fromkeys(stage for r in results for stage in r.fit.seconds)
-        ),
-    ]
-    return Table(
-        "Sampling and convergence; what a fit must reach is in brackets",
-        ("", *(result.name for result in results)),
-        tuple(rows),
-    )
+    """Convergence of every fit, one row each."""
+    rows = []
+    importance = any(r.fit.diagnostics.pareto_k is not None for r in run.results)
+    for result in run.results:
+        checks, sampling = result.fit.diagnostics, result.fit.sampling
+        row = [
+            result.name,
+            f"{'yes' if checks.converged else 'NO'}{', repeated' if result.fit.retried else ''}",
+            _engine(result.fit),
+            f"{sampling.chains} × {sampling.draws:,}",
+            f"{checks.worst_rhat:.4f}",
+            f"{checks.worst_ess_bulk:,.0f}",
+            f"{checks.worst_ess_tail:,.0f}",
+            str(checks.divergences),
+            _number(checks.worst_bfmi),
+        ]
+        row += [_number(checks.pareto_k)] if importance else []
+        seconds = sum(result.fit.seconds.values())
+        rows.append((*row, largest_error(result), f"{seconds:.0f}" if seconds else BLANK))
+    head = ["Model", "Passed", "Engine", "Draws", "Worst R-hat (below 1.01)"]
+    head += ["Least bulk ESS (400)", "Least tail ESS (400)", "Divergences (none)"]
+    head += ["Least E-BFMI (0.3)", *(["Pareto k (0.7)"] if importance else [])]
+    head += ["Largest MCSE, points", "Seconds"]
+    caption = "Sampling and convergence; what a fit must reach is in brackets"
+    return Table(caption, tuple(head), tuple(rows), frozenset({0, 1, 2}))
 
 
-def _known(result: Result, setting: str) -> str:
-    """A setting of the sampler, where it was this program's."""
-    elsewhere = result.fit.own is not None and not result.fit.own.file
-    return wording.BLANK if elsewhere else setting
-
-
-def _seconds(fit: Fit, stage: str) -> str:
-    return f"{fit.seconds[stage]:.1f}" if stage in fit.seconds else wording.BLANK
+def settings_sentence(run: Run) -> str:
+    """Seeds and settings of the sampler, each once where every model has it."""
+    sampled = [result for result in run.results if result.fit.own is None or result.fit.own.file]
+    if not sampled:
+        return ""
+    parts = []
+    for label, values in (
+        ("Seed", [str(r.fit.sampling.seed) for r in sampled]),
+        ("tuning draws a chain", [f"{r.fit.sampling.tune:,}" for r in sampled]),
+        ("target acceptance", [f"{r.fit.sampling.target_accept:g}" for r in sampled]),
+    ):
+        parts.append(f"{label} {', '.join(dict.fromkeys(values))}")
+    return f"{'; '.join(parts)}."
 
 
 def _number(value: float | None) -> str:
-    return "does not apply" if value is None else f"{value:.2f}"
+    return BLANK if value is None else f"{value:.2f}"
 
 
 def _engine(fit: Fit) -> str:
     if fit.engine == "collapsed":
-        return "collapsed: importance sampling"
+        return "collapsed"
     if fit.engine == "pymc" and fit.own is None:
-        return "NUTS, of the model as PyMC states it"
+        return "NUTS (PyMC)"
     if fit.own is not None:
-        return "NUTS, of the model as its file states it" if fit.own.file else fit.engine
+        return "NUTS (own file)" if fit.own.file else fit.engine
     if not fit.handed_over:
         return "NUTS"
     return f"NUTS, handed over from the collapsed engine: {fit.handed_over}"
@@ -112,26 +150,7 @@ def largest_error(result: Result) -> str:
     if result.withheld:
         return "withheld"
     errors = result.probabilities["mcse"].dropna()
-    return wording.points(float(errors.max())) if len(errors) else wording.BLANK
-
-
-def parameter_table(result: Result) -> Table:
-    """R-hat, ESS and, unless withheld, mean and Monte Carlo error of every sampled quantity."""
-    columns = ["rhat", "ess_bulk", "ess_tail"]
-    head = ["Sampled quantity (log scale)", "R-hat", "Bulk ESS", "Tail ESS"]
-    formats = ["{:.4f}", "{:.0f}", "{:.0f}"]
-    if not result.withheld:
-        columns += ["mean", "sd", "mcse_mean"]
-        head += ["Mean", "SD", "MCSE of the mean"]
-        formats += ["{:.3f}", "{:.3f}", "{:.4f}"]
-    rows = tuple(
-        (
-            str(record["parameter"]),
-            *(text.format(record[name]) for name, text in zip(columns, formats, strict=True)),
-        )
-        for record in records(result.fit.parameters)
-    )
-    return Table(f"Convergence of every sampled quantity: {result.name}", tuple(head), rows)
+    return wording.points(float(errors.max())) if len(errors) else BLANK
 
 
 def _item(name: str, value: object) -> str:
@@ -139,7 +158,7 @@ def _item(name: str, value: object) -> str:
 
 
 def software_table(run: Run) -> Table | None:
-    """Versions, and seconds of the stages that are not one model's, as far as they are known."""
+    """Versions, and seconds of the stages that are of no single model, as far as known."""
     rows = tuple(
         (label, ", ".join(_item(name, value) for name, value in part.items()))
         for label, key in (("Versions", "versions"), ("Seconds in all", "seconds"))

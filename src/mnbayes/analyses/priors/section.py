@@ -3,72 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mnbayes.analyses.priors import words
 from mnbayes.analyses.priors.elicit_command import Elicitation
 from mnbayes.analyses.priors.predictive import PriorPredictive, prior_predictive
+from mnbayes.analyses.priors.shared import prior_frame, shared_table
 from mnbayes.analyses.priors.tables import (
     belief_table,
     density_table,
+    levels_frame,
+    levels_once,
     levels_table,
-    prior_predictive_tables,
-    prior_table,
+    prior_predictive_table,
     statements_table,
 )
-from mnbayes.answers.result import Result
-from mnbayes.base.text_table import Table
-from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.card import Card
+from mnbayes.report.kit.results import response_model, shown
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.needs import a_card
 from mnbayes.run.run import Run
-from mnbayes.run.section import Section
+from mnbayes.run.section import Section, Tidy
 
 
-@dataclass(frozen=True)
-class Consequences:
-    """What a model's priors imply for patients.
-
-    Attributes
-    ----------
-    table : Table
-    verdict : tuple of str
-        One sentence for each implausible consequence, or one that says there is none.
-    plausible : bool
-    """
-
-    table: Table
-    verdict: tuple[str, ...]
-    plausible: bool
-
-
-def consequences(result: Result, definitions: Definitions) -> Consequences:
-    """Draw from a model's priors alone, at its visits and with the seed of its fit.
+def predictives(run: Run) -> dict[str, tuple[Card, PriorPredictive]]:
+    """Model to its card and what its priors say, at its visits and with the seed of its fit.
 
     Nothing here depends on the fit, and an absurd prior may be why one failed: of a withheld model
     the levels are shown, without probabilities.
     """
-    weeks, seed = result.fit.observations.weeks, result.fit.sampling.seed
-    predictive = prior_predictive(result.fit.required_card, definitions, weeks, seed=seed)
-    table = levels_table(predictive, shares=not result.withheld)
-    return Consequences(table, words.verdict(predictive), not predictive.implausible)
-
-
-def limits_table(run: Run) -> Table:
-    """The levels that no patient has, with the reason for each limit."""
-    used = [marker for result in run.results for marker in result.fit.observations.markers]
-    rows = tuple(
-        (
-            marker.label,
-            f"{marker.limits.lower:g} to {marker.limits.upper:g} {marker.unit}",
-            marker.limits.why,
-            marker.source_of_limits,
+    found = {}
+    for result in run.results:
+        card, fit = result.fit.required_card, result.fit
+        said = prior_predictive(
+            card, run.definitions, fit.observations.weeks, seed=fit.sampling.seed
         )
-        for marker in (run.catalogue[name] for name in dict.fromkeys(used))
-    )
-    head = ("Marker", "Found in patients", "Why", "Source")
-    return Table("What is found in patients", head, rows, frozenset(range(4)), wide=True)
+        found[result.name] = (card, said)
+    return found
 
 
 def prior_sets(run: Run) -> tuple[Mapping[str, Any], ...]:
@@ -104,18 +75,28 @@ def of_belief(found: Elicitation) -> Section:
 
 def section(run: Run) -> Section:
     """The priors of a run, and what they say before any fit."""
-    implied = {r.name: consequences(r, run.definitions) for r in run.results}
+    found = predictives(run)
+    cards = [card for card, _ in found.values()]
+    shares = {result.name for result in run.results if not result.withheld}
+    tables = shared_table(cards, run.catalogue)
+    absurd = {name: said.implausible for name, (_, said) in found.items() if said.implausible}
+    judging = response_model(shown(run))
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        shown=tuple(prior_table(result.fit.required_card) for result in run.results[:1]),
+        tables={
+            "priors": Tidy(prior_frame(cards)),
+            "prior_levels": Tidy(levels_frame(found, shares)),
+        },
+        shown=tables,
         template="priors/section.html.j2",
         words={
             "sets": prior_sets(run),
-            "limits": limits_table(run),
-            "implied": implied,
-            "prior_table": prior_table,
-            "prior_predictive_tables": prior_predictive_tables,
+            "priors": tables,
+            "levels": levels_once(found, shares),
+            "fine": words.nothing_implausible(),
+            "absurd": absurd,
+            "responses": None if judging is None else prior_predictive_table(judging),
         },
     )
 

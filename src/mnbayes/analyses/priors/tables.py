@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from mnbayes.analyses.priors.elicit_command import Elicitation
 from mnbayes.analyses.priors.predictive import PriorPredictive
+from mnbayes.analyses.priors.shared import same_priors
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards import families
@@ -18,6 +20,7 @@ from mnbayes.report.kit.results import prior_text
 from mnbayes.report.kit.wording import PARAMETER_LABELS
 
 _ENDS = ("median", "lower", "upper")
+_SIDES = ("below", "above")
 #: Rows of the density, and signs of the longest bar.
 _BARS, _LONGEST = 13, 24
 
@@ -51,35 +54,116 @@ def prior_table(card: Card, *, every: bool = False) -> Table:
     return Table(caption, head, tuple(rows), frozenset(range(6)), wide=True)
 
 
-def prior_predictive_tables(result: Result) -> tuple[Table, ...]:
-    """Every reported probability before any data, one table a visit, the last visit first.
+#: Probability of response: what it is of, in words.
+_ASKED = {
+    "latent": "True level of a patient",
+    "repeat": "Repeat measurement of that patient",
+    "next_patient": "Next patient, as measured",
+    "population": "Share of such patients",
+    "exceeds": "Share above its benchmark",
+}
+
+
+def prior_predictive_table(result: Result) -> Table | None:
+    """Every probability of response at the primary week before any data; None without any.
 
     The mean over patients where a quantity has one value each: under the prior all patients
     are alike, unless the model has a covariate.
     """
     table = result.probabilities
     if table.empty or result.withheld:
-        return ()
-    definitions = result.judged_by
+        return None
+    definitions, week = result.judged_by, result.primary_week
     categories = [c for c in definitions.categories if c not in result.not_evaluable]
-    means = table.groupby(["quantity", "week", "category"])["prior_probability"].mean()
-    head = ("Quantity", *(definitions.label(c).capitalize() for c in categories))
-    tables = []
-    for week in result.fit.observations.weeks[:0:-1]:
-        rows = tuple(
-            (
-                quantity,
-                *(
-                    prior_text(result, float(means.get((quantity, week, c), np.nan)))
-                    for c in categories
-                ),
-            )
-            for quantity in wording.QUANTITIES
-            if quantity != "observed"
+    table = table[table["week"] == week]
+    means = table.groupby(["quantity", "category"])["prior_probability"].mean()
+    rows = tuple(
+        (
+            asked,
+            *(prior_text(result, float(means.get((quantity, c), np.nan))) for c in categories),
         )
-        caption = f"Probabilities under the prior alone, {wording.week_name(week)}"
-        tables.append(Table(caption, head, rows))
-    return tuple(tables)
+        for quantity, asked in _ASKED.items()
+    )
+    head = ("Probability of", *(definitions.label(c).capitalize() for c in categories))
+    caption = f"Responses under the prior alone, {wording.week_name(week)}, model {result.name}"
+    return Table(caption, head, rows)
+
+
+def levels_once(found: Mapping[str, tuple[Card, PriorPredictive]], shares: set[str]) -> Table:
+    """Levels under the priors alone, one row for each marker and its priors.
+
+    Parameters
+    ----------
+    found : mapping
+        Model to its card and what its priors say.
+    shares : set of str
+        Models of which probabilities may be shown.
+    """
+    rows: dict[tuple[str, str], list[str]] = {}
+    models: dict[tuple[str, str], list[str]] = {}
+    for model, (card, predictive) in found.items():
+        for marker in card.markers:
+            key = (marker, str(same_priors(card, marker)))
+            models.setdefault(key, []).append(model)
+            if key not in rows or (model in shares and not rows[key][-1]):
+                rows[key] = _levels_cells(predictive, marker, model in shares)
+    every = {marker: sum(name == marker for name, _ in rows) for marker, _ in rows}
+    labelled = tuple(
+        (
+            f"{cells[0]} ({', '.join(models[key])})" if every[key[0]] > 1 else cells[0],
+            *cells[1:],
+        )
+        for key, cells in rows.items()
+    )
+    head = (
+        *("Marker", "Typical patient, baseline", "… at the last visit"),
+        *("Next patient, last visit, as measured", "Beyond what is found in patients"),
+    )
+    caption = "Levels under the prior alone: median (95 % interval)"
+    return Table(caption, head, labelled, frozenset({0, 4}))
+
+
+def _levels_cells(predictive: PriorPredictive, marker: str, shares: bool) -> list[str]:
+    info = predictive.draws.catalogue[marker]
+    first, last = (
+        _row(predictive.levels, marker, week)
+        for week in (predictive.draws.weeks[0], predictive.draws.weeks[-1])
+    )
+    cells = [f"{info.label}, {info.unit}"]
+    for row, who in ((first, "typical"), (last, "typical"), (last, "patient")):
+        cells.append(wording.level_with_range(*(row[f"{who}_{end}"] for end in _ENDS)))
+    beyond = []
+    draws = len(predictive.draws.patient)
+    for side, bound in (("below", info.limits.lower), ("above", info.limits.upper)):
+        share = wording.probability_of_draws(last[f"patient_{side}"], draws)
+        beyond.append(f"{share} {side} {bound:g}")
+    return [*cells, ", ".join(beyond) if shares else ""]
+
+
+def levels_frame(
+    found: Mapping[str, tuple[Card, PriorPredictive]], shares: set[str]
+) -> pd.DataFrame:
+    """Levels under the priors alone, every model and visit, beside the levels found in patients.
+
+    ``prior_levels.csv``: the columns of :attr:`PriorPredictive.levels`, then the limits of what
+    is found in patients with reason and source. Probabilities are blank for a model that is not
+    in ``shares``.
+    """
+    frames = []
+    for model, (_, predictive) in found.items():
+        known = predictive.draws.catalogue
+        frame = predictive.levels.assign(
+            found_lower=[known[m].limits.lower for m in predictive.levels["marker"]],
+            found_upper=[known[m].limits.upper for m in predictive.levels["marker"]],
+            found_why=[known[m].limits.why for m in predictive.levels["marker"]],
+            found_source=[known[m].source_of_limits for m in predictive.levels["marker"]],
+        )
+        if model not in shares:
+            hidden = [f"{who}_{side}" for who in ("typical", "patient") for side in _SIDES]
+            frame[hidden] = np.nan
+        frame.insert(0, "model", model)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
 
 
 def levels_table(predictive: PriorPredictive, *, shares: bool) -> Table:

@@ -99,25 +99,23 @@ def responses(predictive: PriorPredictive) -> tuple[str, ...]:
     return (f"Next patient at {at}, under the prior alone: {', '.join(said)}.",)
 
 
-def verdict(predictive: PriorPredictive) -> tuple[str, ...]:
-    """What is implausible about a card's priors, or that nothing is."""
-    return predictive.implausible or fine(predictive)
-
-
 def warnings(predictive: PriorPredictive) -> tuple[str, ...]:
     """What is implausible, marked as such where it stands by itself."""
     return tuple(f"IMPLAUSIBLE. {sentence}" for sentence in predictive.implausible)
 
 
-def fine(predictive: PriorPredictive) -> tuple[str, ...]:
-    """That nothing is implausible; nothing where something is."""
-    if predictive.implausible:
-        return ()
+def nothing_implausible() -> str:
+    """That no prior puts too many patients where none is found."""
     return (
         f"Nothing implausible: at every visit fewer than {wording.percent(TYPICAL_BEYOND)} of "
         f"typical patients and {wording.percent(PATIENT_BEYOND)} of next patients lie beyond what "
-        "is found in patients.",
+        "is found in patients."
     )
+
+
+def fine(predictive: PriorPredictive) -> tuple[str, ...]:
+    """That nothing is implausible; nothing where something is."""
+    return () if predictive.implausible else (nothing_implausible(),)
 
 
 def of_belief(found: Elicitation) -> tuple[str, ...]:

@@ -82,9 +82,9 @@ def _stated(result: Result) -> tuple[str, str]:
     """What states a model, and its hash."""
     fit = result.fit
     if fit.card is not None:
-        return f"Card {fit.name}, SHA-256", fit.card.sha256
+        return f"Card {fit.name}", fit.card.sha256
     if fit.own is not None and fit.own.file:
-        return f"Own model {fit.own.file}, SHA-256", fit.own.sha256
+        return f"Own model {fit.own.file}", fit.own.sha256
     return f"Own model {fit.name}", f"sampled elsewhere ({fit.engine})"
 
 
@@ -93,7 +93,7 @@ def provenance_table(run: Run) -> Table:
     # Only the folder's name: its path tells about the machine, not about the data.
     rows = [
         ("Data folder", PurePath(run.cohort.source).name),
-        ("Data, SHA-256", run.cohort.sha256),
+        ("Data", run.cohort.sha256),
     ]
     rows += [_stated(result) for result in run.results]
     rows += [
@@ -102,5 +102,9 @@ def provenance_table(run: Run) -> Table:
         ("Single settings", "; ".join(run.settings) or "none"),
     ]
     return Table(
-        "What this report was made of", ("Item", "Value"), tuple(rows), frozenset({0, 1}), wide=True
+        "What this report was made of; files by their SHA-256",
+        ("Item", "Value"),
+        tuple(rows),
+        frozenset({0, 1}),
+        wide=True,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.analyses.published.section_tables import Row, by_specification
 from mnbayes.analyses.published.statements import chance
@@ -32,21 +34,32 @@ _HAVE = {
 NAMED = 6
 
 
-def _apart(row: Row, base: Row) -> str:
-    """What sets a specification apart from the reported one, in words."""
-    words = []
+def _apart(row: Row, base: Row) -> dict[str, str]:
+    """What sets a specification apart from the reported one: axis to words."""
+    words = {}
     if row["prior_set"] != base["prior_set"]:
-        words.append(f"prior set {row['prior_set']}")
+        words["prior_set"] = f"prior set {row['prior_set']}"
     for axis, named in (
         ("withdrawn", _WITHDRAWN),
         ("remission", _REMISSION),
         ("no_response", _NO_RESPONSE),
     ):
         if row[axis] != base[axis]:
-            words.append(named[row[axis]])
+            words[axis] = named[row[axis]]
     if row["ends"] != base["ends"]:
-        words.append(f"ends of ranges {row['ends']}")
-    return ", ".join(words)
+        words["ends"] = f"ends of ranges {row['ends']}"
+    return words
+
+
+def _fewest(apart: Sequence[tuple[dict[str, str], Row]]) -> list[tuple[dict[str, str], Row]]:
+    """Those that no other one explains: what a prior set overturns alone is said once."""
+
+    def within(one: dict[str, str], other: dict[str, str]) -> bool:
+        return one.items() < other.items()
+
+    return [
+        (words, row) for words, row in apart if not any(within(other, words) for other, _ in apart)
+    ]
 
 
 def conclusions(result: PublishedResult) -> tuple[str, ...]:
@@ -77,27 +90,31 @@ def conclusions(result: PublishedResult) -> tuple[str, ...]:
             continue
         holds = base["value"] >= required
         # A share comes from counts: readings of sizes leave it alone.
-        others = {
-            _apart(row, base): row
-            for row in rows
-            if (row["value"] >= required) != holds
-            and (key[0] == "outcome" or _same_reading(row, base))
-        }
+        others = _fewest(
+            [
+                (_apart(row, base), row)
+                for row in rows
+                if (row["value"] >= required) != holds
+                and (key[0] == "outcome" or _same_reading(row, base))
+            ]
+        )
         verb = "holds" if holds else "does not hold"
         text = (
             f"{claim}: {verb} as reported, {chance(base)} where {wording.percent(required)} are "
-            f"required (prior alone {wording.percent(base['prior'])})"
+            "required"
         )
         named = [
-            f"{where} ({chance(row)}{_close(row, required)})"
-            for where, row in list(others.items())[:NAMED]
+            f"{', '.join(where.values())} ({chance(row)}{_close(row, required)})"
+            for where, row in others[:NAMED]
         ]
         more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
         if named:
             other = "fails" if holds else "would hold"
             text += f"; it {other} with {'; '.join(named)}{more}."
         else:
-            text += f"; it {verb} under every prior set, withdrawal and reading tried."
+            text += (
+                f"; it {verb} under every prior set, handling of the withdrawn and reading tried."
+            )
         said.append(text)
     return tuple(said)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -18,14 +17,12 @@ from mnbayes.analyses.published.load_facts import load_facts
 from mnbayes.analyses.published.readings import WORDS
 from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.analyses.published.section_tables import (
-    behind_best,
     by_prior,
-    by_reading,
-    counted,
     fills_of,
     prior_table,
 )
 from mnbayes.analyses.published.statements import (
+    behind_best,
     chance,
     gmr_text,
     reported_answers,
@@ -38,7 +35,7 @@ from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cards.prior_sets import PriorSet
 from mnbayes.data.markers import MARKERS
 from mnbayes.inference.sampling import Sampling
-from mnbayes.report.kit import dominance, wording
+from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import beside_record, beside_section, doubted
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
@@ -53,18 +50,17 @@ _PICTURES = {
     ),
     "answers": (
         "The typical change under every prior set, withdrawal and reading",
-        "One row for each: median and 95 % interval of the typical ratio; the numbers are in the "
-        "tables below",
+        "One row for each: median and 95 % interval of the typical ratio",
     ),
     "shares": (
         "Share of patients in each category",
         "Counted rates over both denominators, and expected shares of such patients under each "
-        "handling of the withdrawn, with 95 % intervals; the numbers are in the tables",
+        "handling of the withdrawn, with 95 % intervals",
     ),
     "best_visit": (
         "The change behind the best of several visits",
         "One row for each prior set: the typical ratio when the best is taken as the best of noisy "
-        "visits, and when it is read as one measurement; the numbers are in the table",
+        "visits, and when it is read as one measurement",
     ),
 }
 
@@ -83,11 +79,9 @@ class PublishedSection:
         Why the reported fit did not converge, and why its numbers are withheld.
     lead : tuple of str
         Sentences: the main answers, and how much of them is the prior.
-    statements, counted, answers, by_reading, priors : Table
-    by_prior : tuple of Table
-        Sizes and shares.
-    best : Table or None
-        The best of several visits; None where the facts have none.
+    statements, answers, by_prior, priors : Table
+    best : str
+        What the best of several visits says; blank where the facts have none.
     conclusions : tuple of str
         What would overturn each conclusion.
     readings : tuple of str
@@ -106,12 +100,10 @@ class PublishedSection:
     withheld: tuple[str, ...]
     lead: tuple[str, ...]
     statements: Table
-    counted: Table
     answers: Table
-    best: Table | None
+    best: str
     conclusions: tuple[str, ...]
-    by_prior: tuple[Table, ...]
-    by_reading: Table
+    by_prior: Table
     priors: Table
     readings: tuple[str, ...]
     notes: tuple[str, ...]
@@ -123,18 +115,6 @@ def doi_of(source: str) -> str:
     after = source.partition("doi:")[2].strip()
     code = after.split()[0].rstrip(".,;)") if after else ""
     return code if code.startswith("10.") else ""
-
-
-def _dominated(row: Mapping[str, Any]) -> str:
-    if np.isnan(row["value"]):
-        return ""
-    if row["quantity"] == "gmr":
-        ends = (row["lower"], row["upper"], row["prior_lower"], row["prior_upper"])
-        return dominance.TAG if dominance.ratio_dominated(*ends) else ""
-    if row["quantity"] == "share":
-        ends = (row["lower"], row["upper"], row["prior_lower"], row["prior_upper"])
-        return dominance.TAG if dominance.interval_dominated(*ends) else ""
-    return dominance.TAG if dominance.probability_dominated(row["value"], row["prior"]) else ""
 
 
 def _questions(result: PublishedResult) -> list[tuple[str, tuple[str, str, str]]]:
@@ -173,16 +153,9 @@ def _main(result: PublishedResult) -> Table:
             now = chance(row) if np.isnan(row["value"]) else f"{chance(row)} ({ends})"
             was = wording.percent_range(row["prior_lower"], row["prior_upper"])
             before = f"{wording.percent(row['prior'])} ({was})"
-        error = wording.points(row["mcse"])
-        if row["quantity"] == "gmr" and not np.isnan(row["mcse"]):
-            error = f"{row['mcse']:.3f}" if row["mcse"] >= 0.0005 else "<0.001"
-        rows.append((text, now, before, error, _dominated(row)))
-    head = (
-        *("Question", "Given the published numbers (95 % interval)", "Prior alone"),
-        *("MCSE (GMR; else points)", "Note"),
-    )
-    caption = f"Main answers, prior set {result.prior_set}"
-    return Table(caption, head, tuple(rows), frozenset({0, 4}))
+        rows.append((text, now, before))
+    head = ("Question", "Given the published numbers (95 % interval)", "Prior alone")
+    return Table(f"Main answers, prior set {result.prior_set}", head, tuple(rows))
 
 
 def _lead(result: PublishedResult) -> tuple[str, ...]:
@@ -199,21 +172,17 @@ def _lead(result: PublishedResult) -> tuple[str, ...]:
             gmr["lower"],
             gmr["upper"],
         ),
-        f"The probability that the typical patient fell at all is {chance(fell)} (prior alone "
-        f"{wording.percent(fell['prior'])}); that the next patient falls to half or less, as "
-        f"measured, {chance(half)} (prior alone {wording.percent(half['prior'])}).",
+        f"The typical patient fell with a probability of {chance(fell)} (prior alone "
+        f"{wording.percent(fell['prior'])}); the next patient falls to half or less, as measured, "
+        f"with {chance(half)} ({wording.percent(half['prior'])}).",
     ]
-    for category in ("effective", "remission"):
-        key = ("counts", "share", category)
-        if key in known:
-            row = known[key]
+    shares = []
+    for category, what in (("effective", "with some response"), ("remission", "in remission")):
+        if (row := known.get(("counts", "share", category))) is not None:
             ends = wording.percent_range(row["lower"], row["upper"])
-            was = wording.percent_range(row["prior_lower"], row["prior_upper"])
-            what = {"effective": "a response of some kind", "remission": "a remission"}[category]
-            said.append(
-                f"Of such patients {wording.percent(row['value'])} would be expected to have "
-                f"{what} (95 % interval {ends}; prior alone {was})."
-            )
+            shares.append(f"{wording.percent(row['value'])} ({ends}) {what}")
+    if shares:
+        said.append(f"Expected among such patients: {wording.listed(shares)}.")
     return tuple(said)
 
 
@@ -262,12 +231,10 @@ def published_section(
         result.withheld,
         _lead(result),
         statements(result),
-        counted(result),
         _main(result),
         behind_best(result),
         conclusions(result),
         by_prior(result),
-        by_reading(result),
         prior_table(result),
         readings,
         _notes(result),
@@ -386,7 +353,7 @@ def section_of(
             *said.conclusions,
             *said.notes,
         ),
-        shown=(said.statements, said.answers, said.counted),
+        shown=(said.answers, said.statements),
         template="published/section.html.j2",
         words={"published": said, "invented": INVENTED, "no_control": wording.NO_CONTROL},
         trees={result.name: result.tree},

@@ -26,9 +26,9 @@ def reported_answers(result: PublishedResult) -> Answers:
 
 
 def rate(count: int, of: int) -> str:
-    """A counted rate with its exact interval: "5 of 7 (71 %; exact 95 % interval …)"."""
+    """A counted rate with its exact 95 % interval: "5 of 7 (71.4 %; 29.0 % to 96.3 %)"."""
     ends = wording.percent_range(*exact_interval(count, of), 1)
-    return f"{count} of {of} ({wording.percent(count / of, 1)}; exact 95 % interval {ends})"
+    return f"{count} of {of} ({wording.percent(count / of, 1)}; {ends})"
 
 
 def both_rates(counts: Counts, category: str) -> str:
@@ -37,8 +37,7 @@ def both_rates(counts: Counts, category: str) -> str:
     said = f"Of those seen {rate(number, counts.evaluable)}."
     if counts.missing:
         said += (
-            f" With the {patients(counts.missing)} not seen counted as no response "
-            f"{rate(number, counts.enrolled)}."
+            f" With the {counts.missing} not seen as no response {rate(number, counts.enrolled)}."
         )
     return said
 
@@ -61,29 +60,19 @@ def _range(reduction: Reduction) -> str:
     return f"{reduction.lowest_percent:g} % to {reduction.highest_percent:g} %"
 
 
-def _response(result: PublishedResult, counts: Counts, answers: Answers) -> str:
-    share = answers["counts", "share", "effective"]
-    return (
-        f"{both_rates(counts, 'effective')} Expected share of such patients: "
-        f"{wording.percent(share['value'])} "
-        f"({wording.percent_range(share['lower'], share['upper'])}; prior alone "
-        f"{wording.percent(share['prior'])}). A P-value would say neither how many nor by how much."
-    )
+def _response(counts: Counts) -> str:
+    return f"{both_rates(counts, 'effective')} A P-value says neither how many nor by how much."
 
 
 def _reduction(result: PublishedResult, counts: Counts, answers: Answers) -> str:
-    gmr, fell = answers["outcome", "gmr", ""], answers["outcome", "p_fall", ""]
+    gmr = answers["outcome", "gmr", ""]
     others = counts.enrolled - counts.effective
     left_out = (
         f"The range leaves out the {patients(others)} without a response or not seen. "
         if others
         else ""
     )
-    return (
-        f"{left_out}With everybody in, the typical ratio to baseline is {gmr_text(gmr)}, and the "
-        f"probability that the typical patient fell at all {chance(fell)} "
-        f"(prior alone {wording.percent(fell['prior'])})."
-    )
+    return f"{left_out}With everybody in, the typical ratio to baseline is {gmr_text(gmr)}."
 
 
 def _remission(result: PublishedResult, counts: Counts, answers: Answers) -> str:
@@ -118,6 +107,13 @@ def _best(result: PublishedResult, answers: Answers) -> str:
     )
 
 
+def behind_best(result: PublishedResult) -> str:
+    """The typical ratio behind the best of several visits; blank without such facts."""
+    if result.facts.best is None:
+        return ""
+    return _best(result, reported_answers(result))
+
+
 def statements(result: PublishedResult) -> Table:
     """Tabulate every published statement and what can be said from it.
 
@@ -137,21 +133,21 @@ def statements(result: PublishedResult) -> Table:
         (
             facts.enrolled.says or f"{patients(facts.enrolled.patients)} enrolled.",
             f"One patient more or less moves a rate by {100 / counts.evaluable:.0f} percentage "
-            "points. Without a control group no change can be put down to the treatment.",
+            "points.",
         )
     ]
     if counts.missing:
         rows.append(
             (
                 outcome.says or f"{patients(counts.evaluable)} seen at week {outcome.week:g}.",
-                f"Nothing is known of {patients(counts.missing)} at week {outcome.week:g}. Left "
-                "out, counted as failures or anything in between: the answers below show each.",
+                f"Nothing is known of {patients(counts.missing)} at week {outcome.week:g}. The "
+                "last table has the answers for every fate.",
             )
         )
     rows.append(
         (
             outcome.response.says or f"{counts.effective} responded, {counts.none} did not.",
-            _response(result, counts, answers),
+            _response(counts),
         )
     )
     if outcome.reduction is not None:
@@ -172,4 +168,10 @@ def statements(result: PublishedResult) -> Table:
     ]
     rows += [(each.says, each.supports) for each in facts.statement]
     head = ("What the paper says (in our words)", "What the data behind it support")
-    return Table("Each published statement", head, tuple(rows), frozenset({0, 1}), wide=True)
+    return Table(
+        "Each published statement; counts with exact 95 % intervals",
+        head,
+        tuple(rows),
+        frozenset({0, 1}),
+        wide=True,
+    )
