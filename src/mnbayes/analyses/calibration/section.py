@@ -213,7 +213,8 @@ def section(run: Run) -> Section:
         sentences=said.sentences,
         tables={"calibration_wrong": Tidy(pd.DataFrame(stored_calibration().wrong))},
         shown=(said.table,),
-        template="calibration/section.html.j2",
+        template="calibration/brief.html.j2",
+        annex="calibration/section.html.j2",
         words={"calibration": said},
         of_cohort=False,
     )
@@ -275,9 +276,9 @@ def prepare(cards: Iterable[Card]) -> None:
 
 ANALYSIS = Analysis(
     name="calibration",
-    title="Does the program do what the model says?",
+    title="Calibration of the program",
     section=section,
     prepare=prepare,
     needs=a_card,
-    place="annex",
+    part="checks",
 )

@@ -257,7 +257,8 @@ def section(run: Run) -> Section:
         pictures={f"characteristics_{part.model}": part.pictures for part in said},
         sentences=first.sentences if first else (),
         shown=first.tables[:1] if first else (),
-        template="characteristics/section.html.j2",
+        template="characteristics/brief.html.j2",
+        annex="characteristics/section.html.j2" if first else "",
         words={
             "part": first,
             "others": tuple(part for part in said if part is not first),
@@ -312,5 +313,5 @@ ANALYSIS = Analysis(
     title="How often the rule errs",
     section=section,
     prepare=prepare,
-    place="annex",
+    part="decision",
 )

@@ -8,6 +8,8 @@ from functools import partial
 from mnbayes.analyses.method import tables
 from mnbayes.analyses.method.ranks import ranks
 from mnbayes.answers.result import Result
+from mnbayes.inference.diagnostics import MAX_RHAT, MIN_ESS
+from mnbayes.models.longitudinal import formulas
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.parameters import scalars
 from mnbayes.report.kit.results import joined, primary_model, shown, stated
@@ -89,6 +91,21 @@ def _figures(result: Result, how: Shown) -> Sequence[Drawn]:
     ]
 
 
+def _convergence(run: Run) -> tuple[str, ...]:
+    """The worst of every check of the gate over the run's fits, and what failed."""
+    checks = [result.fit.diagnostics for result in run.results]
+    failed = [r.name for r in run.results if r.fit.diagnostics.reasons]
+    if failed:
+        return (f"Not converged: {wording.listed(failed)}; the annex has each reason.",)
+    rhats = [c.worst_rhat for c in checks if c.worst_rhat == c.worst_rhat]
+    ess = min(min(c.worst_ess_bulk, c.worst_ess_tail) for c in checks)
+    rhat = f"R-hat at most {max(rhats):.3f} (limit {MAX_RHAT:g}), " if rhats else ""
+    return (
+        f"All {len(checks)} fits converged: {rhat}effective draws at least {ess:,.0f} (limit "
+        f"{MIN_ESS}), {sum(c.divergences for c in checks)} divergences.",
+    )
+
+
 def _computation(run: Run) -> Section:
     convergence = [
         result.fit.parameters.assign(model=result.name)[["model", *result.fit.parameters.columns]]
@@ -101,7 +118,9 @@ def _computation(run: Run) -> Section:
         tables={"diagnostics": Tidy(joined(convergence))},
         pictures=run.pictures.get(COMPUTATION.name, {}),
         shown=(table,),
-        template="method/computation.html.j2",
+        sentences=_convergence(run),
+        template="method/convergence.html.j2",
+        annex="method/computation.html.j2",
         words={
             "computation": table,
             "settings": tables.settings_sentence(run),
@@ -119,11 +138,11 @@ MODEL = Analysis(
 )
 COMPUTATION = Analysis(
     name="computation",
-    title="Computation",
+    title="Convergence",
     section=_computation,
     figures=_figures,
     draws={
         "ranks": "",
     },
-    place="annex",
+    part="checks",
 )
