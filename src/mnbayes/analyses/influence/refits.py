@@ -15,8 +15,10 @@ import pandas as pd
 import xarray as xr
 
 from mnbayes.answers.answer_table import KEYS, NUMBERS, refit_answers
-from mnbayes.answers.result import Result
+from mnbayes.answers.conclusions import CLOSE, concluded
+from mnbayes.answers.result import Result, headline_week
 from mnbayes.base.problems import InputError
+from mnbayes.base.text_table import records
 from mnbayes.base.workers import silent
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
@@ -32,6 +34,8 @@ Count = Callable[[int, int], None]
 MOST_PATIENTS = 40
 #: Draws of a chain that a refit needs for the gate.
 ENOUGH = 625
+#: How many times as many draws a refit takes whose answer lies on a line between conclusions.
+MORE = 4
 #: Fewest patients with measurements; without one of them, two are left, the least for a fit.
 FEWEST_PATIENTS = 3
 #: Spawn key of the refits' seeds; a fit spawns 0, 1 and 2 from its own.
@@ -174,23 +178,40 @@ def refit_without(
     cohort : Cohort
         With the patient.
     sampling : Sampling
-        Of the fit to all patients; the refit draws five for its eight.
+        Of the fit to all patients; the refit draws five for its eight, and :data:`MORE` times
+        as many where a reported probability lies so near a line between conclusions that Monte
+        Carlo error could move it across.
     seed : int
         Of the refit.
     """
+    # Enough for the gate; the differences that matter are far above the Monte Carlo error.
+    draws = min(sampling.draws, max(ENOUGH, 5 * sampling.draws // 8))
+    # The statement would be compiled for each patient; the density is the same model.
+    engine = "nuts" if sampling.engine == "pymc" else sampling.engine
     try:
-        # Enough for the gate; the differences that matter are far above the Monte Carlo error.
-        draws = min(sampling.draws, max(ENOUGH, 5 * sampling.draws // 8))
-        # The statement would be compiled for each patient; the density is the same model.
-        engine = "nuts" if sampling.engine == "pymc" else sampling.engine
-        how = replace(sampling, draws=draws, seed=seed, engine=engine)
-        refit = fit(card, without(cohort, patient), how)
+        left = without(cohort, patient)
+        refit = fit(card, left, replace(sampling, draws=draws, seed=seed, engine=engine))
+        if refit.diagnostics.reasons:
+            return f"did not converge: {'; '.join(refit.diagnostics.reasons)}"
+        found = _answers_of(refit, definitions)
+        if not _near_a_line(found, refit, definitions):
+            return found
+        more = fit(card, left, replace(sampling, draws=MORE * draws, seed=seed, engine=engine))
     except InputError as error:
-        found = [f"{p.found}; expected {p.expected}" for p in error.problems]
-        return f"cannot be fitted: {'; '.join(found)}"
-    if refit.diagnostics.reasons:
-        return f"did not converge: {'; '.join(refit.diagnostics.reasons)}"
-    return _answers_of(refit, definitions)
+        problems = [f"{p.found}; expected {p.expected}" for p in error.problems]
+        return f"cannot be fitted: {'; '.join(problems)}"
+    return found if more.diagnostics.reasons else _answers_of(more, definitions)
+
+
+def _near_a_line(answers: pd.DataFrame, refit: Fit, definitions: Definitions) -> bool:
+    """Whether a reported probability lies within two Monte Carlo errors of a line."""
+    rows = concluded(answers, definitions, headline_week(refit, definitions))
+    line = definitions.decision.probability
+    return any(
+        abs(row["value"] - each) <= CLOSE * row["mcse"]
+        for row in records(rows)
+        for each in (line, 1 - line)
+    )
 
 
 def influence_table(result: Result, refits: Mapping[str, pd.DataFrame | str]) -> pd.DataFrame:

@@ -114,8 +114,8 @@ def flip_sentences(multiverse: Multiverse, model: str) -> list[str]:
     doubt = ""
     if close:
         doubt = (
-            f" {len(close)}{' more' if groups else ''} seem{'s' if len(close) == 1 else ''} to, "
-            "so near the line that Monte Carlo error decides."
+            f" {len(close)}{' more' if groups else ''} lie{'s' if len(close) == 1 else ''} within "
+            "Monte Carlo error of the line."
         )
     if not groups:
         return [
