@@ -293,9 +293,11 @@ def test_a_prior_that_models_share_is_one_row() -> None:
 def test_no_reason_and_no_source_stands_twice() -> None:
     cards = [load_card(name) for name in ("proteinuria", "remission", "lymphocytes", "joint")]
     priors, sources = shared_table(cards, MARKERS)
-    reasons = [row[5] for row in priors.rows if row[5] != "as above"]
+    reasons = [row[4].partition(" [")[0] for row in priors.rows]
+    reasons = [reason for reason in reasons if reason != "as above"]
     assert len(reasons) == len(set(reasons))
     texts = [row[1] for row in sources.rows]
     assert len(texts) == len(set(texts))
-    numbers = {number for row in priors.rows for number in row[6].split(", ")}
+    cited = [row[4].rpartition("[")[2].rstrip("]") for row in priors.rows]
+    numbers = {number for each in cited for number in each.split(", ")}
     assert numbers == {row[0] for row in sources.rows}

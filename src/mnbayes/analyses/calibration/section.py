@@ -138,8 +138,8 @@ def calibration_section(
         "In each replicate a truth was drawn, a cohort simulated from it and the model fitted. "
         f"Where the program is right, the rank of the truth among {first.draws} posterior draws "
         "is uniform, and all quantities of a row stay in their bands with probability "
-        f"{100 * first.level:g} %. That makes no model right. Stored on {kept.date}; cards "
-        f"{kept.fingerprint[:12]}.",
+        f"{100 * first.level:g} %. Passing does not make the model right. Stored on {kept.date}; "
+        f"cards {kept.fingerprint[:12]}.",
     )
     return CalibrationSection(sentences, _table(kept), _wrong(kept), tuple(_remarks(cards, kept)))
 
@@ -176,7 +176,7 @@ def _wrong(kept: StoredCalibration) -> Table:
         (str(each["sampler"]), "caught" if each["caught"] else "not caught") for each in kept.wrong
     )
     counts = sorted({each["replicates"] for each in kept.wrong})
-    of = f", {wording.listed([f'{n:,}' for n in counts])} replicates each" if counts else ""
+    of = f" {wording.listed([f'{n:,}' for n in counts])} replicates each" if counts else ""
     caption = f"Would it notice a wrong program?{of}"
     return Table(caption, ("Wrong on purpose", "Verdict"), rows, frozenset({0, 1}), wide=True)
 

@@ -117,11 +117,11 @@ def shared_priors(cards: Iterable[Card]) -> tuple[Shared, ...]:
 
 def marker_names(names: Iterable[str], known: Catalogue) -> str:
     """Markers in a cell: "CD3+, CD4+ and B lymphocytes"."""
-    labels = [known[name].label for name in names]
-    last = labels[0].rpartition(" ")[2] if labels else ""
-    if len(labels) > 1 and all(label.endswith(f" {last}") for label in labels):
-        return f"{wording.listed([label.removesuffix(f' {last}') for label in labels])} {last}"
-    return ", ".join(labels)
+    by_last: dict[str, list[str]] = {}
+    for name in names:
+        first, _, last = known[name].label.rpartition(" ")
+        by_last.setdefault(last, []).append(first)
+    return ", ".join(f"{wording.listed(firsts)} {last}".strip() for last, firsts in by_last.items())
 
 
 def shared_table(cards: Sequence[Card], known: Catalogue) -> tuple[Table, ...]:
@@ -140,22 +140,24 @@ def shared_table(cards: Sequence[Card], known: Catalogue) -> tuple[Table, ...]:
     of_all = {marker for card in cards for marker in card.markers}
     for row in shared_priors(cards):
         markers = [marker for marker in row.specs if marker]
-        told = "all" if not markers or set(markers) == of_all else marker_names(markers, known)
+        told = (
+            "all markers" if not markers or set(markers) == of_all else marker_names(markers, known)
+        )
         numbers = [str(sources.setdefault(text, len(sources) + 1)) for text in row.sources]
+        models = "all models" if row.models == names else ", ".join(row.models)
+        cited = f" [{', '.join(numbers)}]" if numbers else ""
         rows.append(
             (
                 row.parameter,
-                told,
-                "all" if row.models == names else ", ".join(row.models),
+                told if len(names) == 1 else f"{told} ({models})",
                 row.distribution,
                 _ABOVE if row.meaning == meaning else row.meaning,
-                _new_sentences(row.why, said),
-                ", ".join(numbers),
+                f"{_new_sentences(row.why, said)}{cited}",
             )
         )
         meaning = row.meaning
-    head = ("Parameter", "Markers", "Models", "Prior", "In clinical terms", "Why", "Source")
-    first = Table("Every prior once", head, tuple(rows), frozenset(range(7)), wide=True)
+    head = ("Parameter", "Of", "Prior", "In clinical terms", "Why [source]")
+    first = Table("Every prior once", head, tuple(rows), frozenset(range(5)), wide=True)
     listed = tuple((str(number), text) for text, number in sources.items())
     second = Table("Sources of the priors", ("No.", "Source"), listed, frozenset({1}), wide=True)
     return (first, second) if listed else (first,)
