@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from mnbayes.base.text_table import Spanned, plain
 from mnbayes.cards.card import Card
+from mnbayes.report.kit.headings import below
 from mnbayes.report.kit.numbering import numbered
 from mnbayes.report.kit.results import ModelShown, models_shown, primary_model
 from mnbayes.report.kit.results import shown as shown_results
@@ -168,7 +169,7 @@ def _groups(run: Run, page: Page, parts: Sequence[ModelShown]) -> tuple[Group, .
         for position, section in enumerate(in_order(own), 1):
             number = f"{page.letter}{position}"
             html = section_html(section, run, parts, annex=section.place not in page.places)
-            one = Written(section.name, number, section.title, html, section)
+            one = Written(section.name, number, section.title, below(html, 2), section)
             groups.append(Group(section.name, number, section.title, (one,)))
         return tuple(groups)
     groups = []
@@ -177,8 +178,9 @@ def _groups(run: Run, page: Page, parts: Sequence[ModelShown]) -> tuple[Group, .
         if not own:
             continue
         number = f"{len(groups) + 1}"
+        level = 3 if len(own) > 1 else 2  # of the heading above
         written = tuple(
-            Written(s.name, f"{number}.{i}", s.title, section_html(s, run, parts), s)
+            Written(s.name, f"{number}.{i}", s.title, below(section_html(s, run, parts), level), s)
             for i, s in enumerate(own, 1)
         )
         groups.append(Group(f"part-{part}", number, title, written))
