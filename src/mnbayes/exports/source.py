@@ -1,0 +1,269 @@
+"""What an export is made of: a finished run's record, tables and measurements, read back.
+
+Nothing is fitted. What decides which model is the primary one stands here, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from mnbayes.base.arrays import Floats
+from mnbayes.base.labelled import array
+from mnbayes.base.montecarlo import independent_error
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.cards.definitions import Definitions
+from mnbayes.data.cohort import Cohort
+from mnbayes.data.markers import Catalogue, shipped_markers
+from mnbayes.inference.contract import catalogue, recorded
+from mnbayes.report.kit import wording
+from mnbayes.run.opened_run import OpenedRun, open_run
+from mnbayes.run.stored_run import recorded_definitions, table_of
+from mnbayes.run.stored_tree import stored_tree
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What was measured of one marker.
+
+    Attributes
+    ----------
+    patients : tuple of str
+    weeks : tuple of float
+    value : array, shape (patient, week)
+        In the marker's unit; NaN where missing or censored.
+    censored : array of bool, shape (patient, week)
+    """
+
+    patients: tuple[str, ...]
+    weeks: tuple[float, ...]
+    value: Floats
+    censored: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A finished run as tables and texts of an export read it.
+
+    Attributes
+    ----------
+    run : OpenedRun
+    definitions : Definitions
+        Those of the run.
+    cohort : Cohort or None
+        The data of the run, where they are at hand: a run's folder holds no patient's age.
+    """
+
+    run: OpenedRun
+    definitions: Definitions
+    cohort: Cohort | None = None
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the run's cohort was declared to be synthetic."""
+        return self.run.synthetic
+
+    @property
+    def models(self) -> dict[str, dict[str, Any]]:
+        """What the record says of each card."""
+        models = table_of(self.run.manifest, "models")
+        return {name: table_of(said) for name, said in models.items()}
+
+    @property
+    def trial(self) -> dict[str, Any]:
+        """What the cohort's folder said of its trial."""
+        return table_of(self.run.manifest, "data", "trial")
+
+    def markers(self, model: str) -> tuple[str, ...]:
+        """Markers of a model."""
+        return tuple(map(str, self.models[model].get("markers", ())))
+
+    def withheld(self, model: str) -> str:
+        """Why a model's numbers are withheld; blank if they are not."""
+        return "; ".join(map(str, self.models[model].get("withheld") or ()))
+
+    def doubtful(self, model: str) -> str:
+        """Why a model's fit failed the gate; blank if it passed."""
+        reasons = table_of(self.models[model], "diagnostics").get("reasons") or ()
+        return "; ".join(map(str, reasons))
+
+    @cached_property
+    def primary(self) -> str:
+        """The primary model.
+
+        The first that the trial's file names, if the run has it; else the one that judges most
+        categories of response, of equals the one of fewest markers.
+        """
+        models = self.models
+        named = [name for name in self.trial.get("models", ())[:1] if name in models]
+        if named:
+            return str(named[0])
+        fewest = sorted(models, key=lambda name: len(self.markers(name)))
+        return max(fewest, key=lambda name: len(models[name].get("judged", ())))
+
+    @cached_property
+    def marker(self) -> str:
+        """Marker of the primary analysis."""
+        own = self.markers(self.primary)
+        asked = (self.trial.get("primary_marker", ""), *self.definitions.markers, *own)
+        return next((marker for marker in asked if marker in own), "")
+
+    @cached_property
+    def week(self) -> float:
+        """Week of the primary analysis, as :func:`mnbayes.answers.result.headline_week` has it."""
+        week = float(self.models[self.primary].get("primary_week", np.nan))
+        weeks = sorted(set(self.table("estimates", self.primary)["week"]))
+        waits = any(self.definitions.confirmed(name) for name in self.definitions.stated)
+        if np.isnan(week):
+            return weeks[-1]
+        return weeks[-2] if waits and len(weeks) > 1 and week == weeks[-1] else week
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """Categories of response, best first, that the primary model can judge."""
+        able = self.models[self.primary].get("judged", ())
+        return tuple(name for name in self.definitions.responses if name in able)
+
+    @property
+    def category(self) -> str:
+        """Category of the primary analysis; blank if the primary model judges none."""
+        able = [name for name in self.definitions.stated if name in self.judged]
+        return (able or [*self.judged, ""])[0]
+
+    def has(self, name: str) -> bool:
+        """Whether the run wrote a table."""
+        return (self.run.folder / f"{name}.csv").is_file()
+
+    def table(self, name: str, model: str = "") -> pd.DataFrame:
+        """A table of the run, of one model where one is named; without rows if there is none.
+
+        Texts that are blank are "", numbers NaN.
+        """
+        if not self.has(name):
+            return pd.DataFrame(columns=["model", "week", "kind", "quantity", "category"])
+        found = self.run.tables[name]
+        found = found[found["model"] == model] if model else found
+        words = [
+            column
+            for column in ("patient", "marker", "category", "reason", "term", "left_out")
+            if column in found
+        ]
+        return found.assign(**{c: found[c].astype(object).where(found[c].notna(), "").astype(str)
+                               for c in words})
+
+    @cached_property
+    def known(self) -> Catalogue:
+        """What the run's markers are."""
+        found = dict(shipped_markers())
+        for each in self._trees.values():
+            found |= each.known
+        return found
+
+    @cached_property
+    def measured(self) -> dict[str, Measured]:
+        """What was measured of each marker, from the first model that has it; in that order."""
+        found: dict[str, Measured] = {}
+        for each in self._trees.values():
+            found = {**each.measured, **found}
+        return {m: found[m] for name in self._trees for m in self.markers(name) if m in found}
+
+    @property
+    def withdrew(self) -> dict[str, float]:
+        """Week in which each patient left who did."""
+        return next(iter(self._trees.values())).withdrew if self._trees else {}
+
+    @cached_property
+    def _trees(self) -> dict[str, _Tree]:
+        """What the draws of every model say beside its draws, where they can be read."""
+        found = {}
+        for name in sorted(self.models, key=lambda name: name != self.primary):
+            try:
+                with stored_tree(self.run.folder, name) as tree:
+                    found[name] = _read(tree)
+            except InputError:
+                continue  # moved away, or of another version: the tables say so
+        return found
+
+    def error(self, value: float, model: str) -> float:
+        """Monte Carlo error of a probability of which the run stores none: a cautious one.
+
+        That of as many independent draws as the model's smallest bulk effective sample size.
+        """
+        smallest = table_of(self.models[model], "diagnostics").get("worst_ess_bulk")
+        return independent_error(value, float(smallest or 400))
+
+    def prior(self, value: float, model: str) -> str:
+        """A probability under the prior alone, as text."""
+        said = self.models[model]
+        draws = int(said.get("chains") or 4) * int(said.get("draws") or 1000)
+        return wording.probability_of_draws(value, draws)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tree:
+    """A model's markers, what was measured of them, and who left when."""
+
+    known: Catalogue
+    measured: dict[str, Measured]
+    withdrew: dict[str, float]
+
+
+def _read(tree: xr.DataTree) -> _Tree:
+    known, table = catalogue(tree), recorded(tree)
+    patients = tuple(str(p) for p in table["patient"].to_numpy())
+    weeks = tuple(float(w) for w in table["visit"].to_numpy())
+    measured = {}
+    for marker in (str(m) for m in table["marker"].to_numpy()):
+        of = table.sel(marker=marker)
+        log = of["log_value"].to_numpy()
+        limits = ~np.isnan(of["log_lower"].to_numpy()) | ~np.isnan(of["log_upper"].to_numpy())
+        value = known[marker].in_units(log) if marker in known else np.exp(log)
+        measured[marker] = Measured(patients, weeks, value, limits)
+    withdrew: dict[str, float] = {}
+    constant = tree["constant_data"].dataset if "constant_data" in tree.children else xr.Dataset()
+    if "withdrew_week" in constant:
+        when = array(constant["withdrew_week"], "patient")
+        pairs = zip(constant["patient"].to_numpy().tolist(), when, strict=True)
+        withdrew = {str(p): float(w) for p, w in pairs if not np.isnan(w)}
+    return _Tree(known, measured, withdrew)
+
+
+def read_source(folder: str | Path, cohort: Cohort | None = None) -> Source:
+    """Read a finished run as an export needs it.
+
+    Parameters
+    ----------
+    folder : str or Path
+        As ``mnbayes fit`` wrote it.
+    cohort : Cohort, optional
+        The data of that run.
+
+    Raises
+    ------
+    InputError
+        If it is not the folder of a run of this version, or the data are not those of the run.
+    """
+    run = open_run(folder)
+    definitions = recorded_definitions(run.manifest)
+    if not table_of(run.manifest, "models"):
+        raise InputError([Problem(run.name, None, "models", "none", "a run with a fitted model")])
+    if not (run.folder / "estimates.csv").is_file():
+        expected = "the tables of a run, beside its run.json"
+        raise InputError([Problem(run.name, None, None, "no estimates.csv", expected)])
+    if cohort is not None and not same_data(run.manifest, cohort):
+        found = "data other than those of the run (another sha256)"
+        raise InputError([Problem("--data", None, None, found, "the cohort that was fitted")])
+    return Source(run, definitions, cohort)
+
+
+def same_data(manifest: Mapping[str, Any], cohort: Cohort) -> bool:
+    """Whether a cohort is the one that a run was fitted to."""
+    return table_of(manifest, "data").get("sha256") == cohort.sha256
