@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mnbayes.base.text_table import Table, records
-from mnbayes.exports.participants import Made
+from mnbayes.exports.participants import Made, capital
 from mnbayes.exports.source import Source
 from mnbayes.report.kit import wording
 
@@ -139,7 +139,7 @@ def responses(source: Source) -> Made | str:
     for patient in names:
         met = {c: cells["observed", patient, c]["probability"] for c in judged}
         rows.append((patient, _as_measured(source, met), *(_cell(cells["latent", patient, c]) for c in judged)))
-    head = ("Patient", "As measured", *(source.definitions.label(c).capitalize() for c in judged))
+    head = ("Patient", "As measured", *(capital(source.definitions.label(c)) for c in judged))
     caption = f"Probability of response of each patient at {wording.week_name(source.week)}"
     notes = (
         "As measured: the best category that the measurements meet. The other columns: probability "
@@ -183,7 +183,7 @@ def population(source: Source) -> Made | str:
         exceeds = cells.get(("exceeds", category))
         rows.append(
             (
-                source.definitions.label(category).capitalize(),
+                capital(source.definitions.label(category)),
                 *_pair(source, cells.get(("next_patient", category))),
                 *(_share(share.get(category), suffix) for suffix in ("", "_prior")),
                 wording.BLANK if bar is None else wording.stated(bar),

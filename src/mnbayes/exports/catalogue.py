@@ -26,6 +26,7 @@ TABLES: dict[str, Callable[[Source], Made | str]] = {
     "influence": robustness.influence,
     "priors": robustness.priors,
     "prior_sensitivity": robustness.prior_sensitivity,
+    "prior_sets": robustness.prior_sets,
     "structures": robustness.structures,
     "withdrawal": robustness.withdrawal,
 }

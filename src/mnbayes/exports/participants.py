@@ -10,6 +10,7 @@ import numpy as np
 from mnbayes.answers.denominators import response_counts
 from mnbayes.base.number_words import between
 from mnbayes.base.text_table import Table, records
+from mnbayes.data.markers import Marker
 from mnbayes.exports.source import Source
 from mnbayes.report.kit import wording
 
@@ -23,6 +24,16 @@ class Made:
 
     table: Table
     footnotes: tuple[str, ...] = ()
+
+
+def capital(text: str) -> str:
+    """A text with a capital at its start; `str.capitalize` would change the rest."""
+    return text[:1].upper() + text[1:]
+
+
+def unit(marker: Marker) -> str:
+    """A marker's unit as journals print it: a micro is a sign of its own."""
+    return marker.unit.replace("uL", "µL")
 
 
 def median_range(values: np.ndarray, decimals: int) -> str:
@@ -61,7 +72,7 @@ def patients(source: Source) -> Made | str:
         seen = int(np.sum(~np.isnan(cells)))
         text = median_range(cells, marker.decimals)
         missing = "" if seen == len(cells) else f", n = {seen}"
-        rows.append((f"{marker.label} at baseline, {marker.unit}", f"{text}{missing}"))
+        rows.append((f"{marker.label} at baseline, {unit(marker)}", f"{text}{missing}"))
         if each.censored[:, 0].any():
             notes.append(_censored(marker.label, int(each.censored[:, 0].sum())))
     return Made(
@@ -109,7 +120,7 @@ def visits(source: Source) -> Made | str:
             count = int(np.sum(~np.isnan(cells) | limits))
             rows.append(
                 (
-                    f"{marker.label}, {marker.unit}",
+                    f"{marker.label}, {unit(marker)}",
                     wording.week_name(week).capitalize(),
                     f"{count} of {len(each.patients)}",
                     median_range(cells, marker.decimals),
@@ -134,7 +145,7 @@ def counts(source: Source) -> Made | str:
             rows.append(
                 (
                     wording.week_name(week).capitalize(),
-                    source.definitions.label(row["category"]),
+                    capital(source.definitions.label(row["category"])),
                     *(
                         f"{row['responders']}/{row[of]} = {wording.percent(row[f'share_{of}'])} "
                         f"({wording.percent_range(row[f'lower_{of}'], row[f'upper_{of}'])})"
@@ -146,7 +157,7 @@ def counts(source: Source) -> Made | str:
         return "no patient could be judged as measured"
     sentences = wording.definition_sentences(source.definitions, source.known)
     notes = [
-        f"{source.definitions.label(name)}: {sentences[name]}"
+        f"{capital(source.definitions.label(name))}: {sentences[name]}"
         for name in source.definitions.responses
     ]
     head = ("Visit", "Response", "Of the evaluable (95 % interval)", "Of the enrolled (95 % interval)")
@@ -169,7 +180,7 @@ def safety(source: Source) -> Made | str:
         return "the data have no table of events"
     rows = []
     for row in records(source.table("safety")):
-        term = "Any adverse event" if row["term"] == _ANY else row["term"].capitalize()
+        term = "Any adverse event" if row["term"] == _ANY else capital(row["term"])
         side = "at most" if row["side"] == "upper" else "at least"
         rows.append(
             (

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.answers.conclusions import flip
+from mnbayes.base.problems import InputError
 from mnbayes.base.text_table import Table, records
+from mnbayes.cards.card import load_card
 from mnbayes.exports.answers import withheld
 from mnbayes.exports.participants import Made
 from mnbayes.exports.source import Source
@@ -44,7 +46,7 @@ def _head(source: Source) -> tuple[str, ...]:
     return tuple(head)
 
 
-def _main(source: Source, table: pd.DataFrame) -> dict[str, Row]:
+def main_answers(source: Source, table: pd.DataFrame) -> dict[str, Row]:
     """Rows of the answers of the primary analysis, by kind."""
     at = table[table["week"] == source.week]
     found = {row["kind"]: row for row in records(at[at["category"] == source.category])}
@@ -96,7 +98,7 @@ def influence(source: Source) -> Made | str:
     if why:
         return why
     table = source.table("influence", source.primary)
-    by = {str(name): _main(source, part) for name, part in table.groupby("left_out", sort=False)}
+    by = {str(name): main_answers(source, part) for name, part in table.groupby("left_out", sort=False)}
     every = next(iter(by.values()))
     rows = [("None (all patients)", *map(_number, every.values()))]
     lost = []
@@ -117,12 +119,14 @@ def priors(source: Source) -> Made | str:
     stated = source.models[source.primary].get("priors")
     if not stated:
         return "the primary model is somebody's own, whose file states its priors"
+    why = _reasons(source)
     rows = tuple(
         (
             parameter,
             wording.PARAMETER_LABELS.get(parameter, ""),
             source.known[marker].label if marker in source.known else "all",
             formula,
+            *why.get((parameter, marker, formula), (wording.BLANK, wording.BLANK)),
         )
         for parameter, by_marker in stated.items()
         for marker, formula in by_marker.items()
@@ -133,9 +137,26 @@ def priors(source: Source) -> Made | str:
     notes += [f"Set by hand: {', '.join(map(str, changed))}."] if changed else []
     later = source.run.manifest.get("post_hoc") or []
     notes += ["Priors were changed after an earlier fit to the same data."] if later else []
-    head = ("Parameter", "What it is", "Marker", "Prior")
+    head = ("Parameter", "What it is", "Marker", "Prior", "Reason", "Source")
     caption = f"Priors of the primary model ({source.primary}), on the models' log scale"
-    return Made(Table(caption, head, rows, frozenset(range(4)), wide=True), tuple(notes))
+    return Made(Table(caption, head, rows, frozenset(range(6)), wide=True), tuple(notes))
+
+
+def _reasons(source: Source) -> dict[tuple[str, str, str], tuple[str, str]]:
+    """Reason and source of each prior that stands in the card as the run had it.
+
+    A run records the priors themselves; a card that this version brings says the rest of those
+    that nobody changed.
+    """
+    try:
+        card = load_card(source.primary, known=source.known)
+    except InputError:
+        return {}  # a card of the user's own, or made for the cohort
+    return {
+        (parameter, marker or "model", spec.formula): (spec.why, spec.source)
+        for parameter, table in card.prior.items()
+        for marker, spec in table.items()
+    }
 
 
 def prior_sensitivity(source: Source) -> Made | str:
@@ -143,16 +164,9 @@ def prior_sensitivity(source: Source) -> Made | str:
     why = _absent(source, "power_scaling", "the run has no power scaling of the primary model")
     if why:
         return why
-    main = _main(source, source.table("power_scaling", source.primary))
-    first = {
-        kind: source.prior(row["prior"], source.primary)
-        if kind != "gmr"
-        else wording.ratio(row["prior"])
-        for kind, row in main.items()
-        if row
-    }
+    main = main_answers(source, source.table("power_scaling", source.primary))
     rows = [
-        ("Prior alone", *(first.get(kind, wording.BLANK) for kind in _KINDS)),
+        ("Prior alone", *(_before(source, row) for row in main.values())),
         ("Priors count half", *(_marked(source, r, r, "_half") if r else "" for r in main.values())),
         ("Priors as stated", *(_number(row) for row in main.values())),
         ("Priors count twice", *(_marked(source, r, r, "_double") if r else "" for r in main.values())),
@@ -179,6 +193,70 @@ def prior_sensitivity(source: Source) -> Made | str:
     return Made(Table(caption, head, cut), notes)
 
 
+def prior_sets(source: Source) -> Made | str:
+    """The primary answers refitted under other prior sets."""
+    if source.withheld(source.primary):
+        return withheld(source, source.primary)
+    if source.refits is None:
+        return (
+            "a run is not refitted under the other prior sets: mnbayes sensitivity does that, and "
+            "its folder is given with --sensitivity"
+        )
+    by = refits(source)
+    if not by:
+        return "the folder of --sensitivity has no refit of the primary model as the run has it"
+    own = str(source.run.manifest.get("prior_set", ""))
+    base = by.get(own, next(iter(by.values())))
+    rows = tuple(
+        (
+            f"{name} (primary analysis)" if name == own else name,
+            *(_marked(source, base[kind], answers[kind]) if answers[kind] else wording.BLANK
+              for kind in _KINDS),
+        )
+        for name, answers in by.items()
+    )
+    alone = tuple(
+        (
+            f"{name}, prior alone",
+            *(_before(source, answers[kind]) for kind in _KINDS),
+        )
+        for name, answers in by.items()
+    )
+    head = ("Prior set", *_head(source))
+    cut = tuple(row[: len(head)] for row in (*rows, *alone))
+    caption = f"Prior sets: refits, answers at {wording.week_name(source.week)}"
+    return Made(
+        Table(caption, head, cut),
+        (
+            f"Each set refitted, apart from the run itself. Model: {source.primary}.",
+            _line(source),
+        ),
+    )
+
+
+def _before(source: Source, row: Row) -> str:
+    """An answer under the prior alone."""
+    value = float(row.get("prior", np.nan))
+    if np.isnan(value):
+        return wording.BLANK
+    return wording.ratio(value) if row["kind"] == "gmr" else source.prior(value, source.primary)
+
+
+def refits(source: Source) -> dict[str, dict[str, Row]]:
+    """Primary answers by prior set, under the structure that the run's primary model has.
+
+    A set whose fit did not converge has none.
+    """
+    if source.refits is None:
+        return {}
+    own = source.models[source.primary].get("structure", {})
+    rows = source.refits[source.refits["model"] == source.primary]
+    for axis in ("residual", "trajectory"):
+        rows = rows[rows[axis] == own.get(axis)]
+    found = {str(n): main_answers(source, p) for n, p in rows.groupby("prior_set", sort=False)}
+    return {name: answers for name, answers in found.items() if answers["gmr"]}
+
+
 def structures(source: Source) -> Made | str:
     """The primary answers under other structures of the model."""
     why = _absent(source, "structures", "the run fitted no other structure")
@@ -186,7 +264,7 @@ def structures(source: Source) -> Made | str:
         return why
     table = source.table("structures", source.primary)
     pairs = table.groupby(["residual", "trajectory"], sort=False)
-    by = {f"{a}, {b}": _main(source, part) for (a, b), part in pairs}
+    by = {f"{a}, {b}": main_answers(source, part) for (a, b), part in pairs}
     names = {
         key: key.replace("student_t", "Student-t").replace("normal", "Normal")
         .replace("drift", "drift of each patient").replace("step", "constant step")

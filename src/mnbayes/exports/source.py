@@ -5,6 +5,7 @@ Nothing is fitted. What decides which model is the primary one stands here, once
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,7 @@ from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array
 from mnbayes.base.montecarlo import independent_error
 from mnbayes.base.problems import InputError, Problem
-from mnbayes.cards.definitions import Definitions
+from mnbayes.cards.definitions import Definitions, parse_definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import Catalogue, shipped_markers
 from mnbayes.inference.contract import catalogue, recorded
@@ -28,6 +29,12 @@ from mnbayes.report.kit import wording
 from mnbayes.run.opened_run import OpenedRun, open_run
 from mnbayes.run.stored_run import recorded_definitions, table_of
 from mnbayes.run.stored_tree import stored_tree
+
+
+#: Columns of names, where a number is a name too.
+_NAMES = ("term", "left_out", "prior_set")
+#: What ``mnbayes sensitivity`` writes: its record, and its table without ending.
+_SENSITIVITY = ("sensitivity.json", "sensitivity")
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +67,14 @@ class Source:
         Those of the run.
     cohort : Cohort or None
         The data of the run, where they are at hand: a run's folder holds no patient's age.
+    refits : DataFrame or None
+        ``sensitivity.csv`` of ``mnbayes sensitivity`` on the same data and definitions.
     """
 
     run: OpenedRun
     definitions: Definitions
     cohort: Cohort | None = None
+    refits: pd.DataFrame | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -149,15 +159,7 @@ class Source:
         """
         if not self.has(name):
             return pd.DataFrame(columns=["model", "week", "kind", "quantity", "category"])
-        found = self.run.tables[name]
-        found = found[found["model"] == model] if model else found
-        words = [
-            column
-            for column in ("patient", "marker", "category", "reason", "term", "left_out")
-            if column in found
-        ]
-        return found.assign(**{c: found[c].astype(object).where(found[c].notna(), "").astype(str)
-                               for c in words})
+        return _with_words(self.run.tables[name], model)
 
     @cached_property
     def known(self) -> Catalogue:
@@ -207,6 +209,15 @@ class Source:
         return wording.probability_of_draws(value, draws)
 
 
+def _with_words(table: pd.DataFrame, model: str = "") -> pd.DataFrame:
+    """Rows of a model, or all; blank texts as ""."""
+    found = table[table["model"] == model] if model else table
+    words = found.columns.intersection(["patient", "marker", "category", "reason", *_NAMES])
+    return found.assign(
+        **{str(c): found[c].astype(object).where(found[c].notna(), "").astype(str) for c in words}
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class _Tree:
     """A model's markers, what was measured of them, and who left when."""
@@ -236,7 +247,9 @@ def _read(tree: xr.DataTree) -> _Tree:
     return _Tree(known, measured, withdrew)
 
 
-def read_source(folder: str | Path, cohort: Cohort | None = None) -> Source:
+def read_source(
+    folder: str | Path, cohort: Cohort | None = None, sensitivity: str | Path | None = None
+) -> Source:
     """Read a finished run as an export needs it.
 
     Parameters
@@ -245,11 +258,14 @@ def read_source(folder: str | Path, cohort: Cohort | None = None) -> Source:
         As ``mnbayes fit`` wrote it.
     cohort : Cohort, optional
         The data of that run.
+    sensitivity : str or Path, optional
+        Folder that ``mnbayes sensitivity`` wrote, of the same data and definitions.
 
     Raises
     ------
     InputError
-        If it is not the folder of a run of this version, or the data are not those of the run.
+        If it is not the folder of a run of this version, or the data or the refits are not those
+        of the run.
     """
     run = open_run(folder)
     definitions = recorded_definitions(run.manifest)
@@ -258,12 +274,38 @@ def read_source(folder: str | Path, cohort: Cohort | None = None) -> Source:
     if not (run.folder / "estimates.csv").is_file():
         expected = "the tables of a run, beside its run.json"
         raise InputError([Problem(run.name, None, None, "no estimates.csv", expected)])
-    if cohort is not None and not same_data(run.manifest, cohort):
+    if cohort is not None and not same_data(run.manifest, cohort.sha256):
         found = "data other than those of the run (another sha256)"
         raise InputError([Problem("--data", None, None, found, "the cohort that was fitted")])
-    return Source(run, definitions, cohort)
+    refits = None if sensitivity is None else _refits(run, definitions, Path(sensitivity))
+    return Source(run, definitions, cohort, refits)
 
 
-def same_data(manifest: Mapping[str, Any], cohort: Cohort) -> bool:
-    """Whether a cohort is the one that a run was fitted to."""
-    return table_of(manifest, "data").get("sha256") == cohort.sha256
+def same_data(manifest: Mapping[str, Any], sha256: object) -> bool:
+    """Whether some data are those that a run was fitted to."""
+    return table_of(manifest, "data").get("sha256") == sha256
+
+
+def _refits(run: OpenedRun, definitions: Definitions, folder: Path) -> pd.DataFrame:
+    """The refits of ``mnbayes sensitivity`` under the definitions of the run."""
+    expected = "the folder of mnbayes sensitivity on the data and the definitions of the run"
+    record, table = _SENSITIVITY
+
+    def refused(found: str) -> InputError:
+        return InputError([Problem("--sensitivity", None, None, found, expected)])
+
+    try:
+        said = json.loads((folder / record).read_text(encoding="utf-8"))
+        rows = _with_words(pd.read_csv(folder / f"{table}.csv"))
+    except (OSError, ValueError) as error:
+        raise refused(f"{folder}: {error}") from error
+    if not same_data(table_of(said), table_of(run.manifest, "data").get("sha256")):
+        raise refused(f"{folder}, of other data (another sha256)")
+    if parse_definitions(table_of(said, "definitions"), record) != definitions:
+        raise refused(f"{folder}, of other definitions of response")
+    # Of thresholds that were tried as well, those of the run.
+    for model, base in table_of(said, "compared_with").items():
+        for axis in table_of(said, "axes"):
+            if axis not in ("model", "prior_set", "residual", "trajectory"):
+                rows = rows[(rows["model"] != model) | (rows[axis] == table_of(base)[axis])]
+    return rows
