@@ -130,15 +130,19 @@ def responses(source: Source) -> Made | str:
         return withheld(source, source.primary)
     table = source.table("probabilities", source.primary)
     table = table[table["week"] == source.week]
-    cells = {
-        (row["quantity"], row["patient"], row["category"]): row for row in records(table)
-    }
+    cells = {(row["quantity"], row["patient"], row["category"]): row for row in records(table)}
     judged = source.judged
     names = dict.fromkeys(table.loc[table["quantity"] == "latent", "patient"])
     rows = []
     for patient in names:
         met = {c: cells["observed", patient, c]["probability"] for c in judged}
-        rows.append((patient, _as_measured(source, met), *(_cell(cells["latent", patient, c]) for c in judged)))
+        rows.append(
+            (
+                patient,
+                _as_measured(source, met),
+                *(_cell(cells["latent", patient, c]) for c in judged),
+            )
+        )
     head = ("Patient", "As measured", *(capital(source.definitions.label(c)) for c in judged))
     caption = f"Probability of response of each patient at {wording.week_name(source.week)}"
     notes = (
@@ -195,8 +199,7 @@ def population(source: Source) -> Made | str:
         *("prior alone", "Benchmark", "P(share > benchmark)", "prior alone"),
     )
     caption = (
-        "The next patient and the share of such patients, at "
-        f"{wording.week_name(source.week)}"
+        f"The next patient and the share of such patients, at {wording.week_name(source.week)}"
     )
     notes = (
         "Next patient: posterior predictive probability that a new patient of this kind would "

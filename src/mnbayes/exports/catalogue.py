@@ -60,15 +60,23 @@ class Exhibits:
         by = {key: each for each in self.tables for key in (str(each.number), each.name)}
         expected = ", ".join(f"{each.number} {each.name}" for each in self.tables)
         problems = [
-            Problem("--table", None, None, _found(text, self.absent), f"one of {expected}"
-                    + did_you_mean(text, by))
+            Problem(
+                "--table",
+                None,
+                None,
+                _found(text, self.absent),
+                f"one of {expected}" + did_you_mean(text, by),
+            )
             for text in asked
             if text not in by
         ]
         if problems:
             raise InputError(problems)
-        return tuple(sorted({by[text].number: by[text] for text in asked}.values(),
-                            key=lambda each: each.number))
+        return tuple(
+            sorted(
+                {by[text].number: by[text] for text in asked}.values(), key=lambda each: each.number
+            )
+        )
 
 
 def _found(text: str, absent: dict[str, str]) -> str:

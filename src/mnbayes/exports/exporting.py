@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.data.cohort import Cohort, load_cohort
 from mnbayes.data.embedded import embedded_cohort
 from mnbayes.exports.catalogue import SYNTHETIC, Exhibits, exhibits
+from mnbayes.exports.exhibit import printable
 from mnbayes.exports.figures import choices, figure_files, figure_kinds, stored_figures
 from mnbayes.exports.findings import limits, results
 from mnbayes.exports.methods import formula, methods, plain
@@ -20,6 +22,24 @@ from mnbayes.run.outputs import whole_folder
 from mnbayes.run.stored_run import read_manifest, table_of
 
 _CITED = re.compile(r"@([a-z0-9]+)\]")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes
+    ----------
+    folder : Path
+    tables : Exhibits
+        Of the whole run, and why it cannot give others.
+    converged : bool
+        Whether every fit of the run passed the gate.
+    """
+
+    folder: Path
+    tables: Exhibits
+    converged: bool
 
 
 def export(
@@ -64,6 +84,22 @@ def export(
         If the folder is not a run's, a choice is not there, ``data`` or ``sensitivity`` are not
         of the run, or ``out`` holds something.
     """
+    return exported(
+        run, to, out, table=table, figures=figures, data=data, sensitivity=sensitivity
+    ).folder
+
+
+def exported(
+    run: str | Path,
+    to: str | Sequence[str] = "docx",
+    out: str | Path | None = None,
+    *,
+    table: str | int | Sequence[str | int] = (),
+    figures: str | Sequence[str] = (),
+    data: str | Path | Cohort | None = None,
+    sensitivity: str | Path | None = None,
+) -> Exported:
+    """As :func:`export`, with what the run could not give."""
     place = Path(out) if out is not None else Path(f"{Path(run).resolve().name}-export")
     with gathered() as attempt:
         formats = attempt(choices, _several(to), FORMATS, "--to")
@@ -71,24 +107,22 @@ def export(
         attempt(check_new, place)
         source = attempt(source_of, run, data, sensitivity)
     found = exhibits(source)
-    asked = [part for each in _several(table) for part in each.split(",")]
-    chosen = found.chosen([part.strip() for part in asked])
+    chosen = found.chosen([part.strip() for each in _several(table) for part in each.split(",")])
     title = str(source.trial.get("title") or source.run.name)
-    if source.synthetic:
-        title = f"SYNTHETIC: {title}"
+    title = printable(f"SYNTHETIC: {title}" if source.synthetic else title)
     files = {
         name: content for each in formats for name, content in FORMATS[each](chosen, title).items()
     }
     files |= texts(source, found)
-    # No manifest is ever there, so that no folder with anything in it is taken for ours.
-    with whole_folder(place, "mnbayes-never-replaces-an-export") as folder:
+    # No folder holds this file, so none with anything in it is taken for one of ours.
+    with whole_folder(place, "an export is never replaced") as folder:
         for name, content in files.items():
             (folder / name).write_bytes(content)
         if kinds:
             (folder / "figures").mkdir()
             for name, content in figure_files(stored_figures(source.run.folder), kinds):
                 (folder / "figures" / name).write_bytes(content)
-    return place
+    return Exported(place, found, source.run.converged)
 
 
 def _several(asked: str | int | Sequence[str | int]) -> list[str]:

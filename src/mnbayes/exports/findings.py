@@ -146,7 +146,9 @@ def _response(source: Source) -> list[str]:
     shares = source.table("population", source.primary)
     shares = shares[(shares["week"] == source.week) & (shares["category"] == source.category)]
     for row in records(shares):
-        ends = [[row[f"share_{end}{s}"] for end in ("mean", "lower", "upper")] for s in ("", "_prior")]
+        ends = [
+            [row[f"share_{end}{s}"] for end in ("mean", "lower", "upper")] for s in ("", "_prior")
+        ]
         if not np.isnan(ends[0][0]):
             now, before = (wording.percent_with_range(*each) for each in ends)
             said.append(
@@ -191,7 +193,7 @@ def _decision(source: Source) -> list[str]:
 
 def _range(source: Source, rows: Sequence[tuple[str, Mapping[str, Any], str]]) -> list[str]:
     """Lowest and highest of the primary probability and of the ratio, with who gives them."""
-    found = []
+    found: list[str] = []
     for kind in ("exceeds", "next_patient", "gmr"):
         of = [
             (float(row[f"value{end}"]), float(row.get(f"mcse{end}", np.nan)), name)

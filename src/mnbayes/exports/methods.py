@@ -157,7 +157,9 @@ def _priors(source: Source, said: Mapping[str, Any], tables: Mapping[str, str]) 
     names = wording.listed([plain(each["name"]) for each in sets]) or plain(
         source.run.manifest.get("prior_set", "")
     )
-    where = f" ({tables['priors']}, each with its reason and its source)" if "priors" in tables else ""
+    where = (
+        f" ({tables['priors']}, each with its reason and its source)" if "priors" in tables else ""
+    )
     sentences = [f"Priors were those of the set {names}{where}."]
     # The first sentence says what such priors assume; the others are the table's footnote.
     sentences += [f"{plain(each['why'].split('. ')[0].rstrip('.'))}." for each in sets]
@@ -191,7 +193,8 @@ def _computation(source: Source, said: Mapping[str, Any]) -> list[str]:
     seed = source.run.manifest.get("seed")
     found = [f"{how}, seed {seed}."]
     rhat, bulk, tail = (
-        float(checks.get(name, np.nan)) for name in ("worst_rhat", "worst_ess_bulk", "worst_ess_tail")
+        float(checks.get(name, np.nan))
+        for name in ("worst_rhat", "worst_ess_bulk", "worst_ess_tail")
     )
     energy = checks.get("worst_bfmi")
     error = _largest_error(source)
@@ -200,7 +203,11 @@ def _computation(source: Source, said: Mapping[str, Any]) -> list[str]:
         f"R-hat {rhat:.3f} (below 1.01 required), smallest bulk and tail effective sample size "
         f"{bulk:,.0f} and {tail:,.0f} (400 required)"
         + (f", smallest E-BFMI {energy:.2f} (0.3 required)" if energy is not None else "")
-        + (f"; largest Monte Carlo standard error of a probability {error} points." if error else ".")
+        + (
+            f"; largest Monte Carlo standard error of a probability {error} points."
+            if error
+            else "."
+        )
     )
     if source.doubtful(source.primary):
         found.append(f"The fit did NOT converge: {plain(source.doubtful(source.primary))}.")
@@ -211,8 +218,8 @@ def _largest_error(source: Source) -> str:
     if source.withheld(source.primary):
         return ""
     table = source.table("probabilities", source.primary)
-    errors = table["mcse"].dropna() if "mcse" in table else []
-    return wording.points(float(max(errors))) if len(errors) else ""
+    errors = table["mcse"].dropna().tolist() if "mcse" in table else []
+    return wording.points(max(map(float, errors))) if errors else ""
 
 
 def _sensitivity(source: Source, tables: Mapping[str, str]) -> list[str]:

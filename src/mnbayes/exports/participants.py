@@ -160,11 +160,14 @@ def counts(source: Source) -> Made | str:
         f"{capital(source.definitions.label(name))}: {sentences[name]}"
         for name in source.definitions.responses
     ]
-    head = ("Visit", "Response", "Of the evaluable (95 % interval)", "Of the enrolled (95 % interval)")
+    head = (
+        "Visit",
+        "Response",
+        "Of the evaluable (95 % interval)",
+        "Of the enrolled (95 % interval)",
+    )
     return Made(
-        Table(
-            "Response as measured, over both denominators", head, tuple(rows), frozenset({0, 1})
-        ),
+        Table("Response as measured, over both denominators", head, tuple(rows), frozenset({0, 1})),
         (
             "Exact (Clopper–Pearson) intervals; no model. Of the enrolled: a patient without a "
             "measurement counts as no response (composite strategy).",

@@ -98,7 +98,10 @@ def influence(source: Source) -> Made | str:
     if why:
         return why
     table = source.table("influence", source.primary)
-    by = {str(name): main_answers(source, part) for name, part in table.groupby("left_out", sort=False)}
+    by = {
+        str(name): main_answers(source, part)
+        for name, part in table.groupby("left_out", sort=False)
+    }
     every = next(iter(by.values()))
     rows = [("None (all patients)", *map(_number, every.values()))]
     lost = []
@@ -167,9 +170,15 @@ def prior_sensitivity(source: Source) -> Made | str:
     main = main_answers(source, source.table("power_scaling", source.primary))
     rows = [
         ("Prior alone", *(_before(source, row) for row in main.values())),
-        ("Priors count half", *(_marked(source, r, r, "_half") if r else "" for r in main.values())),
+        (
+            "Priors count half",
+            *(_marked(source, r, r, "_half") if r else "" for r in main.values()),
+        ),
         ("Priors as stated", *(_number(row) for row in main.values())),
-        ("Priors count twice", *(_marked(source, r, r, "_double") if r else "" for r in main.values())),
+        (
+            "Priors count twice",
+            *(_marked(source, r, r, "_double") if r else "" for r in main.values()),
+        ),
     ]
     found = [
         f"{column}: {row['diagnosis']} (most of it from {row['strongest_prior']})."
@@ -210,8 +219,10 @@ def prior_sets(source: Source) -> Made | str:
     rows = tuple(
         (
             f"{name} (primary analysis)" if name == own else name,
-            *(_marked(source, base[kind], answers[kind]) if answers[kind] else wording.BLANK
-              for kind in _KINDS),
+            *(
+                _marked(source, base[kind], answers[kind]) if answers[kind] else wording.BLANK
+                for kind in _KINDS
+            ),
         )
         for name, answers in by.items()
     )
@@ -266,8 +277,10 @@ def structures(source: Source) -> Made | str:
     pairs = table.groupby(["residual", "trajectory"], sort=False)
     by = {f"{a}, {b}": main_answers(source, part) for (a, b), part in pairs}
     names = {
-        key: key.replace("student_t", "Student-t").replace("normal", "Normal")
-        .replace("drift", "drift of each patient").replace("step", "constant step")
+        key: key.replace("student_t", "Student-t")
+        .replace("normal", "Normal")
+        .replace("drift", "drift of each patient")
+        .replace("step", "constant step")
         for key in by
     }
     own = source.models[source.primary].get("structure", {})

@@ -30,7 +30,6 @@ from mnbayes.run.opened_run import OpenedRun, open_run
 from mnbayes.run.stored_run import recorded_definitions, table_of
 from mnbayes.run.stored_tree import stored_tree
 
-
 #: Columns of names, where a number is a name too.
 _NAMES = ("term", "left_out", "prior_set")
 #: What ``mnbayes sensitivity`` writes: its record, and its table without ending.
@@ -130,7 +129,7 @@ class Source:
     def week(self) -> float:
         """Week of the primary analysis, as :func:`mnbayes.answers.result.headline_week` has it."""
         week = float(self.models[self.primary].get("primary_week", np.nan))
-        weeks = sorted(set(self.table("estimates", self.primary)["week"]))
+        weeks = sorted({float(w) for w in self.table("estimates", self.primary)["week"]})
         waits = any(self.definitions.confirmed(name) for name in self.definitions.stated)
         if np.isnan(week):
             return weeks[-1]

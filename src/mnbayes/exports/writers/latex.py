@@ -80,7 +80,8 @@ def _table(exhibit: Exhibit) -> str:
     table = exhibit.table
     # Each column has its two separations outside the width that is shared out.
     columns = "".join(
-        rf"{'L' if place in table.text else 'R'}{{\dimexpr {width:.4f}\linewidth-2\tabcolsep\relax}}"
+        f"{'L' if place in table.text else 'R'}"
+        rf"{{\dimexpr {width:.4f}\linewidth-2\tabcolsep\relax}}"
         for place, width in enumerate(exhibit.widths)
     )
     head = " & ".join(map(escaped, table.head))

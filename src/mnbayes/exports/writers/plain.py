@@ -15,9 +15,7 @@ from mnbayes.exports.exhibit import Exhibit
 def files(exhibits: Sequence[Exhibit]) -> dict[str, bytes]:
     """Every table in a file of its own, and ``captions.csv``."""
     found = {f"{each.stem}.csv": _csv([each.table.head, *each.table.rows]) for each in exhibits}
-    said = [
-        (f"{each.stem}.csv", each.caption, " ".join(each.footnotes)) for each in exhibits
-    ]
+    said = [(f"{each.stem}.csv", each.caption, " ".join(each.footnotes)) for each in exhibits]
     return found | {"captions.csv": _csv([("file", "caption", "footnotes"), *said])}
 
 

@@ -60,8 +60,9 @@ def _page(made: Document, exhibit: Exhibit, *, first: bool) -> None:
     section = made.sections[0] if first else made.add_section(WD_SECTION.NEW_PAGE)
     across = exhibit.across
     section.orientation = WD_ORIENT.LANDSCAPE if across else WD_ORIENT.PORTRAIT
-    section.page_width, section.page_height = Mm(_LONG if across else _SHORT), Mm(
-        _SHORT if across else _LONG
+    section.page_width, section.page_height = (
+        Mm(_LONG if across else _SHORT),
+        Mm(_SHORT if across else _LONG),
     )
     section.left_margin = section.right_margin = Mm(_MARGIN)
     section.top_margin = section.bottom_margin = Mm(_MARGIN)
