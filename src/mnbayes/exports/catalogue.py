@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mnbayes.base.problems import InputError, Problem, did_you_mean
-from mnbayes.exports import answers, participants, robustness
+from mnbayes.exports import answers, participants, prior_tables, robustness
 from mnbayes.exports.exhibit import Exhibit, cleaned, printable
 from mnbayes.exports.participants import Made
 from mnbayes.exports.source import Source
@@ -24,9 +24,9 @@ TABLES: dict[str, Callable[[Source], Made | str]] = {
     "population": answers.population,
     "safety": participants.safety,
     "influence": robustness.influence,
-    "priors": robustness.priors,
-    "prior_sensitivity": robustness.prior_sensitivity,
-    "prior_sets": robustness.prior_sets,
+    "priors": prior_tables.priors,
+    "prior_sensitivity": prior_tables.prior_sensitivity,
+    "prior_sets": prior_tables.prior_sets,
     "structures": robustness.structures,
     "withdrawal": robustness.withdrawal,
 }

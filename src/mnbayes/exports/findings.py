@@ -12,7 +12,8 @@ from mnbayes.answers.denominators import response_counts
 from mnbayes.base.text_table import records
 from mnbayes.exports.answers import direction, ratio_text
 from mnbayes.exports.methods import plain
-from mnbayes.exports.robustness import main_answers, refits
+from mnbayes.exports.prior_tables import refits
+from mnbayes.exports.robustness import main_answers
 from mnbayes.exports.source import Source
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.wording import percent, percent_range

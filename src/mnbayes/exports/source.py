@@ -14,17 +14,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
-from numpy.typing import NDArray
 
-from mnbayes.base.arrays import Floats
-from mnbayes.base.labelled import array
 from mnbayes.base.montecarlo import independent_error
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.definitions import Definitions, parse_definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import Catalogue, shipped_markers
-from mnbayes.inference.contract import catalogue, recorded
+from mnbayes.exports.measured import Kept, Measured, kept
 from mnbayes.report.kit import wording
 from mnbayes.run.opened_run import OpenedRun, open_run
 from mnbayes.run.stored_run import recorded_definitions, table_of
@@ -34,25 +30,6 @@ from mnbayes.run.stored_tree import stored_tree
 _NAMES = ("term", "left_out", "prior_set")
 #: What ``mnbayes sensitivity`` writes: its record, and its table without ending.
 _SENSITIVITY = ("sensitivity.json", "sensitivity")
-
-
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """What was measured of one marker.
-
-    Attributes
-    ----------
-    patients : tuple of str
-    weeks : tuple of float
-    value : array, shape (patient, week)
-        In the marker's unit; NaN where missing or censored.
-    censored : array of bool, shape (patient, week)
-    """
-
-    patients: tuple[str, ...]
-    weeks: tuple[float, ...]
-    value: Floats
-    censored: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,13 +159,13 @@ class Source:
         return next(iter(self._trees.values())).withdrew if self._trees else {}
 
     @cached_property
-    def _trees(self) -> dict[str, _Tree]:
+    def _trees(self) -> dict[str, Kept]:
         """What the draws of every model say beside its draws, where they can be read."""
         found = {}
         for name in sorted(self.models, key=lambda name: name != self.primary):
             try:
                 with stored_tree(self.run.folder, name) as tree:
-                    found[name] = _read(tree)
+                    found[name] = kept(tree)
             except InputError:
                 continue  # moved away, or of another version: the tables say so
         return found
@@ -215,35 +192,6 @@ def _with_words(table: pd.DataFrame, model: str = "") -> pd.DataFrame:
     return found.assign(
         **{str(c): found[c].astype(object).where(found[c].notna(), "").astype(str) for c in words}
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Tree:
-    """A model's markers, what was measured of them, and who left when."""
-
-    known: Catalogue
-    measured: dict[str, Measured]
-    withdrew: dict[str, float]
-
-
-def _read(tree: xr.DataTree) -> _Tree:
-    known, table = catalogue(tree), recorded(tree)
-    patients = tuple(str(p) for p in table["patient"].to_numpy())
-    weeks = tuple(float(w) for w in table["visit"].to_numpy())
-    measured = {}
-    for marker in (str(m) for m in table["marker"].to_numpy()):
-        of = table.sel(marker=marker)
-        log = of["log_value"].to_numpy()
-        limits = ~np.isnan(of["log_lower"].to_numpy()) | ~np.isnan(of["log_upper"].to_numpy())
-        value = known[marker].in_units(log) if marker in known else np.exp(log)
-        measured[marker] = Measured(patients, weeks, value, limits)
-    withdrew: dict[str, float] = {}
-    constant = tree["constant_data"].dataset if "constant_data" in tree.children else xr.Dataset()
-    if "withdrew_week" in constant:
-        when = array(constant["withdrew_week"], "patient")
-        pairs = zip(constant["patient"].to_numpy().tolist(), when, strict=True)
-        withdrew = {str(p): float(w) for p, w in pairs if not np.isnan(w)}
-    return _Tree(known, measured, withdrew)
 
 
 def read_source(

@@ -1,0 +1,63 @@
+"""What the draws of a model hold beside draws: its markers, what was measured, and who left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from mnbayes.base.arrays import Floats
+from mnbayes.base.labelled import array
+from mnbayes.data.markers import Catalogue
+from mnbayes.inference.contract import catalogue, recorded
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What was measured of one marker.
+
+    Attributes
+    ----------
+    patients : tuple of str
+    weeks : tuple of float
+    value : array, shape (patient, week)
+        In the marker's unit; NaN where missing or censored.
+    censored : array of bool, shape (patient, week)
+    """
+
+    patients: tuple[str, ...]
+    weeks: tuple[float, ...]
+    value: Floats
+    censored: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A model's markers, what was measured of them, and who left when."""
+
+    known: Catalogue
+    measured: dict[str, Measured]
+    withdrew: dict[str, float]
+
+
+def kept(tree: xr.DataTree) -> Kept:
+    """Read it from a tree that keeps the contract."""
+    known, table = catalogue(tree), recorded(tree)
+    patients = tuple(str(p) for p in table["patient"].to_numpy())
+    weeks = tuple(float(w) for w in table["visit"].to_numpy())
+    measured = {}
+    for marker in (str(m) for m in table["marker"].to_numpy()):
+        of = table.sel(marker=marker)
+        log = of["log_value"].to_numpy()
+        limits = ~np.isnan(of["log_lower"].to_numpy()) | ~np.isnan(of["log_upper"].to_numpy())
+        value = known[marker].in_units(log) if marker in known else np.exp(log)
+        measured[marker] = Measured(patients, weeks, value, limits)
+    withdrew: dict[str, float] = {}
+    constant = tree["constant_data"].dataset if "constant_data" in tree.children else xr.Dataset()
+    if "withdrew_week" in constant:
+        when = array(constant["withdrew_week"], "patient")
+        pairs = zip(constant["patient"].to_numpy().tolist(), when, strict=True)
+        withdrew = {str(p): float(w) for p, w in pairs if not np.isnan(w)}
+    return Kept(known, measured, withdrew)
