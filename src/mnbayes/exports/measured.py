@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -12,6 +14,9 @@ from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array
 from mnbayes.data.markers import Catalogue
 from mnbayes.inference.contract import catalogue, recorded
+
+#: Groups that hold no draws, and those that tell what the patients' are over.
+_GROUPS = {"patients", "posterior", "observed_data", "constant_data"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +47,35 @@ class Kept:
     withdrew: dict[str, float]
 
 
-def kept(tree: xr.DataTree) -> Kept:
-    """Read it from a tree that keeps the contract."""
+def kept(path: Path) -> Kept | None:
+    """Read it from stored draws; None where there are none, or none of this version.
+
+    Parameters
+    ----------
+    path : Path
+        ``posterior/<model>.nc``. Of its groups only those are opened that are asked: to open all
+        takes a second.
+    """
+    # xarray's engine; by itself it tells quickly which groups there are.
+    import h5netcdf  # type: ignore[import-untyped]
+
+    try:
+        with h5netcdf.File(path, "r") as file:
+            names = _GROUPS & set(file.groups)
+        with ExitStack() as opened:
+
+            def group(name: str) -> xr.Dataset:
+                found = xr.open_dataset(path, group=name, engine="h5netcdf")
+                return opened.enter_context(found)
+
+            tree = xr.DataTree.from_dict({name: group(name) for name in sorted(names)})
+            tree.attrs = group("/").attrs
+            return _kept(tree)
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def _kept(tree: xr.DataTree) -> Kept:
     known, table = catalogue(tree), recorded(tree)
     patients = tuple(str(p) for p in table["patient"].to_numpy())
     weeks = tuple(float(w) for w in table["visit"].to_numpy())

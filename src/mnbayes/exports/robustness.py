@@ -102,9 +102,11 @@ def influence(source: Source) -> Made | str:
         str(name): main_answers(source, part)
         for name, part in table.groupby("left_out", sort=False)
     }
-    every = next((part for part in by.values() if part["gmr"]), {kind: {} for kind in KINDS})
+    nothing: dict[str, Row] = {kind: {} for kind in KINDS}
+    every = next((part for part in by.values() if part["gmr"]), nothing)
     rows = [("None (all patients)", *map(number, every.values()))]
-    failed = table[table["reason"] != ""].drop_duplicates("left_out")
+    main = table[(table["week"] == source.week) & table["kind"].isin(KINDS)]
+    failed = main[main["reason"] != ""].drop_duplicates("left_out")
     lost = [f"Without {row['left_out']}: {row['reason']}." for row in records(failed)]
     for name, part in by.items():
         texts = (marked(source, every[kind], part[kind], "_without") for kind in KINDS)

@@ -24,7 +24,6 @@ from mnbayes.exports.measured import Kept, Measured, kept
 from mnbayes.report.kit import wording
 from mnbayes.run.opened_run import OpenedRun, open_run
 from mnbayes.run.stored_run import recorded_definitions, table_of
-from mnbayes.run.stored_tree import stored_tree
 
 #: Columns of names, where a number is a name too.
 _NAMES = ("term", "left_out", "prior_set")
@@ -161,14 +160,10 @@ class Source:
     @cached_property
     def _trees(self) -> dict[str, Kept]:
         """What the draws of every model say beside its draws, where they can be read."""
-        found = {}
-        for name in sorted(self.models, key=lambda name: name != self.primary):
-            try:
-                with stored_tree(self.run.folder, name) as tree:
-                    found[name] = kept(tree)
-            except InputError:
-                continue  # moved away, or of another version: the tables say so
-        return found
+        order = sorted(self.models, key=lambda name: name != self.primary)
+        place = self.run.folder / "posterior"
+        read = {name: kept(place / f"{name}.nc") for name in order}
+        return {name: each for name, each in read.items() if each is not None}
 
     def error(self, value: float, model: str) -> float:
         """Monte Carlo error of a probability of which the run stores none: a cautious one.
