@@ -34,6 +34,7 @@ from mnbayes.exports.catalogue import SYNTHETIC, TABLES, Exhibits, exhibits
 from mnbayes.exports.exhibit import Exhibit, cleaned, printable
 from mnbayes.exports.exporting import exported, source_of
 from mnbayes.exports.references import REFERENCES, bibliography
+from mnbayes.exports.source import read_source
 from mnbayes.exports.writers import FORMATS, latex, rtf
 from mnbayes.inference.fit import Sampling
 from mnbayes.run.manifest import manifest, sections_manifest
@@ -71,12 +72,17 @@ def hostile_cohort(cohort: Cohort) -> Cohort:
     )
 
 
-def small_run(cohort: Cohort, **options: object) -> Run:
-    """A run of two models that nobody sampled."""
+def small_run(
+    cohort: Cohort,
+    models: tuple[str, ...] = ("remission", "urine_protein_conc"),
+    only: tuple[str, ...] = ("results", "computation", "decision", "safety"),
+    **options: object,
+) -> Run:
+    """A run of models that nobody sampled."""
     sampling = Sampling(draws=50)
     fits = [
         unsampled(load_card(name), cohort, sampling, **options)  # type: ignore[arg-type]
-        for name in ("remission", "urine_protein_conc")
+        for name in models
     ]
     results = tuple(summarise(fit, DEFINITIONS) for fit in fits)
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -84,7 +90,7 @@ def small_run(cohort: Cohort, **options: object) -> Run:
     made = runs.with_sections(
         Run(cohort, DEFINITIONS, results, "weak", (), described),
         {"remission": {"waterfall": picture()}},
-        only=("results", "computation", "decision", "safety"),
+        only=only,
     )
     return replace(made, manifest=described | sections_manifest(made))
 
@@ -407,14 +413,16 @@ def test_a_flip_is_marked_where_one_patient_decides(found: Exhibits) -> None:
     assert other == (HOSTILE[1], "0.95", "95 % †", "95 %", "95 % †")
 
 
-def test_demographics_come_from_the_cohort_of_the_run(folder: Path, cohort: Cohort) -> None:
+def test_demographics_come_from_the_cohort_of_the_run(
+    folder: Path, found: Exhibits, cohort: Cohort
+) -> None:
     names = {"Age, years", "Sex: male / female", "Infusions"}
-    without = exhibits(source_of(folder))
-    assert not names & {row[0] for row in rows_of(without, "patients")}
-    with_data = exhibits(source_of(folder, hostile_cohort(cohort)))
-    assert names <= {row[0] for row in rows_of(with_data, "patients")}
+    assert not names & {row[0] for row in rows_of(found, "patients")}
+    made = TABLES["patients"](read_source(folder, hostile_cohort(cohort)))
+    assert not isinstance(made, str)
+    assert names <= {row[0] for row in made.table.rows}
     with pytest.raises(InputError, match="another sha256"):
-        source_of(folder, cohort)
+        read_source(folder, cohort)
 
 
 def test_priors_have_their_reason_and_source(found: Exhibits) -> None:
@@ -447,20 +455,21 @@ def refit_folder(place: Path, folder: Path, **changes: object) -> Path:
 
 def test_refits_under_other_prior_sets_are_a_table(folder: Path, tmp_path: Path) -> None:
     refits = refit_folder(tmp_path / "sensitivity", folder)
-    rows = rows_of(exhibits(source_of(folder, None, refits)), "prior_sets")
-    assert [row[-1] for row in rows] == ["67 %", "10 % †", "20 %", "20 %"]
+    made = TABLES["prior_sets"](read_source(folder, None, refits))
+    assert not isinstance(made, str)
+    assert [row[-1] for row in made.table.rows] == ["67 %", "10 % †", "20 %", "20 %"]
     other = refit_folder(tmp_path / "other", folder, data={"sha256": "2" * 64})
     with pytest.raises(InputError, match="of other data"):
-        source_of(folder, None, other)
+        read_source(folder, None, other)
 
 
 def test_an_unconverged_model_gives_no_number(cohort: Cohort, tmp_path: Path) -> None:
     place = tmp_path / "run"
-    runs.write(small_run(cohort, diagnostics=BAD), place)
+    runs.write(small_run(cohort, ("remission",), ("results",), diagnostics=BAD), place)
     made = exported(place, "csv", tmp_path / "out")
     assert not made.converged
     names = {each.name for each in made.tables.tables}
-    assert names == {"patients", "visits", "counts", "safety", "priors"}
+    assert names == {"patients", "visits", "counts", "priors"}
     assert "3 divergent transitions" in made.tables.absent["change"]
     results = (tmp_path / "out" / "methods.md").read_text().split("# Results")[1]
     assert "none of its numbers is reported" in results
@@ -518,11 +527,13 @@ def test_figures_are_vectors_and_300_dots_an_inch(folder: Path, everything: Path
 
 
 def test_one_table_by_number_or_name(folder: Path, found: Exhibits, tmp_path: Path) -> None:
-    mn.export(folder, "rtf", tmp_path / "number", table=3)
-    mn.export(folder, "rtf", tmp_path / "name", table="counts")
-    number, name = (tmp_path / each / "table-3-counts.rtf" for each in ("number", "name"))
-    assert number.read_bytes() == name.read_bytes()
-    assert read_rtf(number.read_bytes()) == [as_read(found.tables[2])]
+    made = mn.export(folder, "rtf", tmp_path / "out", table=3)
+    assert read_rtf((made / "table-3-counts.rtf").read_bytes()) == [as_read(found.tables[2])]
+    assert found.chosen(["counts", "3", "1"]) == (found.tables[0], found.tables[2])
+    with pytest.raises(InputError, match="1 patients, 2 visits"):
+        found.chosen(["99"])
+    with pytest.raises(InputError, match="withdrawal, which this run lacks: nobody withdrew"):
+        found.chosen(["withdrawal"])
 
 
 def test_nothing_of_a_users_is_replaced(folder: Path, tmp_path: Path) -> None:
@@ -540,8 +551,6 @@ def test_nothing_of_a_users_is_replaced(folder: Path, tmp_path: Path) -> None:
     [
         (("--to", "word"), "one of docx, latex, rtf, html, csv"),
         (("--figures", "jpg"), "one of svg, pdf, png"),
-        (("--table", "99"), "1 patients"),
-        (("--table", "withdrawal"), "this run lacks"),
         (("--sensitivity", "nowhere"), "the folder of mnbayes sensitivity"),
     ],
 )
@@ -572,8 +581,6 @@ def test_what_a_run_lacks_is_said(folder: Path, tmp_path: Path) -> None:
     (place / "safety.csv").unlink()
     made = exported(place, "csv", tmp_path / "out")
     assert {"patients", "visits", "safety"} <= set(made.tables.absent)
-    assert [each.number for each in made.tables.tables] == list(
-        range(1, len(made.tables.tables) + 1)
-    )
+    assert made.tables.tables[0].caption.startswith("Table 1. ")
     with pytest.raises(InputError, match="no such folder"):
         mn.export(tmp_path / "nowhere", out=tmp_path / "b")
