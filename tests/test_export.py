@@ -49,7 +49,7 @@ HOSTILE = (
     "quote\"d, 'twice'\u2019",
     "=1+1;\u200f\u05d0\u05d1\u202e",
     "\U0001d4d0 Zoë–Łódź ½ ≥ −",
-    "[1]--``|>",
+    "[1]--``|>*",
     " spaces ",
 )
 runner = CliRunner()
@@ -299,6 +299,12 @@ def as_read(exhibit: Exhibit) -> Read:
     return exhibit.caption, rows, list(exhibit.footnotes)
 
 
+def breaking(read: list[Read]) -> list[Read]:
+    """As read, with a common space before a per cent sign again."""
+    kept: list[Read] = json.loads(json.dumps(read).replace(r"\u00a0%", " %"))
+    return [(caption, rows, notes) for caption, rows, notes in kept]
+
+
 HOSTILE_TABLE = Exhibit(
     7,
     "hostile",
@@ -316,7 +322,7 @@ HOSTILE_TABLE = Exhibit(
 @pytest.mark.parametrize("name", READERS)
 def test_hostile_texts_come_back_from_every_format(name: str) -> None:
     (content,) = FORMATS[name]([HOSTILE_TABLE], "T").values()
-    assert READERS[name](content) == [as_read(HOSTILE_TABLE)]
+    assert breaking(READERS[name](content)) == [as_read(HOSTILE_TABLE)]
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -324,7 +330,8 @@ def test_a_runs_tables_come_back_from_every_format(
     name: str, found: Exhibits, everything: Path
 ) -> None:
     read = READERS[name]((everything / f"tables.{ENDINGS[name]}").read_bytes())
-    assert read == [as_read(each) for each in found.tables]
+    assert breaking(read) == [as_read(each) for each in found.tables]
+    assert "\N{NO-BREAK SPACE}%" in read[2][1][1][2]
 
 
 def test_csv_comes_back_by_pandas(found: Exhibits, everything: Path) -> None:
@@ -528,7 +535,8 @@ def test_figures_are_vectors_and_300_dots_an_inch(folder: Path, everything: Path
 
 def test_one_table_by_number_or_name(folder: Path, found: Exhibits, tmp_path: Path) -> None:
     made = mn.export(folder, "rtf", tmp_path / "out", table=3)
-    assert read_rtf((made / "table-3-counts.rtf").read_bytes()) == [as_read(found.tables[2])]
+    read = read_rtf((made / "table-3-counts.rtf").read_bytes())
+    assert breaking(read) == [as_read(found.tables[2])]
     assert found.chosen(["counts", "3", "1"]) == (found.tables[0], found.tables[2])
     with pytest.raises(InputError, match="1 patients, 2 visits"):
         found.chosen(["99"])

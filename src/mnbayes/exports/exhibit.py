@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass, replace
 
 from mnbayes.base.text_table import Table
 
+_PERCENT = re.compile(r"(?<=\d) %")
 #: A table of more columns stands on a page of its own across.
 ACROSS = 5
 #: A column is as wide as its longest cell, but no wider than so many characters.
-_WIDEST = 34
-_NARROWEST = 7
+_WIDEST = 36
+_NARROWEST = 9
+#: Room beside a cell's text, in characters.
+_ROOM = 2
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Exhibit:
         """Share of the page's width of each column; they sum to 1."""
         columns = zip(self.table.head, *self.table.rows, strict=True)
         longest = [max(len(text) for text in column) for column in columns]
-        shares = [min(max(length, _NARROWEST), _WIDEST) for length in longest]
+        shares = [min(max(length + _ROOM, _NARROWEST), _WIDEST) for length in longest]
         return tuple(share / sum(shares) for share in shares)
 
 
@@ -79,6 +83,11 @@ def _printable(character: str) -> str:
     # XML has no place for the last two code points of a plane either.
     beyond = unicodedata.category(character) in ("Cc", "Cs") or ord(character) & 0xFFFE == 0xFFFE
     return "\N{REPLACEMENT CHARACTER}" if beyond else character
+
+
+def unbroken(text: str) -> str:
+    """A text for a page, where no line ends between a number and its per cent sign."""
+    return _PERCENT.sub("\N{NO-BREAK SPACE}%", text)
 
 
 def cleaned(table: Table) -> Table:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mnbayes.exports.exhibit import Exhibit
+from mnbayes.exports.exhibit import Exhibit, unbroken
 
 #: Characters with a meaning in LaTeX, and those of this program's tables that it lacks.
 ESCAPES = {
@@ -28,10 +28,12 @@ ESCAPES = {
     '"': r"\textquotedbl{}",
     "'": r"\textquotesingle{}",
     "`": r"\textasciigrave{}",
-    # Square brackets after a line's end would be taken for its argument, two dashes for one.
+    # After a row's end a bracket or a star would be its argument; two dashes would be one.
     "[": "{[}",
     "]": "{]}",
     "-": "{-}",
+    "*": "{*}",
+    "\N{NO-BREAK SPACE}": "~",
     "−": r"\ensuremath{-}",
     "–": r"\textendash{}",
     "≥": r"\ensuremath{\geq}",
@@ -73,7 +75,7 @@ def document(exhibits: Sequence[Exhibit], title: str) -> bytes:
 
 def escaped(text: str) -> str:
     """A text without signs that LaTeX would obey."""
-    return "".join(ESCAPES.get(character, character) for character in text)
+    return "".join(ESCAPES.get(character, character) for character in unbroken(text))
 
 
 def _table(exhibit: Exhibit) -> str:

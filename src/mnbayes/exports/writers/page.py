@@ -8,7 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from mnbayes.base.text_table import Spanned
-from mnbayes.exports.exhibit import Exhibit
+from mnbayes.exports.exhibit import Exhibit, unbroken
 from mnbayes.report.kit.tables import great
 
 _STYLE = """
@@ -45,14 +45,16 @@ def _section(exhibit: Exhibit) -> Markup:
     table = exhibit.table
     names = [f"column{place}" for place in range(len(table.head))]
     spanned = Spanned(
-        pd.DataFrame(list(table.rows), columns=names),
+        pd.DataFrame([list(map(unbroken, row)) for row in table.rows], columns=names),
         exhibit.name,
-        exhibit.caption,
-        dict(zip(names, table.head, strict=True)),
+        unbroken(exhibit.caption),
+        dict(zip(names, map(unbroken, table.head), strict=True)),
         {},
         tuple(name for place, name in enumerate(names) if place in table.text),
     )
-    notes = Markup("\n").join(Markup("<p>{}</p>").format(note) for note in exhibit.footnotes)
+    notes = Markup("\n").join(
+        Markup("<p>{}</p>").format(unbroken(note)) for note in exhibit.footnotes
+    )
     return Markup('<section id="{}">\n{}\n{}\n</section>').format(
         exhibit.stem, great(spanned), notes
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from mnbayes.exports.exhibit import Exhibit
+from mnbayes.exports.exhibit import Exhibit, unbroken
 
 #: A4 with margins of an inch, in twips (1/1440 inch).
 _SHORT, _LONG, _MARGIN = 11906, 16838, 1440
@@ -30,7 +30,7 @@ def document(exhibits: Sequence[Exhibit], title: str) -> bytes:
 
 def escaped(text: str) -> str:
     r"""A text in RTF: signs of its own escaped, others than ASCII as UTF-16 codes."""
-    return "".join(map(_escaped, text))
+    return "".join(map(_escaped, unbroken(text)))
 
 
 def _escaped(character: str) -> str:

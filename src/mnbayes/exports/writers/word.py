@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from mnbayes.exports.exhibit import Exhibit
+from mnbayes.exports.exhibit import Exhibit, unbroken
 
 if TYPE_CHECKING:
     from docx.document import Document
@@ -40,13 +40,13 @@ def document(exhibits: Sequence[Exhibit], title: str) -> bytes:
         caption = made.add_paragraph(style="Caption")
         caption.paragraph_format.keep_with_next = True
         caption.add_run(f"{exhibit.label}.").bold = True
-        caption.add_run(f" {exhibit.table.caption}")
+        caption.add_run(f" {unbroken(exhibit.table.caption)}")
         _fill(made, exhibit)
         for note in exhibit.footnotes:
             paragraph = made.add_paragraph()
             paragraph.paragraph_format.space_before = Pt(2)
             paragraph.paragraph_format.space_after = Pt(0)
-            paragraph.add_run(note).font.size = Pt(9)
+            paragraph.add_run(unbroken(note)).font.size = Pt(9)
     content = BytesIO()
     made.save(content)
     return content.getvalue()
@@ -83,7 +83,7 @@ def _fill(made: Document, exhibit: Exhibit) -> None:
         for place, (cell, text) in enumerate(zip(row.cells, cells, strict=True)):
             cell.width = Mm(room * exhibit.widths[place])
             paragraph = cell.paragraphs[0]
-            run = paragraph.add_run(text)
+            run = paragraph.add_run(unbroken(text))
             run.font.size, run.bold = Pt(9), number == 0
             paragraph.paragraph_format.space_after = Pt(2)
             paragraph.paragraph_format.space_before = Pt(2)
