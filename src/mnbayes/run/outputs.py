@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mnbayes.base.problems import InputError, Problem
-from mnbayes.run.run import Run
-from mnbayes.run.section import Picture
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+
+    from mnbayes.run.run import Run
+    from mnbayes.run.section import Picture
 
 MANIFEST = "run.json"
 
