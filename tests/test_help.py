@@ -74,7 +74,11 @@ def test_version_short_help_and_completion() -> None:
     assert done.output.split() == ["sensitivity"]
 
 
-HEAVY = ("pymc", "pytensor", "numba", "arviz", "nutpie", "matplotlib", "scipy", "xarray")
+#: pint, which reads units, imports the bare package of SciPy; what is slow is below it.
+HEAVY = (
+    *("pymc", "pytensor", "numba", "arviz", "nutpie", "matplotlib", "xarray"),
+    *("scipy.stats", "scipy.special", "scipy.linalg", "scipy.optimize"),
+)
 _RUN = """
 import sys
 from mnbayes.cli import app

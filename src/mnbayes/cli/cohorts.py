@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -180,12 +182,12 @@ def fit(
     from mnbayes.report.terminal import progress_bars, say, say_warnings, show_run
 
     say_warnings(cohort.warnings)
-    if not asked_for:
-        for sentence in choice.reasons:
-            say(sentence)
+    why = f" (mnbayes check {source} says why these)" if data is not None and not asked_for else ""
+    say(f"Models: {', '.join((*(card.name for card in cards), *(s.name for s in stated)))}{why}.")
     say(chosen.why)
-    for sentence in prior_sentences(own, cards, prior_sets, changes) if cards else ():
-        say(sentence, error=True)
+    if cards and (priors or set_):
+        for sentence in prior_sentences(own, cards, prior_sets, changes):
+            say(sentence, error=True)
 
     from mnbayes.analyses.historical.section import historical_job
     from mnbayes.analyses.published.section import published_job
@@ -224,11 +226,12 @@ def fit(
     for sentence in post_hoc_sentences(run.manifest):
         say(f"Post hoc prior: {sentence}")
     if not no_report:
-        page = folder / "report.html"
-        say(f"Read it: open {page}")
+        page = str(folder / "report.html")
+        typer.echo(f"open {shlex.quote(page)}")
         if open_:
-            typer.launch(str(page))
-    typer.echo(str(folder))
+            typer.launch(page)
+    if no_report or not sys.stdout.isatty():  # for scripts; a person has just read it
+        typer.echo(str(folder))
     if not run.converged:
         raise typer.Exit(NOT_CONVERGED)
 

@@ -18,8 +18,8 @@ from rich.text import Text
 
 from mnbayes.base.text_table import Spanned, Table, plain
 from mnbayes.base.workers import News
-from mnbayes.report.kit.results import gate_sentences
-from mnbayes.report.page import SYNTHETIC_MARK, in_order, marks, pages_of
+from mnbayes.report.kit.results import FOLLOWS, gate_sentences
+from mnbayes.report.page import SYNTHETIC_MARK, in_order, marks
 from mnbayes.run.analysis import reasons
 from mnbayes.run.run import Run
 from mnbayes.run.section import Section
@@ -302,14 +302,14 @@ def show_section(
 
 
 def show_run(run: Run, *, everything: bool = False) -> None:
-    """Print a run: page 1, and a line of every other section.
+    """Print what a run says: what must not be missed, the answer in a sentence, the decision.
 
     Parameters
     ----------
     run : Run
         With its sections.
     everything : bool
-        Whether to print the sentences and tables of every section.
+        Whether to print the sentences and tables of every section before.
     """
     screen = Console()
     if run.cohort.synthetic:
@@ -322,15 +322,22 @@ def show_run(run: Run, *, everything: bool = False) -> None:
             say(text, "bold", screen)
     shown = [section for section in in_order(run.sections) if not section.hidden]
     for section in shown:
-        if everything or section.place == "page 1":
+        if everything:
             show_section(section, screen)
-        else:
+        elif section.place != "page 1":
             for remark in section.remarks:
                 say(remark, console=screen)
-    if not everything:
-        for file, page in pages_of(run).items():
-            others = [s for s in shown if s.place in page.places and s.place != "page 1"]
-            names = ", ".join(
-                f"{each.title} ({each.absent})" if each.absent else each.title for each in others
-            )
-            say(f"In {file}: {names}.", console=screen)
+    for text in answers(shown):
+        say(text, "bold", screen)
+
+
+def answers(sections: Sequence[Section]) -> tuple[str, ...]:
+    """The first sentence of page 1, and the first of what follows from it: go or not."""
+    said = []
+    for section in sections:
+        if section.place == "page 1":
+            said += [f"Not shown: {section.absent}."] if section.absent else section.sentences[:1]
+    for section in sections:
+        if section.page_one is not None and section.page_one.under == FOLLOWS:
+            said += section.page_one.sentences[:1]
+    return tuple(said)
