@@ -96,6 +96,12 @@ def quoted(text: object) -> str:
     return '"' + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in plain) + '"'
 
 
+def few(names: Sequence[str], most: int, between: str = ", ") -> str:
+    """The first of some names, and how many more there are: "a, b and 3 more"."""
+    left = len(names) - most
+    return between.join(names[:most]) + (f" and {left:,} more" if left > 0 else "")
+
+
 def ranges(rows: Sequence[int]) -> str:
     """Ascending whole numbers as a reader would write them: ``2–37, 40``."""
     runs: list[list[int]] = []

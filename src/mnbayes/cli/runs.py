@@ -99,7 +99,6 @@ def withdrawal(
 ) -> None:
     """Re-read a run's draws under other assumptions on who withdrew; find the tipping point."""
     from mnbayes.analyses.withdrawal import command as stored_run
-    from mnbayes.analyses.withdrawal.section import of_stored
     from mnbayes.analyses.withdrawal.strategies import (
         delta_strategy,
         find_strategy,
@@ -118,11 +117,11 @@ def withdrawal(
     stored, definitions, synthetic = stored_run.from_run(folder, model or [], chosen, delta_max)
     if synthetic:
         say(SYNTHETIC, "bold")
-    for item in stored:
-        show_section(
-            of_stored(item.model, item.table, item.tipping, item.reasons, definitions, item.main)
-        )
-    say(NO_CONTROL)
+    sections, rest = stored_run.printed(stored, definitions, full=full)
+    for section in sections:
+        show_section(section)
+    for sentence in (NO_CONTROL, *rest):
+        say(sentence)
     if out is not None:
         stored_run.write(out, stored_run.files(stored, definitions, synthetic))
         typer.echo(str(out))

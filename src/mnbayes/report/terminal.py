@@ -14,6 +14,7 @@ import rich.table
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.text import Text
 
 from mnbayes.base.text_table import Spanned, Table, plain
@@ -34,6 +35,8 @@ _WORDS = (16, 12, 8)
 _WORD = 24
 #: Of a heading, the longest word that gives way to a letter last.
 _HEAD = 8
+#: Columns of a line of progress beside bar and stage, and from what width there is a bar.
+_BESIDE, _BARRED = 32, 60
 _GLUE = "\N{NO-BREAK SPACE}"
 _STAGES = {
     "compiling": "compiling (tens of seconds the first time, then cached)",
@@ -58,14 +61,20 @@ def progress_bars() -> Iterator[News]:
 
     A stage that has no words here is shown as it is called.
     """
+    screen = Console(stderr=True)
+    # A narrow terminal has no bar, so that names and times stay whole.
+    room = screen.width - _BESIDE
+    bar = min(room // 3, 40) if screen.width >= _BARRED else 0
+    name = Column(no_wrap=True, max_width=max(screen.width // 3, 18))
+    stage = Column(no_wrap=True, max_width=max(room - bar, 10))
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.fields[model]}"),
-        BarColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.fields[model]}", table_column=name),
+        *([BarColumn(bar)] if bar else []),
+        TextColumn("{task.description}", table_column=stage),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with Progress(*columns, console=screen) as bars:
         tasks: dict[str, object] = {}
 
         def show(model: str, stage: str, done: int, total: int) -> None:
@@ -333,7 +342,7 @@ def show_run(run: Run, *, everything: bool = False) -> None:
 
 def answers(sections: Sequence[Section]) -> tuple[str, ...]:
     """The first sentence of page 1, and the first of what follows from it: go or not."""
-    said = []
+    said: list[str] = []
     for section in sections:
         if section.place == "page 1":
             said += [f"Not shown: {section.absent}."] if section.absent else section.sentences[:1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.analyses.published.section_tables import Row, by_specification
 from mnbayes.analyses.published.statements import chance
+from mnbayes.base.problems import few
 from mnbayes.report.kit import wording
 
 _WITHDRAWN = {
@@ -88,14 +89,10 @@ def conclusions(result: PublishedResult) -> tuple[str, ...]:
             f"{claim}: {verb} as reported, {chance(base)} where {wording.percent(required)} are "
             f"required (prior alone {wording.percent(base['prior'])})"
         )
-        named = [
-            f"{where} ({chance(row)}{_close(row, required)})"
-            for where, row in list(others.items())[:NAMED]
-        ]
-        more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+        named = [f"{where} ({chance(row)}{_close(row, required)})" for where, row in others.items()]
         if named:
             other = "fails" if holds else "would hold"
-            text += f"; it {other} with {'; '.join(named)}{more}."
+            text += f"; it {other} with {few(named, NAMED, '; ')}."
         else:
             text += f"; it {verb} under every prior set, withdrawal and reading tried."
         said.append(text)
