@@ -31,10 +31,18 @@ class Choice:
         To be fitted, those with fewest markers first.
     reasons : tuple of str
         Why these, and why not the others; a sentence each.
+    lacking : tuple of str
+        Those of them that say that nobody was measured: of no interest to who fits.
     """
 
     cards: tuple[Card, ...]
     reasons: tuple[str, ...]
+    lacking: tuple[str, ...] = ()
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The reasons without those."""
+        return tuple(reason for reason in self.reasons if reason not in self.lacking)
 
 
 def card_for(markers: str | Sequence[str], cohort: Cohort | None = None) -> Card:
@@ -149,14 +157,14 @@ def _allowed(cohort: Cohort, definitions: Definitions) -> Choice:
     able = [marker for marker in present if marker not in doubts]
     cards: list[Card] = []
     reasons: list[str] = []
+    absent: list[str] = []
     shipped = [load_card(name, known=known) for name in available_cards()]
     for card in sorted(shipped, key=lambda card: (len(card.markers), card.name)):
         lacking = [marker for marker in card.markers if marker not in present]
         poor = [marker for marker in card.markers if marker in doubts]
         if lacking:
-            reasons.append(
-                f"Model {card.name} is left out: the cohort has no {', '.join(lacking)}."
-            )
+            absent.append(f"Model {card.name} is left out: the cohort has no {', '.join(lacking)}.")
+            reasons.append(absent[-1])
         elif poor:
             why = "; ".join(f"{marker}: {doubts[marker]}" for marker in poor)
             reasons.append(f"Model {card.name} is left out ({why}).")
@@ -200,7 +208,7 @@ def _allowed(cohort: Cohort, definitions: Definitions) -> Choice:
         ]
         empty = Problem("measurements.csv", None, "marker", "no measurement", _NEEDED)
         raise InputError(problems or [empty])
-    return Choice(tuple(cards), tuple(reasons))
+    return Choice(tuple(cards), tuple(reasons), tuple(absent))
 
 
 _NEEDED = f"a baseline and a later value in {FEWEST} patients at least: a model is one of change"

@@ -182,8 +182,10 @@ def fit(
     from mnbayes.report.terminal import progress_bars, say, say_warnings, show_run
 
     say_warnings(cohort.warnings)
-    why = f" (mnbayes check {source} says why these)" if data is not None and not asked_for else ""
-    say(f"Models: {', '.join((*(card.name for card in cards), *(s.name for s in stated)))}{why}.")
+    say(f"Models: {', '.join((*(card.name for card in cards), *(s.name for s in stated)))}.")
+    if not asked_for and not cohort.trial.models:
+        for sentence in choice.telling:
+            say(sentence)
     say(chosen.why)
     if cards and (priors or set_):
         for sentence in prior_sentences(own, cards, prior_sets, changes):

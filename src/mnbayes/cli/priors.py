@@ -141,12 +141,14 @@ def prior(
     seed: Seed = 1,
 ) -> None:
     """Draw from the priors alone, before any fit: typical and next patients, and what is absurd."""
+    from mnbayes.cards.choice import choose_models
     from mnbayes.data.cohort import load_cohort
 
     data = either(cohort_folder, data)
     cohort = None if data is None else load_cohort(data)
     known = None if cohort is None else cohort.catalogue
-    cards = cards_with_priors(model, priors, set_, known)
+    own = () if cohort is None else choose_models(cohort, ("published", "historical")).cards
+    cards = cards_with_priors(model, priors, set_, known, own)
     check_names(definitions=definitions)
     from mnbayes.analyses.priors import commands
     from mnbayes.analyses.priors.section import of_predictive

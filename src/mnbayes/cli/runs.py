@@ -138,7 +138,7 @@ def sensitivity(
         list[str] | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="Model card; repeatable (default: proteinuria).",
+            help="Model card; repeatable (default: proteinuria, else the first that applies).",
             rich_help_panel=FITTED,
         ),
     ] = None,
@@ -195,6 +195,7 @@ def sensitivity(
     from mnbayes.base.problems import gathered
     from mnbayes.base.resources import embedded_cohort_folder
     from mnbayes.cards.card import load_card
+    from mnbayes.cards.choice import choose_models
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.data.cohort import load_cohort
     from mnbayes.inference.fit import Sampling
@@ -207,8 +208,11 @@ def sensitivity(
     with gathered() as attempt:
         cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
         known = cohort.catalogue if cohort is not None else None  # None: it has problems
-        cards = [attempt(load_card, name, known=known) for name in model or ["proteinuria"]]
+        cards = [attempt(load_card, name, known=known) for name in model or ()]
         asked = attempt(load_definitions, definitions) if definitions is not None else None
+    if not cards:
+        able = choose_models(cohort, ("published", "historical"), asked).cards
+        cards = [next((card for card in able if card.name == "proteinuria"), able[0])]
     say_warnings(cohort.warnings)
     with progress_bars() as progress:
         found = run_multiverse(

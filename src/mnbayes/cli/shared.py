@@ -177,14 +177,21 @@ def cards_with_priors(
     priors: list[str] | None,
     settings: list[str] | None,
     known: Catalogue | None = None,
+    default: Sequence[Card] = (),
 ) -> list[Card]:
-    """Cards with their priors overridden, what is overridden said on standard error."""
+    """Cards with their priors overridden, what is overridden said on standard error.
+
+    ``default`` is what is meant where no name is given; by default every card.
+    """
     from mnbayes.base.problems import gathered
     from mnbayes.cards import overrides
     from mnbayes.cards.card import available_cards, load_card
 
     with gathered() as attempt:
-        own = [attempt(load_card, each, known=known) for each in names or available_cards()]
+        if names or not default:
+            own = [attempt(load_card, each, known=known) for each in names or available_cards()]
+        else:
+            own = list(default)
         prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
         changes = [attempt(overrides.parse_setting, text) for text in settings or []]
     cards = overrides.override(own, prior_sets, changes)

@@ -24,7 +24,7 @@ SETTING_COLUMNS = ("part", "item", "a", "b")
 PRIOR_COLUMNS = ("model", "parameter", "marker", "a", "b")
 
 #: Leaves of the definitions that explain and do not decide.
-_TEXTS = ("why", "source", "title", "label", "short", "patients", "called")
+_TEXTS = ("why", "source", "sources", "notes", "title", "label", "short", "patients", "called")
 
 
 def _text(value: object) -> str:
