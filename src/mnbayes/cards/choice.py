@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnbayes.base.problems import InputError, Problem, did_you_mean, gathered
-from mnbayes.cards.card import Card, available_cards, load_card, parse_card
+from mnbayes.base.problems import InputError, Problem, gathered
+from mnbayes.cards.card import Card, available_cards, load_card, made_card
 from mnbayes.cards.chosen_definitions import choose_definitions
 from mnbayes.cards.definitions import Definitions
-from mnbayes.cards.marker_card import marker_card
 from mnbayes.data.cohort import Cohort
-from mnbayes.data.markers import Catalogue, Marker, shipped_markers
+from mnbayes.data.markers import shipped_markers
 
 #: Most cards that are made unasked: each is a fit and a chapter of the report, and beyond a
 #: handful nobody reads them. ``--marker`` asks for more.
@@ -69,34 +68,6 @@ def card_for(markers: str | Sequence[str], cohort: Cohort | None = None) -> Card
     return made_card(markers, shipped_markers() if cohort is None else cohort.catalogue)
 
 
-def made_card(markers: str | Sequence[str], known: Catalogue) -> Card:
-    """As :func:`card_for`, given what the markers are."""
-    names = [markers] if isinstance(markers, str) else list(markers)
-    of_markers(names, known)
-    if not names or len(set(names)) < len(names):
-        found = "+".join(names) or "nothing"
-        raise InputError([Problem("marker", None, None, found, "markers, each once")])
-    return parse_card(marker_card(names, known), f"card of {'+'.join(names)}", known)
-
-
-def of_markers(names: Sequence[str], known: Catalogue) -> list[Marker]:
-    """Markers by name.
-
-    Raises
-    ------
-    InputError
-        With each name that there is not.
-    """
-    problems = []
-    for name in names:
-        if name not in known:
-            expected = f"one of {', '.join(known)}{did_you_mean(name, known)}"
-            problems.append(Problem("marker", None, None, repr(name), expected))
-    if problems:
-        raise InputError(problems)
-    return [known[name] for name in names]
-
-
 def unusable(cohort: Cohort) -> dict[str, str]:
     """Why a model of change cannot use a marker of the cohort; markers that it can are left out."""
     found = {}
@@ -147,8 +118,6 @@ def choose_models(
 def _of_trial(name: str, cohort: Cohort) -> Card:
     """A card by its name, of markers joined by "+", or a file in the cohort's folder."""
     path = Path(cohort.source) / name
-    if "+" in name:
-        return made_card(name.split("+"), cohort.catalogue)
     return load_card(path if path.suffix == ".toml" else name, known=cohort.catalogue)
 
 

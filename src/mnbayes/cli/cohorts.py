@@ -130,8 +130,8 @@ def fit(
     from mnbayes.base.resources import embedded_cohort_folder
     from mnbayes.base.workers import prepare
     from mnbayes.cards import overrides
-    from mnbayes.cards.card import load_card
-    from mnbayes.cards.choice import choose_models, made_card
+    from mnbayes.cards.card import load_card, made_card
+    from mnbayes.cards.choice import choose_models
     from mnbayes.cards.chosen_definitions import choose_definitions
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.cards.own_model import ENDING, load_own_model

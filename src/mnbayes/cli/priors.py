@@ -64,7 +64,7 @@ def models(
 ) -> None:
     """List model cards with their priors as they would be used, what each means and why."""
     from mnbayes.cards.card_file import write_card
-    from mnbayes.cards.choice import of_markers
+    from mnbayes.cards.marker_card import of_markers
     from mnbayes.data.cohort import load_cohort
     from mnbayes.data.markers import shipped_markers
 
