@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -46,6 +47,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "Traceback" not in done.stderr
     assert "Warning" not in done.stderr
     assert "SYNTHETIC cohort: no real patient." in done.stdout
+    # The answer, the decision and where to read on: nothing long before them.
+    assert len(done.stdout.splitlines()) <= 15
+    assert f"open {out / 'report.html'}" in done.stdout.splitlines()
+    said = " ".join(done.stdout.split())
+    assert re.search(r"24-h urinary protein fell to \d+ % of baseline \(95 % interval", said)
+    assert re.search(r"Remission: (no-go|go|consider)\.", said)
     return out
 
 
@@ -63,6 +70,17 @@ def test_files_of_a_run(finished: Path) -> None:
     plots += "proteinuria_trajectories_urine_protein_24h decision_assurance published_answers"
     assert names >= {f"plots/{name}.svg" for name in plots.split()}
     assert {"report.html", "annex.html", "paper.html", "history.html", MANIFEST} <= names
+
+
+def test_withdrawal_fits_a_screen_and_takes_the_run_by_itself(finished: Path) -> None:
+    done = runner.invoke(app, ["withdrawal", str(finished)], env={"COLUMNS": "80"})
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    twice = runner.invoke(app, ["withdrawal", str(finished), "--run", "elsewhere"])
+    assert twice.exit_code == 2
+    assert "one folder: RUN, or --run" in twice.stderr
 
 
 def test_probabilities_csv(finished: Path) -> None:

@@ -30,6 +30,7 @@ from mnbayes.analyses.comparison.inputs import compare_priors, compare_settings
 from mnbayes.analyses.comparison.numbers import BEYOND, compare_numbers
 from mnbayes.analyses.comparison.runs import Comparison, compare_runs, compare_stored
 from mnbayes.analyses.comparison.section import difference as report_difference
+from mnbayes.analyses.comparison.section import of_comparison
 from mnbayes.analyses.comparison.words import difference, units, value
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.reported import COLUMNS, KEYS, estimate_errors, reported_numbers
@@ -48,6 +49,7 @@ from mnbayes.run.history import (
     History,
     earlier_runs,
     post_hoc_sentences,
+    priors_of,
     record,
 )
 from mnbayes.run.manifest import manifest
@@ -317,6 +319,52 @@ def test_other_data_are_said_and_not_called_post_hoc(first: Run, other_prior: Ru
     assert said["b"].tolist() == ["f" * 64, "9"]
     assert len(found.priors) == 1
     assert found.post_hoc == ""
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_different_patients_come_first_and_monte_carlo_errors_are_not_counted(
+    first: Run, other_prior: Run, named: bool
+) -> None:
+    a, b = stored(first, "a"), stored(other_prior, "b")
+    data = {"sha256": "f" * 64, "patients": 9, "rows": 312}
+    patients = b.numbers["patient"]
+    others = patients.where(patients == "", "X" + patients)
+    if not named:  # a run that says nothing of single patients
+        a = replace(a, numbers=a.numbers[a.numbers["patient"] == ""])
+    b = replace(b, numbers=b.numbers.assign(patient=others if named else ""))
+    b = replace(b, numbers=b.numbers.drop_duplicates(subset=list(KEYS)))
+    found = compare_stored(a, replace(b, manifest=dict(b.manifest) | {"data": data}))
+    section = of_comparison(found)
+    assert section.remarks[0] == found.different
+    assert found.different.startswith("Different patients: ")
+    assert ("none in both" in found.different) == named
+    (table,) = [each for each in section.shown if each.caption.startswith("Main numbers")]
+    assert len(table.head) == 5
+    said = " ".join((*section.sentences, table.caption, *table.head))
+    assert "Monte Carlo error" not in said
+    assert any(text.endswith("numbers given the data differ.") for text in section.sentences)
+    # A visit more of the same patients is another matter.
+    assert compare_stored(stored(first, "a"), stored(other_prior, "b")).different == ""
+
+
+def test_a_return_to_the_first_prior_is_not_called_post_hoc(first: Run, other_prior: Run) -> None:
+    weak, tight = stored(first, "weak"), stored(other_prior, "tight")
+    place = {"model": "proteinuria", "parameter": "change_mean", "marker": PROTEIN}
+    before = priors_of(weak.manifest)[tuple(place.values())]  # type: ignore[index]
+    entry = place | {"from": before, "run": "earliest", "started": "2026-01-01T00:00:00+00:00"}
+    changed = dict(tight.manifest) | {"post_hoc": [entry], "started": "2026-01-02T00:00:00+00:00"}
+    back = dict(weak.manifest) | {"started": "2026-01-03T00:00:00+00:00"}
+    found = compare_stored(
+        replace(tight, manifest=changed), replace(weak, name="back", manifest=back)
+    )
+    assert len(found.priors) == 1
+    assert "Post hoc" not in found.post_hoc
+    assert found.post_hoc.startswith("1 prior is again")
+    # Without that record the later run is the one that changed it.
+    unknown = compare_stored(
+        replace(tight, manifest=changed | {"post_hoc": []}), replace(weak, manifest=back)
+    )
+    assert unknown.post_hoc.startswith("Post hoc: run weak")
 
 
 def test_priors_are_told_apart_to_the_last_digit(first: Run) -> None:

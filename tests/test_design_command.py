@@ -18,11 +18,14 @@ from mnbayes.analyses.design.command import chosen_rules, run_design
 from mnbayes.analyses.design.figure import design_figures
 from mnbayes.analyses.design.next_trial import designs_table, trials_table
 from mnbayes.analyses.design.plan import plan_counts, plan_evidence
+from mnbayes.analyses.design.rules import load_rules, rules_for
 from mnbayes.analyses.design.section import decision_section, section_of
 from mnbayes.analyses.design.share import finding
 from mnbayes.analyses.design.share_figure import share
 from mnbayes.analyses.design.success import NEW, POOLED
 from mnbayes.base.problems import InputError
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.data.markers import MARKERS
 from mnbayes.report.kit import style
 from mnbayes.report.kit.templates import environment
 from mnbayes.report.terminal import show_section
@@ -268,3 +271,10 @@ def test_the_decision_is_drawn_into_axes_of_ones_own(plan) -> None:
     assert plan.planned.verdict in ax.get_title("left")
     assert "Synthetic cohort" in ax.get_title("left")
     assert len(other.lines) == 0
+
+
+def test_a_run_of_other_definitions_is_judged_by_its_own_rule() -> None:
+    other = load_definitions("fall_by_half").of_markers(MARKERS, {}, "albumin")
+    card = chosen_rules(own=rules_for(other))
+    assert [rule.category for rule in card.rule if rule.quantity == "share"] == [other.primary]
+    assert chosen_rules(own=rules_for(DEFINITIONS)) == load_rules()

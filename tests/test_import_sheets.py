@@ -13,10 +13,12 @@ from sheets import brought, naive_sheet, read, workbook
 
 import mnbayes as mn
 from mnbayes.data.imports.draft import Options
+from mnbayes.data.imports.headers import read_header
 from mnbayes.data.imports.importing import load_names, read_files
 from mnbayes.data.imports.mapping import is_unit, load_mapping, unit_kind
 from mnbayes.data.imports.values import CellError, Value, number, read_date, read_value
 from mnbayes.data.imports.visits import find_visit, in_window, suggested_weeks, windows
+from mnbayes.data.markers import MARKERS
 
 MAPPING = load_mapping()
 
@@ -121,6 +123,15 @@ def test_visits(header: str, kind: str, days: float, rest: str) -> None:
 @pytest.mark.parametrize("header", ["C3", "CD4", "24h protein", "Albumin", "CD4/CD8", "M", "eGFR"])
 def test_markers_are_no_visits(header: str) -> None:
     assert find_visit(header, MAPPING) == (None, header)
+
+
+@pytest.mark.parametrize("unit", ["AU/mL", "points"])
+def test_a_unit_that_a_marker_of_ones_own_declares_is_read_in_a_header(unit: str) -> None:
+    score = MARKERS["albumin"].model_copy(update={"name": "score", "label": "Score", "unit": unit})
+    own = load_mapping(catalogue={**MARKERS, "score": score})
+    column = read_header(0, [f"Score ({unit}) week 4"], own, Options())
+    assert (column.markers, column.unit) == (("score",), unit)
+    assert not MAPPING.is_unit(unit)
 
 
 def test_units_by_their_look() -> None:

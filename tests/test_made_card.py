@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from cohorts import small_cohort_frames, write_cohort
 from conftest import simulate_cohort
@@ -14,9 +15,9 @@ from typer.testing import CliRunner
 import mnbayes as mn
 from mnbayes.analyses.priors.predictive import prior_predictive
 from mnbayes.cards import families
-from mnbayes.cards.card import available_cards, load_card, parse_card
+from mnbayes.cards.card import available_cards, load_card, made_card, parse_card
 from mnbayes.cards.card_file import card_toml, write_card
-from mnbayes.cards.choice import MOST_MADE, choose_models, made_card
+from mnbayes.cards.choice import MOST_MADE, choose_models
 from mnbayes.cli import app
 from mnbayes.data.markers import shipped_markers
 from mnbayes.data.trial import Trial
@@ -247,6 +248,48 @@ def test_trial_toml_names_the_models(tmp_path: Path) -> None:
 def run(*words: str) -> tuple[int, str]:
     found = CliRunner().invoke(app, list(words))
     return found.exit_code, found.output
+
+
+def test_markers_joined_by_a_plus_are_one_card_wherever_a_card_is_named() -> None:
+    assert load_card("albumin+egfr") == made_card(["albumin", "egfr"], KNOWN)
+    with pytest.raises(mn.InputError, match="did you mean albumin"):
+        load_card("albumim+egfr")
+    with pytest.raises(mn.InputError, match="markers, each once"):
+        load_card("egfr+egfr")
+
+
+OWN = """[score]
+label = "Fatigue score"
+short = "score"
+unit = "points"
+better = "lower"
+plausible = [1.0, 80.0]
+possible = [0.5, 100.0]
+typical = 20.0
+between_sd = 0.5
+within_sd = 0.2
+"""
+
+
+def test_a_folder_is_named_first_and_its_own_models_are_meant(tmp_path: Path) -> None:
+    patients, _ = small_cohort_frames(3)
+    rows = [
+        (p, w, "score", 20.0 - w + i, "points")
+        for w in (0, 4)
+        for i, p in enumerate(patients["patient"])
+    ]
+    names = ["patient", "week", "marker", "value", "unit"]
+    folder = write_cohort(tmp_path / "own", patients, pd.DataFrame(rows, columns=names))
+    (folder / "markers.toml").write_text(OWN)
+    found = [run("prior", *words) for words in ([str(folder)], ["--data", str(folder)])]
+    assert found[0] == found[1]
+    status, said = found[0]
+    assert status == 0, said
+    assert "Fatigue score" in said
+    assert "serum albumin" not in said.lower()
+    status, said = run("prior", str(folder), "--data", str(tmp_path))
+    assert status == 2
+    assert "one folder: DIR, or --data" in said
 
 
 def test_models_lists_markers_and_writes_a_card(tmp_path: Path) -> None:

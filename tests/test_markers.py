@@ -20,8 +20,7 @@ from scipy import special
 import mnbayes as mn
 from mnbayes.analyses.influence import refits
 from mnbayes.answers.conclusions import as_reported
-from mnbayes.cards.card import parse_card
-from mnbayes.cards.choice import made_card
+from mnbayes.cards.card import made_card, parse_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.markers import (
     Catalogue,

@@ -1,11 +1,15 @@
 """Folders of results: whole or not at all, and never over somebody's files."""
 
+import os
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from mnbayes.base.new_files import write_new
 from mnbayes.base.problems import InputError
+from mnbayes.base.toml_files import read_toml, toml_text
+from mnbayes.data.imports.writing import place_whole
 from mnbayes.run.outputs import MANIFEST, check_replaceable, new_folder, whole_folder
 
 
@@ -64,3 +68,35 @@ def test_names_of_new_folders_are_never_taken(tmp_path: Path) -> None:
     assert first.name == "20260102-030405"
     first.mkdir()
     assert new_folder(tmp_path, moment).name == "20260102-030405-2"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no umask")
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o755), (0o077, 0o700)])
+def test_new_folders_are_as_private_as_the_user_has_them(
+    tmp_path: Path, mask: int, mode: int
+) -> None:
+    before = os.umask(mask)
+    try:
+        with whole_folder(tmp_path / "run") as place:
+            (place / MANIFEST).write_text("{}")
+        place_whole({"patients.csv": "patient\nP1\n"}, tmp_path / "import")
+    finally:
+        os.umask(before)
+    for name in ("run", "import"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["import", "run"]
+
+
+def test_a_new_file_is_never_written_over_another(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    write_new(path, f"name = {toml_text(TEXT)}")
+    assert read_toml(path) == {"name": TEXT}
+    with pytest.raises(InputError, match="it exists; expected a file that is not there yet"):
+        write_new(path, "")
+    assert read_toml(path) == {"name": TEXT}
+    for place, said in ((tmp_path / "none" / "a.toml", "No such"), (path / "a.toml", "Not a")):
+        with pytest.raises(InputError, match=f"{said}.*expected a file to write"):
+            write_new(place, "")
+
+
+TEXT = 'a "b" \\ \n\t\x7f ü \x00 °'

@@ -431,6 +431,10 @@ def test_specification_curve_shows_every_choice(found: Multiverse) -> None:
     assert dark == 8 * 3
 
 
+def test_one_specification_alone_has_no_curve() -> None:
+    assert specification_curve(example({("weak", "normal"): 0.05}), "m") is None
+
+
 def test_a_model_without_responses_has_a_curve_of_its_changes() -> None:
     got = example({("weak", "normal"): 0.05, ("sceptical", "normal"): 0.4})
     measured = simulate_cohort(markers=("b_cell",))

@@ -676,16 +676,34 @@ def test_the_command_reads_the_newest_run(run: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_withheld_model_stays_withheld(run: Path) -> None:
     models = ["--model", "proteinuria", "--model", "bad"]
-    done = runner.invoke(app, ["withdrawal", "--run", str(run), *models])
+    done = runner.invoke(app, ["withdrawal", str(run), "--full", *models])
     assert done.exit_code == 1
     words = " ".join(done.stdout.split())
     assert "bad did not converge (R-hat): its numbers are withheld." in words
     assert words.count("Share of the 8 enrolled at week 12: effective") == 1
 
 
+def test_by_itself_the_command_prints_one_table_and_says_what_it_leaves_out(run: Path) -> None:
+    models = ["--model", "proteinuria", "--model", "bad"]
+    short, full = (
+        runner.invoke(app, ["withdrawal", "--run", str(run), *models, *more], env={"COLUMNS": "80"})
+        for more in ((), ("--full",))
+    )
+    words = " ".join(short.stdout.split())
+    assert "bad did not converge (R-hat): its numbers are withheld." in words
+    assert "--full" in words
+    assert len(short.stdout.splitlines()) <= 40 < len(full.stdout.splitlines())
+    # The same probabilities, strategy by strategy.
+    rows = [line.split("  ") for line in short.stdout.splitlines() if line.startswith("effective")]
+    cells = [cell.strip() for cell in rows[0][1:] if cell.strip()]
+    assert len(cells) == 4
+    assert all(cell in full.stdout for cell in cells)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        (["--model", "proteinurai"], "(did you mean proteinuria?)"),
         (["--model", "cells"], "a model of the run that has urine_protein_24h (proteinuria, bad,"),
         (["--strategy", "moon"], "one of mar, composite, locf, delta"),
         (["--run", "nowhere"], "no such folder"),

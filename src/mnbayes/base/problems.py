@@ -16,6 +16,8 @@ EXAMPLES = 3  # of what was found, in one problem of many rows
 RANGES = 6  # of rows, in one problem
 _HINTED = 200  # different texts of one problem that are looked at for a hint
 LONGEST = 60  # characters of a found value that are shown
+#: Shortest word, and least likeness (of 1), of which the beginning of a name is thought of.
+_SHORTEST, _ALIKE = 4, 0.8
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,12 @@ def quoted(text: object) -> str:
     if len(plain) > LONGEST:
         plain = plain[: LONGEST - 1] + "…"
     return '"' + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in plain) + '"'
+
+
+def few(names: Sequence[str], most: int, between: str = ", ") -> str:
+    """The first of some names, and how many more there are: "a, b and 3 more"."""
+    left = len(names) - most
+    return between.join(names[:most]) + (f" and {left:,} more" if left > 0 else "")
 
 
 def ranges(rows: Sequence[int]) -> str:
@@ -248,6 +256,13 @@ def gathered() -> Iterator[Attempt]:
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:
-    """Name the closest of some names, as the end of a message; empty where none is close."""
-    near = difflib.get_close_matches(word, list(names), n=1)
+    """Name the closest of some names, as the end of a message; empty where none is close.
+
+    Where none is, the first one whose beginning is: "kdgio" for ``kdigo_mn_protein``.
+    """
+    known = list(names)
+    near = difflib.get_close_matches(word, known, n=1)
+    if not near and len(word) >= _SHORTEST:
+        begins = {name[: len(word)]: name for name in reversed(known)}
+        near = [begins[start] for start in difflib.get_close_matches(word, begins, 1, _ALIKE)]
     return f" (did you mean {near[0]}?)" if near else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any, get_args
@@ -32,6 +33,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         # Not UTF-8, not TOML, or a number or date that Python itself refuses.
         found = quoted(error)
         raise InputError([Problem(str(path), None, None, found, "valid TOML in UTF-8")]) from error
+
+
+def toml_text(text: str) -> str:
+    """A text as a basic string of TOML, on one line: its escapes are those of JSON."""
+    whole = text.encode("utf-8", "replace").decode()  # a lone surrogate is no character
+    return json.dumps(whole, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def validation_problems(

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
 
 from mnbayes.cards import families as priors
 from mnbayes.cards.beliefs import BeliefError
@@ -112,6 +111,8 @@ def _one_scale(wanted: Wanted) -> dict[str, float]:
 
 def _gamma(wanted: Wanted) -> dict[str, float]:
     share, low, high, median = wanted.share, wanted.low or 0.0, wanted.high, wanted.median
+    from scipy import stats
+
     if median is None and high is not None and low > 0:
         return _gamma_by_preliz(low, high, share)
     if median is None:
@@ -162,6 +163,8 @@ def _root(excess: Callable[[float], float], low: float, high: float) -> float:
     at_ends = np.array([excess(low), excess(high)])
     if not (np.isfinite(at_ends).all() and at_ends[0] * at_ends[1] <= 0):
         raise BeliefError("another statement: no distribution of the prior's family says this one")
+    from scipy import optimize
+
     return float(optimize.brentq(excess, low, high, xtol=1e-12))
 
 

@@ -19,7 +19,7 @@ from mnbayes.base.text_table import Table
 from mnbayes.base.toml_files import read_toml, validation_problems
 from mnbayes.cards import families as priors
 from mnbayes.cards.card_beliefs import fit_beliefs
-from mnbayes.cards.marker_card import marker_card
+from mnbayes.cards.marker_card import marker_card, of_markers
 from mnbayes.cards.parameters import PARAMETERS, SHARED
 from mnbayes.data.markers import Catalogue, Marker, beyond_shipped, shipped_markers
 
@@ -415,6 +415,28 @@ def parse_card(data: dict[str, Any], file: str, known: Catalogue | None = None) 
     return card
 
 
+def made_card(markers: str | Sequence[str], known: Catalogue) -> Card:
+    """Make a card for any marker, or for several in one model.
+
+    Parameters
+    ----------
+    markers : str or sequence of str
+    known : mapping
+        What the markers are.
+
+    Raises
+    ------
+    InputError
+        If there is no such marker, or one is named twice.
+    """
+    names = [markers] if isinstance(markers, str) else list(markers)
+    of_markers(names, known)
+    if not names or len(set(names)) < len(names):
+        found = "+".join(names) or "nothing"
+        raise InputError([Problem("marker", None, None, found, "markers, each once")])
+    return parse_card(marker_card(names, known), f"card of {'+'.join(names)}", known)
+
+
 def restore_card(data: dict[str, Any], file: str) -> Card:
     """Validate a card's ``model_dump``, whose beliefs have been fitted already.
 
@@ -440,8 +462,9 @@ def load_card(name: str | Path, others: Sequence[str] = (), known: Catalogue | N
     Parameters
     ----------
     name : str or Path
-        Name of a card that mnbayes brings (``"proteinuria"``), of a marker, whose card is then
-        made (:func:`mnbayes.card_for`), or the path of a TOML file.
+        Name of a card that mnbayes brings (``"proteinuria"``), of a marker, or of several
+        joined by "+", whose card is then made (:func:`mnbayes.card_for`), or the path of a TOML
+        file.
     others : sequence of str
         Names that would be understood besides where the name was given.
     known : mapping, optional
@@ -460,8 +483,8 @@ def load_card(name: str | Path, others: Sequence[str] = (), known: Catalogue | N
     if Path(name).suffix == ".toml":
         return parse_card(read_toml(Path(name)), Path(name).name, known)
     markers = shipped_markers() if known is None else known
-    if str(name) in markers:
-        return parse_card(marker_card([str(name)], markers), f"card of {name}", markers)
+    if str(name) in markers or "+" in str(name):
+        return made_card(str(name).split("+"), markers)
     cards = [*available_cards(), *others]
     hint = did_you_mean(str(name), [*cards, *markers])
     expected = f"one of {', '.join(cards)}, a marker, or a .toml file{hint}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.new_files import write_new
+from mnbayes.base.toml_files import toml_text
 from mnbayes.cards.card import Card, PriorSpec
 from mnbayes.cards.parameters import SHARED
 
@@ -22,17 +22,18 @@ def card_toml(card: Card) -> str:
     lines = [
         f"# {' '.join(card.title.split())}.",
         _HEAD,
-        f"name = {_text(card.name)}",
-        f"title = {_text(card.title)}",
-        f"markers = [{', '.join(map(_text, card.markers))}]",
+        f"name = {toml_text(card.name)}",
+        f"title = {toml_text(card.title)}",
+        f"markers = [{', '.join(map(toml_text, card.markers))}]",
         f"influence = {str(card.influence).lower()}        # a run refits it without each patient",
         "",
         "[structure]",
-        f'residual = {_text(structure.residual)}     # "normal", or "student_t": heavier tails',
-        f'trajectory = {_text(structure.trajectory)}    # a patient\'s course can turn; or "step"',
-        f"covariate = {_text(structure.covariate)}          # a number per patient, or nothing",
+        f'residual = {toml_text(structure.residual)}     # "normal", or "student_t": heavier tails',
+        f"trajectory = {toml_text(structure.trajectory)}    "
+        '# a patient\'s course can turn; or "step"',
+        f"covariate = {toml_text(structure.covariate)}          # a number per patient, or nothing",
         f"shrink = {str(structure.shrink).lower()}",
-        f"correlation = {_text(structure.correlation)}",
+        f"correlation = {toml_text(structure.correlation)}",
     ]
     for parameter, table in card.prior.items():
         for marker, spec in table.items():
@@ -42,19 +43,14 @@ def card_toml(card: Card) -> str:
 
 
 def _of(spec: PriorSpec) -> list[str]:
-    lines = [f"distribution = {_text(spec.distribution)}"]
+    lines = [f"distribution = {toml_text(spec.distribution)}"]
     lines += [f"{name} = {float(value)!r}" for name, value in spec.arguments.items()]
     if spec.follow_up_weeks:
         lines.append(f"follow_up_weeks = {spec.follow_up_weeks!r}")
     return [
         *lines,
-        *(f"{key} = {_text(getattr(spec, key))}" for key in ("meaning", "why", "source")),
+        *(f"{key} = {toml_text(getattr(spec, key))}" for key in ("meaning", "why", "source")),
     ]
-
-
-def _text(text: str) -> str:
-    """A basic string of TOML, whose escapes are those of JSON."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def write_card(card: Card, path: Path) -> None:
@@ -65,12 +61,4 @@ def write_card(card: Card, path: Path) -> None:
     InputError
         If the file exists, or cannot be written.
     """
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(card_toml(card))
-    except FileExistsError:
-        expected = "a file that is not there yet: nothing is overwritten (--to FILE)"
-        raise InputError([Problem(str(path), None, None, "it exists", expected)]) from None
-    except OSError as error:
-        found = error.strerror or "unwritable"
-        raise InputError([Problem(str(path), None, None, found, "a file to write")]) from error
+    write_new(path, card_toml(card), " (--to FILE)")

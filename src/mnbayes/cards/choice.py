@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnbayes.base.problems import InputError, Problem, did_you_mean, gathered
-from mnbayes.cards.card import Card, available_cards, load_card, parse_card
+from mnbayes.base.problems import InputError, Problem, gathered
+from mnbayes.cards.card import Card, available_cards, load_card, made_card
 from mnbayes.cards.chosen_definitions import choose_definitions
 from mnbayes.cards.definitions import Definitions
-from mnbayes.cards.marker_card import marker_card
 from mnbayes.data.cohort import Cohort
-from mnbayes.data.markers import Catalogue, Marker, shipped_markers
+from mnbayes.data.markers import shipped_markers
 
 #: Most cards that are made unasked: each is a fit and a chapter of the report, and beyond a
 #: handful nobody reads them. ``--marker`` asks for more.
@@ -31,10 +30,18 @@ class Choice:
         To be fitted, those with fewest markers first.
     reasons : tuple of str
         Why these, and why not the others; a sentence each.
+    lacking : tuple of str
+        Those of them that say that nobody was measured: of no interest to who fits.
     """
 
     cards: tuple[Card, ...]
     reasons: tuple[str, ...]
+    lacking: tuple[str, ...] = ()
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The reasons without those."""
+        return tuple(reason for reason in self.reasons if reason not in self.lacking)
 
 
 def card_for(markers: str | Sequence[str], cohort: Cohort | None = None) -> Card:
@@ -59,34 +66,6 @@ def card_for(markers: str | Sequence[str], cohort: Cohort | None = None) -> Card
         If there is no such marker.
     """
     return made_card(markers, shipped_markers() if cohort is None else cohort.catalogue)
-
-
-def made_card(markers: str | Sequence[str], known: Catalogue) -> Card:
-    """As :func:`card_for`, given what the markers are."""
-    names = [markers] if isinstance(markers, str) else list(markers)
-    of_markers(names, known)
-    if not names or len(set(names)) < len(names):
-        found = "+".join(names) or "nothing"
-        raise InputError([Problem("marker", None, None, found, "markers, each once")])
-    return parse_card(marker_card(names, known), f"card of {'+'.join(names)}", known)
-
-
-def of_markers(names: Sequence[str], known: Catalogue) -> list[Marker]:
-    """Markers by name.
-
-    Raises
-    ------
-    InputError
-        With each name that there is not.
-    """
-    problems = []
-    for name in names:
-        if name not in known:
-            expected = f"one of {', '.join(known)}{did_you_mean(name, known)}"
-            problems.append(Problem("marker", None, None, repr(name), expected))
-    if problems:
-        raise InputError(problems)
-    return [known[name] for name in names]
 
 
 def unusable(cohort: Cohort) -> dict[str, str]:
@@ -139,8 +118,6 @@ def choose_models(
 def _of_trial(name: str, cohort: Cohort) -> Card:
     """A card by its name, of markers joined by "+", or a file in the cohort's folder."""
     path = Path(cohort.source) / name
-    if "+" in name:
-        return made_card(name.split("+"), cohort.catalogue)
     return load_card(path if path.suffix == ".toml" else name, known=cohort.catalogue)
 
 
@@ -149,14 +126,14 @@ def _allowed(cohort: Cohort, definitions: Definitions) -> Choice:
     able = [marker for marker in present if marker not in doubts]
     cards: list[Card] = []
     reasons: list[str] = []
+    absent: list[str] = []
     shipped = [load_card(name, known=known) for name in available_cards()]
     for card in sorted(shipped, key=lambda card: (len(card.markers), card.name)):
         lacking = [marker for marker in card.markers if marker not in present]
         poor = [marker for marker in card.markers if marker in doubts]
         if lacking:
-            reasons.append(
-                f"Model {card.name} is left out: the cohort has no {', '.join(lacking)}."
-            )
+            absent.append(f"Model {card.name} is left out: the cohort has no {', '.join(lacking)}.")
+            reasons.append(absent[-1])
         elif poor:
             why = "; ".join(f"{marker}: {doubts[marker]}" for marker in poor)
             reasons.append(f"Model {card.name} is left out ({why}).")
@@ -200,7 +177,7 @@ def _allowed(cohort: Cohort, definitions: Definitions) -> Choice:
         ]
         empty = Problem("measurements.csv", None, "marker", "no measurement", _NEEDED)
         raise InputError(problems or [empty])
-    return Choice(tuple(cards), tuple(reasons))
+    return Choice(tuple(cards), tuple(reasons), tuple(absent))
 
 
 _NEEDED = f"a baseline and a later value in {FEWEST} patients at least: a model is one of change"

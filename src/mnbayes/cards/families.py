@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from mnbayes.base.arrays import Floats
 
@@ -104,6 +103,8 @@ def _distribution(
     KeyError
         If the family has no univariate density (``LKJ``) or is unknown.
     """
+    from scipy import stats  # slow to load, and the names of priors are checked without it
+
     value = {name: np.asarray(arguments[name], dtype=float) for name in FAMILIES[family].arguments}
     match family:
         case "Normal":
@@ -166,7 +167,7 @@ def log_density(family: str, arguments: Mapping[str, ArrayLike], value: ArrayLik
     """Log density of a prior at ``value``; broadcasts. Outside the support it is -inf."""
     x = np.asarray(value, dtype=float)
     distribution, values = _distribution(family, arguments)
-    if distribution is stats.norm:
+    if family in ("Normal", "HalfNormal"):
         density = normal_log_density(x - values[0], values[1])
     else:
         density = np.asarray(distribution.logpdf(x, *values))

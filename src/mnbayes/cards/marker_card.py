@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.data.markers import Catalogue, Marker, beyond_shipped
 
 #: Multiples of ``between_sd``, of ``within_sd``, and of the geometric mean of both: changes are
@@ -73,6 +74,24 @@ _SHARED: Mapping[str, Mapping[str, Any]] = {
         "source": "Lewandowski, Kurowicka and Joe (2009), J. Multivar. Anal. 100:1989",
     },
 }
+
+
+def of_markers(names: Sequence[str], known: Catalogue) -> list[Marker]:
+    """Markers by name.
+
+    Raises
+    ------
+    InputError
+        With each name that there is not.
+    """
+    problems = []
+    for name in names:
+        if name not in known:
+            expected = f"one of {', '.join(known)}{did_you_mean(name, known)}"
+            problems.append(Problem("marker", None, None, repr(name), expected))
+    if problems:
+        raise InputError(problems)
+    return [known[name] for name in names]
 
 
 def marker_card(markers: Sequence[str], known: Catalogue) -> dict[str, Any]:

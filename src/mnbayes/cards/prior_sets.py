@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mnbayes.base.new_files import write_new
 from mnbayes.base.problems import InputError, Problem, did_you_mean, gathered, quoted
 from mnbayes.base.resources import models_folder
-from mnbayes.base.toml_files import read_toml
+from mnbayes.base.toml_files import read_toml, toml_text
 from mnbayes.cards import published_parameters as published
 from mnbayes.cards.parameters import PARAMETERS, SHARED
 
@@ -163,21 +163,19 @@ def save_belief(path: Path, parameter: str, marker: str, belief: str) -> None:
     Raises
     ------
     InputError
-        If the file exists, or is not called ``.toml``.
+        If the file exists, cannot be written, or is not called ``.toml``.
     """
-    if path.suffix != ".toml" or path.exists():
-        found = "a file that exists" if path.exists() else quoted(path.name)
-        expected = "a new .toml file: nothing is overwritten"
-        raise InputError([Problem(str(path), None, None, found, expected)])
+    if path.suffix != ".toml":
+        raise InputError([Problem(str(path), None, None, quoted(path.name), "a new .toml file")])
     place = ".".join(("priors", parameter, *([marker] if marker else [])))
     said = (
-        f"name = {json.dumps(path.stem)}\n"
-        f"title = {json.dumps(f'{parameter}: {belief}')}\n"
+        f"name = {toml_text(path.stem)}\n"
+        f"title = {toml_text(f'{parameter}: {belief}')}\n"
         'why = "Stated as a belief; say here why, and where it is from."\n'
         'source = "mnbayes elicit"\n\n'
-        f"[{place}]\nbelief = {json.dumps(belief, ensure_ascii=False)}\n"
+        f"[{place}]\nbelief = {toml_text(belief)}\n"
     )
-    path.write_text(said, encoding="utf-8")
+    write_new(path, said, " (--save FILE)")
 
 
 def load_prior_sets(names: Iterable[str | Path]) -> tuple[PriorSet, ...]:

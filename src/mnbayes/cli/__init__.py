@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import typer
+import sys
 
 from mnbayes.base.threads import use_one_thread
 from mnbayes.cli import cohorts as cohorts
@@ -12,7 +12,6 @@ from mnbayes.cli import imports as imports
 from mnbayes.cli import priors as priors
 from mnbayes.cli import runs as runs
 from mnbayes.cli import studies as studies
-from mnbayes.cli.cohorts import fit
 from mnbayes.cli.shared import app
 
 use_one_thread()  # no command has loaded NumPy yet
@@ -20,9 +19,9 @@ use_one_thread()  # no command has loaded NumPy yet
 
 def main() -> None:
     """Entry point of the ``mnbayes`` command."""
-    app()
+    app(prog_name="mnbayes")
 
 
 def fit_main() -> None:
     """Entry point of ``scripts/fit.py``: the ``fit`` command by itself."""
-    typer.run(fit)
+    app(["fit", *sys.argv[1:]], prog_name="mnbayes")

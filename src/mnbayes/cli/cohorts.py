@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,120 +13,133 @@ from typing import Annotated, Literal
 import typer
 
 from mnbayes.base.problems import InputError, Problem
+from mnbayes.cli.help import START
 from mnbayes.cli.shared import (
     BAD_INPUT,
+    FITTED,
     NOT_CONVERGED,
-    START,
+    SAMPLED,
+    WRITTEN,
     AcceptImplausible,
+    AllowUnconverged,
     Arm,
+    Data,
+    Folder,
     Priors,
+    Response,
+    Seed,
     Settings,
-    app,
     clear_errors,
+    command,
+    either,
 )
 
 #: Models beside the cohort, by the names by which ``--model`` asks for them.
 NAMES = ("published", "historical")
 
 
-@app.command(rich_help_panel=START, epilog="Example: mnbayes fit my-trial --open")
+@command(START, "mnbayes fit my-trial --open")
 @clear_errors
 def fit(
-    cohort_folder: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="DIR", help="Cohort folder (default: the embedded synthetic cohort)."
-        ),
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="The same as DIR.")] = None,
+    cohort_folder: Folder = None,
+    data: Data = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model card, by name or .toml file, or published or historical; or a .py file "
-            "whose model(cohort) returns a PyMC model with level (patient, visit, marker), see "
-            "docs/own-models.md; repeatable (default: the models of trial.toml, or what the data "
-            "allow, and published and historical beside the embedded cohort, whose trial they are "
-            "of)."
+            metavar="NAME|FILE",
+            help="A card; A+B for several markers in one model; published; historical; or a .py "
+            "file whose model(cohort) returns a PyMC model (docs/own-models.md). Repeatable "
+            "(default: those of trial.toml, or what the data allow).",
+            rich_help_panel=FITTED,
         ),
     ] = None,
     marker: Annotated[
         list[str] | None,
         typer.Option(
-            help="Marker whose card is made from the markers' file, see docs/markers.md; A+B for "
-            "several in one model; repeatable."
+            metavar="NAME",
+            help="Marker whose card is made from the markers' file (docs/markers.md), or A+B; "
+            "repeatable.",
+            rich_help_panel=FITTED,
         ),
     ] = None,
     arm: Arm = None,
     priors: Priors = None,
     set_: Settings = None,
-    definitions: Annotated[
-        str | None,
-        typer.Option(
-            help="Definitions of response, by name or a .toml file "
-            "(default: the trial's, else what its markers allow)."
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Output folder (default: a new one under results/).")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
-    chains: Annotated[int, typer.Option(min=2)] = 4,
-    draws: Annotated[int, typer.Option(min=10, help="Draws per chain.")] = 1000,
-    tune: Annotated[int, typer.Option(min=50, help="Tuning draws per chain.")] = 500,
+    definitions: Response = None,
+    accept_implausible: AcceptImplausible = False,
     engine: Annotated[
         Literal["nuts", "pymc", "collapsed", "auto"],
         typer.Option(
-            help="Of cards: nuts; pymc (NUTS of the model as PyMC states it, which is compiled "
-            "each time); collapsed (importance sampling of Gaussian models, milliseconds a fit); "
-            "auto (collapsed where it can be trusted, else nuts)."
+            metavar="NAME",
+            help="nuts; collapsed (importance sampling of Gaussian models, milliseconds a fit); "
+            "auto (collapsed where it can be trusted, else nuts); pymc (the model as PyMC states "
+            "it, compiled each time).",
+            rich_help_panel=SAMPLED,
         ),
     ] = "nuts",
+    chains: Annotated[
+        int, typer.Option(min=2, metavar="N", help="Chains.", rich_help_panel=SAMPLED)
+    ] = 4,
+    draws: Annotated[
+        int, typer.Option(min=10, metavar="N", help="Draws per chain.", rich_help_panel=SAMPLED)
+    ] = 1000,
+    tune: Annotated[
+        int,
+        typer.Option(min=50, metavar="N", help="Tuning draws per chain.", rich_help_panel=SAMPLED),
+    ] = 500,
+    seed: Seed = 1,
     influence: Annotated[
         bool,
         typer.Option(
-            help="Refit the models whose card asks for it without each patient in turn, and "
-            "with other structures.",
+            help="Refit without each patient in turn, and with other structures, where the card "
+            "asks for it.",
+            rich_help_panel=SAMPLED,
         ),
     ] = True,
-    no_report: Annotated[bool, typer.Option("--no-report", help="Leave report.html out.")] = False,
-    tables: Annotated[
-        bool,
-        typer.Option("--tables", help="Print every section, not page 1 alone."),
-    ] = False,
-    allow_unconverged: Annotated[
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Output folder (default: a new one under results/).",
+            rich_help_panel=WRITTEN,
+        ),
+    ] = None,
+    open_: Annotated[
         bool,
         typer.Option(
-            "--allow-unconverged",
-            help="Show the numbers of a fit that did not converge, marked as such.",
+            "--open",
+            help="Open the report in the browser at the end.",
+            rich_help_panel=WRITTEN,
         ),
     ] = False,
-    accept_implausible: AcceptImplausible = False,
-    open_: Annotated[
-        bool, typer.Option("--open", help="Open the report in the browser at the end.")
+    tables: Annotated[
+        bool,
+        typer.Option(
+            "--tables", help="Print page 1 and the tables as well.", rich_help_panel=WRITTEN
+        ),
     ] = False,
+    no_report: Annotated[
+        bool,
+        typer.Option("--no-report", help="Leave the report out.", rich_help_panel=WRITTEN),
+    ] = False,
+    allow_unconverged: AllowUnconverged = False,
 ) -> None:
     """Fit models to a cohort and report response probabilities."""
-    from mnbayes.base.workers import prepare
-
-    prepare()  # while this process loads its own modules and reads the input
-    from mnbayes.analyses.priors.words import prior_sentences
+    # Names are checked before anything that is slow to load: no PyMC, no SciPy, no plots.
     from mnbayes.base.problems import gathered
     from mnbayes.base.resources import embedded_cohort_folder
+    from mnbayes.base.workers import prepare
     from mnbayes.cards import overrides
-    from mnbayes.cards.card import load_card
-    from mnbayes.cards.choice import choose_models, made_card
+    from mnbayes.cards.card import load_card, made_card
+    from mnbayes.cards.choice import choose_models
     from mnbayes.cards.chosen_definitions import choose_definitions
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.cards.own_model import ENDING, load_own_model
     from mnbayes.cards.prior_sets import joined_name
-    from mnbayes.data.cohort import load_cohort
-    from mnbayes.report.terminal import progress_bars, say, say_warnings, show_run
+    from mnbayes.data.cohort import catalogue_of_folder, load_cohort
     from mnbayes.run.outputs import check_replaceable, new_folder
 
-    if cohort_folder is not None and data is not None and cohort_folder != data:
-        expected = "one cohort folder: DIR, or --data"
-        raise InputError([Problem("--data", None, None, f"{cohort_folder} and {data}", expected)])
-    data = data if data is not None else cohort_folder
+    data = either(cohort_folder, data)
     folder = out if out is not None else new_folder(Path("results"), datetime.now())
     check_replaceable(folder)
     files = [name for name in model or [] if Path(name).suffix == ENDING]
@@ -134,21 +149,18 @@ def fit(
         raise InputError([Problem("--model", None, None, ", ".join(model), expected)])
     asked_for = bool(model or marker)
     beside = model or () if asked_for else NAMES if data is None else ()
+    source = data if data is not None else embedded_cohort_folder()
     with gathered() as attempt:
-        cohort = attempt(
-            load_cohort,
-            data if data is not None else embedded_cohort_folder(),
-            arm=arm,
-            accept_implausible=accept_implausible,
-        )
         stated = [attempt(load_own_model, name) for name in dict.fromkeys(files)]
-        known = cohort.catalogue if cohort is not None else None  # None: it has problems
+        known = attempt(catalogue_of_folder, source)  # None: it has problems
         own = [attempt(load_card, name, NAMES, known) for name in named]
-        if cohort is not None:
+        if known is not None:
             own += [attempt(made_card, each.split("+"), known) for each in marker or ()]
         prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
         changes = [attempt(overrides.parse_setting, text) for text in set_ or []]
         wanted = attempt(load_definitions, definitions) if definitions is not None else None
+        cohort = attempt(load_cohort, source, arm=arm, accept_implausible=accept_implausible)
+    prepare()  # while this process loads its own modules
     if not asked_for:
         choice = choose_models(cohort, NAMES, wanted)
         own = list(choice.cards)
@@ -161,17 +173,23 @@ def fit(
     if not own and (priors or set_):
         expected = "a card besides: the file of a model of one's own states its priors itself"
         raise InputError([Problem("--priors, --set", None, None, "no card", expected)])
-    say_warnings(cohort.warnings)
-    if not asked_for:
-        for sentence in choice.reasons:
-            say(sentence)
     cards = overrides.override(own, prior_sets, changes)
     first = cards[0].markers if cards else ()
     chosen = choose_definitions(cohort, wanted, first)
     response = chosen.definitions
+
+    from mnbayes.analyses.priors.words import prior_sentences
+    from mnbayes.report.terminal import progress_bars, say, say_warnings, show_run
+
+    say_warnings(cohort.warnings)
+    say(f"Models: {', '.join((*(card.name for card in cards), *(s.name for s in stated)))}.")
+    if not asked_for and not cohort.trial.models:
+        for sentence in choice.telling:
+            say(sentence)
     say(chosen.why)
-    for sentence in prior_sentences(own, cards, prior_sets, changes) if cards else ():
-        say(sentence, error=True)
+    if cards and (priors or set_):
+        for sentence in prior_sentences(own, cards, prior_sets, changes):
+            say(sentence, error=True)
 
     from mnbayes.analyses.historical.section import historical_job
     from mnbayes.analyses.published.section import published_job
@@ -210,20 +228,22 @@ def fit(
     for sentence in post_hoc_sentences(run.manifest):
         say(f"Post hoc prior: {sentence}")
     if not no_report:
-        page = folder / "report.html"
-        say(f"Read it: open {page}")
+        page = str(folder / "report.html")
+        typer.echo(f"open {shlex.quote(page)}")
         if open_:
-            typer.launch(str(page))
-    typer.echo(str(folder))
+            typer.launch(page)
+    if no_report or not sys.stdout.isatty():  # for scripts; a person has just read it
+        typer.echo(str(folder))
     if not run.converged:
         raise typer.Exit(NOT_CONVERGED)
 
 
-@app.command(rich_help_panel=START, epilog="Example: mnbayes check my-trial")
+@command(START, "mnbayes check my-trial")
 @clear_errors
 def check(
     folder: Annotated[
-        Path, typer.Argument(help="Cohort folder with patients.csv and measurements.csv.")
+        Path,
+        typer.Argument(metavar="DIR", help="Cohort folder with patients.csv and measurements.csv."),
     ],
     arm: Arm = None,
     accept_implausible: AcceptImplausible = False,

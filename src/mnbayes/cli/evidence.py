@@ -8,29 +8,44 @@ from typing import Annotated, Literal
 
 import typer
 
-from mnbayes.cli.shared import AGAIN, EVIDENCE, NOT_CONVERGED, Priors, Response, app, clear_errors
+from mnbayes.cli.help import AGAIN, EVIDENCE
+from mnbayes.cli.shared import (
+    FITTED,
+    NOT_CONVERGED,
+    SAMPLED,
+    WRITTEN,
+    AllowUnconverged,
+    Priors,
+    Response,
+    Run,
+    RunFolder,
+    Seed,
+    check_names,
+    clear_errors,
+    command,
+    either,
+)
 
-_AllowUnconverged = Annotated[
-    bool,
-    typer.Option(
-        "--allow-unconverged",
-        help="Show the numbers of a fit that did not converge, marked as such.",
-    ),
-]
 
-
-@app.command(rich_help_panel=EVIDENCE, epilog="Example: mnbayes published --facts a-paper.toml")
+@command(EVIDENCE, "mnbayes published --facts a-paper.toml")
 @clear_errors
 def published(
     facts: Annotated[
         Path | None,
-        typer.Option(help="A paper's facts, a .toml file (default: the trial's abstract)."),
+        typer.Option(
+            metavar="FILE",
+            help="A paper's facts, a .toml file (default: the trial's abstract).",
+            rich_help_panel=FITTED,
+        ),
     ] = None,
     priors: Priors = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="NAME.ARG=VALUE", help="Set a number of this model's priors."
+            "--set",
+            metavar="NAME.ARG=VALUE",
+            help="Set a number of this model's priors.",
+            rich_help_panel=FITTED,
         ),
     ] = None,
     reading: Annotated[
@@ -38,20 +53,35 @@ def published(
         typer.Option(
             metavar="SWITCH=CHOICE",
             help="How to read an ambiguous sentence, such as remission=unknown; repeatable.",
+            rich_help_panel=FITTED,
         ),
     ] = None,
     definitions: Response = None,
     out: Annotated[
-        Path | None, typer.Option(help="Output folder (default: a new one, results/published/).")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Output folder (default: a new one under results/published/).",
+            rich_help_panel=WRITTEN,
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
-    chains: Annotated[int, typer.Option(min=2)] = 4,
+    seed: Seed = 1,
+    chains: Annotated[
+        int, typer.Option(min=2, metavar="N", help="Chains.", rich_help_panel=SAMPLED)
+    ] = 4,
     draws: Annotated[
-        int, typer.Option(min=10, help="Draws per chain; the reported fit has at least 2,000.")
+        int,
+        typer.Option(
+            min=10,
+            metavar="N",
+            help="Draws per chain; the reported fit has at least 2,000.",
+            rich_help_panel=SAMPLED,
+        ),
     ] = 2000,
-    allow_unconverged: _AllowUnconverged = False,
+    allow_unconverged: AllowUnconverged = False,
 ) -> None:
     """Turn a paper's printed numbers into a posterior: how far, for whom, under every reading."""
+    check_names(priors=priors or (), settings=set_ or (), definitions=definitions)
     from mnbayes.analyses.published.command import run_published
     from mnbayes.analyses.published.section import section_of
     from mnbayes.inference.sampling import Sampling
@@ -75,28 +105,51 @@ def published(
         raise typer.Exit(NOT_CONVERGED)
 
 
-@app.command(rich_help_panel=EVIDENCE, epilog="Example: mnbayes historical")
+@command(EVIDENCE, "mnbayes historical --table studies.csv")
 @clear_errors
 def historical(
     table: Annotated[
         Path | None,
-        typer.Option(help="Counts of earlier studies, a .csv file (default: those of MN)."),
+        typer.Option(
+            metavar="FILE",
+            help="Counts of earlier studies, a .csv file (default: those of MN).",
+            rich_help_panel=FITTED,
+        ),
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="The model's card, a .toml file (default: mnbayes's own).")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The model's card, a .toml file (default: mnbayes's own).",
+            rich_help_panel=FITTED,
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME.ARG=VALUE", help="Such as between_study_sd.sigma=0.5."),
+        typer.Option(
+            "--set",
+            metavar="NAME.ARG=VALUE",
+            help="As between_study_sd.sigma=0.5.",
+            rich_help_panel=FITTED,
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Output folder (default: a new one, results/historical/).")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Output folder (default: a new one under results/historical/).",
+            rich_help_panel=WRITTEN,
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
+    seed: Seed = 1,
     refits: Annotated[
-        bool, typer.Option(help="Refit without each study and under other readings of the table.")
+        bool,
+        typer.Option(
+            help="Refit without each study and under other readings of the table.",
+            rich_help_panel=SAMPLED,
+        ),
     ] = True,
-    allow_unconverged: _AllowUnconverged = False,
+    allow_unconverged: AllowUnconverged = False,
 ) -> None:
     """What earlier studies lead to expect: remission by kind of treatment, benchmark and prior."""
     from mnbayes.analyses.historical.command import run_historical
@@ -121,49 +174,67 @@ def historical(
         raise typer.Exit(NOT_CONVERGED)
 
 
-@app.command(rich_help_panel=AGAIN, epilog="Example: mnbayes design --run first --n 30")
+@command(AGAIN, "mnbayes design results/first --n 30")
 @clear_errors
 def design(
-    run: Annotated[
-        Path | None,
-        typer.Option(help="Folder of a finished run (default: the newest under results/)."),
-    ] = None,
+    run_folder: RunFolder = None,
+    run: Run = None,
     model: Annotated[
-        list[str] | None, typer.Option(help="Model of the run; repeatable (default: every one).")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Model of the run; repeatable (default: every one)."),
     ] = None,
     responders: Annotated[
-        int | None, typer.Option(min=0, help="Responders so far, instead of a run.")
+        int | None, typer.Option(min=0, metavar="N", help="Responders so far, instead of a run.")
     ] = None,
-    of: Annotated[int | None, typer.Option(min=1, help="Patients they are of.")] = None,
+    of: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Patients they are of.")
+    ] = None,
     prior: Annotated[
         tuple[float, float] | None,
         typer.Option(metavar="A B", help="Beta prior of the share, with --responders."),
     ] = None,
-    definitions: Response = None,
+    definitions: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="Definitions of response (default: the run's)."),
+    ] = None,
     rule: Annotated[
-        Path | None, typer.Option(help="Decision rules, a .toml file (default: mnbayes's own).")
+        Path | None,
+        typer.Option(metavar="FILE", help="Decision rules, a .toml file (default: mnbayes's own)."),
     ] = None,
     category: Annotated[
-        str | None, typer.Option(help="Category of response that the rule is about.")
+        str | None,
+        typer.Option(metavar="NAME", help="Category of response that the rule is about."),
     ] = None,
-    week: Annotated[float | None, typer.Option(help="Visit that the rule is about.")] = None,
+    week: Annotated[
+        float | None, typer.Option(metavar="WEEK", help="Visit that the rule is about.")
+    ] = None,
     n: Annotated[
-        list[int] | None, typer.Option(min=1, help="Patients of the next trial; repeatable.")
+        list[int] | None,
+        typer.Option(min=1, metavar="N", help="Patients of the next trial; repeatable."),
     ] = None,
     withdrawal: Annotated[
         list[float] | None,
-        typer.Option(min=0.0, max=1.0, help="Share that withdraws; repeatable."),
+        typer.Option(min=0.0, max=1.0, metavar="SHARE", help="Share that withdraws; repeatable."),
     ] = None,
     confidence: Annotated[
         list[float] | None,
-        typer.Option(min=0.5, max=1.0, help="Confidence the next trial asks for; repeatable."),
+        typer.Option(
+            min=0.5,
+            max=1.0,
+            metavar="P",
+            help="Confidence the next trial asks for; repeatable.",
+        ),
     ] = None,
     handling: Annotated[
         Literal["composite", "evaluable"] | None,
-        typer.Option(help="What a withdrawal counts as: a failure, or not at all."),
+        typer.Option(
+            metavar="HOW",
+            help="What a withdrawal counts as: composite (a failure), or evaluable (not at all).",
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for tables and pictures (default: none).")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for tables and pictures (default: none)."),
     ] = None,
 ) -> None:
     """Go, consider or no-go by a rule stated beforehand; how a next trial of n would end."""
@@ -172,7 +243,7 @@ def design(
     from mnbayes.report.terminal import show_section
 
     plan = run_design(
-        run,
+        either(run_folder, run, ("RUN", "--run")),
         model=model or [],
         responders=responders,
         of=of,

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from mnbayes.base.problems import InputError, Problem, gathered, quoted
-from mnbayes.cli.shared import BAD_INPUT, START, app, clear_errors
+from mnbayes.cli.help import START
+from mnbayes.cli.shared import BAD_INPUT, clear_errors, command
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:
@@ -36,29 +37,29 @@ def _visit(text: str) -> tuple[str, float | None]:
     return name, _week("--visit", week) if week else None
 
 
-@app.command(
-    name="import",
-    rich_help_panel=START,
-    epilog="Example: mnbayes import series.xlsx --out my-trial",
-)
+@command(START, "mnbayes import series.xlsx --out my-trial", name="import")
 @clear_errors
 def import_(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
+            metavar="FILE",
             help="One sheet (.xlsx, .xls, .ods, .csv), or data sets of ADaM (ADSL, ADLB) or SDTM "
-            "(DM, LB or CP, DS, AE) as .xpt, .csv, Dataset-JSON or .ndjson."
+            "(DM, LB or CP, DS, AE) as .xpt, .csv, Dataset-JSON or .ndjson.",
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="A new folder for the cohort.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A new folder for the cohort.")
+    ] = None,
     mapping: Annotated[
-        Path | None, typer.Option(help="A .toml file that adds names and codes.")
+        Path | None, typer.Option(metavar="FILE", help="A .toml file that adds names and codes.")
     ] = None,
     markers: Annotated[
-        Path | None, typer.Option(help="A markers.toml of your own, to go with the tables.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A markers.toml of your own, to go with the tables."),
     ] = None,
-    arm: Annotated[str, typer.Option(help="Keep this arm alone.")] = "",
-    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook.")] = None,
+    arm: Annotated[str, typer.Option(metavar="NAME", help="Keep this arm alone.")] = "",
+    sheet: Annotated[str | None, typer.Option(metavar="NAME", help="Sheet of a workbook.")] = None,
     unit: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=UNIT", help="Unit of a marker, header or code; repeatable."),
@@ -70,7 +71,10 @@ def import_(
         ),
     ] = None,
     weeks: Annotated[
-        str, typer.Option(help="Planned weeks where there are only days or dates: 0,4,12.")
+        str,
+        typer.Option(
+            metavar="WEEKS", help="Planned weeks where there are only days or dates: 0,4,12."
+        ),
     ] = "",
     baseline_date: Annotated[
         str, typer.Option(metavar="COLUMN|first", help="Column with the date of week 0.")
@@ -157,10 +161,12 @@ def import_(
     )
 
 
-@app.command(rich_help_panel=START, epilog="Example: mnbayes init example")
+@command(START, "mnbayes init example")
 @clear_errors
-def init(folder: Annotated[Path, typer.Argument(help="A new folder.")]) -> None:
-    """Write an example cohort to change, and a workbook that ``mnbayes import`` reads."""
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")],
+) -> None:
+    """Write an example cohort to change, and a workbook that "mnbayes import" reads."""
     from mnbayes.data.imports.example import write_example
     from mnbayes.report.terminal import say
 

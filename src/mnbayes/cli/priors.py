@@ -7,22 +7,29 @@ from typing import Annotated
 
 import typer
 
+from mnbayes.cli.help import PRIORS
 from mnbayes.cli.shared import (
-    PRIORS,
+    FITTED,
+    WRITTEN,
+    Data,
     Priors,
     Response,
+    Seed,
     Settings,
-    app,
     cards_with_priors,
+    check_names,
     clear_errors,
+    command,
+    either,
 )
 
 
-@app.command(rich_help_panel=PRIORS, epilog="Example: mnbayes models --write egfr")
+@command(PRIORS, "mnbayes models --write egfr")
 @clear_errors
 def models(
     name: Annotated[
-        list[str] | None, typer.Argument(help="Cards to list (default: every card).")
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Cards to list (default: every card)."),
     ] = None,
     priors: Priors = None,
     set_: Settings = None,
@@ -36,28 +43,38 @@ def models(
     ] = False,
     write: Annotated[
         str | None,
-        typer.Option(help="Write this card, or the card of this marker, to a .toml file."),
+        typer.Option(
+            metavar="NAME",
+            help="Write this card, or the card of this marker, to a .toml file.",
+            rich_help_panel=WRITTEN,
+        ),
     ] = None,
     to: Annotated[
-        Path | None, typer.Option(help="File of --write (default: its name, .toml).")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File of --write (default: its name, .toml).",
+            rich_help_panel=WRITTEN,
+        ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Cohort folder whose markers.toml counts as well.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Cohort folder whose markers.toml counts as well."),
     ] = None,
 ) -> None:
     """List model cards with their priors as they would be used, what each means and why."""
-    from mnbayes.analyses.priors.marker_tables import marker_table, markers_table
-    from mnbayes.analyses.priors.tables import prior_table
-    from mnbayes.analyses.priors.words import prior_set_sentences
     from mnbayes.cards.card_file import write_card
-    from mnbayes.cards.choice import of_markers
+    from mnbayes.cards.marker_card import of_markers
     from mnbayes.data.cohort import load_cohort
     from mnbayes.data.markers import shipped_markers
-    from mnbayes.report.terminal import say, show_table
 
     known = shipped_markers() if data is None else load_cohort(data).catalogue
     if markers:
-        for each in of_markers(name or (), known):
+        chosen = of_markers(name or (), known)
+        from mnbayes.analyses.priors.marker_tables import marker_table, markers_table
+        from mnbayes.report.terminal import say, show_table
+
+        for each in chosen:
             show_table(marker_table(each))
         if not name:
             show_table(markers_table(known))
@@ -65,10 +82,13 @@ def models(
         return
     if definitions:
         from mnbayes.cards.definitions import load_definitions, shipped_definitions
-        from mnbayes.report.kit.wording import definition_table
 
-        for named in name or shipped_definitions():
-            show_table(definition_table(load_definitions(named), known))
+        loaded = [load_definitions(each) for each in name or shipped_definitions()]
+        from mnbayes.report.kit.wording import definition_table
+        from mnbayes.report.terminal import show_table
+
+        for each_definitions in loaded:
+            show_table(definition_table(each_definitions, known))
         return
     if write is not None:
         (card,) = cards_with_priors([write], priors, set_, known)
@@ -76,44 +96,66 @@ def models(
         write_card(card, path)
         typer.echo(str(path))
         return
-    for card in cards_with_priors(name, priors, set_, known):
+    cards = cards_with_priors(name, priors, set_, known)
+    from mnbayes.analyses.priors.tables import prior_table
+    from mnbayes.analyses.priors.words import prior_set_sentences
+    from mnbayes.report.terminal import say, show_table
+
+    for card in cards:
         say(card.title, "bold")
         show_table(prior_table(card, every=True))
     for sentence in prior_set_sentences():
         say(sentence)
 
 
-@app.command(rich_help_panel=PRIORS, epilog="Example: mnbayes prior --data my-trial")
+@command(PRIORS, "mnbayes prior my-trial --priors sceptical")
 @clear_errors
 def prior(
+    cohort_folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DIR",
+            help="Cohort folder whose visits to use (default: none, weeks 0, 1, 2, 4, 12).",
+        ),
+    ] = None,
+    data: Data = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Model card, by name or .toml file; repeatable (default: every card)."),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Model card; repeatable (default: every card).",
+            rich_help_panel=FITTED,
+        ),
     ] = None,
     priors: Priors = None,
     set_: Settings = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Cohort folder whose visits to use (default: weeks 0, 1, 2, 4, 12)."),
-    ] = None,
     definitions: Response = None,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw the next patient's range into this .svg, .png or .pdf file."),
+        typer.Option(
+            metavar="FILE",
+            help="Draw the next patient's range into this .svg, .png or .pdf file.",
+            rich_help_panel=WRITTEN,
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
+    seed: Seed = 1,
 ) -> None:
     """Draw from the priors alone, before any fit: typical and next patients, and what is absurd."""
+    from mnbayes.cards.choice import choose_models
+    from mnbayes.data.cohort import load_cohort
+
+    data = either(cohort_folder, data)
+    cohort = None if data is None else load_cohort(data)
+    known = None if cohort is None else cohort.catalogue
+    own = () if cohort is None else choose_models(cohort, ("published", "historical")).cards
+    cards = cards_with_priors(model, priors, set_, known, own)
+    check_names(definitions=definitions)
     from mnbayes.analyses.priors import commands
     from mnbayes.analyses.priors.section import of_predictive
-    from mnbayes.data.cohort import load_cohort
     from mnbayes.report.kit.plot_files import check_plot
     from mnbayes.report.terminal import show_section
 
     check_plot(plot)
-    cohort = None if data is None else load_cohort(data)
-    known = None if cohort is None else cohort.catalogue
-    cards = cards_with_priors(model, priors, set_, known)
     found = commands.predict(cards, cohort, definitions, seed)
     for predictive in found:
         show_section(of_predictive(predictive))
@@ -121,44 +163,62 @@ def prior(
         commands.write_predictive(found, plot)
 
 
-@app.command(
-    rich_help_panel=PRIORS,
-    epilog='Example: mnbayes elicit change_mean "90% between 0.3 and 1.1 on gmr"',
-)
+@command(PRIORS, 'mnbayes elicit change_mean "90% below 0.8 on gmr"')
 @clear_errors
 def elicit(
     parameter: Annotated[
-        str, typer.Argument(help="Prior to state, such as change_mean or change_mean.albumin.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="Prior to state, such as change_mean or change_mean.albumin."
+        ),
     ],
     belief: Annotated[
-        str, typer.Argument(help="Such as '90% between 0.3 and 1.1 on gmr' or '95% below 0.5'.")
+        str,
+        typer.Argument(
+            metavar="BELIEF", help="Such as '90% between 0.3 and 1.1 on gmr' or '95% below 0.5'."
+        ),
     ],
     model: Annotated[
         str | None,
-        typer.Option(help="Model card, by name or .toml file (default: remission if it has it)."),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Model card (default: remission if it has this prior).",
+            rich_help_panel=FITTED,
+        ),
     ] = None,
     priors: Priors = None,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw density and consequences into this .svg, .png or .pdf file."),
+        typer.Option(
+            metavar="FILE",
+            help="Draw density and consequences into this .svg, .png or .pdf file.",
+            rich_help_panel=WRITTEN,
+        ),
     ] = None,
     save: Annotated[
         Path | None,
-        typer.Option(help="Write the belief as a prior set into this new .toml file."),
+        typer.Option(
+            metavar="FILE",
+            help="Write the belief as a prior set into this new .toml file.",
+            rich_help_panel=WRITTEN,
+        ),
     ] = None,
 ) -> None:
     """Turn a clinical belief into a prior, and show what follows from it before any data."""
-    from mnbayes.analyses.priors import commands
     from mnbayes.analyses.priors.elicit_command import elicit_prior
-    from mnbayes.analyses.priors.section import of_belief
-    from mnbayes.analyses.priors.words import how_to_use
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.cards.prior_sets import save_belief
-    from mnbayes.report.kit.plot_files import check_plot
+
+    if plot is not None:
+        from mnbayes.report.kit.plot_files import check_plot
+
+        check_plot(plot)
+    found = elicit_prior(parameter, belief, load_definitions(), model, priors or ["weak"])
+    from mnbayes.analyses.priors import commands
+    from mnbayes.analyses.priors.section import of_belief
+    from mnbayes.analyses.priors.words import how_to_use
     from mnbayes.report.terminal import say, show_section
 
-    check_plot(plot)
-    found = elicit_prior(parameter, belief, load_definitions(), model, priors or ["weak"])
     show_section(of_belief(found))
     for sentence in how_to_use(found):
         say(sentence)

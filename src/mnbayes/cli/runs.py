@@ -8,18 +8,42 @@ from typing import Annotated
 
 import typer
 
-from mnbayes.cli.shared import AGAIN, NOT_CONVERGED, Response, app, clear_errors
+from mnbayes.cli.help import AGAIN
+from mnbayes.cli.shared import (
+    FITTED,
+    NOT_CONVERGED,
+    WRITTEN,
+    Data,
+    Folder,
+    Response,
+    Run,
+    RunFolder,
+    Seed,
+    check_names,
+    clear_errors,
+    command,
+    either,
+)
 
 
-@app.command(rich_help_panel=AGAIN, epilog="Example: mnbayes compare first second")
+@command(AGAIN, "mnbayes compare results/first results/second")
 @clear_errors
 def compare(
-    run_a: Annotated[Path, typer.Argument(help="Folder of a run, the earlier one as a rule.")],
-    run_b: Annotated[Path, typer.Argument(help="Folder of the run to compare with it.")],
+    run_a: Annotated[
+        Path, typer.Argument(metavar="RUN_A", help="Folder of a run, as a rule the earlier one.")
+    ],
+    run_b: Annotated[
+        Path, typer.Argument(metavar="RUN_B", help="Folder of the run to compare with it.")
+    ],
     all_: Annotated[bool, typer.Option("--all", help="List every number.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write every number to this .csv file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every number to this .csv file.")
+    ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the main numbers into this .svg, .png or .pdf file.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Draw the main numbers into this .svg, .png or .pdf file."
+        ),
     ] = None,
 ) -> None:
     """Compare two runs: what was put in, what came out, and what is more than noise."""
@@ -37,37 +61,44 @@ def compare(
         write_plot(comparison, plot)
 
 
-@app.command(rich_help_panel=AGAIN, epilog="Example: mnbayes withdrawal --run first")
+@command(AGAIN, "mnbayes withdrawal results/first --full")
 @clear_errors
 def withdrawal(
-    run: Annotated[
-        Path | None,
-        typer.Option(help="Folder of a finished run (default: the newest under results/)."),
-    ] = None,
+    run_folder: RunFolder = None,
+    run: Run = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model of the run; repeatable (default: every one that can judge the responses)."
+            metavar="NAME",
+            help="Model of the run; repeatable (default: every one that can judge the responses).",
         ),
     ] = None,
     strategy: Annotated[
         list[str] | None,
-        typer.Option(help="mar, composite, locf or delta; repeatable (default: every one)."),
+        typer.Option(
+            metavar="NAME", help="mar, composite, locf or delta; repeatable (default: every one)."
+        ),
     ] = None,
     delta: Annotated[
         float,
-        typer.Option(min=0.01, help="Ratio of the strategy delta: times the predicted protein."),
+        typer.Option(
+            min=0.01,
+            metavar="RATIO",
+            help="Of the strategy delta: times worse than predicted.",
+        ),
     ] = 2.0,
     delta_max: Annotated[
-        float, typer.Option(min=1.01, help="Largest ratio of the tipping-point sweep.")
+        float,
+        typer.Option(min=1.01, metavar="RATIO", help="Largest one of the tipping-point sweep."),
     ] = 10.0,
+    full: Annotated[bool, typer.Option("--full", help="Print the tables of every model.")] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for tables and pictures (default: none).")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for tables and pictures (default: none)."),
     ] = None,
 ) -> None:
     """Re-read a run's draws under other assumptions on who withdrew; find the tipping point."""
-    from mnbayes.analyses.withdrawal import command
-    from mnbayes.analyses.withdrawal.section import of_stored
+    from mnbayes.analyses.withdrawal import command as stored_run
     from mnbayes.analyses.withdrawal.strategies import (
         delta_strategy,
         find_strategy,
@@ -78,71 +109,93 @@ def withdrawal(
     from mnbayes.run.history import newest_run
 
     if out is not None:
-        command.check_folder(out)
+        stored_run.check_folder(out)
     names = strategy or [item.name for item in withdrawal_strategies()]
     chosen = [delta_strategy(delta) if n == "delta" else find_strategy(n) for n in names]
-    folder = run if run is not None else newest_run()
-    stored, definitions, synthetic = command.from_run(folder, model or [], chosen, delta_max)
+    asked = either(run_folder, run, ("RUN", "--run"))
+    folder = asked if asked is not None else newest_run()
+    stored, definitions, synthetic = stored_run.from_run(folder, model or [], chosen, delta_max)
     if synthetic:
         say(SYNTHETIC, "bold")
-    for item in stored:
-        show_section(
-            of_stored(item.model, item.table, item.tipping, item.reasons, definitions, item.main)
-        )
-    say(NO_CONTROL)
+    sections, rest = stored_run.printed(stored, definitions, full=full)
+    for section in sections:
+        show_section(section)
+    for sentence in (NO_CONTROL, *rest):
+        say(sentence)
     if out is not None:
-        command.write(out, command.files(stored, definitions, synthetic))
+        stored_run.write(out, stored_run.files(stored, definitions, synthetic))
         typer.echo(str(out))
     if any(item.table.empty for item in stored):
         raise typer.Exit(NOT_CONVERGED)
 
 
-@app.command(rich_help_panel=AGAIN, epilog="Example: mnbayes sensitivity --data my-trial")
+@command(AGAIN, "mnbayes sensitivity my-trial")
 @clear_errors
 def sensitivity(
-    data: Annotated[
-        Path | None, typer.Option(help="Cohort folder (default: the embedded synthetic cohort).")
-    ] = None,
+    cohort_folder: Folder = None,
+    data: Data = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Model card, by name or .toml file; repeatable (default: proteinuria)."),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Model card; repeatable (default: proteinuria, else the first that applies).",
+            rich_help_panel=FITTED,
+        ),
     ] = None,
     priors: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="Prior set by name, or .toml file; repeatable (default: every set, weak first). "
-            "The others are compared with the first.",
+            help="Prior set; repeatable (default: every set, weak first). The others are compared "
+            "with the first.",
+            rich_help_panel=FITTED,
         ),
     ] = None,
     residual: Annotated[
         list[str] | None,
-        typer.Option(help="normal or student_t; repeatable (default: both)."),
+        typer.Option(
+            metavar="NAME",
+            help="normal or student_t; repeatable (default: both).",
+            rich_help_panel=FITTED,
+        ),
     ] = None,
     trajectory: Annotated[
         list[str] | None,
-        typer.Option(help="step or drift; repeatable (default: both)."),
+        typer.Option(
+            metavar="NAME",
+            help="step or drift; repeatable (default: both).",
+            rich_help_panel=FITTED,
+        ),
     ] = None,
     threshold: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=VALUE,VALUE",
+            metavar="NAME=VALUES",
             help="Values to try beside a threshold of the definitions, such as "
             "effective.fall=0.10,0.25; repeatable.",
+            rich_help_panel=FITTED,
         ),
     ] = None,
     definitions: Response = None,
     out: Annotated[
-        Path | None, typer.Option(help="Output folder (default: a new one, results/sensitivity/).")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Output folder (default: a new one under results/sensitivity/).",
+            rich_help_panel=WRITTEN,
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
+    seed: Seed = 1,
 ) -> None:
     """Refit under every prior set and structure; name each conclusion that flips."""
-    from mnbayes.analyses.sensitivity import command
+    data = either(cohort_folder, data)
+    check_names(model or (), priors or (), definitions=definitions, data=data)
+    from mnbayes.analyses.sensitivity import command as written
     from mnbayes.analyses.sensitivity.multiverse import run_multiverse
     from mnbayes.base.problems import gathered
     from mnbayes.base.resources import embedded_cohort_folder
     from mnbayes.cards.card import load_card
+    from mnbayes.cards.choice import choose_models
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.data.cohort import load_cohort
     from mnbayes.inference.fit import Sampling
@@ -151,12 +204,15 @@ def sensitivity(
     from mnbayes.run.outputs import check_replaceable, new_folder
 
     folder = out if out is not None else new_folder(Path("results/sensitivity"), datetime.now())
-    check_replaceable(folder, command.MANIFEST)
+    check_replaceable(folder, written.MANIFEST)
     with gathered() as attempt:
         cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
         known = cohort.catalogue if cohort is not None else None  # None: it has problems
-        cards = [attempt(load_card, name, known=known) for name in model or ["proteinuria"]]
+        cards = [attempt(load_card, name, known=known) for name in model or ()]
         asked = attempt(load_definitions, definitions) if definitions is not None else None
+    if not cards:
+        able = choose_models(cohort, ("published", "historical"), asked).cards
+        cards = [next((card for card in able if card.name == "proteinuria"), able[0])]
     say_warnings(cohort.warnings)
     with progress_bars() as progress:
         found = run_multiverse(
@@ -172,10 +228,10 @@ def sensitivity(
         )
     if cohort.synthetic:
         say(SYNTHETIC, "bold")
-    for section in command.sections(found):
+    for section in written.sections(found):
         show_section(section)
     say(NO_CONTROL)
-    command.write(found, folder)
+    written.write(found, folder)
     typer.echo(str(folder))
     if found.fits["reason"].any():
         raise typer.Exit(NOT_CONVERGED)

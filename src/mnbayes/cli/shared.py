@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnbayes.base.problems import InputError
+from mnbayes.base.problems import InputError, Problem
+from mnbayes.cli.help import Command, Group
 
 if TYPE_CHECKING:
     from mnbayes.cards.card import Card
     from mnbayes.data.markers import Catalogue
 
+#: Groups of options of the commands that have many.
+FITTED, SAMPLED, WRITTEN = "What is fitted", "How it is fitted", "What comes out"
+
 Priors = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME|FILE",
-        help="Prior set by name, or .toml file; repeatable, files win over names (default: weak).",
+        help="Prior set; repeatable, files win over names (default: weak).",
+        rich_help_panel=FITTED,
     ),
 ]
 Settings = Annotated[
@@ -28,18 +34,52 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="NAME.ARG=VALUE",
-        help="Set a prior's number, or NAME='P% between A and B on SCALE'; repeatable, strongest.",
+        help="Set a number of a prior, or NAME='90% between A and B on SCALE'; repeatable, "
+        "stronger than any set.",
+        rich_help_panel=FITTED,
     ),
 ]
 
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="The same as DIR.", rich_help_panel=FITTED),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Argument(metavar="DIR", help="Cohort folder (default: the embedded synthetic one)."),
+]
+RunFolder = Annotated[
+    Path | None,
+    typer.Argument(metavar="RUN", help="Folder of a run (default: the newest under results/)."),
+]
+Run = Annotated[Path | None, typer.Option("--run", metavar="RUN", help="The same as RUN.")]
+Seed = Annotated[
+    int,
+    typer.Option(min=0, metavar="N", help="Of the random numbers.", rich_help_panel=SAMPLED),
+]
+AllowUnconverged = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unconverged",
+        help="Show the numbers of a fit that did not converge, marked as such.",
+        rich_help_panel=WRITTEN,
+    ),
+]
 Response = Annotated[
     str | None,
-    typer.Option("--definitions", help="Definitions of response, by name or a .toml file."),
+    typer.Option(
+        "--definitions",
+        metavar="NAME|FILE",
+        help="Definitions of response (default: the trial's, else what its markers allow).",
+        rich_help_panel=FITTED,
+    ),
 ]
 Arm = Annotated[
     str | None,
     typer.Option(
-        help="Arm to keep, where the patients' column arm has several (default: trial.toml's)."
+        metavar="NAME",
+        help="Arm to keep, where patients.csv has several (default: trial.toml's).",
+        rich_help_panel=FITTED,
     ),
 ]
 AcceptImplausible = Annotated[
@@ -47,6 +87,7 @@ AcceptImplausible = Annotated[
     typer.Option(
         "--accept-implausible",
         help="Read values beyond what is possible as they stand, with a warning.",
+        rich_help_panel=FITTED,
     ),
 ]
 
@@ -54,19 +95,37 @@ BAD_INPUT = 2
 NOT_CONVERGED = 1
 INTERRUPTED = 130
 
-#: Groups of commands in the help, in the order in which a trial meets them.
-START, PRIORS, AGAIN, EVIDENCE, VALIDATION = (
-    *("Start", "Models and priors", "Ask a finished run again"),
-    *("Evidence beside the cohort", "Is the program right?"),
-)
-
 app = typer.Typer(
     name="mnbayes",
+    cls=Group,
     help="Bayesian models of tiny single-arm trials.",
+    epilog="mnbayes fit --open",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its tables squeeze the names of options, and cut texts
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def command(group: str, example: str, **given: Any) -> Callable[..., Any]:
+    """Add a command to the application: its group in the help, and an example to be copied."""
+    return app.command(cls=Command, rich_help_panel=group, epilog=example, **given)
+
+
+def either(
+    argument: Path | None, option: Path | None, names: tuple[str, str] = ("DIR", "--data")
+) -> Path | None:
+    """A folder that may be named in two ways.
+
+    Raises
+    ------
+    InputError
+        If both name one, and not the same.
+    """
+    if argument is not None and option is not None and argument != option:
+        expected = f"one folder: {names[0]}, or {names[1]}"
+        raise InputError([Problem(names[1], None, None, f"{argument} and {option}", expected)])
+    return option if argument is None else argument
 
 
 def _version(asked: bool) -> None:
@@ -81,7 +140,7 @@ def _version(asked: bool) -> None:
 def _common(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Say which version."),
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
     """Bayesian models of tiny single-arm trials."""
@@ -118,20 +177,59 @@ def cards_with_priors(
     priors: list[str] | None,
     settings: list[str] | None,
     known: Catalogue | None = None,
+    default: Sequence[Card] = (),
 ) -> list[Card]:
-    """Cards with their priors overridden, what is overridden said on standard error."""
-    from mnbayes.analyses.priors.words import prior_sentences
+    """Cards with their priors overridden, what is overridden said on standard error.
+
+    ``default`` is what is meant where no name is given; by default every card.
+    """
     from mnbayes.base.problems import gathered
     from mnbayes.cards import overrides
     from mnbayes.cards.card import available_cards, load_card
-    from mnbayes.report.terminal import say
 
     with gathered() as attempt:
-        own = [attempt(load_card, each, known=known) for each in names or available_cards()]
+        if names or not default:
+            own = [attempt(load_card, each, known=known) for each in names or available_cards()]
+        else:
+            own = list(default)
         prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
         changes = [attempt(overrides.parse_setting, text) for text in settings or []]
     cards = overrides.override(own, prior_sets, changes)
     if priors or settings:
+        from mnbayes.analyses.priors.words import prior_sentences
+        from mnbayes.report.terminal import say
+
         for sentence in prior_sentences(own, cards, prior_sets, changes):
             say(sentence, error=True)
     return cards
+
+
+def check_names(
+    cards: Sequence[str] = (),
+    priors: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    definitions: str | None = None,
+    data: Path | None = None,
+) -> None:
+    """Refuse what is misspelt, before a command loads what is slow to load.
+
+    Raises
+    ------
+    InputError
+        With every name that there is not.
+    """
+    from mnbayes.base.problems import gathered
+    from mnbayes.cards import overrides
+    from mnbayes.cards.card import load_card
+    from mnbayes.cards.definitions import load_definitions
+    from mnbayes.data.cohort import catalogue_of_folder
+
+    with gathered() as attempt:
+        known = None if data is None else attempt(catalogue_of_folder, data)
+        own = [attempt(load_card, name, known=known) for name in cards]
+        sets = attempt(overrides.load_prior_sets, priors)
+        changes = [attempt(overrides.parse_setting, text) for text in settings]
+        if definitions is not None:
+            attempt(load_definitions, definitions)
+    if own:
+        overrides.override(own, sets, changes)

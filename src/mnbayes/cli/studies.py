@@ -9,25 +9,41 @@ from typing import Annotated, Literal
 
 import typer
 
+from mnbayes.cli.help import VALIDATION
 from mnbayes.cli.shared import (
+    FITTED,
     INTERRUPTED,
-    VALIDATION,
+    SAMPLED,
+    WRITTEN,
+    Data,
     Priors,
     Response,
+    Seed,
     Settings,
-    app,
+    check_names,
     clear_errors,
+    command,
+    either,
 )
 
 STOPPED = 1
 
 _Scheduler = Annotated[
     str | None,
-    typer.Option(metavar="ADDRESS", help="A running Dask scheduler, such as tcp://10.0.0.1:8786."),
+    typer.Option(
+        metavar="ADDRESS",
+        help="A running Dask scheduler, such as tcp://10.0.0.1:8786.",
+        rich_help_panel=SAMPLED,
+    ),
 ]
 _Workers = Annotated[
     int | None,
-    typer.Option(min=0, help="Local processes (default: one for each core; 0: none but this)."),
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Local processes (default: one for each core; 0: none but this).",
+        rich_help_panel=SAMPLED,
+    ),
 ]
 
 
@@ -52,26 +68,41 @@ def _study_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
     return wrapped
 
 
-@app.command(rich_help_panel=VALIDATION, epilog="Example: mnbayes calibrate --replicates 200")
+@command(VALIDATION, "mnbayes calibrate --replicates 200")
 @_study_errors
 def calibrate(
-    model: Annotated[str, typer.Option(help="Model card, by name or .toml file.")] = "proteinuria",
-    replicates: Annotated[int, typer.Option(min=20, help="Simulated data sets.")] = 10_000,
+    cohort_folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DIR",
+            help="Cohort folder whose patients and visits to use (default: the embedded one).",
+        ),
+    ] = None,
+    data: Data = None,
+    model: Annotated[
+        str,
+        typer.Option(metavar="NAME|FILE", help="Model card.", rich_help_panel=FITTED),
+    ] = "proteinuria",
+    replicates: Annotated[
+        int,
+        typer.Option(min=20, metavar="N", help="Simulated data sets.", rich_help_panel=SAMPLED),
+    ] = 10_000,
     engine: Annotated[
         Literal["nuts", "collapsed"] | None,
-        typer.Option(help="What is calibrated (default: collapsed, nuts where that cannot fit)."),
+        typer.Option(
+            metavar="NAME",
+            help="nuts or collapsed (default: collapsed, nuts where that cannot fit).",
+            rich_help_panel=SAMPLED,
+        ),
     ] = None,
     posterior: Annotated[
         bool,
         typer.Option(
             "--posterior",
             help="Draw the truths from the posterior given the cohort, not the prior.",
+            rich_help_panel=SAMPLED,
         ),
     ] = False,
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Cohort folder whose patients and visits to use (default: embedded)."),
-    ] = None,
     priors: Priors = None,
     set_: Settings = None,
     definitions: Response = None,
@@ -79,11 +110,17 @@ def calibrate(
     workers: _Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder; one of the same study is gone on with (default: a new one)."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder; one of the same study is gone on with (default: a new one).",
+            rich_help_panel=WRITTEN,
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
+    seed: Seed = 1,
 ) -> None:
     """Simulate data sets from known truths, fit each, and test whether the ranks are uniform."""
+    data = either(cohort_folder, data)
+    check_names([model], priors or (), set_ or (), definitions, data)
     from mnbayes.analyses.calibration.command import run_calibrate
     from mnbayes.analyses.calibration.section import of_outcome, verdict
     from mnbayes.report.terminal import progress_bars, show_section
@@ -111,38 +148,66 @@ def calibrate(
         raise typer.Exit(1)
 
 
-@app.command(
-    rich_help_panel=VALIDATION, epilog="Example: mnbayes characteristics --scenario change --n 8"
-)
+@command(VALIDATION, "mnbayes characteristics --scenario change --n 8")
 @_study_errors
 def characteristics(
     model: Annotated[
-        str, typer.Option(help="Model card of 24-h protein, by name or .toml file.")
+        str,
+        typer.Option(
+            metavar="NAME|FILE", help="Model card of 24-h protein.", rich_help_panel=FITTED
+        ),
     ] = "proteinuria",
     scenario: Annotated[
-        list[str] | None, typer.Option(help="Scenario; repeatable (default: every one).")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Scenario; repeatable (default: every one).",
+            rich_help_panel=SAMPLED,
+        ),
     ] = None,
     n: Annotated[
         list[int] | None,
-        typer.Option(min=3, max=200, help="Patients; repeatable (default: 4 to 40)."),
+        typer.Option(
+            min=3,
+            max=200,
+            metavar="N",
+            help="Patients; repeatable (default: 4 to 40).",
+            rich_help_panel=SAMPLED,
+        ),
     ] = None,
     replicates: Annotated[
-        int, typer.Option(min=2, help="Cohorts for each scenario and number of patients.")
+        int,
+        typer.Option(
+            min=2,
+            metavar="N",
+            help="Cohorts for each scenario and number of patients.",
+            rich_help_panel=SAMPLED,
+        ),
     ] = 2000,
     priors: Priors = None,
     rule: Annotated[
-        Path | None, typer.Option(help="Decision rules, a .toml file (default: mnbayes's own).")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Decision rules, a .toml file (default: mnbayes's own).",
+            rich_help_panel=FITTED,
+        ),
     ] = None,
     definitions: Response = None,
     scheduler: _Scheduler = None,
     workers: _Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder; one of the same study is gone on with (default: its own)."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder; one of the same study is gone on with (default: its own).",
+            rich_help_panel=WRITTEN,
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 1,
+    seed: Seed = 1,
 ) -> None:
     """How often rule, Wilcoxon test and "5 of 7" are wrong where the truth is known."""
+    check_names([model], priors or (), definitions=definitions)
     from mnbayes.analyses.characteristics.command import run_characteristics
     from mnbayes.analyses.characteristics.section import of_study
     from mnbayes.report.terminal import progress_bars, show_section

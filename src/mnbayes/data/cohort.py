@@ -188,6 +188,18 @@ def as_cohort(cohort: Cohort | str | Path) -> Cohort:
     return cohort if isinstance(cohort, Cohort) else load_cohort(cohort)
 
 
+def catalogue_of_folder(path: str | Path) -> Catalogue:
+    """Markers that a cohort's folder may speak of: those that mnbayes brings, and its own.
+
+    Raises
+    ------
+    InputError
+        If its ``markers.toml`` cannot be used.
+    """
+    own = Path(path) / MARKERS_FILE
+    return load_markers(own) if own.is_file() else shipped_markers()
+
+
 def load_cohort(
     path: str | Path, *, arm: str | None = None, accept_implausible: bool = False
 ) -> Cohort:
@@ -223,8 +235,7 @@ def load_cohort(
     catalogue, trial = shipped_markers(), Trial()
     try:
         with gathered() as attempt:
-            if (folder / MARKERS_FILE).is_file():
-                catalogue = attempt(load_markers, folder / MARKERS_FILE) or catalogue
+            catalogue = attempt(catalogue_of_folder, folder) or catalogue
             trial = attempt(load_trial, folder) or trial
     except InputError as error:
         problems += error.problems

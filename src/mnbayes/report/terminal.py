@@ -14,12 +14,13 @@ import rich.table
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.text import Text
 
 from mnbayes.base.text_table import Spanned, Table, plain
 from mnbayes.base.workers import News
-from mnbayes.report.kit.results import gate_sentences
-from mnbayes.report.page import SYNTHETIC_MARK, in_order, marks, pages_of
+from mnbayes.report.kit.results import FOLLOWS, gate_sentences
+from mnbayes.report.page import SYNTHETIC_MARK, in_order, marks
 from mnbayes.run.analysis import reasons
 from mnbayes.run.run import Run
 from mnbayes.run.section import Section
@@ -34,6 +35,8 @@ _WORDS = (16, 12, 8)
 _WORD = 24
 #: Of a heading, the longest word that gives way to a letter last.
 _HEAD = 8
+#: Columns of a line of progress beside bar and stage, and from what width there is a bar.
+_BESIDE, _BARRED = 32, 60
 _GLUE = "\N{NO-BREAK SPACE}"
 _STAGES = {
     "compiling": "compiling (tens of seconds the first time, then cached)",
@@ -58,14 +61,20 @@ def progress_bars() -> Iterator[News]:
 
     A stage that has no words here is shown as it is called.
     """
+    screen = Console(stderr=True)
+    # A narrow terminal has no bar, so that names and times stay whole.
+    room = screen.width - _BESIDE
+    bar = min(room // 3, 40) if screen.width >= _BARRED else 0
+    name = Column(no_wrap=True, max_width=max(screen.width // 3, 18))
+    stage = Column(no_wrap=True, max_width=max(room - bar, 10))
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.fields[model]}"),
-        BarColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.fields[model]}", table_column=name),
+        *([BarColumn(bar)] if bar else []),
+        TextColumn("{task.description}", table_column=stage),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with Progress(*columns, console=screen) as bars:
         tasks: dict[str, object] = {}
 
         def show(model: str, stage: str, done: int, total: int) -> None:
@@ -302,14 +311,14 @@ def show_section(
 
 
 def show_run(run: Run, *, everything: bool = False) -> None:
-    """Print a run: page 1, and a line of every other section.
+    """Print what a run says: what must not be missed, the answer in a sentence, the decision.
 
     Parameters
     ----------
     run : Run
         With its sections.
     everything : bool
-        Whether to print the sentences and tables of every section.
+        Whether to print the sentences and tables of every section before.
     """
     screen = Console()
     if run.cohort.synthetic:
@@ -322,15 +331,22 @@ def show_run(run: Run, *, everything: bool = False) -> None:
             say(text, "bold", screen)
     shown = [section for section in in_order(run.sections) if not section.hidden]
     for section in shown:
-        if everything or section.place == "page 1":
+        if everything:
             show_section(section, screen)
-        else:
+        elif section.place != "page 1":
             for remark in section.remarks:
                 say(remark, console=screen)
-    if not everything:
-        for file, page in pages_of(run).items():
-            others = [s for s in shown if s.place in page.places and s.place != "page 1"]
-            names = ", ".join(
-                f"{each.title} ({each.absent})" if each.absent else each.title for each in others
-            )
-            say(f"In {file}: {names}.", console=screen)
+    for text in answers(shown):
+        say(text, "bold", screen)
+
+
+def answers(sections: Sequence[Section]) -> tuple[str, ...]:
+    """The first sentence of page 1, and the first of what follows from it: go or not."""
+    said: list[str] = []
+    for section in sections:
+        if section.place == "page 1":
+            said += [f"Not shown: {section.absent}."] if section.absent else section.sentences[:1]
+    for section in sections:
+        if section.page_one is not None and section.page_one.under == FOLLOWS:
+            said += section.page_one.sentences[:1]
+    return tuple(said)

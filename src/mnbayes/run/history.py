@@ -147,7 +147,7 @@ def _first_priors(
         if data_hash(run.manifest) != sha256:
             continue
         # What a run recorded as its own past reaches back to runs that were replaced since.
-        for entry in _recorded(run.manifest):
+        for entry in recorded_changes(run.manifest):
             key = (entry["model"], entry["parameter"], entry["marker"])
             first.setdefault(key, (entry["from"], entry["run"], entry["started"]))
         started = str(run.manifest.get("started", ""))
@@ -156,7 +156,8 @@ def _first_priors(
     return first
 
 
-def _recorded(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def recorded_changes(manifest: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Priors that a run says were others in the first run on its data."""
     entries = manifest.get("post_hoc")
     texts = ("model", "parameter", "marker", "run", "started")
     for entry in entries if isinstance(entries, list) else []:
@@ -208,7 +209,7 @@ def record(manifest: Mapping[str, Any], history: History) -> dict[str, Any]:
 def post_hoc_sentences(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """The recorded post hoc changes in words, one sentence each."""
     sentences = []
-    for entry in _recorded(manifest):
+    for entry in recorded_changes(manifest):
         to = table_of(entry, "to")
         if not isinstance(to.get("formula"), str):
             continue

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnbayes.base.new_files import replacing
 from mnbayes.base.problems import InputError, Problem
-from mnbayes.run.run import Run
-from mnbayes.run.section import Picture
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+
+    from mnbayes.run.run import Run
+    from mnbayes.run.section import Picture
 
 MANIFEST = "run.json"
 
@@ -66,27 +66,8 @@ def whole_folder(folder: Path, manifest: str = MANIFEST) -> Iterator[Path]:
     is killed, what ``folder`` held before is untouched.
     """
     check_replaceable(folder, manifest)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        if folder.exists():
-            retired = temporary.with_name(f"{temporary.name}.old")
-            folder.rename(retired)
-            temporary.rename(folder)
-            shutil.rmtree(retired)
-        else:
-            temporary.rename(folder)
-    finally:
-        if temporary.exists():
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with replacing(folder) as place:
+        yield place
 
 
 def write_tree(tree: xr.DataTree, folder: Path, name: str) -> None:

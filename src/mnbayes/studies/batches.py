@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import cloudpickle
 import numpy as np
 
-from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem, few
 from mnbayes.studies.records import record
 from mnbayes.studies.study import KINDS, Batch, Study, versions
 
@@ -69,8 +69,7 @@ def differences(pack: bytes) -> list[tuple[str, str]]:
     if other := sorted(
         path for path, digest in _loaded_code().items() if wanted.code.get(path) != digest
     ):
-        few = ", ".join(other[:3]) + (f" and {len(other) - 3} more" if len(other) > 3 else "")
-        found.append((f"other code in mnbayes: {few}", "the same code"))
+        found.append((f"other code in mnbayes: {few(other, 3)}", "the same code"))
     return found
 
 

@@ -17,6 +17,7 @@ from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.resources import embedded_cohort_folder
 from mnbayes.base.workers import News, silent
 from mnbayes.cards.card import load_card
+from mnbayes.cards.chosen_definitions import choose_definitions
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import load_prior_sets, override, parse_setting
 from mnbayes.cards.prior_sets import joined_name
@@ -91,12 +92,16 @@ def run_calibrate(
     check_replaceable(folder, LEDGER)
     with gathered() as attempt:
         cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
-        own = attempt(load_card, model)
+        known = cohort.catalogue if cohort is not None else None  # None: it has problems
+        own = attempt(load_card, model, known=known)
         sets = attempt(load_prior_sets, list(priors) or ["weak"])
         changes = [attempt(parse_setting, text) for text in settings]
         response = attempt(load_definitions, definitions)
         attempt(_check_numbers, replicates, seed)
     (card,) = override([own], sets, changes)
+    if data is not None:  # whose responses may be judged by other definitions
+        asked = None if definitions is None else response
+        response = choose_definitions(cohort, asked, card.markers).definitions
     observed = observations(card, cohort)
     card = card.scheduled(observed.weeks[-1])
     setting = Setting(card, observed, response, posterior)

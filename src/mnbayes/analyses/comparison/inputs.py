@@ -12,6 +12,7 @@ from mnbayes.run.history import (
     in_order,
     prior_texts,
     priors_of,
+    recorded_changes,
     same_prior,
     same_value,
     when,
@@ -23,7 +24,7 @@ SETTING_COLUMNS = ("part", "item", "a", "b")
 PRIOR_COLUMNS = ("model", "parameter", "marker", "a", "b")
 
 #: Leaves of the definitions that explain and do not decide.
-_TEXTS = ("why", "source", "title", "label", "short", "patients", "called")
+_TEXTS = ("why", "source", "sources", "notes", "title", "label", "short", "patients", "called")
 
 
 def _text(value: object) -> str:
@@ -157,10 +158,57 @@ def post_hoc_sentence(a: StoredRun, b: StoredRun, priors: pd.DataFrame) -> str:
     if priors.empty or not same_data:
         return ""
     first, later = (a, b) if in_order(a.manifest, b.manifest) else (b, a)
-    count = f"{len(priors)} prior{'s' if len(priors) > 1 else ''}"
+    back = _returns(first, later, priors)
+    changed = len(priors) - back
+    which = "1 prior is" if back == 1 else f"{back} priors are"
+    again = f"{which} again as in the first fit to these data."
+    if not changed:
+        return again
+    count = f"{changed} prior{'s' if changed > 1 else ''}"
     return (
         f"Post hoc: run {later.name} ({when(later.manifest.get('started'))}) changed {count} after "
         f"run {first.name} ({when(first.manifest.get('started'))}) had been fitted to the same "
         "data. A prior chosen after results were seen is not prior knowledge: read the later run "
-        "as a sensitivity analysis."
+        f"as a sensitivity analysis.{f' {again}' if back else ''}"
+    )
+
+
+def _returns(first: StoredRun, later: StoredRun, priors: pd.DataFrame) -> int:
+    """How many of the priors that differ are, in the later run, those of the first fit.
+
+    The earlier run says what it knows to have been there before itself (``post_hoc`` of its
+    ``run.json``).
+    """
+    before = {
+        (entry["model"], entry["parameter"], entry["marker"]): entry["from"]
+        for entry in recorded_changes(first.manifest)
+    }
+    now = priors_of(later.manifest)
+    keys = priors[["model", "parameter", "marker"]].itertuples(index=False, name=None)
+    return sum(key in before and key in now and same_prior(before[key], now[key]) for key in keys)
+
+
+def different_patients(a: StoredRun, b: StoredRun) -> str:
+    """Say that two runs are of different patients; empty where they are not, or not known to be.
+
+    Patients are the same where they have the same names: a visit may have come since.
+    """
+    hashes = [data_hash(run.manifest) for run in (a, b)]
+    if None in hashes or hashes[0] == hashes[1]:
+        return ""
+    named = [set(run.numbers["patient"].dropna().astype(str)) - {""} for run in (a, b)]
+    if all(named):
+        both = len(named[0] & named[1])
+        if both == len(named[0] | named[1]):
+            return ""
+        counts: list[Any] = [len(names) for names in named]
+        shared = f", {both or 'none'} in both"
+    else:
+        counts = [table_of(run.manifest, "data").get("patients") for run in (a, b)]
+        if None in counts or counts[0] == counts[1]:
+            return ""
+        shared = ""
+    return (
+        f"Different patients: {counts[0]} in A ({a.name}), {counts[1]} in B ({b.name}){shared}. "
+        "Their numbers differ by who was enrolled, so Monte Carlo errors are not counted."
     )

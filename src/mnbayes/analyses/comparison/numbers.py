@@ -94,9 +94,10 @@ def _unmatched(both: pd.DataFrame) -> pd.DataFrame:
     return table[list(ONLY_COLUMNS)].reset_index(drop=True)
 
 
-def largest(numbers: pd.DataFrame) -> pd.DataFrame:
-    """Numbers by the size of their difference in Monte Carlo errors, the largest first."""
-    order = np.argsort(-numbers["in_errors"].abs().fillna(-1.0).to_numpy(), kind="stable")
+def largest(numbers: pd.DataFrame, *, in_sd: bool = False) -> pd.DataFrame:
+    """Numbers by the size of their difference in Monte Carlo errors or SDs, the largest first."""
+    size = numbers["in_sd" if in_sd else "in_errors"].abs().fillna(-1.0).to_numpy()
+    order = np.argsort(-size, kind="stable")
     return numbers.iloc[order]
 
 

@@ -9,7 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from mnbayes.analyses.comparison import words
-from mnbayes.analyses.comparison.inputs import compare_priors, compare_settings, post_hoc_sentence
+from mnbayes.analyses.comparison.inputs import (
+    compare_priors,
+    compare_settings,
+    different_patients,
+    post_hoc_sentence,
+)
 from mnbayes.analyses.comparison.numbers import compare_numbers, largest, main_numbers
 from mnbayes.answers.reported import of_prior
 from mnbayes.base.display import Displayed, Screen
@@ -71,6 +76,9 @@ class Comparison(Displayed):
         Those of them of which headlines are made.
     weeks : mapping
         Model to its primary week, where run b says so, or else run a.
+    different : str
+        The sentence that says that the runs are of different patients; empty where they are of
+        the same, as far as is known. Monte Carlo errors mean nothing then.
     """
 
     a: str
@@ -85,6 +93,7 @@ class Comparison(Displayed):
     called: Mapping[str, str] = field(default_factory=dict)
     stated: tuple[str, ...] = ()
     weeks: Mapping[str, float] = field(default_factory=dict)
+    different: str = ""
 
     @property
     def given_data(self) -> pd.DataFrame:
@@ -111,9 +120,10 @@ class Comparison(Displayed):
             for row in records(self.priors)
         ]
         main = self.main
-        differing = records(largest(main[main["verdict"] != "same"]))
-        rows = tuple(words.cells(row, self.called) for row in differing)
-        head = ("number", self.a, self.b, "difference", "in SD", "in MC errors")
+        differing = records(largest(main[main["verdict"] != "same"], in_sd=bool(self.different)))
+        columns = 5 if self.different else 6  # without Monte Carlo errors
+        rows = tuple(words.cells(row, self.called)[:columns] for row in differing)
+        head = ("number", self.a, self.b, "difference", "in SD", "in MC errors")[:columns]
         mark = synthetic_words(self.synthetic)
         return Screen(
             f"Comparison of {self.a} with {self.b}{mark}",
@@ -127,7 +137,7 @@ class Comparison(Displayed):
                 ),
                 Table("Largest differences of the main numbers at the primary week", head, rows),
             ),
-            (self.post_hoc, words.verdict_sentence(self)),
+            (self.different, self.post_hoc, words.verdict_sentence(self)),
         )
 
 
@@ -153,6 +163,7 @@ def compare_stored(a: StoredRun, b: StoredRun) -> Comparison:
         post_hoc_sentence(a, b, priors),
         *_categories(a, b),
         _primary_weeks(a) | _primary_weeks(b),
+        different_patients(a, b),
     )
 
 

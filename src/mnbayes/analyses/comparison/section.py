@@ -74,13 +74,15 @@ def _priors(comparison: Comparison, names: Names) -> Table | None:
 def _numbers(
     comparison: Comparison, chosen: pd.DataFrame, caption: str, names: Names, *, marked: bool
 ) -> Table | None:
+    columns = 5 if comparison.different else 6  # without Monte Carlo errors
     rows = tuple(
         words.cells(row, comparison.called, _MARKS.get(row["verdict"], "") if marked else "")
         for row in records(chosen)
     )
     if not rows:
         return None
-    head = ("Number", *names, "Difference", "In SD", "In Monte Carlo errors")
+    rows = tuple(cells[:columns] for cells in rows)
+    head = ("Number", *names, "Difference", "In SD", "In Monte Carlo errors")[:columns]
     return Table(caption, head, rows)
 
 
@@ -97,16 +99,17 @@ def of_comparison(comparison: Comparison, *, everything: bool = False) -> Sectio
     a, b = _COMMAND
     settings, priors = _settings(comparison, _COMMAND), _priors(comparison, _COMMAND)
     chosen = comparison.numbers if everything else comparison.main
-    differing = largest(chosen[chosen["verdict"] != "same"])
+    differing = largest(chosen[chosen["verdict"] != "same"], in_sd=bool(comparison.different))
     rows = chosen if everything else differing.head(SHOWN)
     caption = (
         f"All {len(rows)} numbers"
         if everything
         else f"Main numbers: the {len(rows)} largest of {len(differing)} differences, {b} less {a}"
     )
-    caption += f"; * beyond {BEYOND:g} Monte Carlo errors"
-    if (rows["verdict"] == "unknown").any():
-        caption += ", ? error not known"
+    if not comparison.different:
+        caption += f"; * beyond {BEYOND:g} Monte Carlo errors"
+        if (rows["verdict"] == "unknown").any():
+            caption += ", ? error not known"
     sentences = [
         f"{a}: {comparison.a} ({comparison.started[0]})",
         f"{b}: {comparison.b} ({comparison.started[1]})",
@@ -120,7 +123,7 @@ def of_comparison(comparison: Comparison, *, everything: bool = False) -> Sectio
     return Section(
         name=ANALYSIS.name,
         title="Difference between two runs",
-        remarks=(comparison.post_hoc,) if comparison.post_hoc else (),
+        remarks=tuple(filter(None, (comparison.different, comparison.post_hoc))),
         sentences=tuple(sentences),
         shown=tuple(table for table in tables if table is not None),
     )

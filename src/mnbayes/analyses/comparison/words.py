@@ -27,6 +27,10 @@ class Compared(Protocol):
         """Categories as said of patients."""
 
     @property
+    def different(self) -> str:
+        """That the patients are others; empty where they are the same."""
+
+    @property
     def only(self) -> pd.DataFrame:
         """Numbers of one run alone."""
 
@@ -134,6 +138,8 @@ def verdict_sentence(comparison: Compared) -> str:
         return "No number is reported by both runs."
     if counts.get("same", 0) == total:
         return f"All {total} numbers given the data are the same to the last digit."
+    if comparison.different:
+        return f"{total - int(counts.get('same', 0))} of {total} numbers given the data differ."
     beyond = f"{BEYOND:g} Monte Carlo errors"
     moved = (
         f"{changed} of {total} numbers given the data differ by more than {beyond}"

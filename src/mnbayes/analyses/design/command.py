@@ -20,14 +20,16 @@ from mnbayes.analyses.design.rules import (
     card_problems,
     criteria_of,
     load_rules,
+    rules_for,
 )
 from mnbayes.base.labelled import marked
 from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.versions import versions
-from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.run.history import newest_run
 from mnbayes.run.outputs import check_replaceable, whole_folder
+from mnbayes.run.stored_run import read_manifest, recorded_definitions
 
 #: By this file a folder that this command wrote is known.
 MANIFEST = "design.json"
@@ -49,6 +51,7 @@ def chosen_rules(
     withdrawal: Sequence[float] = (),
     confidence: Sequence[float] = (),
     handling: str | None = None,
+    own: DecisionCard | None = None,
 ) -> DecisionCard:
     """A decision card with what the command line changes.
 
@@ -63,13 +66,15 @@ def chosen_rules(
     patients, withdrawal, confidence : sequence
         Replace the card's lists, unless empty.
     handling : str, optional
+    own : DecisionCard, optional
+        What a run itself was judged by, where no `rule` is given.
 
     Raises
     ------
     InputError
         With every problem.
     """
-    card = load_rules(rule)
+    card = own if rule is None and own is not None else load_rules(rule)
     data: dict[str, Any] = card.model_dump()
     rules = list(data["rule"])
     problems = []
@@ -153,21 +158,23 @@ def run_design(
     counted = responders is not None or of is not None
     with gathered() as attempt:
         attempt(_check_counts, run, model, responders, of, prior, definitions)
-        card = attempt(
-            chosen_rules, rule, category, week, patients, withdrawal, confidence, handling
-        )
+        if counted:
+            judged = attempt(load_definitions, definitions)
+        else:
+            folder = run if run is not None else attempt(newest_run)
+            judged = None if folder is None else attempt(_recorded, folder)
+        own_rules = None if judged is None else rules_for(judged)
+        changed = (category, week, patients, withdrawal, confidence, handling)
+        card = attempt(chosen_rules, rule, *changed, own_rules)
     if counted:
         own = card.next_trial.analysis_prior
         beta = Beta(*(prior if prior is not None else (own.a, own.b)))
-        made = plan_counts(
-            int(responders or 0), int(of or 0), beta, load_definitions(definitions), card
-        )
+        made = plan_counts(int(responders or 0), int(of or 0), beta, judged, card)
         if made is None:
             expected = "a rule on a share: a ratio has no counts"
             raise InputError([Problem("--rule", None, None, "rules on ratios alone", expected)])
         plan = made
     else:
-        folder = run if run is not None else newest_run()
         stored = stored_evidence(folder, model)
         if rule is not None:  # a card of the user's own has to fit the run's definitions
             with gathered() as attempt:
@@ -183,6 +190,10 @@ def run_design(
     if out is not None:
         write_design(plan, out)
     return plan
+
+
+def _recorded(folder: Path) -> Definitions:
+    return recorded_definitions(read_manifest(folder))
 
 
 def _check_counts(

@@ -16,7 +16,7 @@ from mnbayes.answers.denominators import response_counts
 from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.labelled import array, labels
-from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.contract import primary_week
 from mnbayes.run.stored_run import read_manifest, read_numbers, recorded_definitions, table_of
@@ -197,7 +197,10 @@ def _chosen(
     if unknown or not able:
         expected = f"a model of the run that has {main} ({', '.join(able) or 'none'})"
         found = unknown or ["no such model"]
-        raise InputError([Problem("--model", None, None, name, expected) for name in found])
+        raise InputError(
+            Problem("--model", None, None, name, f"{expected}{did_you_mean(name, able)}")
+            for name in found
+        )
     return list(models) or able
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.analyses.published.section_tables import Row, by_specification
 from mnbayes.analyses.published.statements import chance
+from mnbayes.base.problems import few
 from mnbayes.report.kit import wording
 
 _WITHDRAWN = {
@@ -105,12 +106,11 @@ def conclusions(result: PublishedResult) -> tuple[str, ...]:
         )
         named = [
             f"{', '.join(where.values())} ({chance(row)}{_close(row, required)})"
-            for where, row in others[:NAMED]
+            for where, row in others
         ]
-        more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
         if named:
             other = "fails" if holds else "would hold"
-            text += f"; it {other} with {'; '.join(named)}{more}."
+            text += f"; it {other} with {few(named, NAMED, '; ')}."
         else:
             text += (
                 f"; it {verb} under every prior set, handling of the withdrawn and reading tried."

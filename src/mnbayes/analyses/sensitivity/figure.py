@@ -234,7 +234,7 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
         under each specification, lowest first, with two Monte Carlo standard errors; a square:
         the specification that the others are compared with; diamonds: the prior alone; dashed:
         the lines of a decision. Below, the choices of each specification as dots. None where no
-        specification passed its checks.
+        specification passed its checks, or where there is one alone.
     """
     base = base_of(multiverse, model)
     if base is None:
@@ -246,6 +246,8 @@ def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:
     axes_names = [axis for axis in multiverse.axes if axis != "model"]
     answers = curve_answers(judged, multiverse.definitions)
     levels = _levels(judged[axes_names])
+    if not levels:
+        return None
     matrix = 0.19 * max(len(levels), 1) + 0.25
     figure = style.new_figure(2.2 * len(answers) + 1.6, 2.3 + matrix + 0.8)
     shape = 2, len(answers)

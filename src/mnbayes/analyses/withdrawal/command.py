@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,19 @@ import pandas as pd
 
 from mnbayes.analyses.withdrawal.enrolled import withdrawal_table
 from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
+from mnbayes.analyses.withdrawal.section import of_stored
 from mnbayes.analyses.withdrawal.strategies import Strategy
 from mnbayes.analyses.withdrawal.tipping import Tipping, output_tables, tipping
 from mnbayes.analyses.withdrawal.unseen import WithdrawalDraws, withdrawal_draws
 from mnbayes.base.labelled import marked
-from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.number_words import BLANK
+from mnbayes.base.problems import InputError, Problem, did_you_mean
+from mnbayes.base.text_table import Table, records
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Marker
 from mnbayes.report.kit.figures import svg_bytes
+from mnbayes.report.kit.wording import percent, probability, week_name
+from mnbayes.run.section import Section
 from mnbayes.run.stored_run import read_manifest, recorded_definitions, table_of
 from mnbayes.run.stored_tree import stored_tree
 
@@ -55,7 +60,10 @@ def _models(manifest: Mapping[str, Any], chosen: Sequence[str], main: str) -> li
     if unknown or not able:
         expected = f"a model of the run that has {main} ({', '.join(able) or 'none'})"
         found = unknown or ["no such model"]
-        raise InputError([Problem("--model", None, None, name, expected) for name in found])
+        raise InputError(
+            Problem("--model", None, None, name, f"{expected}{did_you_mean(name, able)}")
+            for name in found
+        )
     return list(chosen) or able
 
 
@@ -119,6 +127,62 @@ def from_run(
             )
         )
     return found, definitions, bool(manifest.get("synthetic", False))
+
+
+def printed(
+    stored: Sequence[Stored], definitions: Definitions, *, full: bool
+) -> tuple[list[Section], tuple[str, ...]]:
+    """What the terminal shows: of every model all tables, or of one what is concluded.
+
+    Parameters
+    ----------
+    stored : sequence of Stored
+    definitions : Definitions
+        The run's.
+    full : bool
+        Otherwise, of the model that judges most (the smallest of several), the conclusions and
+        one table of probabilities; of a model whose numbers are withheld, that they are.
+
+    Returns
+    -------
+    sections : list of Section
+    rest : tuple of str
+        Sentences that say what is not shown.
+    """
+
+    def whole(item: Stored) -> Section:
+        return of_stored(item.model, item.table, item.tipping, item.reasons, definitions, item.main)
+
+    if full:
+        return [whole(item) for item in stored], ()
+    able = [item for item in stored if not item.table.empty]
+    first = max(able, key=lambda item: item.table["category"].nunique(), default=None)
+    sections = [whole(item) for item in stored if item.table.empty]
+    if first is None or first.main is None:
+        return sections, ()
+    short = _probabilities(first.table, definitions, first.main)
+    sections.append(replace(whole(first), shown=(short,)))
+    others = ", ".join(item.model for item in able if item is not first)
+    more = f"Not shown: intervals and prior alone{f'; {others}' if others else ''}"
+    return sections, (f"{more} (--full, or --model NAME).",)
+
+
+def _probabilities(table: pd.DataFrame, definitions: Definitions, main: Marker) -> Table:
+    """The probability of each conclusion under each strategy."""
+    rows = records(table[table["threshold"].notna()])
+    names = list(dict.fromkeys(row["strategy"] for row in rows))
+    said: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if row["category"]:
+            claim = f"{definitions.label(row['category'])}: share > {percent(row['threshold'])}"
+        else:
+            claim = f"{main.label}: ratio {'<' if main.falls else '>'} 1"
+        cell = probability(row["probability"], row["probability_mcse"])
+        said.setdefault(claim, {})[row["strategy"]] = cell
+    body = tuple((claim, *(cells.get(n, BLANK) for n in names)) for claim, cells in said.items())
+    at = week_name(rows[0]["week"])
+    caption = f"Probability of each conclusion under each strategy, {at}"
+    return Table(caption, ("Conclusion", *names), body)
 
 
 def files(stored: Sequence[Stored], definitions: Definitions, synthetic: bool) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from mnbayes.base.problems import quoted
+from mnbayes.base.problems import few, quoted
 from mnbayes.data.imports.draft import Draft, Options, Place, Reading
 from mnbayes.data.imports.mapping import Mapping, is_unit, key, unit_kind
 from mnbayes.data.imports.values import CellError, read_date, read_value
@@ -356,10 +356,8 @@ def _baselines(
     for rule, count in how.items():
         draft.decide("Baseline", rule, "week 0", count)
     if twice:
-        more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
         draft.warnings.append(
             f"two baseline flags in {len(twice)} patient and marker, the last is used: "
-            + "; ".join(twice[:5])
-            + more
+            + few(twice, 5, "; ")
         )
     return chosen

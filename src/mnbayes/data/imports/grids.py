@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mnbayes.base.problems import InputError, Problem, did_you_mean, quoted
+from mnbayes.base.problems import InputError, Problem, did_you_mean, few, quoted
 
 EXCEL = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 TEXT = (".csv", ".txt", ".tsv")
@@ -231,8 +231,7 @@ def _silent_cells(path: Path, sheet: str, grid: Grid) -> list[Problem]:
             grid.file,
             places[0][0] if len(places) == 1 else None,
             None,
-            f"{kind} in {', '.join(place for _, place in places[:12])}"
-            + (f" and {len(places) - 12} more" if len(places) > 12 else ""),
+            f"{kind} in {few([place for _, place in places], 12)}",
             "the value, or a blank cell"
             if kind.startswith("the error")
             else "values: open and save the file in a spreadsheet, or paste the values",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mnbayes.data.imports.draft import Options
 from mnbayes.data.imports.grids import Cell, Grid, as_text, letter, unreadable
-from mnbayes.data.imports.mapping import Mapping, is_unit, key, plain_unit
+from mnbayes.data.imports.mapping import Mapping, key, plain_unit
 from mnbayes.data.imports.values import CellError, read_date
 from mnbayes.data.imports.visits import Named, find_visit, given_week, without_filler
 
@@ -54,13 +54,13 @@ class Column:
         return f"{letter(self.index)} ({self.header[:50]})"
 
 
-def _units_apart(text: str) -> tuple[str, str]:
+def _units_apart(text: str, mapping: Mapping) -> tuple[str, str]:
     """A text without its unit, and the unit."""
     unit = ""
 
     def bracket(match: re.Match[str]) -> str:
         nonlocal unit
-        if is_unit(match[1]):
+        if mapping.is_unit(match[1]):
             unit = plain_unit(match[1])
             return " "
         return f" {match[1]} "
@@ -74,7 +74,7 @@ def _units_apart(text: str) -> tuple[str, str]:
         r"(%)",
     ):
         for match in re.finditer(pattern, text):
-            if is_unit(match[1]):
+            if mapping.is_unit(match[1]):
                 return text[: match.start()] + " " + text[match.end() :], plain_unit(match[1])
     return text, ""
 
@@ -91,7 +91,7 @@ def read_header(index: int, cells: Sequence[Cell], mapping: Mapping, options: Op
         text = unicodedata.normalize("NFKC", as_text(cell)).replace("\n", " ")
         if day is not None:
             date = day
-        elif is_unit(text):
+        elif mapping.is_unit(text):
             unit = plain_unit(text)
         elif text and text not in texts:
             texts.append(text)
@@ -103,7 +103,7 @@ def read_header(index: int, cells: Sequence[Cell], mapping: Mapping, options: Op
             if role in ("week", "day", "month", "visit") and len(texts) > 1:
                 continue
             return Column(index, header, role=role)
-    rest, own = _units_apart(" ".join(texts))
+    rest, own = _units_apart(" ".join(texts), mapping)
     unit = unit or own
     known, _, without = given_week(rest, options.visits)
     visit: Named | None

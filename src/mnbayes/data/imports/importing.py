@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mnbayes.base.problems import InputError, Problem, gathered
+from mnbayes.base.problems import InputError, Problem, few, gathered
 from mnbayes.data.imports.cdisc import read_datasets
 from mnbayes.data.imports.datasets import Dataset, from_grid, read_json, read_xpt
 from mnbayes.data.imports.draft import Draft, Options
@@ -55,9 +55,7 @@ def _leave_out_without_baseline(draft: Draft) -> None:
     kept = [reading for reading in draft.readings if reading.patient in based]
     draft.left_out["patient without a value of week 0"] += len(draft.readings) - len(kept)
     draft.readings = kept
-    named = ", ".join(without[:10]) + (
-        f" and {len(without) - 10} more" if len(without) > 10 else ""
-    )
+    named = few(without, 10)
     draft.warnings.append(f"no value of week 0, so their later values are left out: {named}")
 
 

@@ -104,6 +104,16 @@ class Mapping:
     files: tuple[_File, ...]
     catalogue: Catalogue
 
+    @cached_property
+    def units(self) -> frozenset[str]:
+        """Units that the catalogue's markers declare, as :func:`plain_unit` writes them."""
+        about = self.catalogue.values()
+        return frozenset(plain_unit(u) for m in about for u in (m.unit, *m.spellings))
+
+    def is_unit(self, text: str) -> bool:
+        """Whether a text is a unit: one that a marker declares, or what looks like one."""
+        return plain_unit(text) in self.units or is_unit(text)
+
     def words(self, table: str, name: str = "") -> list[str]:
         """All words of a list, or of one list of a table."""
         found: list[str] = []

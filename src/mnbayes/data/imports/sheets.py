@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from mnbayes.base.problems import quoted
+from mnbayes.base.problems import few, quoted
 from mnbayes.data.imports.draft import Draft, Options, Place
 from mnbayes.data.imports.grids import Grid, as_text, letter
 from mnbayes.data.imports.headers import Column
@@ -132,9 +132,8 @@ def say_wrong(sheet: Sheet, kind: str, expected: str, cells: list[tuple[int, Col
     if len(cells) == 1:
         problem = sheet.place(row, column).problem(quoted(found), expected)
     else:
-        named = ", ".join(f"{quoted(f)} in {letter(c.index)}{r + 1}" for r, c, f in cells[:8])
-        more = f" and {len(cells) - 8} more" if len(cells) > 8 else ""
-        problem = sheet.place().problem(f"{len(cells)} cells: {named}{more}", expected)
+        named = few([f"{quoted(f)} in {letter(c.index)}{r + 1}" for r, c, f in cells], 8)
+        problem = sheet.place().problem(f"{len(cells)} cells: {named}", expected)
     sheet.draft.problems.append(problem)
     if kind == "ambiguous":
         sheet.draft.answers.append('--decimal ","')

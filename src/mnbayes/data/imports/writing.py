@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.new_files import replacing
+from mnbayes.base.problems import InputError, Problem, few
 from mnbayes.base.text_table import Table
+from mnbayes.base.toml_files import toml_text
 from mnbayes.data.cohort import load_cohort
 from mnbayes.data.imports.draft import Draft, Place, Reading
 from mnbayes.data.imports.grids import unreadable
@@ -45,17 +46,8 @@ def place_whole(files: Mapping[str, str | bytes], folder: Path) -> None:
         If the folder holds anything.
     """
     check_empty(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        _fill(temporary, files)
-        temporary.chmod(0o755)
-        if folder.exists():
-            folder.rmdir()
-        temporary.rename(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with replacing(folder) as place:
+        _fill(place, files)
 
 
 def write_draft(
@@ -170,9 +162,8 @@ def _traced(problem: Problem, readings: Sequence[Reading], patients: Sequence[Pl
     found = "" if problem.column in (None, "value", "patient") else f"{problem.column} "
     found += problem.found
     if len(places) > 1:
-        cells = [f"{place.column} in row {place.row}" for place in places[:5]]
-        more = f" and {len(places) - 5} more" if len(places) > 5 else ""
-        found += f" ({', '.join(cells)}{more})"
+        cells = [f"{place.column} in row {place.row}" for place in places]
+        found += f" ({few(cells, 5)})"
     one = places[0] if len(places) == 1 else Place(places[0].file)
     return Problem(one.file, one.row, one.column, found, problem.expected, problem.severity)
 
@@ -189,12 +180,6 @@ def _fill(folder: Path, files: Mapping[str, str | bytes]) -> None:
     for name, content in files.items():
         data = content.encode("utf-8", "replace") if isinstance(content, str) else content
         (folder / name).write_bytes(data)
-
-
-def toml_text(text: str) -> str:
-    """A text as TOML has it, on one line."""
-    safe = "".join(c if c.isprintable() else " " for c in text)
-    return '"' + safe.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _trial(draft: Draft, visits: Sequence[object]) -> str:
