@@ -434,7 +434,7 @@ def test_plot_shows_each_refit_beside_all_patients(jointly: Result, small: Cohor
     assert upright == {whole, prior, 100 * DEFINITIONS.decision.probability}
     lowest = asked.loc[asked["value_without"].idxmin(), "left_out"]
     assert f"without {lowest}" in finding(result, DEFINITIONS)
-    assert "Synthetic cohort: no real patient." in " ".join(figure.get_supxlabel().split())
+    assert "Synthetic cohort: no real patient." in figure.get_supxlabel()
     how = Shown(DEFINITIONS, synthetic=True)
     assert [drawn.name for drawn in ANALYSIS.figures(result, how)] == ["influence"]
     nothing = runs.with_part(result, "influence", pd.DataFrame())

@@ -326,7 +326,7 @@ def test_response_bars_add_to_100_and_mark_the_predicted_patient(both):
     assert len(ends) == 9  # eight patients and the next one
     assert all(end == pytest.approx(100) for end in ends.values())
     names = [label.get_text() for label in ax.get_yticklabels()]
-    assert names[1] == "P2 (predicted)"
+    assert names[1] == "P2\npredicted"
     assert names[-1] == "Next patient"
     assert sum("predicted" in name for name in names) == 1
 

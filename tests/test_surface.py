@@ -172,7 +172,7 @@ def test_a_figure_that_does_not_apply_says_why(result: mn.Result, withheld: mn.R
     with pytest.raises(AttributeError, match="needs lymphocyte subsets"):
         result.plot.subset_forest()
     with pytest.raises(AttributeError, match="did you mean arrows"):
-        result.plot.waterfal()
+        result.plot.arows()
     with pytest.raises(AttributeError, match=r"withheld.*R-hat"):
         withheld.plot.gmr_by_visit()
     with pytest.raises(mn.InputError, match="one of urine_protein_24h"):

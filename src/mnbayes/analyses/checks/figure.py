@@ -18,7 +18,7 @@ from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import style
-from mnbayes.report.kit.figures import AXIS, ROW, Estimate, Row, forest, panels
+from mnbayes.report.kit.figures import AXIS, ROW, Estimate, Row, forest, is_left, panels
 from mnbayes.report.kit.measured import Measured, draw_interval, measured
 
 #: Most visits side by side, the gap between patients counted as one.
@@ -199,7 +199,7 @@ def pit(result: Result, synthetic: bool) -> Figure:
     """
     found, data = _left_out(result), result.fit.observations
     marker = np.nonzero(data.observed)[2]
-    figure, axes = panels(len(data.markers), (2.35, 1.7), apart=0.4)
+    figure, axes = panels(len(data.markers), (2.0, 1.75), 2, least=style.NARROW)
     grid = np.linspace(0, 1, 101)
     most = 25.0
     for column, (ax, name) in enumerate(zip(axes, data.markers, strict=True)):
@@ -250,12 +250,11 @@ def patient_checks(result: Result, synthetic: bool) -> Figure:
     """
     table, markers = _checks(result).courses, result.fit.observations.markers
     names = [name for name in COURSES if name in set(table["statistic"])]
-    figure = style.new_figure(style.WIDE, ROW * max(len(markers), 2) + AXIS + 0.5)
-    axes = figure.subplots(1, len(names), squeeze=False)[0]
+    height = ROW * max(len(markers), 2) + AXIS + 0.4
+    figure, axes = panels(len(names), (2.0, height), 2, least=style.NARROW)
     for ax, name in zip(axes, names, strict=True):
-        style.tidy(ax)
         _panel(ax, table[table["statistic"] == name], name, markers, result.catalogue)
-        if ax is not axes[0]:
+        if not is_left(ax):
             ax.set_yticklabels([])
     new = "new patients" in set(table["replicated"])
     style.heading(
@@ -267,7 +266,7 @@ def patient_checks(result: Result, synthetic: bool) -> Figure:
             style.dot(style.BLACK, "o", "measured, inside 95 %"),
             style.dot(style.VERMILLION, "X", "measured, outside 95 %"),
         ],
-        4,
+        2,
     )
     style.foot(
         figure,

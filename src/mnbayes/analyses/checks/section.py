@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from mnbayes.analyses.checks import findings, words
 from mnbayes.analyses.checks import part as checks_part
-from mnbayes.analyses.checks import words
 from mnbayes.analyses.checks.figure import left_out, patient_checks, pit
 from mnbayes.answers.result import Result
 from mnbayes.report.kit.results import OVERTURNS, joined, primary_model, shown
@@ -28,9 +28,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             Drawn(
                 f"left_out_{marker}",
                 f"Each measurement against what the others predict: {label}",
-                "Measured values of each patient over the 95 % interval that all other "
-                "measurements predict; the caption counts those outside. "
-                f"Marker: {label}",
+                findings.covered(result, marker),
                 partial(left_out, result, marker, how.synthetic),
             )
             for marker, label in labels.items()
@@ -39,8 +37,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             Drawn(
                 "pit",
                 "Where measurements lie in what the others predict",
-                "One panel for each marker: share of measurements below each predicted "
-                "probability, less that probability, with the band of a model that is right",
+                findings.uniform(result),
                 partial(pit, result, how.synthetic),
             )
         )
@@ -49,8 +46,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             Drawn(
                 "patient_checks",
                 "Patients' courses against replicated patients",
-                "One panel for each statistic, one row for each marker: what was measured over "
-                "the 95 % interval of replicates; the numbers are in the table",
+                findings.courses(result),
                 partial(patient_checks, result, how.synthetic),
             )
         )

@@ -193,6 +193,20 @@ def together(run: Run) -> tuple[Together, ...]:
     )
 
 
+def _clearest(result: Result) -> str:
+    """What the picture shows, in words: the pair of which the data say most."""
+    table = correlations_part.of(result)
+    row = records(table.loc[[(table["p_positive"] - 0.5).abs().idxmax()]])[0]
+    pair = " and ".join(result.catalogue[row[name]].label for name in ("marker", "other"))
+    low, high = row["correlation_lower"], row["correlation_upper"]
+    return (
+        f"The clearest of {len(table)} correlations between changes: {pair}, median "
+        f"{row['correlation_median']:.2f} (95 % interval {low:.2f} to {high:.2f}), probability "
+        f"above 0 {wording.percent(row['p_positive'])}, under the prior alone "
+        f"{wording.percent(row['p_positive_prior'])}"
+    )
+
+
 def figures(result: Result, how: Shown) -> Sequence[Drawn]:
     """Prior and posterior of each correlation."""
     if result.withheld or correlations_part.of(result).empty:
@@ -201,8 +215,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
         Drawn(
             "correlations",
             "Correlations between changes",
-            "One row for each pair of markers: prior and posterior density of the correlation "
-            "between the patients' changes",
+            _clearest(result),
             partial(correlations, result, how.synthetic),
         )
     ]

@@ -112,11 +112,11 @@ def assurance(plan: Plan, decision: Decision) -> Figure:
     title = f"New patients alone\n{wording.stated(middle)} withdraw"
     by_level = table[alone & (table["withdrawal"] == middle)]
     panels.append((title, by_level, levels, "confidence"))
-    figure, axes = figures.panels(len(panels), (style.WIDE / len(panels), 3.2))
+    figure, axes = figures.panels(len(panels), (2.0, 2.5), 2, least=style.NARROW)
     for ax, (title, rows, looks, by) in zip(axes, panels, strict=True):
         _curves(ax, rows, looks, by)
         ax.set_title(title, fontsize=style.TEXT, loc="left")
-        style.percent_axis(ax, "y", "Probability of go, %" if ax is axes[0] else "")
+        style.percent_axis(ax, "y", "Probability of go, %" if figures.is_left(ax) else "")
         ax.set_xlim(0, 1.05 * max(trial.patients))
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         ax.set_xlabel("New patients enrolled", fontsize=style.TEXT)
@@ -149,7 +149,7 @@ def assurance(plan: Plan, decision: Decision) -> Figure:
     if seen is not None:
         sentences += [
             "With the patients seen so far in the analysis a false go is likelier: it was their "
-            "result that asked the question. Where lines of the right panel coincide, relevance "
+            "result that asked the question. Where lines of that panel coincide, relevance "
             "asks for more responders than significance."
         ]
     _caption(figure, plan, decision, *sentences)
@@ -168,8 +168,8 @@ def rule_characteristics(plan: Plan, decision: Decision) -> Figure:
     Returns
     -------
     Figure
-        Left: probability of go over the true share by number of patients, with Simon's optimal
-        two-stage design for scale and both thresholds. Right: go, consider and no-go for the
+        Above: probability of go over the true share by number of patients, with Simon's optimal
+        two-stage design for scale and both thresholds. Below: go, consider and no-go for the
         number of patients that most often leads to consider. Nobody withdraws.
     """
     if plan.criteria is None:
@@ -177,8 +177,8 @@ def rule_characteristics(plan: Plan, decision: Decision) -> Figure:
     trial = plan.card.next_trial
     rule = replace(plan.criteria, confidence=trial.confidence[0])
     own = Beta(trial.analysis_prior.a, trial.analysis_prior.b)
-    share = _GRID[::2]
-    figure, (left, right) = figures.panels(2, (style.WIDE / 2, 3.0))
+    share = _GRID[::4]
+    figure, (left, right) = figures.panels(2, (4.0, 2.6), 1, least=style.NARROW)
     handles: list[style.Handle] = []
     sizes = np.array(sorted(trial.patients))
     # Neither of the colours of the thresholds.
@@ -203,12 +203,12 @@ def rule_characteristics(plan: Plan, decision: Decision) -> Figure:
     for low, high, color, hatch, edge, name in (
         (0, go, style.BAND_50, "", "white", "go"),
         (go, either, style.BAND_95, "///", style.BAND_50, "consider"),
-        (either, 100, "white", "...", style.PALE, "no-go"),
+        (either, 100, style.RULE, "", style.PALE, "no-go"),
     ):
         right.fill_between(
             100 * share, low, high, facecolor=color, hatch=hatch, edgecolor=edge, linewidth=0
         )
-        handles.append(style.area(color, hatch, f"right: {name}", edge))
+        handles.append(style.area(color, hatch, f"below: {name}", edge))
     for ax, label, title in (
         (left, "Probability of go, %", "Probability of go"),
         (right, "Probability, %", f"With {middle} patients"),

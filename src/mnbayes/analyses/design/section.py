@@ -14,7 +14,7 @@ from mnbayes.analyses.design.plan import Plan, plan_run
 from mnbayes.analyses.design.rules import Bound
 from mnbayes.analyses.design.share import finding
 from mnbayes.analyses.design.success import NEW, POOLED
-from mnbayes.base.text_table import Table
+from mnbayes.base.text_table import Table, records
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import FOLLOWS
 from mnbayes.run.analysis import Analysis
@@ -23,17 +23,10 @@ from mnbayes.run.run import Run
 from mnbayes.run.section import Asked, Drawn, PageOne, Picture, Section, Sentence, Tidy
 
 _TEMPLATE = "design/section.html.j2"
-_TEXTS = {
-    "assurance": (
-        "How likely a new trial is to end in go",
-        "Probability of go over the number of new patients, by withdrawal rate and by the "
-        "confidence asked for, beside the prior alone; the numbers are in the table below",
-    ),
-    "rule_characteristics": (
-        "What the rule would say of a new trial, whatever the truth",
-        "Probability of go over the true share of responders for several numbers of patients, "
-        "with Simon's two-stage design, and of go, consider and no-go for one of them",
-    ),
+_TITLES = {
+    "share": "Counts, model and benchmark",
+    "assurance": "How likely a new trial is to end in go",
+    "rule_characteristics": "What the rule would say of a new trial, whatever the truth",
 }
 
 
@@ -191,15 +184,42 @@ def _note(decision: Decision) -> str:
     )
 
 
+def _findings(plan: Plan) -> dict[str, str]:
+    """What the pictures of the next trial show, in words."""
+    if plan.assurance.empty:
+        return {}
+    table, trial = plan.assurance, plan.card.next_trial
+    new = table[(table["analysis"] == NEW) & (table["handling"] == trial.handling)]
+    new = new[(new["withdrawal"] == new["withdrawal"].min())]
+    new = new[new["confidence"] == trial.confidence[0]].sort_values("patients")
+    few, many = records(new)[0], records(new)[-1]
+    percent = wording.percent
+    asked = f"{wording.stated(few['withdrawal'])} withdraw, {wording.stated(few['confidence'])} "
+    asked += "confidence asked"
+    return {
+        "assurance": (
+            f"A new trial ends in go with probability {percent(few['go'])} with {few['patients']} "
+            f"patients and {percent(many['go'])} with {many['patients']} ({asked}), under the "
+            f"prior alone {percent(few['go_prior'])} and {percent(many['go_prior'])}"
+        ),
+        "rule_characteristics": (
+            f"A new trial of {many['patients']} patients says go with probability "
+            f"{percent(many['go_at_reference'])} where the true share is the lower reference and "
+            f"{percent(many['go_at_target'])} where it is the target; with {few['patients']} "
+            f"patients {percent(few['go_at_reference'])} and {percent(few['go_at_target'])}"
+        ),
+    }
+
+
 def find(run: Run) -> tuple[Plan | None, Sequence[Drawn]]:
     """What the decision rule makes of a run, and the figures of that."""
     plan = plan_run(run)
     if plan is None:
         return None, ()
-    texts = {"share": ("Counts, model and benchmark", finding(plan.shares)), **_TEXTS}
     of = plan.planned.model if plan.planned else ""
+    said = {"share": finding(plan.shares), **_findings(plan)}
     drawn = [
-        Drawn(name, texts[name][0], f"{texts[name][1]}. Model: {of}", figure, of_model=False)
+        Drawn(name, _TITLES[name], f"{said[name]}. Model: {of}", figure, of_model=False)
         for name, figure in design_figures(plan).items()
     ]
     return plan, drawn

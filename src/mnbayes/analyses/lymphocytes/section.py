@@ -186,6 +186,29 @@ def subsets(run: Run) -> Subsets | None:
     )
 
 
+def _ratios(result: Result) -> str:
+    """What the forest shows, in words: each subset at the primary week."""
+    table = subsets_part.of(result).subsets
+    said = [
+        f"{result.catalogue[row['marker']].label} "
+        + wording.ratio_range(row["gmr_median"], row["gmr_lower"], row["gmr_upper"])
+        for row in records(table[table["week"] == result.primary_week])
+    ]
+    return f"Ratio to baseline at week {result.primary_week:g} (95 % interval): {'; '.join(said)}"
+
+
+def _first(result: Result) -> str:
+    """What the ranks show, in words: which subset most likely comes first."""
+    table = subsets_part.of(result).ranks
+    first = table[(table["rank"] == 1) & (table["by"] == table["by"].iloc[0])]
+    row = records(first.loc[[first["probability"].idxmax()]])[0]
+    return (
+        f"{result.catalogue[row['marker']].label} most likely changed most by week "
+        f"{row['week']:g}: {wording.percent(row['probability'])}, "
+        f"{wording.percent(row['prior_probability'])} under the prior alone"
+    )
+
+
 def figures(result: Result, how: Shown) -> Sequence[Drawn]:
     """Forest and ranks of the subsets, where the model has any."""
     found = subsets_part.of(result)
@@ -197,8 +220,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             Drawn(
                 "subset_forest",
                 "Lymphocyte subsets by visit",
-                "Ratio to baseline of each lymphocyte subset at each visit with 95 % interval, "
-                "each subset by itself beside all together; the numbers are in the table below",
+                _ratios(result),
                 partial(subset_forest, result, how.synthetic),
             )
         )
@@ -207,8 +229,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             Drawn(
                 "subset_ranks",
                 "Ranks of the lymphocyte subsets",
-                "Probability of each rank of each subset's change, and of its rise, at the last "
-                "visit; the probabilities of the first rank are in the table below",
+                _first(result),
                 partial(subset_ranks, result, how.synthetic),
             )
         )

@@ -85,7 +85,9 @@ def _figures(result: Result, how: Shown) -> Sequence[Drawn]:
         Drawn(
             "ranks",
             "Ranks of the draws by chain",
-            "Rank plots of the sampled quantities; even ranks mean that the chains agree",
+            f"Ranks of the draws of {len(scalars(result))} parameters by chain: largest R-hat "
+            f"{result.fit.diagnostics.worst_rhat:.3f}, smallest effective sample size "
+            f"{result.fit.diagnostics.worst_ess_bulk:.0f}",
             partial(ranks, result, how.synthetic),
         )
     ]

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
-from mnbayes.report.kit import style
+from mnbayes.base.text_table import records
+from mnbayes.report.kit import style, wording
 from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height, panels
 
 
@@ -15,6 +16,22 @@ def _ratio_summary(result: Result, group: str, marker: str) -> Floats:
     # Shape (level, later_visit).
     draws = style.draws_of(result, group, "visit_change", marker=marker)
     return np.asarray(np.exp(np.quantile(draws, style.LEVELS, axis=0)))
+
+
+def finding(result: Result) -> str:
+    """What the picture shows, in words: each marker's ratio, and the prior's."""
+    table = result.estimates[result.estimates["week"] == result.primary_week]
+    said = []
+    for row in records(table):
+        now, before = (
+            wording.ratio_range(*(row[f"gmr_{end}{of}"] for end in ("median", "lower", "upper")))
+            for of in ("", "_prior")
+        )
+        said.append(f"{result.catalogue[row['marker']].label} {now}, prior alone {before}")
+    return (
+        f"Ratio to baseline at week {result.primary_week:g}, median and 95 % interval: "
+        f"{'; '.join(said)}"
+    )
 
 
 def gmr_by_visit(result: Result, synthetic: bool) -> Figure:
@@ -53,9 +70,9 @@ def gmr_by_visit(result: Result, synthetic: bool) -> Figure:
             )
             for at, week in enumerate(weeks)
         ]
-    width = 7.0 if len(markers) == 1 else 4.6
+    across = 1 if len(markers) <= 2 else 2  # on a phone one below the other
     height = forest_height(rows[markers[0]], row=0.3) + 0.25
-    figure, axes = panels(len(markers), cell=(width, height), columns=2, apart=0.06)
+    figure, axes = panels(len(markers), (4.0, height), across, apart=0.06, least=style.NARROW)
     for ax, marker in zip(axes, markers, strict=True):
         style.log_axis(ax, "x", *limits[marker])
         ax.axvline(1.0, color=style.GREY, linewidth=1.0, zorder=1)
@@ -73,7 +90,7 @@ def gmr_by_visit(result: Result, synthetic: bool) -> Figure:
             style.dot(style.PALE, "s", "prior, the same three", face="white"),
             style.line(style.GREY, label="ratio 1: no change", width=1.0),
         ],
-        columns=5,
+        columns=3,
     )
     style.foot(
         figure,

@@ -15,6 +15,8 @@ from mnbayes.report.kit.parameters import Scalar, density, scalars
 
 #: With more parameters than this their densities give way to intervals, one row a marker.
 MOST_PANELS = 18
+#: Width of a posterior, in SDs of its prior, below which the data say much.
+_NARROW = 0.5
 
 
 def _limits(scalar: Scalar, prior: Floats, posterior: Floats) -> tuple[float, float]:
@@ -34,7 +36,7 @@ def _panel(ax: Axes, scalar: Scalar, prior: Floats, posterior: Floats) -> None:
     highest = 0.0
     for draws, is_prior in ((posterior, False), (prior, True)):
         grid, height = density(draws, low, high, bounded=bounded)
-        grid, height = grid[::4], height[::4]  # a hundred points look the same
+        grid, height = grid[::8], height[::8]  # fifty points look the same
         x = np.exp(grid) if on_log else grid
         if is_prior:
             ax.plot(x, height, "--", color=style.GREY, linewidth=1.4)
@@ -55,6 +57,21 @@ def _panel(ax: Axes, scalar: Scalar, prior: Floats, posterior: Floats) -> None:
     ax.spines["left"].set_visible(False)
     ax.set_title(scalar.title, fontsize=style.TEXT, loc="left", pad=3)
     ax.set_xlabel(scalar.axis, fontsize=style.SMALL, labelpad=1)
+
+
+def finding(result: Result) -> str:
+    """What the picture shows, in words: of how many parameters the data say much."""
+    items = scalars(result)
+    spreads = [
+        float(item.draws(result, "posterior").std() / max(item.draws(result, "prior").std(), 1e-12))
+        for item in items
+    ]
+    narrow = sum(spread < _NARROW for spread in spreads)
+    least = items[int(np.argmax(spreads))].title
+    return (
+        f"{narrow} of {len(items)} parameters have a posterior less than half as wide as their "
+        f"prior; the data say least of: {least}"
+    )
 
 
 def prior_posterior(result: Result, synthetic: bool) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,20 +16,26 @@ from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import style, wording
-from mnbayes.report.kit.results import awaits_confirmation, best_measured
+from mnbayes.report.kit.results import (
+    awaits_confirmation,
+    best_measured,
+    by_patient,
+    rows_of,
+    stated,
+)
 
 #: Colour and hatch of categories, best response first, and of patients without a response.
 LOOKS: tuple[tuple[str, str], ...] = (
     (style.GREEN, ""),
     (style.SKY, "//"),
-    ("#F0E442", ".."),
+    (style.OLIVE, "||"),
     (style.ORANGE, "\\\\"),
     (style.PURPLE, "++"),
     (style.BLUE, "--"),
 )
-NO_RESPONSE = ("#D9D9D9", "xx")
+NO_RESPONSE = (style.PALE, "xx")
 #: Narrowest segment that carries its percentage.
-LABELLED = 0.08
+LABELLED = 0.17
 #: Where a missing baseline or a censored value leaves the measured category undecided.
 OPEN = "undecided"
 LEFT_OPEN = "a missing or censored value leaves it open"
@@ -113,6 +120,22 @@ def _bar(ax: Axes, y: float, parts: pd.DataFrame, look: Mapping[str, tuple[str, 
         left += width
 
 
+def finding(result: Result, week: float) -> str:
+    """What the picture shows, in words: the probabilities of the category read first."""
+    category = (*stated(result), *result.evaluable)[0]
+    own = by_patient(result, "latent", week, category)
+    told = [
+        f"{patient} {round_to_mcse(row['probability'], row['mcse'])}"
+        for patient, row in list(own.items())[: style.PANELS]
+    ]
+    (coming,) = [r for r in rows_of(result, "next_patient", week) if r["category"] == category][:1]
+    next_one = round_to_mcse(coming["probability"], coming["mcse"])
+    return (
+        f"Probability of {result.judged_by.called(category)} at week {week:g}: "
+        f"{', '.join(told)}; next patient {next_one}"
+    )
+
+
 def response_probabilities(
     result: Result, week: float, synthetic: bool, *, ax: Axes | None = None
 ) -> Figure:
@@ -147,11 +170,11 @@ def response_probabilities(
     used = [observations.markers.index(name) for name in judged.markers]
     seen = observations.observed[:, observations.weeks.index(week)][:, used].all(axis=1)
 
-    ax, where = style.one_panel(ax, 8.6, 0.32 * (len(patients) + 1.6) + 0.8)
+    ax, where = style.one_panel(ax, style.NARROW, 0.32 * (len(patients) + 1.6) + 0.8)
     labels, places, words = [], [], []
     for row, patient in enumerate(patients):
         _bar(ax, row, latent[latent["patient"] == patient], look)
-        labels.append(patient if seen[row] else f"{patient} (predicted)")
+        labels.append(patient if seen[row] else f"{patient}\npredicted")
         places.append(float(row))
         words.append(_as_measured(as_measured[patient], judged) if seen[row] else "not measured")
     waits = awaits_confirmation(result, week)
@@ -162,9 +185,8 @@ def response_probabilities(
     ax.set_ylim(below + 0.6, -0.6)
     ax.set_xlim(0, 100)
     ax.set_xlabel("Probability, %", fontsize=style.TEXT)
-    ax.set_ylabel("Patient", fontsize=style.TEXT)
     for place, word in zip([*places, below], [*words, "to come"], strict=True):
-        style.beside(ax, word, 1, place, 5)
+        style.beside(ax, textwrap.fill(word, 11), 1, place, 5, linespacing=0.95)
     ax.annotate(
         "as measured:",
         (1, 1),
@@ -172,7 +194,7 @@ def response_probabilities(
         xytext=(5, 3),
         textcoords="offset points",
         fontsize=style.SMALL,
-        color="#333333",
+        color=style.SOFT,
         style="italic",
     )
     kinds = [part for part in judged.told if part[0] in set(latent["segment"])]
@@ -180,14 +202,14 @@ def response_probabilities(
         where,
         f"Probability of response at week {style.week_text(week)}",
         [style.area(*look[part[0]], _label(*part, judged)) for part in kinds],
-        columns=4,
+        columns=2,
     )
     style.foot(
         where,
         result,
         synthetic,
         cut,
-        "Patients: the probability that the true level meets the definition (latent). "
+        "Patients: the probability that the true level meets the definition. "
         "Next patient: that a new patient's measurement would. "
         "One measurement near a threshold leaves the true level open on both sides.",
         f"Undecided: {left_open}." if OPEN in words else "",

@@ -8,11 +8,15 @@ from functools import partial
 
 from mnbayes.analyses.results import brief
 from mnbayes.analyses.results.arrows import arrows, finding
+from mnbayes.analyses.results.changes_figure import finding as ratio_finding
 from mnbayes.analyses.results.changes_figure import gmr_by_visit
 from mnbayes.analyses.results.changes_section import best_table
+from mnbayes.analyses.results.parameters import finding as narrowed
 from mnbayes.analyses.results.parameters import prior_posterior
+from mnbayes.analyses.results.responses_figure import finding as responses
 from mnbayes.analyses.results.responses_figure import response_probabilities
 from mnbayes.analyses.results.responses_section import course_table
+from mnbayes.analyses.results.trajectories import finding as course
 from mnbayes.analyses.results.trajectories import trajectories
 from mnbayes.answers.reported import ROW_KEYS
 from mnbayes.answers.result import Result
@@ -91,17 +95,14 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
     change = Drawn(
         "gmr_by_visit",
         "Ratio to baseline by visit",
-        "Geometric mean ratio to baseline with 95 % interval at each visit, data beside prior "
-        "alone; the numbers are in the table of change by visit",
+        ratio_finding(result),
         partial(gmr_by_visit, result, how.synthetic),
     )
-    priors = Drawn(
-        "prior_posterior",
-        "Prior against posterior",
-        "Density of each parameter before and after the data",
-        partial(prior_posterior, result, how.synthetic),
-    )
-    compared = [priors] if scalars(result) and not a_prior(result.fit) else []
+    compared = []
+    if scalars(result) and not a_prior(result.fit):
+        shown_priors = partial(prior_posterior, result, how.synthetic)
+        title = "Prior against posterior"
+        compared.append(Drawn("prior_posterior", title, narrowed(result), shown_priors))
     if how.repeated:
         return [change, *compared]
     week = result.primary_week
@@ -109,8 +110,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
         Drawn(
             f"trajectories_{marker}",
             f"Course of each patient: {result.catalogue[marker].label}",
-            "One panel for each patient: measured values over weeks, with the band of the true "
-            f"level. Marker: {result.catalogue[marker].label}",
+            course(result, marker),
             partial(trajectories, result, marker, how.definitions, how.synthetic),
         )
         for marker in result.fit.observations.markers
@@ -127,7 +127,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
             Drawn(
                 "response_probabilities",
                 "Probability of response of each patient",
-                "Probabilities by patient and category; the numbers are in the tables of response",
+                responses(result, week),
                 partial(response_probabilities, result, week, how.synthetic),
             )
         )

@@ -240,6 +240,21 @@ def multiverse_command(run: Run) -> str:
     return " ".join(parts)
 
 
+def _moved(result: Result, definitions: Definitions) -> str:
+    """What the picture shows, in words: which answer the priors move most."""
+    table = sensitivity_part.of(result)
+    kept = table[table["value_half"].notna() & table["value_double"].notna()]
+    if kept.empty:
+        return f"0 of {len(table)} answers could be reweighted"
+    row = records(kept.loc[[kept["prior_sensitivity"].idxmax()]])[0]
+    words = wording.ratio if row["kind"] == "gmr" else wording.percent
+    half, now, twice = (words(row[name]) for name in ("value_half", "value", "value_double"))
+    return (
+        f"Of {len(table)} answers the priors move most {answer(row, definitions, result.catalogue)}"
+        f": {half} if they counted half, {now} as they are, {twice} if they counted twice"
+    )
+
+
 def figures(result: Result, how: Shown) -> Sequence[Drawn]:
     """The main answers if the priors counted half or twice."""
     if how.repeated or result.withheld or sensitivity_part.of(result).empty:
@@ -248,9 +263,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
         Drawn(
             "power_scaling",
             "Main answers if the priors counted half or twice",
-            "Ratios to baseline, probabilities and shares: given the data, with the priors "
-            "counting half and twice, and under the prior alone; the numbers are in the table "
-            "below",
+            _moved(result, how.definitions),
             partial(power_scaling, result, how.definitions, how.synthetic),
         )
     ]

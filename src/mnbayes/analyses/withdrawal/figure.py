@@ -101,6 +101,32 @@ def _ratios(ax: Axes, tipping: Tipping, main: Marker) -> list[style.Handle]:
     return handles
 
 
+def strategies_finding(table: pd.DataFrame, definitions: Definitions) -> str:
+    """What the strategies show, in words: the share in the category read first under each."""
+    named = [c for c in definitions.stated if c in set(table["category"])]
+    part = table[table["category"] == (named[0] if named else "")]
+    centre = "mean" if named else "median"
+    said = [
+        f"{row[centre]:.2f} ({row['assumption']})"
+        if not named
+        else f"{100 * row[centre]:.0f} % ({row['assumption']})"
+        for row in records(part[part[centre].notna()])
+    ]
+    first = table.iloc[0]
+    what = f"share {definitions.patients(named[0])}" if named else "ratio to baseline"
+    return (
+        f"Mean {what} of the {first['enrolled']} enrolled at week {first['week']:g}, by what is "
+        f"assumed of the {first['withdrawn']} who left: {'; '.join(said)}"
+    )
+
+
+def tipping_finding(tipping: Tipping) -> str:
+    """What the sweep shows, in words: where each conclusion flips."""
+    said = [f"{row['claim']}: {_verdict(row)}" for _, row in tipping.points.iterrows()]
+    most = tipping.points["delta_max"].iloc[0]
+    return f"Unseen up to {most:g} times worse than predicted. {'; '.join(said)}"
+
+
 def tipping_curve(
     tipping: Tipping,
     definitions: Definitions,
@@ -167,7 +193,7 @@ def _rows(table: pd.DataFrame) -> list[Row]:
     scale, centre = (1.0, "median") if ratio else (100.0, "mean")
     rows = []
     for row in records(table):
-        label = "\n".join([row["strategy"], *textwrap.wrap(row["assumption"], 27)])
+        label = "\n".join(textwrap.wrap(row["assumption"] or row["strategy"], 27))
         if np.isnan(row[centre]):
             rows.append(Row(label, note=NO_LEVEL))
             continue

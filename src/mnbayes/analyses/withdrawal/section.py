@@ -11,7 +11,12 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.analyses.withdrawal import part as withdrawal_part
-from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
+from mnbayes.analyses.withdrawal.figure import (
+    strategies_finding,
+    tipping_curve,
+    tipping_finding,
+    withdrawal_strategies,
+)
 from mnbayes.analyses.withdrawal.tipping import Tipping, output_tables
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
@@ -210,8 +215,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
         Drawn(
             "withdrawal_strategies",
             "The enrolled patients under each withdrawal strategy",
-            "Share of the enrolled in each category and their ratio to baseline, one row for each "
-            "strategy, data beside prior alone; the numbers are in the tables below",
+            strategies_finding(found.table, how.definitions),
             partial(
                 withdrawal_strategies,
                 found.table,
@@ -224,9 +228,7 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
         Drawn(
             "tipping_curve",
             "Tipping point",
-            "Probability that the share exceeds its benchmark, and the ratio to baseline, over "
-            "how much worse the unseen are than predicted; where each conclusion flips is in the "
-            "list above",
+            tipping_finding(found.tipping),
             partial(
                 tipping_curve,
                 found.tipping,

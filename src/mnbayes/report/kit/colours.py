@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
+from functools import cache
 
 import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 
 from mnbayes.base.arrays import Floats
 
-#: Lightness (OKLab) of what is white and of what is black on paper, on a dark page.
-_WHITE, _BLACK = 0.21, 0.97
+#: What white becomes on a dark page, and the strongest contrast to it.
+PAPER, MOST = "#16191d", 15.0
+_WEIGHTS = np.array([0.2126, 0.7152, 0.0722])
 #: Linear RGB to the cone responses of OKLab, and their cube roots to lightness and hue
 #: (Ottosson 2020, https://bottosson.github.io/posts/oklab).
 _CONES = np.array(
@@ -27,7 +28,6 @@ _LAB = np.array(
         [0.0259040371, 0.7827717662, -0.8086757660],
     ]
 )
-_FILLS = re.compile(rb"(fill|stroke): (#[0-9a-f]{6})")
 
 
 def _linear(color: str) -> Floats:
@@ -38,7 +38,7 @@ def _linear(color: str) -> Floats:
 
 def luminance(color: str) -> float:
     """Relative luminance of a colour, 0 to 1 (WCAG 2.2)."""
-    return float(np.dot((0.2126, 0.7152, 0.0722), _linear(color)))
+    return float(_WEIGHTS @ _linear(color))
 
 
 def contrast(one: str, other: str) -> float:
@@ -53,36 +53,39 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def dark(color: str) -> str:
-    """The colour that stands for another on a dark page: its lightness turned round, its hue kept.
+def _rgb(lab: Floats) -> Floats | None:
+    """Linear RGB of a colour of OKLab; None where no screen shows it."""
+    linear = np.linalg.solve(_CONES, np.linalg.solve(_LAB, lab) ** 3)
+    shown = bool(np.all((linear >= -1e-4) & (linear <= 1 + 1e-4)))
+    return np.clip(linear, 0.0, 1.0) if shown else None
 
-    White becomes the dark paper and black the light ink; what is between keeps its distance from
-    the paper, and so nearly its contrast.
+
+def _at_lightness(lightness: float, hue: Floats) -> Floats:
+    """Linear RGB of a hue at a lightness, with as much of its strength as a screen can show."""
+    for share in np.linspace(1.0, 0.0, 21):
+        found = _rgb(np.array([lightness, *(share * hue)]))
+        if found is not None:
+            return found
+    return np.full(3, float(lightness > 0.5))
+
+
+@cache
+def dark(color: str) -> str:
+    """The colour that stands for another on a dark page: the same contrast to the other paper.
+
+    White becomes :data:`PAPER`; every other colour keeps its hue, and its contrast to the paper as
+    far as light goes (:data:`MOST`).
     """
-    lightness, *hue = _LAB @ np.cbrt(_CONES @ _linear(color))
-    turned = _BLACK + (_WHITE - _BLACK) * float(lightness)
-    for share in np.linspace(1.0, 0.0, 21):  # as much of its hue as a screen can show
-        lab = np.array([turned, *(share * np.array(hue))])
-        linear = np.linalg.solve(_CONES, np.linalg.solve(_LAB, lab) ** 3)
-        if np.all((linear >= -1e-4) & (linear <= 1 + 1e-4)):
-            break
-    clipped = np.clip(linear, 0.0, 1.0)
-    rgb = np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055)
+    asked = min(contrast(color, "#ffffff"), MOST) * (luminance(PAPER) + 0.05) - 0.05
+    if asked <= luminance(PAPER):
+        return PAPER
+    hue = (_LAB @ np.cbrt(_CONES @ _linear(color)))[1:]
+    low, high = 0.0, 1.0
+    for _ in range(24):
+        middle = (low + high) / 2
+        lighter = float(_WEIGHTS @ _at_lightness(middle, hue)) > asked
+        low, high = (low, middle) if lighter else (middle, high)
+    linear = _at_lightness(high, hue)
+    rgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     red, green, blue = map(float, np.clip(rgb, 0.0, 1.0))
     return to_hex((red, green, blue))
-
-
-def with_dark(svg: bytes) -> bytes:
-    """A picture that turns dark where its reader's page is.
-
-    An ``<img>`` is out of reach of the page's styles, but asks its own what scheme is preferred.
-    What the file says without that stays, so that every other program shows it as on paper.
-    """
-    found = sorted(set(_FILLS.findall(svg)))
-    rules = [b"text{fill:%s}" % dark("black").encode()]
-    rules += [
-        b'[style*="%s: %s"]{%s:%s!important}' % (what, color, what, dark(color.decode()).encode())
-        for what, color in found
-    ]
-    style = b"<style>@media (prefers-color-scheme:dark){%s}</style>\n" % b"".join(rules)
-    return svg.replace(b"</svg>", style + b"</svg>")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import io
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnbayes.report.kit import style
-from mnbayes.report.kit.colours import with_dark
+from mnbayes.report.kit.svg import compact, with_dark
 
 #: Height of a row of a forest, and of its axis with ticks and label; inches.
 ROW, AXIS = 0.25, 0.55
@@ -28,12 +27,13 @@ _PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 #: DejaVu Sans comes with matplotlib and is measured; what other machines have instead is narrower.
 _FONTS = ["DejaVu Sans", "sans-serif"]
 
-#: Places in an SVG, and their digits beyond a hundredth of a point: a third of the file.
-_PLACES, _DIGITS = re.compile(rb' (?:d|x|y)="[^"]*"'), re.compile(rb"(\.\d\d)\d+")
-
 
 def panels(
-    count: int, cell: tuple[float, float], columns: int = 4, apart: float | None = None
+    count: int,
+    cell: tuple[float, float],
+    columns: int = 4,
+    apart: float | None = None,
+    least: float = 5.6,
 ) -> tuple[Figure, list[Axes]]:
     """Create small multiples, filled row by row.
 
@@ -49,6 +49,8 @@ def panels(
         Most panels side by side.
     apart : float, optional
         Space between two side by side, in widths of a panel.
+    least : float
+        Least width of the figure, inches.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def panels(
     """
     across = min(columns, count)
     down = -(-count // across)
-    figure = style.new_figure(max(across * cell[0] + 0.4, 5.6), down * cell[1] + 0.3)
+    figure = style.new_figure(max(across * cell[0] + 0.4, least), down * cell[1] + 0.3)
     grid = figure.add_gridspec(down, across, wspace=apart)
     axes = [figure.add_subplot(grid[divmod(number, across)]) for number in range(count)]
     for ax in axes:
@@ -312,5 +314,4 @@ def svg_bytes(figure: Figure) -> bytes:
             engine.execute(figure)
             figure.set_layout_engine("none")
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    short = _PLACES.sub(lambda found: _DIGITS.sub(rb"\1", found[0]), buffer.getvalue())
-    return with_dark(short)
+    return with_dark(compact(buffer.getvalue()))

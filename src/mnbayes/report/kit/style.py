@@ -31,10 +31,10 @@ type Look = tuple[str, Dash, str]
 #: of a line or a point.
 BLUE, ORANGE, GREEN, SKY = "#0072B2", "#B87A00", "#009E73", "#2E96D0"
 VERMILLION, PURPLE, BLACK = "#D55E00", "#C06A9A", "#000000"
-GREY, PALE = "#6E6E6E", "#8C8C8C"
+GREY, PALE, OLIVE = "#6E6E6E", "#8C8C8C", "#9A8B00"
 #: Of the 50 % band, and of the edges of the pale 95 % band.
 BAND_50 = "#5A9BC8"
-MARKS = (BLUE, ORANGE, GREEN, SKY, VERMILLION, PURPLE, BLACK, GREY, PALE, BAND_50)
+MARKS = (BLUE, ORANGE, GREEN, SKY, VERMILLION, PURPLE, BLACK, GREY, PALE, OLIVE, BAND_50)
 #: Of words beside a threshold, in a caption and beside a reference range: 4.5:1.
 RUST, SOFT, LEAF = "#A34700", "#333333", "#00664B"
 WORDS = (BLACK, RUST, SOFT, LEAF, BLUE, GREY)
@@ -205,7 +205,10 @@ def caption(
 
 def note(figure: Figure, *sentences: str) -> None:
     """Write at the foot of a figure, which grows by its height."""
-    lines = textwrap.wrap(" ".join(filter(None, sentences)), int(figure.get_figwidth() * 16))
+    said = " ".join(each for each in sentences if each and each != SYNTHETIC)
+    lines = textwrap.wrap(said, int(figure.get_figwidth() * 16))
+    # Never broken, and never amid other words.
+    lines += [SYNTHETIC] if SYNTHETIC in sentences else []
     figure.supxlabel(
         "\n".join(lines),
         x=0.01,
