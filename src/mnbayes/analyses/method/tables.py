@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,14 +119,17 @@ def settings_sentence(run: Run) -> str:
     sampled = [result for result in run.results if result.fit.own is None or result.fit.own.file]
     if not sampled:
         return ""
-    parts = []
-    for label, values in (
-        ("Seed", [str(r.fit.sampling.seed) for r in sampled]),
-        ("tuning draws a chain", [f"{r.fit.sampling.tune:,}" for r in sampled]),
-        ("target acceptance", [f"{r.fit.sampling.target_accept:g}" for r in sampled]),
-    ):
-        parts.append(f"{label} {', '.join(dict.fromkeys(values))}")
+    settings = [result.fit.sampling for result in sampled]
+    parts = [
+        f"Seed {_each(str(s.seed) for s in settings)}",
+        f"{_each(f'{s.tune:,}' for s in settings)} tuning draws a chain",
+        f"target acceptance {_each(f'{s.target_accept:g}' for s in settings)}",
+    ]
     return f"{'; '.join(parts)}."
+
+
+def _each(texts: Iterable[str]) -> str:
+    return wording.listed(list(dict.fromkeys(texts)), "or")
 
 
 def _number(value: float | None) -> str:
