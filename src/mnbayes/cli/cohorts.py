@@ -102,6 +102,9 @@ def fit(
     open_: Annotated[
         bool, typer.Option("--open", help="Open the report in the browser at the end.")
     ] = False,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Print report.pdf as well, by a browser that is there.")
+    ] = False,
 ) -> None:
     """Fit models to a cohort and report response probabilities."""
     from mnbayes.base.workers import prepare
@@ -118,6 +121,7 @@ def fit(
     from mnbayes.cards.own_model import ENDING, load_own_model
     from mnbayes.cards.prior_sets import joined_name
     from mnbayes.data.cohort import load_cohort
+    from mnbayes.report.pdf import PrintError, find_browser, report_pdf
     from mnbayes.report.terminal import progress_bars, say, say_warnings, show_run
     from mnbayes.run.outputs import check_replaceable, new_folder
 
@@ -127,6 +131,9 @@ def fit(
     data = data if data is not None else cohort_folder
     folder = out if out is not None else new_folder(Path("results"), datetime.now())
     check_replaceable(folder)
+    if pdf and no_report:
+        raise InputError([Problem("--pdf", None, None, "--no-report", "one of the two")])
+    browser = find_browser() if pdf else None  # its lack is said before anything is fitted
     files = [name for name in model or [] if Path(name).suffix == ENDING]
     named = [name for name in model or [] if name not in (*NAMES, *files)]
     if model and not named and not files and not marker:
@@ -214,9 +221,16 @@ def fit(
         say(f"Read it: open {page}")
         if open_:
             typer.launch(str(page))
+    unprinted = False
+    if browser is not None:
+        try:
+            say(f"Printed: {report_pdf(folder, browser=browser)}")
+        except PrintError as error:
+            say(f"No report.pdf: {error}. All else is there.", error=True)
+            unprinted = True
     typer.echo(str(folder))
-    if not run.converged:
-        raise typer.Exit(NOT_CONVERGED)
+    if unprinted or not run.converged:
+        raise typer.Exit(NOT_CONVERGED if not run.converged else BAD_INPUT)
 
 
 @app.command(rich_help_panel=START, epilog="Example: mnbayes check my-trial")
