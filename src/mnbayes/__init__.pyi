@@ -50,6 +50,7 @@ from .models.longitudinal import model as model
 from .pipeline import Job as Job
 from .pipeline import run_job as run_job
 from .pipeline import write_report as write_report
+from .report.pdf import report_pdf as report_pdf
 from .run.analysis import Analysis as Analysis
 from .run.analysis import Shown as Shown
 from .run.opened_run import OpenedRun as OpenedRun

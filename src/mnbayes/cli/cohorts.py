@@ -118,6 +118,14 @@ def fit(
             "--tables", help="Print page 1 and the tables as well.", rich_help_panel=WRITTEN
         ),
     ] = False,
+    pdf: Annotated[
+        bool,
+        typer.Option(
+            "--pdf",
+            help="Print report.pdf as well, by a browser that is there.",
+            rich_help_panel=WRITTEN,
+        ),
+    ] = False,
     no_report: Annotated[
         bool,
         typer.Option("--no-report", help="Leave the report out.", rich_help_panel=WRITTEN),
@@ -137,11 +145,15 @@ def fit(
     from mnbayes.cards.own_model import ENDING, load_own_model
     from mnbayes.cards.prior_sets import joined_name
     from mnbayes.data.cohort import catalogue_of_folder, load_cohort
+    from mnbayes.report.pdf import PrintError, find_browser, report_pdf
     from mnbayes.run.outputs import check_replaceable, new_folder
 
     data = either(cohort_folder, data)
     folder = out if out is not None else new_folder(Path("results"), datetime.now())
     check_replaceable(folder)
+    if pdf and no_report:
+        raise InputError([Problem("--pdf", None, None, "--no-report", "one of the two")])
+    browser = find_browser() if pdf else None  # its lack is said before anything is fitted
     files = [name for name in model or [] if Path(name).suffix == ENDING]
     named = [name for name in model or [] if name not in (*NAMES, *files)]
     if model and not named and not files and not marker:
@@ -232,10 +244,17 @@ def fit(
         typer.echo(f"open {shlex.quote(page)}")
         if open_:
             typer.launch(page)
+    unprinted = False
+    if browser is not None:
+        try:
+            say(f"Printed: {report_pdf(folder, browser=browser)}")
+        except PrintError as error:
+            say(f"No report.pdf: {error}. All else is there.", error=True)
+            unprinted = True
     if no_report or not sys.stdout.isatty():  # for scripts; a person has just read it
         typer.echo(str(folder))
-    if not run.converged:
-        raise typer.Exit(NOT_CONVERGED)
+    if unprinted or not run.converged:
+        raise typer.Exit(BAD_INPUT if run.converged else NOT_CONVERGED)
 
 
 @command(START, "mnbayes check my-trial")
