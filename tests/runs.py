@@ -23,7 +23,7 @@ from mnbayes.data.observations import Observations, observations
 from mnbayes.inference.contract import recorded
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.inference.fit import Fit, Sampling
-from mnbayes.report.page import render_report
+from mnbayes.report.page import render_pages
 from mnbayes.run.analysis import Shown, sections_of
 from mnbayes.run.outputs import write_run
 from mnbayes.run.run import Run
@@ -70,9 +70,14 @@ def with_sections(
     return sections_of(replace(run, pictures={**run.pictures, **found}, sections=()), asked)
 
 
+def pages(run: Run, pictures: Mapping[str, Mapping[str, bytes]] | None = None) -> dict[str, str]:
+    """Every page of a run's report by its file."""
+    return render_pages(with_sections(run, pictures))
+
+
 def page(run: Run, pictures: Mapping[str, Mapping[str, bytes]] | None = None) -> str:
-    """The report of a run."""
-    return render_report(with_sections(run, pictures))
+    """The report of a run, without the files beside it."""
+    return pages(run, pictures)["report.html"]
 
 
 def write(run: Run, folder: Path) -> None:

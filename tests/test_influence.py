@@ -390,7 +390,7 @@ def test_a_conclusion_that_changes_is_marked_for_that_patient_alone(jointly: Res
     moved = influence_of(two_patients_left_out(jointly, next_patient=0.95), DEFINITIONS, LINE)
     assert len(moved.flips) == 1
     assert moved.table is not None
-    at = moved.table.head.index("next_patient: remission")
+    at = moved.table.head.index(f"Next patient: {DEFINITIONS.short('remission')}")
     cells = {row[0]: row[at] for row in moved.table.rows}
     assert cells["S001"] == "95 % †"
     assert "†" not in cells["S002"]
@@ -477,7 +477,9 @@ def test_a_run_refits_where_the_card_asks_and_writes_the_table(
 def test_the_report_shows_nothing_of_a_withheld_model(small: Cohort, jointly: Result) -> None:
     held = replace(jointly, withheld=("3 divergent transitions",))
     held = runs.with_part(held, "influence", pd.DataFrame())
-    page = runs.page(Run(small, DEFINITIONS, (held,), "weak", (), {}), {})
-    section = page.split('<section id="influence">')[1].split("</section>")[0]
-    assert "Withheld: remission" in section
+    pages = runs.pages(Run(small, DEFINITIONS, (held,), "weak", (), {}), {})
+    section = pages["report.html"].split('<section id="influence">')[1].split("</section>")[0]
+    assert "every model is withheld" in section
     assert "<td" not in section
+    assert "Withheld: remission" in pages["report.html"]
+    assert '<section id="influence">' not in pages["annex.html"]

@@ -91,16 +91,18 @@ def test_normal_points_are_normal_fixed_and_better_than_chance() -> None:
     [
         (0.6234, 0.0077, "62 %"),
         (0.6234, 0.0100, "62 %"),
-        (0.6234, 0.0101, "60 %"),
-        (0.6384, 0.02, "65 %"),
-        (0.6384, 0.06, "60 %"),
-        (0.6384, 0.2, "50 %"),
+        (0.6234, 0.0101, "62 ± 1 %"),
+        (0.6384, 0.02, "64 ± 2 %"),
+        (0.6384, 0.06, "64 ± 6 %"),
+        (0.6384, 0.2, "64 ± 20 %"),
         (0.0, 0.00025, "<1 %"),
         (0.004, 0.001, "<1 %"),
         (1.0, 0.00025, ">99 %"),
         (0.9975, 0.0008, ">99 %"),
-        (0.01, 0.03, "<5 %"),
-        (0.99, 0.03, ">95 %"),
+        (0.01, 0.03, "<3 %"),
+        (0.01, 0.0101, "<2 %"),
+        (0.012, 0.0101, "1 ± 1 %"),
+        (0.99, 0.03, ">97 %"),
         (0.0, 0.0, "0 %"),
         (1.0, 0.0, "100 %"),
         (0.997, 0.0, ">99 %"),
@@ -109,5 +111,5 @@ def test_normal_points_are_normal_fixed_and_better_than_chance() -> None:
         (0.5, np.nan, "–"),
     ],
 )
-def test_printed_digits_stop_at_the_error(probability: float, mcse: float, text: str) -> None:
+def test_a_probability_is_a_whole_percentage_with_its_error_over_a_point(probability: float, mcse: float, text: str) -> None:
     assert round_to_mcse(probability, mcse) == text

@@ -21,7 +21,7 @@ from mnbayes.cards.own_model import OwnModel, load_own_model
 from mnbayes.cli import app
 from mnbayes.inference.contract import CELLS, level
 from mnbayes.inference.own_fit import checked_model, prior_draws
-from mnbayes.report.page import render_report
+from mnbayes.report.page import render_pages
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "own_models"
 NAMES = ("slope_in_time", "bambi_nearest", "two_classes")
@@ -270,7 +270,7 @@ def test_models_of_cards_and_one_s_own_stand_in_one_report(
         assert run.section(name).without == {"own": "a model of one's own has no card"}
         assert run.section(name).described["without"] == run.section(name).without
         assert not run.section("results").without
-    page = render_report(run)
+    page = "".join(render_pages(run).values())
     assert page.count("Not shown: own: a model of one") == len(CARDS_ONLY)
     assert set(run.tables["estimates"]["model"]) == {"proteinuria", "own"}
     with pytest.raises(mn.InputError, match="models of different names"):

@@ -31,7 +31,7 @@ from mnbayes.analyses.sensitivity.power_scaling import (
 from mnbayes.analyses.sensitivity.section import (
     multiverse_command,
     power_scaling_of,
-    power_scalings,
+    section,
 )
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.result import Result
@@ -509,10 +509,13 @@ def test_weights_too_far_and_withheld_fits_show_no_number(result: Result) -> Non
     assert own.table.rows[0][3] == "–"
     manifest = {"versions": {}, "seconds": {}, "models": {}}
     run = Run(simulate_cohort(n_patients=5), DEFINITIONS, (result,), "weak", (), manifest)
-    assert len(power_scalings(run)[0].table.rows) == len(result.parts["sensitivity"])
+    (table,) = section(run).shown
+    assert len(table.rows) == len(result.parts["sensitivity"])
     old = runs.with_part(result, "sensitivity", pd.DataFrame())
     for without in (replace(result, withheld=("no",)), old):
-        assert power_scalings(replace(run, results=(without,))) == (None,)
+        absent = section(replace(run, results=(without,)))
+        assert (bool(absent.absent), absent.sentences, absent.shown) == (True, (), ())
+        assert not absent.annex
     spaced = replace(run, cohort=replace(run.cohort, source="my trial"))
     assert "--data 'my trial' " in multiverse_command(spaced)
 

@@ -24,7 +24,7 @@ from mnbayes.base.text_table import Table
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.report.kit.drawing import pictures_of
-from mnbayes.report.page import PAGES, render_pages, render_report
+from mnbayes.report.page import PAGES, render_pages
 from mnbayes.report.terminal import show_section, show_table
 from mnbayes.run.analysis import Analysis, Shown, sections_of
 from mnbayes.run.manifest import sections_manifest
@@ -77,7 +77,7 @@ def by_hand(run: Run) -> float:
 
 
 def test_it_stands_in_the_report_and_on_page_1(run: Run) -> None:
-    html = render_report(run)
+    html = render_pages(run)["report.html"]
     own = html.split('<section id="noise">')[1].split("</section>")[0]
     assert f"<td>{100 * by_hand(run):.0f}" in own
     assert own.count("data:image/svg+xml") == 1
@@ -180,7 +180,8 @@ def test_a_name_is_given_once(noise: Analysis) -> None:
 def test_a_section_that_is_absent_says_why(cohort: Cohort) -> None:
     absent = Section(name="toy", title="A toy", absent="nobody was given any")
     run = Run(cohort, DEFINITIONS, (result_of(make_tree(draws=40)),), "weak")
-    assert "Not shown: nobody was given any." in render_report(replace(run, sections=(absent,)))
+    page = render_pages(replace(run, sections=(absent,)))["report.html"]
+    assert "Not shown: nobody was given any." in page
     assert absent.described["absent"] == "nobody was given any"
 
 

@@ -10,7 +10,7 @@ import pytest
 from runs import DEFINITIONS, unsampled, with_part
 from trees import default_hyper
 
-from mnbayes.analyses.sensitivity import structures
+from mnbayes.analyses.sensitivity import refits, structures
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.result import ModelAsked, Result
 from mnbayes.cards.card import Card, load_card
@@ -33,7 +33,7 @@ def fake_fit(card: Card, cohort: Cohort, sampling: Sampling, progress: object = 
 
 
 def found(monkeypatch: pytest.MonkeyPatch, card: Card, cohort: Cohort) -> Result:
-    monkeypatch.setattr(structures, "fit", fake_fit)
+    monkeypatch.setattr(refits, "fit", fake_fit)
     return summarise(fake_fit(card, cohort, Sampling()), DEFINITIONS, 1)
 
 

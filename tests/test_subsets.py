@@ -21,7 +21,7 @@ from trees import default_hyper, make_tree
 from mnbayes.analyses.correlations.figure import correlations
 from mnbayes.analyses.lymphocytes.cd4_cd8 import CD4_CD8_COLUMNS, cd4_cd8_table
 from mnbayes.analyses.lymphocytes.figure import subset_forest, subset_ranks
-from mnbayes.analyses.lymphocytes.section import subset_model, subsets, what_moved
+from mnbayes.analyses.lymphocytes.section import section, subset_model, subsets
 from mnbayes.analyses.lymphocytes.subset_tables import (
     reference_table,
 )
@@ -422,7 +422,9 @@ def test_nothing_is_shown_of_a_withheld_fit(cohort: Cohort) -> None:
         assert table[columns].isna().all(axis=None)
     assert result.parts["subsets"].ratios["measured"].notna().any()  # as measured, no model
     assert subsets(run_of(cohort, result)) is None
-    assert what_moved(run_of(cohort, result)) == ()
+    absent = section(run_of(cohort, result))
+    assert (bool(absent.absent), absent.sentences, absent.shown) == (True, (), ())
+    assert absent.page_one is None
     assert reference_table(run_of(cohort, result)) is not None
 
 

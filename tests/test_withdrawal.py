@@ -24,7 +24,7 @@ import mnbayes
 from mnbayes.analyses.withdrawal import strategies as withdrawal
 from mnbayes.analyses.withdrawal.enrolled import COLUMNS, NUMBERS, enrolled, withdrawal_table
 from mnbayes.analyses.withdrawal.figure import tipping_curve, withdrawal_strategies
-from mnbayes.analyses.withdrawal.section import withdrawals
+from mnbayes.analyses.withdrawal.section import section
 from mnbayes.analyses.withdrawal.tipping import POINT_COLUMNS, crossing, tipping
 from mnbayes.analyses.withdrawal.unseen import Outcome, WithdrawalDraws, withdrawal_draws
 from mnbayes.analyses.withdrawal.words import times
@@ -32,9 +32,11 @@ from mnbayes.base.problems import InputError
 from mnbayes.base.resources import models_folder
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cli import app
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.markers import MARKERS
 from mnbayes.inference.contract import recorded
 from mnbayes.report.kit import style
+from mnbayes.run.run import Run
 
 PROTEIN, ALBUMIN = "urine_protein_24h", "albumin"
 DEFINITIONS = load_definitions("embedded")
@@ -575,7 +577,13 @@ def test_a_result_holds_the_table_and_the_sweep_and_blanks_them_when_withheld() 
     assert set(result.parts["withdrawal"].table["strategy"]) == strategies
     assert len(result.parts["withdrawal"].tipping.points) == 3
     assert held.parts["withdrawal"].tipping is None
-    assert withdrawals(SimpleNamespace(results=(held,))) == ()
+    run = Run(embedded_cohort(), load_definitions(), (held,), "weak", (), {})
+    shown = section(run)
+    assert (bool(shown.absent), shown.page_one, shown.shown, shown.annex) == (True, None, (), "")
+    of_both = section(replace(run, results=(held, result)))
+    assert len(of_both.shown) == 2  # the categories with a benchmark
+    assert of_both.page_one is not None
+    assert len(of_both.sentences) == 3
     assert len(held.parts["withdrawal"].table) == len(result.parts["withdrawal"].table)
     assert held.parts["withdrawal"].table[list(NUMBERS)].isna().all(axis=None)
     assert held.parts["withdrawal"].table["strategy"].notna().all()
