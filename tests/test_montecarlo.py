@@ -111,5 +111,7 @@ def test_normal_points_are_normal_fixed_and_better_than_chance() -> None:
         (0.5, np.nan, "–"),
     ],
 )
-def test_a_probability_is_a_whole_percentage_with_its_error_over_a_point(probability: float, mcse: float, text: str) -> None:
+def test_a_probability_is_a_whole_percentage_with_its_error_over_a_point(
+    probability: float, mcse: float, text: str
+) -> None:
     assert round_to_mcse(probability, mcse) == text

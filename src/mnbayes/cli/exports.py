@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from mnbayes.cli.shared import AGAIN, NOT_CONVERGED, app, clear_errors
+from mnbayes.cli.help import AGAIN
+from mnbayes.cli.shared import NOT_CONVERGED, clear_errors, command
 
 
-@app.command(rich_help_panel=AGAIN, epilog="Example: mnbayes export first --to docx --figures pdf")
+@command(AGAIN, "mnbayes export first --to docx --figures pdf")
 @clear_errors
 def export(
     run: Annotated[

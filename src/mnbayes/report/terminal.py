@@ -348,5 +348,5 @@ def answers(sections: Sequence[Section]) -> tuple[str, ...]:
             said += [f"Not shown: {section.absent}."] if section.absent else section.sentences[:1]
     for section in sections:
         if section.page_one is not None and section.page_one.under == FOLLOWS:
-            said += section.page_one.sentences[:1]
+            said += map(str, section.page_one.sentences[:1])
     return tuple(said)
