@@ -207,8 +207,9 @@ def findings(result: Result, checks: Checks) -> tuple[str, ...]:
             for row in odd
         ]
         said.append(
-            f"{len(odd)} of {len(checks.courses)} surprises: {wording.listed(what)} "
-            "(one in twenty is chance)."
+            f"{len(odd)} of {len(checks.courses)} does not fit: {wording.listed(what)}."
+            if len(odd) == 1
+            else f"{len(odd)} of {len(checks.courses)} do not fit: {wording.listed(what)}."
         )
     return tuple(said)
 

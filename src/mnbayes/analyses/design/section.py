@@ -304,9 +304,7 @@ def _page_one(plan: Plan) -> tuple[str | Sentence, ...]:
         parts = [f"on {wording.listed(names)}: {verdict}" for verdict, names in alike.items()]
         said.append(f" Secondary rules {'; '.join(parts)}.")
     bar = next((b for b in plan.definitions.benchmark if b.category == main.category), None)
-    rests = (
-        (f"What the {wording.stated(first.threshold)} rests on: {_first(bar.why)}",) if bar else ()
-    )
+    rests = (f"The {wording.stated(first.threshold)}: {_first(bar.why)}.",) if bar else ()
     return (Sentence(tuple(said)), *rests)
 
 

@@ -158,9 +158,7 @@ def why_less_sure(result: Result) -> str:
         if row["probability"] >= _EXPLAINED:
             continue
         chance = probability(row["probability"], row["mcse"])
-        text = (
-            f"{patient} was measured in {judged.called(category)}, its true level is with {chance}"
-        )
+        text = f"{patient}, measured in {judged.called(category)}, is truly so with {chance}"
         wider = next((c for c in stated(result) if c != category), None)
         if wider is not None:
             whole = by_patient(result, "latent", week, wider)[patient]
@@ -217,7 +215,7 @@ def answer_words(result: Result) -> tuple[str | Asked, ...]:
         f"In the mean of {_whose(result)}, {wording.in_text(marker)} at {wording.week_name(week)} "
         f"{'rose' if rises else 'fell'} to ",
         ratio,
-        f"{unit} (probability of any {'rise' if rises else 'fall'}: ",
+        f"{unit} (any {'rise' if rises else 'fall'}: ",
         sure,
         ").",
     )
@@ -264,7 +262,7 @@ def counted_words(result: Result) -> tuple[str | Asked, ...]:
     )
     if following is not None and not np.isnan(following["probability"]):
         said += [
-            f" The next patient’s probability of {definitions.called(first)} is ",
+            " The next patient’s probability is ",
             Asked(
                 probability(following["probability"], following["mcse"]),
                 "is the posterior predictive probability for one new patient, as measured.",

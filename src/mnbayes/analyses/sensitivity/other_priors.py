@@ -167,7 +167,9 @@ def _page_one(result: Result) -> PageOne:
     pieces: list[str | Asked] = []
     for row in asked[::-1]:
         subject = answer(row, result.judged_by, result.catalogue)
-        pieces += ["; " if pieces else "over the sets ", f"{subject} is "]
+        about = heading(row, result.judged_by, result.catalogue)
+        about = f"{about[:1].lower()}{about[1:]}" if about[1:2].islower() else about
+        pieces += ["; " if pieces else "over the sets ", f"{about} "]
         low, high = _ends(result, row)
         for position, each in enumerate([low] if number(low) == number(high) else [low, high]):
             pieces += [" to "] if position else []
