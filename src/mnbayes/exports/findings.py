@@ -10,7 +10,7 @@ import pandas as pd
 
 from mnbayes.answers.denominators import response_counts
 from mnbayes.base.text_table import records
-from mnbayes.exports.answers import direction, ratio_text
+from mnbayes.exports.answers import direction, doubt, ratio_text
 from mnbayes.exports.methods import plain
 from mnbayes.exports.prior_tables import refits
 from mnbayes.exports.robustness import main_answers
@@ -37,6 +37,7 @@ def results(source: Source, tables: Mapping[str, str]) -> str:
             f"({plain(source.withheld(source.primary))}), so none of its numbers is reported."
         )
     else:
+        said += [plain(text) for text in doubt(source, source.primary)]
         for name, make in {
             "change": _change,
             "population": lambda source: [*_response(source), *_decision(source)],
@@ -102,7 +103,7 @@ def _counts(source: Source) -> list[str]:
         f"interval {percent_range(row[f'lower_{of}'], row[f'upper_{of}'])})"
         for of, words in (("evaluable", "evaluable"), ("enrolled", "enrolled"))
     ]
-    called = plain(source.definitions.label(source.category))
+    called = plain(source.definitions.called(source.category))
     return [f"As measured, {called} was seen in {wording.listed(parts)} patients."]
 
 
@@ -119,10 +120,16 @@ def _change(source: Source) -> list[str]:
         f"Under treatment the {name} of {plain(wording.in_text(marker))} to baseline was "
         f"{_interval(ratio_text(rows[0]))} at {wording.week_name(source.week)} (prior alone: "
         f"{ratio_text(rows[0], '_prior')}); the probability that it "
-        f"{'fell' if marker.falls else 'rose'} in the mean of such patients was "
+        f"{'fell' if marker.falls else 'rose'} in the mean over {_over(source)} was "
         f"{wording.probability(chance, source.error(chance, source.primary))} "
         f"({source.prior(prior, source.primary)} under the prior alone)."
     ]
+
+
+def _over(source: Source) -> str:
+    """Over whom the primary model's ratio is a mean."""
+    of = source.mean_over
+    return f"{plain(of)}, not over all of their kind," if of else "such patients"
 
 
 def _interval(text: str) -> str:
@@ -213,7 +220,10 @@ def _range(source: Source, rows: Sequence[tuple[str, Mapping[str, Any], str]]) -
             "next_patient": "the next patient's probability",
         }[kind]
         where = [f" ({plain(name)})" if name else "" for _, _, name in ends]
-        found.append(f"{what} between {low}{where[0]} and {high}{where[1]}")
+        if low == high:
+            found.append(f"{what} lay at {low}")
+        else:
+            found.append(f"{what} lay between {low}{where[0]} and {high}{where[1]}")
     return found
 
 
@@ -227,7 +237,7 @@ def _influence(source: Source) -> list[str]:
         for row in main_answers(source, part).values()
     ]
     found = _range(source, rows)
-    return [f"Leaving out one patient at a time moved {wording.listed(found)}."] if found else []
+    return [f"With one patient left out at a time, {wording.listed(found)}."] if found else []
 
 
 def _power(source: Source) -> list[str]:
@@ -239,14 +249,19 @@ def _power(source: Source) -> list[str]:
         for row in main_answers(source, table).values()
         for words, end in (("half", "_half"), ("twice", "_double"))
     ]
-    found = _range(source, [each for each in rows if each[1]])
+    there = [each for each in rows if each[1]]
+    found = _range(source, there)
     if not found:
         return []
-    return [f"With priors that count half or twice, {wording.listed([_lies(f) for f in found])}."]
-
-
-def _lies(text: str) -> str:
-    return text.replace(" between ", " lay between ", 1)
+    # The weights of one of both may be too uneven for the draws.
+    lost = {name for name, row, end in there if np.isnan(row[f"value{end}"])}
+    if lost:
+        (kept,) = {name for name, _, _ in there} - lost
+        return [
+            f"With {kept.replace('counted', 'that count')}, {wording.listed(found)}; for "
+            f"{lost.pop().replace('counted', 'that count')} the draws are too few."
+        ]
+    return [f"With priors that count half or twice, {wording.listed(found)}."]
 
 
 def _prior_sets(source: Source) -> list[str]:
@@ -256,7 +271,7 @@ def _prior_sets(source: Source) -> list[str]:
         for row in answers.values()
         if row
     ]
-    found = [_lies(text) for text in _range(source, rows)]
+    found = _range(source, rows)
     return [f"Refitted under other prior sets, {wording.listed(found)}."] if found else []
 
 
@@ -269,7 +284,7 @@ def _structures(source: Source) -> list[str]:
         for _, part in table.groupby(["residual", "trajectory"], sort=False)
         for row in main_answers(source, part).values()
     ]
-    found = [_lies(text) for text in _range(source, rows)]
+    found = _range(source, rows)
     return [f"Under other structures of the model {wording.listed(found)}."] if found else []
 
 
