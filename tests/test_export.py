@@ -33,6 +33,7 @@ from mnbayes.data.cohort import Cohort
 from mnbayes.exports.catalogue import SYNTHETIC, TABLES, Exhibits, exhibits
 from mnbayes.exports.exhibit import Exhibit, cleaned, printable
 from mnbayes.exports.exporting import exported, source_of
+from mnbayes.exports.findings import results
 from mnbayes.exports.references import REFERENCES, bibliography
 from mnbayes.exports.source import read_source
 from mnbayes.exports.writers import FORMATS, latex, rtf
@@ -478,10 +479,35 @@ def test_an_unconverged_model_gives_no_number(cohort: Cohort, tmp_path: Path) ->
     names = {each.name for each in made.tables.tables}
     assert names == {"patients", "visits", "counts", "priors"}
     assert "3 divergent transitions" in made.tables.absent["change"]
-    results = (tmp_path / "out" / "methods.md").read_text().split("# Results")[1]
-    assert "none of its numbers is reported" in results
-    assert "share of such patients with remission is" not in results
+    text = (tmp_path / "out" / "methods.md").read_text().split("# Results")[1]
+    assert "none of its numbers is reported" in text
+    assert "share of such patients with remission is" not in text
     assert runner.invoke(app, ["export", str(place), "--out", str(tmp_path / "b")]).exit_code == 1
+
+
+def test_a_fit_that_is_shown_all_the_same_is_marked(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "run"
+    shutil.copytree(folder, place)
+    said = json.loads((place / "run.json").read_text())
+    said["models"]["remission"]["diagnostics"]["reasons"] = ["R-hat 1.5 is not below 1.01"]
+    (place / "run.json").write_text(json.dumps(said))
+    source = source_of(place)
+    marked = {
+        each.name
+        for each in exhibits(source).tables
+        if any("NOT CONVERGED" in note for note in each.footnotes)
+    }
+    assert {"change", "responses", "population", "influence", "prior_sensitivity"} <= marked
+    assert not {"patients", "visits", "counts", "safety", "priors", "markers"} & marked
+    assert "NOT CONVERGED" in results(source, {})
+
+
+def test_a_damaged_table_is_one_message(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "run"
+    shutil.copytree(folder, place)
+    (place / "influence.csv").write_text("model,week\nremission,12\n")
+    with pytest.raises(InputError, match=r"run/influence.csv, row 1.*no kind, marker"):
+        exhibits(source_of(place))
 
 
 # Texts, figures, folders
@@ -497,10 +523,10 @@ def test_methods_say_how_and_results_say_what(
         assert needed in said[0]
     for package, number in json.loads((folder / "run.json").read_text())["versions"].items():
         assert f"{package} {number}" in said[0]
-    results = said[1]
-    assert "5 of 7" not in results  # the primary response is remission
-    assert "4 of 7 evaluable (57 %, exact 95 % interval 18 % to 90 %)" in results
-    assert "Under treatment" in results
+    found_said = said[1]
+    assert "5 of 7" not in found_said  # the primary response is remission
+    assert "4 of 7 evaluable (57 %, exact 95 % interval 18 % to 90 %)" in found_said
+    assert "Under treatment" in found_said
     assert "effect of" not in text
     cited = set(re.findall(r"@([a-z0-9]+)\]", text))
     assert {"kruschke2021", "sung2005", "iche9r1", "pymc2023", "arviz2019", "nutpie"} <= cited

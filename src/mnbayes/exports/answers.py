@@ -26,8 +26,8 @@ def withheld(source: Source, model: str) -> str:
     )
 
 
-def _doubt(source: Source, model: str) -> tuple[str, ...]:
-    """The footnote that marks numbers of a fit that failed the gate and is shown all the same."""
+def doubt(source: Source, model: str) -> tuple[str, ...]:
+    """The sentence that marks numbers of a fit that failed the gate and is shown all the same."""
     why = source.doubtful(model)
     return (f"NOT CONVERGED, shown all the same: model {model}, {why}.",) if why else ()
 
@@ -80,7 +80,7 @@ def _by_visit(source: Source, models: Mapping[str, str], caption: str) -> Made:
     others = [f"{source.known[m].label}: {model}" for m, model in models.items()]
     named = "; ".join(others) if len(used) > 1 else f"{next(iter(used))}"
     notes = (_RATIO, _PRIOR, f"Model: {named}.")
-    doubts = [note for model in used for note in _doubt(source, model)]
+    doubts = [note for model in used for note in doubt(source, model)]
     return Made(Table(caption, head, tuple(rows), frozenset({0, 1})), (*doubts, *notes))
 
 
@@ -153,7 +153,7 @@ def responses(source: Source) -> Made | str:
         f"Model: {source.primary}.",
     )
     table_ = Table(caption, head, tuple(rows), frozenset({0, 1}))
-    return Made(table_, (*_doubt(source, source.primary), *notes))
+    return Made(table_, notes)
 
 
 def _as_measured(source: Source, met: Mapping[str, float]) -> str:
@@ -208,7 +208,7 @@ def population(source: Source) -> Made | str:
         f"Model: {source.primary}.",
         *_rules(source),
     )
-    return Made(Table(caption, head, tuple(rows)), (*_doubt(source, source.primary), *notes))
+    return Made(Table(caption, head, tuple(rows)), notes)
 
 
 def _pair(source: Source, row: Mapping[str, Any] | None) -> tuple[str, str]:

@@ -32,6 +32,10 @@ TABLES: dict[str, Callable[[Source], Made | str]] = {
 }
 
 
+#: Tables of what was measured or assumed, whatever became of a fit.
+_WITHOUT_A_MODEL = frozenset({"patients", "visits", "counts", "safety", "priors", "markers"})
+
+
 @dataclass(frozen=True)
 class Exhibits:
     """The tables of a run.
@@ -93,6 +97,9 @@ def exhibits(source: Source) -> Exhibits:
             absent[name] = made
             continue
         table, notes = made.table, made.footnotes
+        if name not in _WITHOUT_A_MODEL:
+            said = answers.doubt(source, source.primary)
+            notes = (*(text for text in said if text not in notes), *notes)
         if source.synthetic:
             table = replace(table, caption=f"SYNTHETIC. {table.caption}")
             notes = (SYNTHETIC, *notes)

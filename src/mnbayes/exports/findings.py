@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mnbayes.answers.denominators import response_counts
 from mnbayes.base.text_table import records
-from mnbayes.exports.answers import direction, ratio_text
+from mnbayes.exports import overturning
+from mnbayes.exports.answers import direction, doubt, ratio_text
 from mnbayes.exports.methods import plain
-from mnbayes.exports.prior_tables import refits
-from mnbayes.exports.robustness import main_answers
 from mnbayes.exports.source import Source
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.wording import percent, percent_range
@@ -37,14 +35,15 @@ def results(source: Source, tables: Mapping[str, str]) -> str:
             f"({plain(source.withheld(source.primary))}), so none of its numbers is reported."
         )
     else:
+        said += [plain(text) for text in doubt(source, source.primary)]
         for name, make in {
             "change": _change,
             "population": lambda source: [*_response(source), *_decision(source)],
-            "influence": _influence,
-            "prior_sensitivity": _power,
-            "prior_sets": _prior_sets,
-            "structures": _structures,
-            "withdrawal": _withdrawal,
+            "influence": overturning.influence,
+            "prior_sensitivity": overturning.power,
+            "prior_sets": overturning.prior_sets,
+            "structures": overturning.structures,
+            "withdrawal": overturning.withdrawal,
         }.items():
             said += _citing(make(source), tables, name)
     said += _citing(_safety(source), tables, "safety")
@@ -102,7 +101,7 @@ def _counts(source: Source) -> list[str]:
         f"interval {percent_range(row[f'lower_{of}'], row[f'upper_{of}'])})"
         for of, words in (("evaluable", "evaluable"), ("enrolled", "enrolled"))
     ]
-    called = plain(source.definitions.label(source.category))
+    called = plain(source.definitions.called(source.category))
     return [f"As measured, {called} was seen in {wording.listed(parts)} patients."]
 
 
@@ -119,10 +118,16 @@ def _change(source: Source) -> list[str]:
         f"Under treatment the {name} of {plain(wording.in_text(marker))} to baseline was "
         f"{_interval(ratio_text(rows[0]))} at {wording.week_name(source.week)} (prior alone: "
         f"{ratio_text(rows[0], '_prior')}); the probability that it "
-        f"{'fell' if marker.falls else 'rose'} in the mean of such patients was "
+        f"{'fell' if marker.falls else 'rose'} in the mean over {_over(source)} was "
         f"{wording.probability(chance, source.error(chance, source.primary))} "
         f"({source.prior(prior, source.primary)} under the prior alone)."
     ]
+
+
+def _over(source: Source) -> str:
+    """Over whom the primary model's ratio is a mean."""
+    of = source.mean_over
+    return f"{plain(of)}, not over all of their kind," if of else "such patients"
 
 
 def _interval(text: str) -> str:
@@ -189,111 +194,6 @@ def _decision(source: Source) -> list[str]:
     return [
         f"The decision rule asks for {wording.listed(asked)}: {first['verdict']} (under the prior "
         f"alone: {first['prior_verdict']})."
-    ]
-
-
-def _range(source: Source, rows: Sequence[tuple[str, Mapping[str, Any], str]]) -> list[str]:
-    """Lowest and highest of the primary probability and of the ratio, with who gives them."""
-    found: list[str] = []
-    for kind in ("exceeds", "next_patient", "gmr"):
-        of = [
-            (float(row[f"value{end}"]), float(row.get(f"mcse{end}", np.nan)), name)
-            for name, row, end in rows
-            if row.get("kind") == kind and not np.isnan(row[f"value{end}"])
-        ]
-        if not of or (kind == "next_patient" and found):
-            continue
-        ends = [min(of), max(of)]
-        low, high = (
-            wording.ratio(v) if kind == "gmr" else wording.probability(v, e) for v, e, _ in ends
-        )
-        what = {
-            "gmr": f"the {source.known[source.marker].ratio} to baseline",
-            "exceeds": "the probability that the share exceeds the benchmark",
-            "next_patient": "the next patient's probability",
-        }[kind]
-        where = [f" ({plain(name)})" if name else "" for _, _, name in ends]
-        found.append(f"{what} between {low}{where[0]} and {high}{where[1]}")
-    return found
-
-
-def _influence(source: Source) -> list[str]:
-    table = source.table("influence", source.primary)
-    if table.empty:
-        return []
-    rows = [
-        (f"without {name}", row, "_without")
-        for name, part in table.groupby("left_out", sort=False)
-        for row in main_answers(source, part).values()
-    ]
-    found = _range(source, rows)
-    return [f"Leaving out one patient at a time moved {wording.listed(found)}."] if found else []
-
-
-def _power(source: Source) -> list[str]:
-    table = source.table("power_scaling", source.primary)
-    if table.empty:
-        return []
-    rows = [
-        (f"priors counted {words}", row, end)
-        for row in main_answers(source, table).values()
-        for words, end in (("half", "_half"), ("twice", "_double"))
-    ]
-    found = _range(source, [each for each in rows if each[1]])
-    if not found:
-        return []
-    return [f"With priors that count half or twice, {wording.listed([_lies(f) for f in found])}."]
-
-
-def _lies(text: str) -> str:
-    return text.replace(" between ", " lay between ", 1)
-
-
-def _prior_sets(source: Source) -> list[str]:
-    rows = [
-        (f"set {name}", row, "")
-        for name, answers in refits(source).items()
-        for row in answers.values()
-        if row
-    ]
-    found = [_lies(text) for text in _range(source, rows)]
-    return [f"Refitted under other prior sets, {wording.listed(found)}."] if found else []
-
-
-def _structures(source: Source) -> list[str]:
-    table = source.table("structures", source.primary)
-    if table.empty:
-        return []
-    rows = [
-        ("", row, "")
-        for _, part in table.groupby(["residual", "trajectory"], sort=False)
-        for row in main_answers(source, part).values()
-    ]
-    found = [_lies(text) for text in _range(source, rows)]
-    return [f"Under other structures of the model {wording.listed(found)}."] if found else []
-
-
-def _withdrawal(source: Source) -> list[str]:
-    table = source.table("withdrawal", source.primary)
-    if table.empty:
-        return []
-    table = table[(table["week"] == source.week) & (table["category"] == source.category)]
-    seen: pd.DataFrame = table[table["probability"].notna()]
-    if seen.empty:
-        return []
-    lowest, highest = (
-        records(seen.loc[[place]])[0]
-        for place in (seen["probability"].idxmin(), seen["probability"].idxmax())
-    )
-    low, high = (
-        wording.probability(row["probability"], row["probability_mcse"])
-        for row in (lowest, highest)
-    )
-    return [
-        f"Over the assumptions on those who withdrew, the probability that more than "
-        f"{wording.stated(lowest['threshold'])} of the {lowest['enrolled']} enrolled have "
-        f"{plain(source.definitions.called(source.category))} lay between {low} "
-        f"({plain(lowest['assumption'])}) and {high} ({plain(highest['assumption'])})."
     ]
 
 

@@ -40,11 +40,12 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """A model's markers, what was measured of them, and who left when."""
+    """A model's markers, what was measured, who left when, and over whom its ratio is a mean."""
 
     known: Catalogue
     measured: dict[str, Measured]
     withdrew: dict[str, float]
+    mean_over: str
 
 
 def kept(path: Path) -> Kept | None:
@@ -92,4 +93,6 @@ def _kept(tree: xr.DataTree) -> Kept:
         when = array(constant["withdrew_week"], "patient")
         pairs = zip(constant["patient"].to_numpy().tolist(), when, strict=True)
         withdrew = {str(p): float(w) for p, w in pairs if not np.isnan(w)}
-    return Kept(known, measured, withdrew)
+    posterior = tree["posterior"].dataset if "posterior" in tree.children else xr.Dataset()
+    over = posterior["visit_change"].attrs.get("of", "") if "visit_change" in posterior else ""
+    return Kept(known, measured, withdrew, str(over))

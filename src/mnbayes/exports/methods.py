@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mnbayes.cards.card import Structure
+from mnbayes.exports.prior_tables import reasons
 from mnbayes.exports.source import Source
 from mnbayes.models.longitudinal import formulas
 from mnbayes.report.kit import wording
@@ -84,7 +85,7 @@ def _estimand(source: Source) -> list[str]:
         definitions = source.definitions
         rules = wording.definition_sentences(definitions, source.known)
         said[0] += (
-            f", and the share of such patients with {plain(definitions.label(category))} by their "
+            f", and the share of such patients with {plain(definitions.called(category))} by their "
             "true level"
         )
         built_on = [c for c in (category, *definitions.rule(category).named) if c in rules]
@@ -122,7 +123,7 @@ def _model(source: Source, said: Mapping[str, Any]) -> list[str]:
     scale = "natural logarithm" + (" (log odds of percentages)" if odds else "")
     heavy = structure.get("residual") == "student_t"
     errors = "Student-t" if heavy else "normal"
-    together = _TOGETHER.get(str(structure.get("correlation")), "correlated")
+    together = _TOGETHER[str(structure.get("correlation"))] if len(names) > 1 else "correlated"
     sentences = [
         f"A hierarchical model ({plain(source.primary)}) describes the {scale} of "
         f"{wording.listed(names)}{', jointly' if len(names) > 1 else ''}: a true level for each "
@@ -157,9 +158,9 @@ def _priors(source: Source, said: Mapping[str, Any], tables: Mapping[str, str]) 
     names = wording.listed([plain(each["name"]) for each in sets]) or plain(
         source.run.manifest.get("prior_set", "")
     )
-    where = (
-        f" ({tables['priors']}, each with its reason and its source)" if "priors" in tables else ""
-    )
+    where = tables.get("priors", "")
+    where += ", each with its reason and its source" if where and reasons(source) else ""
+    where = f" ({where})" if where else ""
     sentences = [f"Priors were those of the set {names}{where}."]
     # The first sentence says what such priors assume; the others are the table's footnote.
     sentences += [f"{plain(each['why'].split('. ')[0].rstrip('.'))}." for each in sets]
@@ -179,7 +180,9 @@ def _computation(source: Source, said: Mapping[str, Any]) -> list[str]:
     checks = table_of(said, "diagnostics")
     engine = said.get("engine", "nuts")
     counts = f"{said.get('chains')} chains of {said.get('draws'):,} draws"
-    if engine == "collapsed":
+    if "own" in said and not said["own"]:
+        how = f"The posterior was sampled outside mnbayes ({plain(engine)}), {counts}"
+    elif engine == "collapsed":
         how = (
             "The posterior was computed by importance sampling of the density with the patients' "
             f"effects integrated out, resampled to {counts}"
@@ -196,13 +199,14 @@ def _computation(source: Source, said: Mapping[str, Any]) -> list[str]:
         float(checks.get(name, np.nan))
         for name in ("worst_rhat", "worst_ess_bulk", "worst_ess_tail")
     )
-    energy = checks.get("worst_bfmi")
+    energy, weights = checks.get("worst_bfmi"), checks.get("pareto_k")
     error = _largest_error(source)
     found.append(
         f"Convergence [@vehtari2021]: {checks.get('divergences')} divergent transitions, largest "
         f"R-hat {rhat:.3f} (below 1.01 required), smallest bulk and tail effective sample size "
         f"{bulk:,.0f} and {tail:,.0f} (400 required)"
         + (f", smallest E-BFMI {energy:.2f} (0.3 required)" if energy is not None else "")
+        + (f", Pareto k of the weights {weights:.2f} (at most 0.7)" if weights is not None else "")
         + (
             f"; largest Monte Carlo standard error of a probability {error} points."
             if error

@@ -22,13 +22,16 @@ from mnbayes.exports.robustness import (
 from mnbayes.exports.source import Source
 from mnbayes.report.kit import wording
 
+#: Endings of the columns in which the priors count half and twice.
+_ENDS = ("half", "double")
+
 
 def priors(source: Source) -> Made | str:
     """Every prior of the primary model."""
     stated = source.models[source.primary].get("priors")
     if not stated:
         return "the primary model is somebody's own, whose file states its priors"
-    why = _reasons(source)
+    why = reasons(source)
     rows = tuple(
         (
             parameter,
@@ -51,20 +54,22 @@ def priors(source: Source) -> Made | str:
     return Made(Table(caption, head, rows, frozenset(range(6)), wide=True), tuple(notes))
 
 
-def _reasons(source: Source) -> dict[tuple[str, str, str], tuple[str, str]]:
+def reasons(source: Source) -> dict[tuple[str, str, str], tuple[str, str]]:
     """Reason and source of each prior that stands in the card as the run had it.
 
     A run records the priors themselves; a card that this version brings says the rest of those
-    that nobody changed.
+    that nobody changed. By parameter, marker ("model" where there is one for all) and prior.
     """
     try:
         card = load_card(source.primary, known=source.known)
     except InputError:
         return {}  # a card of the user's own, or made for the cohort
+    stated = source.models[source.primary].get("priors", {})
     return {
         (parameter, marker or "model", spec.formula): (spec.why, spec.source)
         for parameter, table in card.prior.items()
         for marker, spec in table.items()
+        if stated.get(parameter, {}).get(marker or "model") == spec.formula
     }
 
 
@@ -91,7 +96,11 @@ def prior_sensitivity(source: Source) -> Made | str:
         for column, row in zip(answers_head(source), main.values(), strict=False)
         if row and row["diagnosis"] != "none"
     ]
-    weights = [row[f"khat_{end}"] for row in main.values() if row for end in ("half", "double")]
+    found += [
+        "Where no number stands, the draws are too few or too far from what the weights ask for."
+    ] * any(np.isnan(row[f"value_{end}"]) for row in main.values() if row for end in _ENDS)
+    weights = [row[f"khat_{end}"] for row in main.values() if row for end in _ENDS]
+    largest = wording.ratio(max(weights, default=np.nan))
     head = ("Priors", *(text.removesuffix(" (95 % interval)") for text in answers_head(source)))
     caption = (
         "Sensitivity to the priors, by power scaling, of the answers at "
@@ -99,7 +108,7 @@ def prior_sensitivity(source: Source) -> Made | str:
     )
     notes = (
         "Power scaling (Kallioinen et al. 2024) reweights the draws as though the top-level "
-        f"priors counted half or twice; largest Pareto k {max(weights):.2f} (reliable below 0.7). "
+        f"priors counted half or twice; largest Pareto k {largest} (reliable below 0.7). "
         f"Model: {source.primary}, prior set {source.run.manifest.get('prior_set', '')}.",
         legend(source),
         *found,

@@ -38,7 +38,7 @@ def answers_head(source: Source) -> tuple[str, ...]:
     head = [f"{known.label}: {known.mean_ratio} (95 % interval)"]
     if category:
         called = source.definitions.label(category)
-        head += [f"Next patient: {called}", f"Share with {called} (95 % interval)"]
+        head += [f"Next patient: {called}", f"Share of patients: {called} (95 % interval)"]
         if category in source.definitions.benchmarks:
             bar = wording.stated(source.definitions.benchmarks[category])
             head.append(f"P(share > {bar})")
@@ -178,8 +178,7 @@ def withdrawal(source: Source) -> Made | str:
     head = ["Assumption on the unseen", f"{known.label}: {known.mean_ratio} (95 % interval)"]
     if source.category:
         head.append(
-            f"Share of the enrolled with {source.definitions.label(source.category)} "
-            "(95 % interval)"
+            f"Share of the enrolled: {source.definitions.label(source.category)} (95 % interval)"
         )
     if bar is not None:
         head += [f"P(share > {wording.stated(bar)})", "prior alone"]

@@ -15,18 +15,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mnbayes.answers.reported import ROW_KEYS
 from mnbayes.base.montecarlo import independent_error
-from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem, gathered, quoted
 from mnbayes.cards.definitions import Definitions, parse_definitions
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import Catalogue, shipped_markers
 from mnbayes.exports.measured import Kept, Measured, kept
 from mnbayes.report.kit import wording
 from mnbayes.run.opened_run import OpenedRun, open_run
-from mnbayes.run.stored_run import recorded_definitions, table_of
+from mnbayes.run.stored_run import read_numbers, recorded_definitions, table_of
 
 #: Columns of names, where a number is a name too.
 _NAMES = ("term", "left_out", "prior_set")
+_ANSWERS = ("model", "kind", "marker", "week", "category", "value", "mcse")
+#: Columns without which a table is none of a run's, beside those of ``ROW_KEYS``.
+_COLUMNS = {
+    "influence": (*_ANSWERS, "left_out", "value_without", "mcse_without", "reason"),
+    "power_scaling": (*_ANSWERS, "prior", "value_half", "value_double", "diagnosis"),
+    "structures": (*_ANSWERS, "residual", "trajectory"),
+    "withdrawal": ("model", "week", "assumption", "quantity", "category", "probability", "mean"),
+    "tipping_points": ("model", "week", "sentence"),
+    "decision": ("model", "rule", "quantity", "category", "criterion", "threshold", "verdict"),
+    "safety": ("kind", "term", "outcome", "patients", "total", "exact", "jeffreys_limit"),
+}
 #: What ``mnbayes sensitivity`` writes: its record, and its table without ending.
 _SENSITIVITY = ("sensitivity.json", "sensitivity")
 
@@ -134,7 +146,14 @@ class Source:
         """
         if not self.has(name):
             return pd.DataFrame(columns=["model", "week", "kind", "quantity", "category"])
-        return _with_words(self.run.tables[name], model)
+        found = self.run.tables[name]
+        missing = [column for column in _COLUMNS.get(name, ()) if column not in found]
+        if missing:
+            expected = f"the table as mnbayes fit writes it (no {', '.join(missing)})"
+            columns = quoted(",".join(map(str, found.columns)))
+            file = f"{self.run.name}/{name}.csv"
+            raise InputError([Problem(file, 1, None, columns, expected)])
+        return _with_words(found, model)
 
     @cached_property
     def known(self) -> Catalogue:
@@ -164,6 +183,11 @@ class Source:
         place = self.run.folder / "posterior"
         read = {name: kept(place / f"{name}.nc") for name in order}
         return {name: each for name, each in read.items() if each is not None}
+
+    @property
+    def mean_over(self) -> str:
+        """Over whom the primary model's ratio is a mean; blank: over all such patients."""
+        return self._trees[self.primary].mean_over if self.primary in self._trees else ""
 
     def error(self, value: float, model: str) -> float:
         """Monte Carlo error of a probability of which the run stores none: a cautious one.
@@ -213,9 +237,11 @@ def read_source(
     definitions = recorded_definitions(run.manifest)
     if not table_of(run.manifest, "models"):
         raise InputError([Problem(run.name, None, "models", "none", "a run with a fitted model")])
-    if not (run.folder / "estimates.csv").is_file():
-        expected = "the tables of a run, beside its run.json"
-        raise InputError([Problem(run.name, None, None, "no estimates.csv", expected)])
+    with gathered() as attempt:
+        for name in ROW_KEYS:
+            # Where no model judges a response its tables are not written.
+            if name == "estimates" or (run.folder / f"{name}.csv").is_file():
+                attempt(read_numbers, run.folder, name)
     if cohort is not None and not same_data(run.manifest, cohort.sha256):
         found = "data other than those of the run (another sha256)"
         raise InputError([Problem("--data", None, None, found, "the cohort that was fitted")])

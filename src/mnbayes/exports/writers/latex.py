@@ -1,6 +1,6 @@
 """Tables in LaTeX: booktabs rules, and longtable so that the head stands on every page.
 
-The file compiles as it is (pdfLaTeX, XeLaTeX or LuaLaTeX); a table can be cut out of it. Signs
+The file is a whole document for pdfLaTeX, XeLaTeX or LuaLaTeX; a table can be cut out of it. Signs
 that pdfLaTeX does not know are written as its commands.
 """
 
