@@ -115,7 +115,7 @@ def fit(
     tables: Annotated[
         bool,
         typer.Option(
-            "--tables", help="Print page 1 and the tables as well.", rich_help_panel=WRITTEN
+            "--tables", help="Print every section with its tables as well.", rich_help_panel=WRITTEN
         ),
     ] = False,
     pdf: Annotated[
