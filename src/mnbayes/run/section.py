@@ -6,6 +6,7 @@ Whoever shows a run walks its sections and knows none of them by name.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +79,12 @@ class Picture:
     def path(self, model: str) -> str:
         """Where the picture of a model, or of what else it is of, stands in a run's folder."""
         return f"plots/{model}_{self.name}.svg"
+
+    @property
+    def narrow(self) -> bool:
+        """Whether a phone shows it whole: no wider than 4.1 inches."""
+        width = re.search(rb'width="([\d.]+)pt"', self.content[:1000])
+        return width is not None and float(width[1]) <= 72 * 4.1
 
     @property
     def uri(self) -> str:

@@ -22,7 +22,7 @@ from mnbayes.report.kit.figures import AXIS, ROW, Estimate, Row, forest, is_left
 from mnbayes.report.kit.measured import Measured, draw_interval, measured
 
 #: Most visits side by side, the gap between patients counted as one.
-STRIP = 48
+STRIP = 24
 
 #: Statistic of the courses: title of its panel, and its axis.
 COURSES = {
@@ -146,24 +146,24 @@ def left_out(result: Result, marker: str, synthetic: bool) -> Figure:
     together = max(1, STRIP // (data.weeks.size + 1))
     strips = -(-len(patients) // together)
     together = -(-len(patients) // strips)
-    figure, axes = panels(strips, (style.WIDE, 2.2), columns=1)
+    figure, axes = panels(strips, (3.6, 1.8), columns=1, least=style.NARROW)
     for strip, ax in enumerate(axes):
         style.level_axis(ax, "y", text.scale, *limits)
         ax.set_ylabel(text.unit, fontsize=style.TEXT)
         first = strip * together
         own = range(first, min(first + together, len(patients)))
         _strip(ax, patients, data, bands, own, together, limits)
-    axes[-1].set_xlabel("Patient, and visits in weeks", fontsize=style.TEXT)
+    axes[-1].set_xlabel("Visits of each patient, weeks", fontsize=style.TEXT)
     handles: list[style.Handle] = [
-        style.line(style.BAND_50, width=7.0, label="predicted without it, 50 %"),
-        style.line(style.BAND_50, width=2.0, label="predicted without it, 95 %"),
+        style.line(style.BAND_50, width=7.0, label="predicted, 50 %"),
+        style.line(style.BAND_50, width=2.0, label="predicted, 95 %"),
         style.dot(style.BLACK, "o", "measured, inside 95 %"),
         style.dot(style.VERMILLION, "X", "measured, outside 95 %"),
     ]
     if (np.isnan(data.value[rows]) & data.seen[rows]).any():
         handles.append(style.dot(style.BLACK, "|", "measured as an interval (arrow: open)"))
     style.heading(
-        figure, f"{text.label}: each measurement against what all others say of it", handles, 4
+        figure, f"{text.label}: each measurement against what all others say of it", handles, 2
     )
     hits, exact = int(covered.sum()), int((~np.isnan(data.value)).sum())
     share = f" ({100 * hits / exact:.0f} %)" if exact else ""
@@ -199,7 +199,7 @@ def pit(result: Result, synthetic: bool) -> Figure:
     """
     found, data = _left_out(result), result.fit.observations
     marker = np.nonzero(data.observed)[2]
-    figure, axes = panels(len(data.markers), (2.0, 1.75), 2, least=style.NARROW)
+    figure, axes = panels(len(data.markers), (1.8, 1.75), 2, least=style.NARROW)
     grid = np.linspace(0, 1, 101)
     most = 25.0
     for column, (ax, name) in enumerate(zip(axes, data.markers, strict=True)):
@@ -251,7 +251,7 @@ def patient_checks(result: Result, synthetic: bool) -> Figure:
     table, markers = _checks(result).courses, result.fit.observations.markers
     names = [name for name in COURSES if name in set(table["statistic"])]
     height = ROW * max(len(markers), 2) + AXIS + 0.4
-    figure, axes = panels(len(names), (2.0, height), 2, least=style.NARROW)
+    figure, axes = panels(len(names), (1.8, height), 2, least=style.NARROW)
     for ax, name in zip(axes, names, strict=True):
         _panel(ax, table[table["statistic"] == name], name, markers, result.catalogue)
         if not is_left(ax):

@@ -112,7 +112,7 @@ def assurance(plan: Plan, decision: Decision) -> Figure:
     title = f"New patients alone\n{wording.stated(middle)} withdraw"
     by_level = table[alone & (table["withdrawal"] == middle)]
     panels.append((title, by_level, levels, "confidence"))
-    figure, axes = figures.panels(len(panels), (2.0, 2.5), 2, least=style.NARROW)
+    figure, axes = figures.panels(len(panels), (1.8, 2.5), 2, least=style.NARROW)
     for ax, (title, rows, looks, by) in zip(axes, panels, strict=True):
         _curves(ax, rows, looks, by)
         ax.set_title(title, fontsize=style.TEXT, loc="left")
@@ -178,7 +178,7 @@ def rule_characteristics(plan: Plan, decision: Decision) -> Figure:
     rule = replace(plan.criteria, confidence=trial.confidence[0])
     own = Beta(trial.analysis_prior.a, trial.analysis_prior.b)
     share = _GRID[::4]
-    figure, (left, right) = figures.panels(2, (4.0, 2.6), 1, least=style.NARROW)
+    figure, (left, right) = figures.panels(2, (3.6, 2.6), 1, least=style.NARROW)
     handles: list[style.Handle] = []
     sizes = np.array(sorted(trial.patients))
     # Neither of the colours of the thresholds.

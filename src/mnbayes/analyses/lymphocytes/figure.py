@@ -70,12 +70,12 @@ def subset_forest(result: Result, synthetic: bool, *, ax: Axes | None = None) ->
         )
         for row in records(table)
     ]
-    ax, where = style.one_panel(ax, 6.6, forest_height(rows))
+    ax, where = style.one_panel(ax, style.NARROW, forest_height(rows))
     ends = table[[f"{p}gmr_{e}" for p in ("", "alone_") for e in ("lower", "upper")]]
     style.log_axis(ax, "x", *style.log_limits(ends, [1.0]))
     ax.axvline(1.0, color=style.GREY, linewidth=1.0, zorder=1)
     if common is not None:
-        ax.axvspan(common["gmr_lower"], common["gmr_upper"], color="#EDEDED", zorder=0)
+        ax.axvspan(common["gmr_lower"], common["gmr_upper"], color=style.RULE, zorder=0)
         ax.axvline(common["gmr_median"], color=style.BLACK, linestyle="--", linewidth=1.0, zorder=1)
     forest(ax, rows)
     ax.set_xlabel("Ratio to baseline (no unit)", fontsize=style.TEXT)

@@ -144,7 +144,7 @@ def regression_bound(result: Result, synthetic: bool, *, ax: Axes | None = None)
     ax.set_xlabel(f"Assumed mean of the population, {marker.unit}", fontsize=style.TEXT)
     odds = " of the odds" if marker.scale == "logit" else ""
     ax.set_ylabel(f"Change{odds} from baseline, %", fontsize=style.TEXT)
-    style.heading(where, "What regression to the mean alone would show", handles, 2)
+    style.heading(where, "What regression to the mean would show", handles, 2)
     style.foot(
         where,
         result,

@@ -329,7 +329,7 @@ def _key(
         handles.append(style.line(style.VERMILLION, "-", "for the worse", 1.8))
     if early.any():
         handles.append(style.line(style.BLACK, "--", "to an earlier visit", 1.8))
-    handles.append(style.line(style.GREY, "-", "true level, 95 % interval", 1.4))
+    handles.append(style.line(style.GREY, "-", "true level, 95 %", 1.4))
     if lines:
         handles.append(style.line(style.RUST, "--", "threshold", 1.0))
     if asked:

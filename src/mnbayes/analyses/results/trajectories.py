@@ -190,7 +190,7 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
     limits = style.level_limits(text.scale, bands, behind, *measured_values, drawn)
     many = len(patients) > 2
     cell = CELL if many else style.cell(len(patients))
-    figure, axes = panels(len(patients), cell, ACROSS, least=style.NARROW - 0.4)
+    figure, axes = panels(len(patients), cell, ACROSS, least=style.NARROW - 0.1)
     for row, (ax, patient) in enumerate(zip(axes, patients, strict=True)):
         style.week_axis(ax, data.weeks.tolist(), labelled=is_low(ax))
         style.level_axis(ax, "y", text.scale, *limits, labelled=is_left(ax))

@@ -38,10 +38,18 @@ def _of_marker(kind: str, marker: Marker) -> str:
     return {"gmr": marker.mean_ratio, "p_fall": "P(fall)", "p_rise": "P(rise)"}[kind]
 
 
+#: What an answer of a category is, in a few words.
+_KINDS = {
+    "next_patient": "next patient",
+    "population": "share of such patients",
+    "exceeds": "P(share > benchmark)",
+}
+
+
 def _label(row: dict[str, Any], known: Catalogue) -> str:
     if row["marker"]:
         return f"{_of_marker(str(row['kind']), known[row['marker']])}: {known[row['marker']].label}"
-    return f"{row['kind']}: {row['category']}"
+    return f"{_KINDS.get(row['kind'], row['kind'])}: {row['category']}"
 
 
 def _decision(ax: Axes, line: float, upright: bool) -> None:
@@ -99,7 +107,7 @@ def power_scaling(result: Result, definitions: Definitions, synthetic: bool) -> 
     ratios, others = table[table["kind"] == "gmr"], table[table["kind"] != "gmr"]
     panels = [part for part in (ratios, others) if len(part)]
     heights = [_ROW * len(part) + 0.6 for part in panels]
-    figure = style.new_figure(8.6, sum(heights))
+    figure = style.new_figure(5.6, sum(heights))
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     for ax, part in zip(axes, panels, strict=True):
         style.tidy(ax)
@@ -110,7 +118,7 @@ def power_scaling(result: Result, definitions: Definitions, synthetic: bool) -> 
     ]
     handles.append(style.line(style.BLACK, "--", "line of a decision", 0.9))
     week = style.week_text(result.primary_week)
-    style.heading(figure, f"Answers at week {week} if the priors counted half or twice", handles, 5)
+    style.heading(figure, f"Answers at week {week} if the priors counted half or twice", handles, 3)
     blank = table[["value_half", "value_double"]].isna().any(axis=None)
     style.foot(
         figure,
@@ -215,8 +223,9 @@ def _title(answer: tuple[str, str, str], definitions: Definitions, known: Catalo
     kind, marker, category = answer
     if marker:
         return f"{_of_marker(kind, known[marker])}:\n{known[marker].label}"
-    bar = f", P(share > {100 * definitions.benchmarks[category]:g} %)" if kind == "exceeds" else ""
-    return f"{kind}{bar}:\n{category}"
+    if kind == "exceeds":
+        return f"P(share > {100 * definitions.benchmarks[category]:g} %):\n{category}"
+    return f"{_KINDS.get(kind, kind)}:\n{category}"
 
 
 def specification_curve(multiverse: Multiverse, model: str) -> Figure | None:

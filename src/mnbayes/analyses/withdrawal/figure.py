@@ -17,7 +17,7 @@ from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Marker
 from mnbayes.report.kit import style
-from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height
+from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height, panels
 
 #: Colour and line style of categories, the loosest first.
 LOOKS: tuple[tuple[str, style.Dash], ...] = (
@@ -36,7 +36,7 @@ def _verdict(row: pd.Series) -> str:
     return {
         "never": "no delta flips it",
         "beyond": f"flips beyond {row['delta_max']:g}",
-        "not_held": "does not hold at 1",
+        "not_held": "does not hold as predicted",
     }[str(row["verdict"])]
 
 
@@ -67,7 +67,7 @@ def _probabilities(ax: Axes, tipping: Tipping, definitions: Definitions) -> list
     ax.axhline(required, color=style.VERMILLION, linestyle=(0, (5, 2)), linewidth=1.1, zorder=2)
     ax.set_ylim(-2, 102)
     ax.set_yticks(style.linear_ticks(0, 100))
-    ax.set_ylabel("P(share of the enrolled > benchmark), %", fontsize=style.TEXT)
+    ax.set_ylabel("P(share > benchmark), %", fontsize=style.TEXT)
     handles.append(style.line(style.VERMILLION, "--", f"{required:g} % required", 1.1))
     handles.append(style.line(style.GREY, "-", "thin: under the prior alone", 0.9))
     handles.append(style.dot(style.GREY, "<", "withdrawal counted as no response"))
@@ -82,7 +82,7 @@ def _ratios(ax: Axes, tipping: Tipping, main: Marker) -> list[style.Handle]:
     ax.plot(part["delta"], part["median"], color=style.BLUE, linewidth=1.8, zorder=4)
     ax.axhline(1.0, color=style.GREY, linewidth=1.0, zorder=2)
     style.log_axis(ax, "y", *style.log_limits(*ends, [1.0]))
-    ax.set_ylabel("Ratio to baseline, GMR of the enrolled", fontsize=style.TEXT)
+    ax.set_ylabel("Ratio to baseline (GMR)", fontsize=style.TEXT)
     handles: list[style.Handle] = [
         style.line(style.BLUE, "-", "GMR, median", 1.8),
         style.area(style.BAND_95, label="its 95 % interval"),
@@ -152,15 +152,12 @@ def tipping_curve(
     Returns
     -------
     Figure
-        Two panels over delta (log axis): probabilities that the share of the enrolled exceeds
-        each benchmark, with the probability required; the enrolled patients' geometric mean
-        ratio with its 95 % interval (log axis). A dotted line at each flip.
+        Two panels over delta (log axis), one above the other: probabilities that the share of
+        the enrolled exceeds each benchmark, with the probability required; the enrolled patients'
+        geometric mean ratio with its 95 % interval (log axis). A dotted line at each flip.
     """
     first = tipping.points.iloc[0]
-    figure = style.new_figure(style.WIDE, 3.9)
-    axes = figure.subplots(1, 2)
-    for ax in axes:
-        style.tidy(ax)
+    figure, axes = panels(2, (3.6, 2.6), 1, least=style.NARROW)
     handles = _probabilities(axes[0], tipping, definitions) + _ratios(axes[1], tipping, main)
     for ax in axes:
         style.log_axis(ax, "x", 1.0, float(first["delta_max"]))
@@ -270,12 +267,10 @@ def withdrawal_strategies(
     shares = [category for category in definitions.responses[::-1] if category in barred]
     parts = [table[table["category"] == category] for category in (*shares, "")]
     rows = [_rows(part) for part in parts]
-    figure = style.new_figure(style.WIDE, forest_height(rows[0], row=0.66) + 0.2)
-    axes = figure.subplots(1, len(parts), sharey=True, squeeze=False)[0]
+    height = forest_height(rows[0], row=0.48) + 0.25
+    figure, axes = panels(len(parts), (3.6, height), 1, least=style.NARROW)
     for ax, part, own in zip(axes, parts, rows, strict=True):
-        style.tidy(ax)
         forest(ax, own, columns=tuple(filter(None, [_strategy_axis(ax, part, definitions, main)])))
-    axes[0].set_ylabel("Withdrawal strategy", fontsize=style.TEXT)
     first = table.iloc[0]
     style.heading(
         figure,

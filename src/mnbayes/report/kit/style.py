@@ -54,7 +54,7 @@ LINES: tuple[Look, ...] = (
 
 DPI = 110
 #: Widest figure, and one that a phone shows whole; inches.
-WIDE, NARROW = 9.6, 4.4
+WIDE, NARROW = 8.6, 4.0
 SMALL, TEXT, TITLE = 8.0, 8.5, 10.0
 #: Most patients that a figure with one panel or bar for each can show legibly.
 PANELS, BARS = 24, 40
