@@ -26,6 +26,7 @@ from mnbayes.analyses.priors.tables import levels_frame, levels_once
 from mnbayes.answers.result import Result
 from mnbayes.cards.card import Card, available_cards, load_card
 from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.marker_card import marker_card
 from mnbayes.cards.overrides import with_priors
 from mnbayes.cli import app
 from mnbayes.data.markers import MARKERS
@@ -290,8 +291,12 @@ def test_a_prior_that_models_share_is_one_row() -> None:
     ]
 
 
-def test_no_reason_and_no_source_stands_twice() -> None:
-    cards = [load_card(name) for name in ("proteinuria", "remission", "lymphocytes", "joint")]
+@pytest.mark.parametrize("made", [False, True])
+def test_no_reason_and_no_source_stands_twice(made: bool) -> None:
+    if made:
+        cards = [Card.model_validate(marker_card(["upcr", "egfr"], MARKERS))]
+    else:
+        cards = [load_card(name) for name in ("proteinuria", "remission", "lymphocytes", "joint")]
     priors, sources = shared_table(cards, MARKERS)
     reasons = [row[4].partition(" [")[0] for row in priors.rows]
     reasons = [reason for reason in reasons if reason != "as above"]

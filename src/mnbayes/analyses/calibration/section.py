@@ -204,14 +204,19 @@ def _remarks(cards: Iterable[Card], kept: StoredCalibration) -> list[str]:
     return remarks
 
 
+#: Columns of ``calibration_wrong.csv``.
+_OF_WRONG = ("sampler", "replicates", "failed", "caught", "quantity", "reading", "p_value")
+
+
 def section(run: Run) -> Section:
     """The stored calibration, beside the cards of a run."""
     said = calibration_section([result.fit.required_card for result in run.results])
+    wrong = pd.DataFrame(stored_calibration().wrong)
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
         sentences=said.sentences,
-        tables={"calibration_wrong": Tidy(pd.DataFrame(stored_calibration().wrong))},
+        tables={"calibration_wrong": Tidy(wrong[list(_OF_WRONG)])},
         shown=(said.table,),
         template="calibration/brief.html.j2",
         annex="calibration/section.html.j2",

@@ -43,6 +43,8 @@ class Together:
     verdict : tuple of str
         How many intervals are hardly narrower than the prior's, and which are; then how likely a
         rise of each other marker goes with a fall of 24-h protein.
+    by_counting : str
+        Which markers go together by counting alone; blank if none.
     table : Markup
     spanned : Spanned
         The same table before it is written out.
@@ -51,6 +53,7 @@ class Together:
     model: str
     title: str
     verdict: tuple[str, ...]
+    by_counting: str
     table: Markup
     spanned: Spanned
 
@@ -177,6 +180,21 @@ def _with_protein(result: Result, rows: list[dict[str, Any]]) -> tuple[str, ...]
     )
 
 
+#: Markers of which the first is made of the others, and how that is said.
+_MADE_OF = {
+    ("cd3", "cd4"): "CD4+ lymphocytes are part of CD3+",
+    ("cd3", "cd8"): "CD8+ lymphocytes are part of CD3+",
+    (PROTEIN, "urine_protein_conc"): "protein excretion is concentration times volume",
+}
+
+
+def by_counting(result: Result) -> str:
+    """Which markers go together by counting alone; blank if none."""
+    markers = set(result.fit.observations.markers)
+    told = [said for pair, said in _MADE_OF.items() if markers.issuperset(pair)]
+    return f"Some go together by counting alone: {wording.listed(told)}." if told else ""
+
+
 def together(run: Run) -> tuple[Together, ...]:
     """Correlations of each model that may be shown and has any, the one with most first."""
     able = [result for result in shown(run) if not correlations_part.of(result).empty]
@@ -186,6 +204,7 @@ def together(run: Run) -> tuple[Together, ...]:
             result.name,
             result.fit.title,
             verdict(result),
+            by_counting(result),
             great(correlation_spanned(result, number)),
             correlation_spanned(result, number),
         )

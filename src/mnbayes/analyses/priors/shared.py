@@ -143,7 +143,7 @@ def shared_table(cards: Sequence[Card], known: Catalogue) -> tuple[Table, ...]:
         told = (
             "all markers" if not markers or set(markers) == of_all else marker_names(markers, known)
         )
-        numbers = [str(sources.setdefault(text, len(sources) + 1)) for text in row.sources]
+        numbers = dict.fromkeys(str(_number(text, sources)) for text in row.sources)
         models = "all models" if row.models == names else ", ".join(row.models)
         cited = f" [{', '.join(numbers)}]" if numbers else ""
         rows.append(
@@ -161,6 +161,17 @@ def shared_table(cards: Sequence[Card], known: Catalogue) -> tuple[Table, ...]:
     listed = tuple((str(number), text) for text, number in sources.items())
     second = Table("Sources of the priors", ("No.", "Source"), listed, frozenset({1}), wide=True)
     return (first, second) if listed else (first,)
+
+
+def _number(text: str, sources: dict[str, int]) -> int:
+    """The number of a source, a new one if need be.
+
+    One that ends as another does is the same: a card may name the file before it, or not.
+    """
+    for known, number in sources.items():
+        if f" {known}".endswith(f" {text}") or f" {text}".endswith(f" {known}"):
+            return number
+    return sources.setdefault(text, len(sources) + 1)
 
 
 def _new_sentences(why: str, said: set[str]) -> str:
