@@ -59,12 +59,15 @@ def _definitions(run: Run) -> dict[str, object]:
         for category, said in result.notes.items()
     }
     reasons = {
-        f"{rule.name}: {wording.criterion(part, known)}": part
+        f"{definitions.label(rule.name)}: {wording.criterion(part, known)}": part
         for rule in definitions.category
         for part in rule.parts
         if part.category is None
     }
-    sentences = wording.definition_sentences(definitions, known)
+    sentences = {
+        definitions.label(category): sentence
+        for category, sentence in wording.definition_sentences(definitions, known).items()
+    }
     return {"definitions": sentences, "notes": notes, "reasons": reasons}
 
 

@@ -77,7 +77,11 @@ def patients_brief(result: Result) -> Table:
     rows = []
     for patient in patients[:LISTED]:
         chances = (latent[c][patient] for c in categories)
-        seen = f"{missing[patient]}: predicted" if patient in missing else measured[patient]
+        seen = measured[patient]
+        if patient in missing:
+            seen = f"{missing[patient]}: predicted"
+        elif seen in result.judged_by.categories:
+            seen = result.judged_by.short(seen)
         rows.append((patient, seen, *(probability(r["probability"], r["mcse"]) for r in chances)))
     first = [next(iter(latent[c].values()))["prior_probability"] for c in categories]
     if len(patients) > LISTED:
