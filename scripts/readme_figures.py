@@ -1,4 +1,4 @@
-"""Make the README's picture and print the numbers it quotes, from a run on the embedded cohort.
+"""Make the README's pictures and print the numbers it quotes, from a run on the embedded cohort.
 
 python scripts/readme_figures.py results/RUN    (a folder that `make fit` wrote)
 """
@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 
-PICTURE = "remission_trajectories_urine_protein_24h.svg"
+#: Picture of a run to its name in ``docs/images``.
+PICTURES = {
+    "remission_trajectories_urine_protein_24h.svg": "trajectories.svg",
+    "remission_arrows.svg": "arrows.svg",
+}
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 
@@ -36,11 +40,12 @@ def sentences(run: Path) -> list[str]:
 
 
 def main(run: Path) -> None:
-    """Copy the picture into ``docs/images`` and print the sentences."""
+    """Copy the pictures into ``docs/images`` and print the sentences."""
     if not json.loads((run / "run.json").read_text(encoding="utf-8"))["synthetic"]:
         raise SystemExit("The README shows the embedded synthetic cohort only.")
     IMAGES.mkdir(parents=True, exist_ok=True)
-    shutil.copy(run / "plots" / PICTURE, IMAGES / "trajectories.svg")
+    for picture, name in PICTURES.items():
+        shutil.copy(run / "plots" / picture, IMAGES / name)
     for sentence in sentences(run):
         print(sentence)
 
