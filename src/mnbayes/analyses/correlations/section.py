@@ -69,12 +69,12 @@ def _range(row: dict[str, Any], suffix: str = "") -> str:
 
 
 def width_left(row: dict[str, Any]) -> float:
-    """Width of a correlation's 95 % interval, as a share of the prior's."""
+    """Width of a correlation's 95 % interval, as a share of the prior's; NaN if that has none."""
     now, before = (
         row[f"correlation_upper{suffix}"] - row[f"correlation_lower{suffix}"]
         for suffix in ("", "_prior")
     )
-    return float(now / before)
+    return float(now / before) if before else float("nan")
 
 
 def shown_rows(result: Result) -> list[dict[str, Any]]:
