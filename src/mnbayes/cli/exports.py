@@ -16,11 +16,15 @@ from mnbayes.cli.shared import NOT_CONVERGED, clear_errors, command
 def export(
     run: Annotated[
         Path | None,
-        typer.Argument(help="Folder of a finished run (default: the newest under results/)."),
+        typer.Argument(
+            metavar="[RUN]", help="Folder of a finished run (default: the newest under results/)."
+        ),
     ] = None,
     to: Annotated[
         list[str] | None,
-        typer.Option(help="docx, latex, rtf, html or csv; repeatable (default: docx)."),
+        typer.Option(
+            metavar="FORMAT", help="docx, latex, rtf, html or csv; repeatable (default: docx)."
+        ),
     ] = None,
     table: Annotated[
         list[str] | None,
@@ -28,18 +32,23 @@ def export(
     ] = None,
     figures: Annotated[
         list[str] | None,
-        typer.Option(help="svg, pdf or png; repeatable (default: no figures)."),
+        typer.Option(metavar="FORMAT", help="svg, pdf or png; repeatable (default: none)."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="A new folder (default: <name of the run>-export).")
+        Path | None,
+        typer.Option(metavar="DIR", help="A new folder (default: <name of the run>-export)."),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="Cohort folder of the run, for age, sex and treatment in table 1."),
+        typer.Option(
+            metavar="DIR", help="Cohort folder of the run, for age, sex and treatment in table 1."
+        ),
     ] = None,
     sensitivity: Annotated[
         Path | None,
-        typer.Option(help="Folder of mnbayes sensitivity, for the table of the prior sets."),
+        typer.Option(
+            metavar="DIR", help="Folder of mnbayes sensitivity, for the table of the prior sets."
+        ),
     ] = None,
     list_: Annotated[
         bool, typer.Option("--list", help="List the tables that the run can give; write nothing.")

@@ -290,7 +290,7 @@ def _page_one(plan: Plan) -> tuple[str | Sentence, ...]:
     name = f"{rule.name[0].upper()}{rule.name[1:]}"
     about = words.quantity(main).partition(" at week")[0]
     beyond = "exceeds" if main.above else "is below"
-    said: list[str | Asked] = [f"{name}: {main.verdict}. ", chance]
+    said: list[str | Asked] = [chance]
     said.append(
         f" sure that the {about} {beyond} {words.value(main, first.threshold)}, "
         f"{wording.stated(first.required)} asked; the prior alone would have said "
@@ -305,7 +305,7 @@ def _page_one(plan: Plan) -> tuple[str | Sentence, ...]:
         said.append(f" Secondary rules {'; '.join(parts)}.")
     bar = next((b for b in plan.definitions.benchmark if b.category == main.category), None)
     rests = (f"The {wording.stated(first.threshold)}: {_first(bar.why)}.",) if bar else ()
-    return (Sentence(tuple(said)), *rests)
+    return (f"{name}: {main.verdict}.", Sentence(tuple(said)), *rests)
 
 
 def _first(text: str) -> str:

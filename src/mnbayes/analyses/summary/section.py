@@ -36,7 +36,7 @@ def section(run: Run) -> Section:
         absent="" if ANSWER in said else "no model-based answer can be shown",
         sentences=tuple(sentences),
         template="summary/section.html.j2",
-        words={"said": said},
+        words={"said": said, "lead": ANSWER},
     )
 
 
