@@ -214,8 +214,9 @@ def influence_table(
         texts.append((patient, *cells))
     errors = shown.loc[shown["kind"] != "gmr", ["mcse", "mcse_without"]].to_numpy(dtype=float)
     worst = float(np.nanmax(errors)) if np.isfinite(errors).any() else float("nan")
+    what = "Primary answers" if brief else "Answers"
     caption = (
-        f"Answers of {result.name} at {wording.week_name(result.primary_week)} without each "
+        f"{what} of {result.name} at {wording.week_name(result.primary_week)} without each "
         f"patient (Monte Carlo error at most {wording.points(worst)} points). †: the conclusion "
         "changes; (†): it may, within Monte Carlo error."
     )

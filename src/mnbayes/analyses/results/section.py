@@ -81,7 +81,7 @@ def primary_results(run: Run) -> PrimaryResults | None:
         best=best_table(result),
         courses=course_table(result) if judged else None,
         sentences=(
-            *((brief.why_less_sure(result), *brief.beyond_the_model(result)) if judged else ()),
+            *(brief.beyond_the_model(result) if judged else ()),
             *([f"Predicted, since not measured: {wording.listed(unseen)}."] if unseen else []),
         ),
         pictures=("gmr_by_visit", f"trajectories_{main}"),

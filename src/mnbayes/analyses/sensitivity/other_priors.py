@@ -124,7 +124,8 @@ def table_of(result: Result, fitted: str) -> Table:
         rows.append((about, *texts, wording.BLANK if np.isnan(left) else percent(left)))
     names = (fitted if name == FITTED else name for name, _ in columns)
     caption = (
-        f"Answers at {wording.week_name(result.primary_week)} under each prior set, and the width "
+        f"Answers of {result.name} at {wording.week_name(result.primary_week)} under each prior "
+        "set, and the width "
         "left of the prior's 95 % interval (of the ratio on the log scale; else of the share)"
     )
     return Table(caption, ("Answer", *names, "Left"), tuple(rows))

@@ -241,6 +241,14 @@ def figures(result: Result, how: Shown) -> Sequence[Drawn]:
     ]
 
 
+def _by_ending(own: Withdrawal | None) -> dict[str, list[str]]:
+    """What would overturn conclusions, to those that it would overturn: no ending is said twice."""
+    found: dict[str, list[str]] = {}
+    for claim, ending in own.conclusions if own else ():
+        found.setdefault(ending, []).append(claim)
+    return found
+
+
 def _primary(run: Run) -> Result | None:
     able = [result for result in shown(run) if not withdrawal_part.of(result).table.empty]
     return primary_model(able)
@@ -288,7 +296,12 @@ def section(run: Run) -> Section:
         shown=own.tables if own else (),
         template="withdrawal/section.html.j2",
         annex="withdrawal/annex.html.j2" if own else "",
-        words={"own": own, "first": first, "about": about(len(run.cohort.patients))},
+        words={
+            "own": own,
+            "grouped": _by_ending(own),
+            "first": first,
+            "about": about(len(run.cohort.patients)),
+        },
     )
 
 
