@@ -98,12 +98,9 @@ def test_every_picture_states_a_finding_in_text_that_is_text(drawn: list[Drawn])
         assert len(picture.content) < 100_000, picture.name
 
 
-def test_what_a_nephrologist_reads_first_fits_a_phone(drawn: list[Drawn]) -> None:
-    first = [each for each in drawn if each.name.split("_")[0] in ("arrows", "trajectories")]
-    first += [each for each in drawn if each.name in ("response_probabilities", "gmr_by_visit")]
-    assert len(first) == 5
-    for each in first:
-        assert each.figure.get_figwidth() <= style.NARROW
+def test_a_phone_shows_the_pictures_of_a_model_whole(drawn: list[Drawn]) -> None:
+    wide = {picture.name for picture in pictures_of(drawn, "m") if not picture.narrow}
+    assert wide == set()
 
 
 def test_pictures_of_a_run_say_what_is_not_of_a_model() -> None:

@@ -31,7 +31,7 @@ def calibration_figure(calibration: Calibration, synthetic: bool = False) -> Fig
         first = sorted(checks, key=lambda name: checks[name].p_value)[:MOST_PANELS]
         remark = f"The {MOST_PANELS} of {len(checks)} quantities nearest to their bands are shown."
         checks = {name: checks[name] for name in checks if name in first}
-    figure, axes = figures.panels(len(checks), (1.85, 1.5), columns=5)
+    figure, axes = figures.panels(len(checks), (1.8, 1.5), 2, least=style.NARROW)
     most = 115.0 * max(
         float(abs(values).max())
         for found in checks.values()

@@ -89,7 +89,9 @@ def correlations(result: Result, synthetic: bool, *, ax: Axes | None = None) -> 
             chosen, groups, *flat, *signs, strict=True
         )
     ]
-    ax, where = style.one_panel(ax, 6.4, forest_height(rows, max(ROW, 1 / len(rows))) + 0.3)
+    ax, where = style.one_panel(
+        ax, style.NARROW, forest_height(rows, max(ROW, 1 / len(rows))) + 0.3
+    )
     ax.axvline(0.0, color=style.BLACK, linestyle=":", linewidth=0.9, zorder=1)
     ax.set_xlim(-1.0, 1.0)
     places = forest(ax, rows, columns=("P(above 0)\n(prior alone)",))

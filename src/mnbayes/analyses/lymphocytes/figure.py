@@ -153,7 +153,7 @@ def subset_ranks(result: Result, synthetic: bool) -> Figure:
         raise ValueError("no ranks: the model has fewer than two lymphocyte subsets")
     count = int(table["rank"].max())
     week = style.week_text(float(table["week"].iloc[0]))
-    figure, axes = panels(2, cell=(5.6, 0.3 * count + 0.6), columns=1)
+    figure, axes = panels(2, (3.6, 0.3 * count + 0.6), 1, least=style.NARROW)
     titles = {"change": "Changed most, up or down", "rise": "Rose most"}
     for ax, (by, title) in zip(axes, titles.items(), strict=True):
         _ranked(ax, table[table["by"] == by], result.catalogue)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
@@ -134,14 +136,14 @@ def ranks(result: Result, synthetic: bool) -> Figure:
     items, differences, widths = ([part[i] for i in kept] for part in (items, differences, widths))
     highest = 1.1 * max(max(np.abs(d).max() for d in differences), max(widths))
     tick = float(f"{0.6 * highest:.1g}")
-    figure, axes = panels(len(items), (3.0, 1.2), columns=3)
+    figure, axes = panels(len(items), (1.8, 1.2), 2, least=style.NARROW)
     for ax, item, difference, width in zip(axes, items, differences, widths, strict=True):
         ax.axhspan(-width, width, color="#E4E4E4", linewidth=0)
         ax.axhline(0, color=style.GREY, linewidth=0.6)
         for number, values in enumerate(difference):
             color, dash = CHAINS[number % len(CHAINS)]
             ax.plot(at, values, dash, color=color, linewidth=1.1)
-        ax.set_title(item.title, fontsize=style.SMALL, loc="left", pad=3)
+        ax.set_title(textwrap.fill(item.title, 26), fontsize=style.SMALL, loc="left", pad=3)
         ax.set_ylim(-highest, highest)
         ax.set_xlim(0, 1)
         left, low = is_left(ax), is_low(ax)

@@ -70,9 +70,8 @@ def gmr_by_visit(result: Result, synthetic: bool) -> Figure:
             )
             for at, week in enumerate(weeks)
         ]
-    across = 1 if len(markers) <= 2 else 2  # on a phone one below the other
     height = forest_height(rows[markers[0]], row=0.3) + 0.25
-    figure, axes = panels(len(markers), (3.6, height), across, apart=0.06, least=style.NARROW)
+    figure, axes = panels(len(markers), (3.6, height), 1, least=style.NARROW)
     for ax, marker in zip(axes, markers, strict=True):
         style.log_axis(ax, "x", *limits[marker])
         ax.axvline(1.0, color=style.GREY, linewidth=1.0, zorder=1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+from itertools import batched
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +13,7 @@ from matplotlib.figure import Figure
 from mnbayes.answers.result import Result
 from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import style
-from mnbayes.report.kit.figures import Estimate, Row, forest, panels
+from mnbayes.report.kit.figures import Estimate, Row, forest
 from mnbayes.report.kit.parameters import PER_MARKER, PER_MODEL, Scalar
 
 #: Ends of the 95 % equal-tailed interval, and the median.
@@ -93,12 +95,19 @@ def parameter_rows(result: Result, items: Sequence[Scalar], synthetic: bool) -> 
         panels_of.setdefault(_group(item), []).append(item)
     order = [words for words, _ in (PER_MARKER | PER_MODEL).values()] + [OWN]
     panels_of = dict(sorted(panels_of.items(), key=lambda panel: order.index(panel[0][0])))
-    tallest = max(map(len, panels_of.values()))
-    figure, axes = panels(len(panels_of), (3.1, ROW * tallest + 0.8), columns=3)
-    for ax, ((words, _), rows) in zip(axes, panels_of.items(), strict=True):
-        _panel(ax, rows, result)
-        ax.set_ylim(tallest - 0.5, -0.5)
-        ax.set_title(words, fontsize=style.TEXT, loc="left", pad=3)
+    pairs = list(batched(panels_of.items(), 2))
+    tallest = [max(len(rows) for _, rows in pair) for pair in pairs]
+    heights = [ROW * count + 0.8 for count in tallest]
+    figure = style.new_figure(style.NARROW, sum(heights) + 0.3)
+    grid = figure.add_gridspec(len(pairs), 2, height_ratios=heights)
+    for down, pair in enumerate(pairs):
+        for across, ((words, _), rows) in enumerate(pair):
+            ax = figure.add_subplot(grid[down, across])
+            style.tidy(ax)
+            _panel(ax, rows, result)
+            ax.set_ylim(tallest[down] - 0.5, -0.5)
+            title = textwrap.fill(words, 20)
+            ax.set_title(title, fontsize=style.SMALL, loc="left", pad=3)
     handles: list[style.Handle] = [
         style.line(style.GREY, "--", "prior: median and 95 % interval"),
         style.line(style.BLUE, "-", "posterior: the same", 2.2),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -55,7 +57,7 @@ def _panel(ax: Axes, scalar: Scalar, prior: Floats, posterior: Floats) -> None:
     ax.set_ylim(0, 1.05 * highest)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
-    ax.set_title(scalar.title, fontsize=style.TEXT, loc="left", pad=3)
+    ax.set_title(textwrap.fill(scalar.title, 26), fontsize=style.SMALL, loc="left", pad=3)
     ax.set_xlabel(scalar.axis, fontsize=style.SMALL, labelpad=1)
 
 
@@ -94,7 +96,7 @@ def prior_posterior(result: Result, synthetic: bool) -> Figure:
     items = scalars(result)
     if len(items) > MOST_PANELS:
         return parameter_rows(result, items, synthetic)
-    figure, axes = panels(len(items), (3.1, 1.35), columns=3)
+    figure, axes = panels(len(items), (1.8, 1.45), 2, least=style.NARROW)
     for ax, item in zip(axes, items, strict=True):
         _panel(ax, item, item.draws(result, "prior"), item.draws(result, "posterior"))
     handles: list[style.Handle] = [

@@ -107,7 +107,7 @@ def power_scaling(result: Result, definitions: Definitions, synthetic: bool) -> 
     ratios, others = table[table["kind"] == "gmr"], table[table["kind"] != "gmr"]
     panels = [part for part in (ratios, others) if len(part)]
     heights = [_ROW * len(part) + 0.6 for part in panels]
-    figure = style.new_figure(5.6, sum(heights))
+    figure = style.new_figure(style.NARROW, sum(heights))
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     for ax, part in zip(axes, panels, strict=True):
         style.tidy(ax)
@@ -118,7 +118,7 @@ def power_scaling(result: Result, definitions: Definitions, synthetic: bool) -> 
     ]
     handles.append(style.line(style.BLACK, "--", "line of a decision", 0.9))
     week = style.week_text(result.primary_week)
-    style.heading(figure, f"Answers at week {week} if the priors counted half or twice", handles, 3)
+    style.heading(figure, f"Answers at week {week} if the priors counted half or twice", handles, 2)
     blank = table[["value_half", "value_double"]].isna().any(axis=None)
     style.foot(
         figure,

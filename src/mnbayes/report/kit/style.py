@@ -309,6 +309,8 @@ def log_axis(ax: Axes, which: str, low: float, high: float, labelled: bool = Tru
         ax.set_xlim(low, high)
         axis = ax.xaxis
     ticks = log_ticks(low, high)
+    if which == "x" and len(ticks) > 5:  # their numbers would touch
+        ticks = ticks[::2]
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FixedFormatter([f"{t:g}" if labelled else "" for t in ticks]))
     axis.set_minor_locator(NullLocator())
