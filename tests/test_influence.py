@@ -392,7 +392,7 @@ def test_a_conclusion_that_changes_is_marked_for_that_patient_alone(jointly: Res
     assert moved.table is not None
     at = moved.table.head.index(f"Next patient: {DEFINITIONS.short('remission')}")
     cells = {row[0]: row[at] for row in moved.table.rows}
-    assert cells["S001"] == "95 % †"
+    assert cells["S001"] == "95 ± 3 % †"
     assert "†" not in cells["S002"]
 
 

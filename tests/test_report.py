@@ -17,7 +17,6 @@ from mnbayes.analyses.method.tables import computation_table, formulas_of
 from mnbayes.analyses.priors.shared import shared_priors
 from mnbayes.analyses.provenance.tables import measurement_table, value_text
 from mnbayes.analyses.summarise import summarise
-from mnbayes.analyses.summary.section import summarise_run
 from mnbayes.answers.result import Result
 from mnbayes.base.problems import Problem
 from mnbayes.base.text_table import Spanned, records
@@ -26,11 +25,6 @@ from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.trial import Trial
 from mnbayes.inference.diagnostics import Diagnostics
 from mnbayes.models.longitudinal import formulas
-from mnbayes.report.kit.dominance import (
-    interval_dominated,
-    probability_dominated,
-    ratio_dominated,
-)
 from mnbayes.report.kit.results import fall_errors, not_measured
 from mnbayes.report.kit.tables import great
 from mnbayes.report.kit.wording import level, listed, percent, points
@@ -63,9 +57,19 @@ def run(results: tuple[Result, ...]) -> Run:
 
 
 @pytest.fixture(scope="module")
-def page(run: Run) -> str:
+def pages(run: Run) -> dict[str, str]:
     pictures = {"gmr_by_visit": SVG, "left_out_albumin": SVG, "regression_bound": SVG}
-    return runs.page(run, {"proteinuria": pictures, "remission": pictures})
+    return runs.pages(run, {"proteinuria": pictures, "remission": pictures})
+
+
+@pytest.fixture(scope="module")
+def page(pages: dict[str, str]) -> str:
+    return pages["report.html"]
+
+
+@pytest.fixture(scope="module")
+def annex(pages: dict[str, str]) -> str:
+    return pages["annex.html"]
 
 
 class _Parsed(HTMLParser):
@@ -80,7 +84,7 @@ class _Parsed(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        self.hidden = tag == "style"
+        self.hidden = tag in ("style", "script")
 
     def handle_endtag(self, tag: str) -> None:
         self.hidden = False
@@ -101,50 +105,68 @@ def _text(html: str) -> str:
     return _Parsed(html).text
 
 
-def test_needs_nothing_from_outside(page: str) -> None:
+@pytest.mark.parametrize("file", ["report.html", "annex.html"])
+def test_needs_nothing_from_outside(file: str, pages: dict[str, str]) -> None:
+    page = pages[file]
     parsed = _Parsed(page)
-    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in parsed.tags}
-    assert all(source.startswith("data:image/svg+xml;base64,") for source in parsed.values("src"))
+    assert not {"link", "iframe", "object"} & {tag for tag, _ in parsed.tags}
+    # The report stands by itself; the annex shows the pictures of the run's folder.
+    starts = ("data:image/svg+xml;base64,", *(["plots/"] if file == "annex.html" else []))
+    assert all(source.startswith(starts) for source in parsed.values("src"))
     for tag, attributes in parsed.tags:
         target = attributes.get("href")
         if target is not None:
             assert tag == "a"
-            assert target.startswith(("#", "https://doi.org/"))
+            assert target.startswith(("#", "https://doi.org/", *pages))
     styles = "".join(re.findall(r"<style>(.*?)</style>", page, flags=re.DOTALL))
     assert "color" in styles
     assert not re.search(r"@import|url\(|https?:", styles)
+    # What the script does, it does with the page: it loads, sends and stores nothing.
+    (script,) = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    assert not re.search(r"https?:|fetch|import|XMLHttp|sendBeacon|Storage|cookie", script)
 
 
-def test_ids_are_unique_and_links_and_cells_find_them(page: str) -> None:
-    parsed = _Parsed(page)
-    ids = parsed.values("id")
-    assert len(ids) == len(set(ids))
-    targets = {href[1:] for href in parsed.values("href") if href.startswith("#")}
-    assert len(targets) >= 10
-    assert targets <= set(ids)
-    assert {name for cell in parsed.values("headers") for name in cell.split()} <= set(ids)
+def test_ids_are_unique_and_links_and_cells_find_them(pages: dict[str, str]) -> None:
+    parsed = {file: _Parsed(page) for file, page in pages.items()}
+    ids = {file: own.values("id") for file, own in parsed.items()}
+    for file, own in parsed.items():
+        assert len(ids[file]) == len(set(ids[file]))
+        targets = [href for href in own.values("href") if not href.startswith("https:")]
+        assert len(targets) >= 10
+        for target in targets:
+            where, _, anchor = target.partition("#")
+            assert not anchor or anchor in ids[where or file], target
+        cells = {name for cell in own.values("headers") for name in cell.split()}
+        assert cells | set(own.values("popovertarget")) <= set(ids[file])
 
 
-def _sections(page: str) -> int:
-    """Number of sections after the summary."""
-    return page.count("<section id=") - 1
+def _section(page: str, name: str) -> str:
+    """One section of a page, with those inside it."""
+    start = page.index(f'<section id="{name}"')
+    depth = 0
+    for match in re.finditer(r"<(/?)section\b", page[start:]):
+        depth += -1 if match[1] else 1
+        if not depth:
+            return page[start : start + match.start()]
+    raise AssertionError(name)
 
 
 def _own(page: str) -> str:
     """The page without the stored studies, which are of no cohort."""
-    stored = r'<section id="(calibration|characteristics)">.*?</section>'
-    return re.sub(stored, "", page, flags=re.DOTALL)
+    for name in ("calibration", "characteristics"):
+        if f'<section id="{name}"' in page:
+            page = page.replace(_section(page, name), "")
+    return page
 
 
-def test_stored_studies_are_shown_and_said_to_be_of_no_cohort(page: str) -> None:
-    studies = page[page.index('<section id="characteristics">') :]
-    studies = studies[: studies.index("</section>")]
-    assert "they are not of this run’s cohort" in studies
+def test_stored_studies_are_shown_and_said_to_be_of_no_cohort(page: str, annex: str) -> None:
+    assert "stored, not of this cohort" in _text(_section(page, "characteristics"))
+    studies = _section(annex, "characteristics") + _section(annex, "calibration")
     assert studies.count("<img") >= 2
 
 
-def test_every_prior_is_listed_once(page: str, results: tuple[Result, ...]) -> None:
-    section = page[page.index('<section id="priors">') : page.index('id="computation"')]
+def test_every_prior_is_listed_once(annex: str, results: tuple[Result, ...]) -> None:
+    section = _section(annex, "priors")
     table = re.findall(r"Every prior once</span>.*?</table>", section, flags=re.DOTALL)[0]
     rows = shared_priors([result.fit.required_card for result in results])
     assert table.count("<tr>") - 1 == len(rows)
@@ -164,30 +186,40 @@ def test_what_comes_from_files_is_escaped(run: Run) -> None:
     fit = unsampled(load_card("proteinuria"), renamed)
     card = fit.card.model_copy(update={"name": "<u>evil", "title": "<img src=x>"})
     result = summarise(replace(fit, card=card), DEFINITIONS)
-    html = runs.page(
-        replace(run, cohort=renamed, results=(result,), prior_set="<hr>", settings=("<br>=1",)), {}
+    asked = replace(
+        run, cohort=renamed, results=(result,), prior_set="<hr>", settings=("<br>=1",)
     )
-    parsed = _Parsed(_own(html))
-    assert not {"script", "b", "hr", "br", "img", "u"} & {tag for tag, _ in parsed.tags}
+    html = "".join(map(_own, runs.pages(asked, {}).values()))
+    assert "alert(" not in "".join(re.findall(r"<script>(.*?)</script>", html, re.DOTALL))
+    # Bold numbers of tables and breaks of what a number says of itself are the page's own.
+    rest = re.sub(r'<b class="number".*?</b>|<span popover.*?</span>', "", html, flags=re.DOTALL)
+    assert not {"b", "hr", "br", "i", "img", "u"} & {tag for tag, _ in _Parsed(rest).tags}
+    parsed = _Parsed(html)
     for words in (evil, "<i>99</i>", "<hr>", "<br>=1", "<u>evil", "<img src=x>"):
         assert words in parsed.text
 
 
-def test_a_synthetic_cohort_says_so_everywhere(page: str) -> None:
-    assert "SYNTHETIC COHORT – no real patient. (As the data folder declares.)" in (
-        re.sub(r"\s+([.])", r"\1", _text(page))
-    )
-    assert page.count('<p class="tag">SYNTHETIC COHORT') == _sections(_own(page))
-    assert 'class="mark"' in page
-    assert "<title>SYNTHETIC" in page
+def test_a_synthetic_cohort_says_so_everywhere(pages: dict[str, str]) -> None:
+    for page in pages.values():
+        assert "<title>SYNTHETIC" in page
+        assert "Synthetic patients. Draw no conclusion about any treatment" in _text(page)
+        assert SYNTHETIC_MARK in _mark(page)
+        # On paper, in the margin of every sheet.
+        assert re.search(f"@page {{ @bottom-left {{ content: .{SYNTHETIC_MARK}", page)
+
+
+def _mark(page: str) -> str:
+    """What the band says that stays in sight on every page."""
+    return " ".join(re.findall(r'class="mark"[^>]*>([^<]*)<', page))
 
 
 def test_a_real_cohort_is_not_called_synthetic_nor_compared_with_the_preprint(run: Run) -> None:
     real = replace(run.cohort, synthetic=False, trial=Trial())
-    html = _own(runs.page(replace(run, cohort=real, results=run.results[:1]), {}))
-    assert "synthetic" not in _text(html).lower()
-    assert 'class="mark"' not in html
-    assert "71 % effective" not in _text(html)
+    for html in runs.pages(replace(run, cohort=real, results=run.results[:1]), {}).values():
+        assert "synthetic" not in _text(_own(html)).lower()
+        assert 'class="mark"' not in html
+        assert "@bottom-left" not in html
+        assert "71 % effective" not in _text(html)
     other = replace(run.cohort, trial=Trial())  # synthetic, and not the preprint's
     html = runs.page(replace(run, cohort=other, results=run.results[:1]), {})
     assert "SYNTHETIC COHORT" in html
@@ -196,77 +228,99 @@ def test_a_real_cohort_is_not_called_synthetic_nor_compared_with_the_preprint(ru
 
 def test_both_denominators(page: str) -> None:
     text = _text(page)
-    assert "5/7 = 71.4 % (29.0 % to 96.3 %)" in text
-    assert "5/8 = 62.5 % (24.5 % to 91.5 %)" in text
-    assert "4/7 = 57.1 % (18.4 % to 90.1 %)" in text
+    assert "5/7 = 71 % (29 % to 96 %)" in text
+    assert "5/8 = 62 % (24 % to 91 %)" in text
+    assert "4/7 = 57 % (18 % to 90 %)" in text
 
 
 def test_the_withdrawn_patient_is_marked_predicted(page: str, results: tuple[Result, ...]) -> None:
     assert not_measured(results[1], 12.0) == {"MN01": "withdrew in week 8"}
     assert not_measured(results[1], 4.0) == {}
-    assert "MN01 (predicted" in _text(page)
-    assert "MN02 (predicted" not in _text(page)
+    text = _text(page)
+    assert "MN01 withdrew in week 8: predicted" in text
+    assert "Predicted, since not measured: MN01 (withdrew in week 8)." in text
+    assert text.count(": predicted") == 1
 
 
-def test_change_is_never_called_an_effect(page: str) -> None:
-    assert re.findall(r"\beffects?\b", _text(page), flags=re.IGNORECASE) == []
+def test_change_is_never_called_an_effect(page: str, annex: str) -> None:
+    assert re.findall(r"\beffects?\b", _text(page + annex), flags=re.IGNORECASE) == []
     assert "no control group" in _text(page).lower()
 
 
-def test_events_are_counted_with_their_limits(page: str) -> None:
-    text = _text(page[page.index('<section id="safety">') :])
+def test_events_are_counted_with_their_limits(page: str, annex: str) -> None:
+    assert "Any term, grade 3 or higher 0 of 8 31 % 7 % 28 %" in _text(_section(page, "safety"))
+    text = _text(_section(annex, "safety"))
     assert "Any term, grade 3 or higher 0 of 8 31.2 % 37.5 % 7.4 % 28.3 % 2.7 % 20.8 %" in text
     assert "Prior alone (no patient) – – – 50.0 % 95.0 % 50.0 % 99.4 %" in text
+    first = _text(re.sub(r"<span popover.*?</span>", "", _section(page, "summary"), flags=re.DOTALL))
+    assert "Grade 3 or more: 0 of 8; a rate up to 31 %" in first
 
 
 def test_no_table_of_events_is_not_called_no_event(run: Run) -> None:
-    html = runs.page(replace(run, cohort=replace(run.cohort, events=None)), {})
-    text = _text(re.findall(r'<section id="safety">.*?</section>', html, re.DOTALL)[0])
+    pages = runs.pages(replace(run, cohort=replace(run.cohort, events=None)), {})
+    page = pages["report.html"]
+    text = _text(_section(page, "safety"))
     assert "not the same as none having happened" in text
     assert " of 8" not in text
+    assert "not the same as none having happened" in _text(_section(page, "summary"))
+    assert '<section id="safety"' not in pages["annex.html"]
 
 
 def test_a_withheld_run_shows_no_model_number() -> None:
     run = _run(fitted("remission", BAD))
-    html = runs.page(run, {"remission": {"gmr_by_visit": SVG, "ranks": SVG}})
-    html = _own(html)
-    text = _text(html)
-    assert "<img" not in html
-    assert "3 divergent transitions" in text
-    assert "NUMBERS WITHHELD" in text
-    assert not re.search(r"\d\.\d\d \(\d\.\d\d to", text)  # a ratio with its interval
-    assert not re.search(r"[<>]\d+ %|−0\.701", text)
-    for label in (">Given the data<", ">P(fall)<", ">Best week<", "predictive interval</span>"):
-        assert label not in html
+    pages = runs.pages(run, {"remission": {"gmr_by_visit": SVG, "ranks": SVG, "arrows": SVG}})
+    pages = {file: _own(page) for file, page in pages.items()}
+    for html in pages.values():
+        text = _text(html)
+        assert "<img" not in html
+        assert "3 divergent transitions" in text
+        assert "NUMBERS WITHHELD" in _mark(html)
+        assert not re.search(r"\d\.\d\d \(\d\.\d\d to", text)  # a ratio with its interval
+        assert not re.search(r"[<>]\d+ %|± \d+ %|−0\.701", text)
+        for label in (">Given the data<", ">P(fall)<", ">Best week<", "predictive interval</span>"):
+            assert label not in html
+        assert "popovertarget" not in re.sub(r"a rate up to <button.*?</button>", "", html)
     # Every percentage left is a definition, a rule or a count with its exact interval.
-    results = html[html.index('<section id="results">') : html.index('<section id="limitations">')]
+    html = pages["report.html"]
+    counted = _section(html, "flow")
     # Events are counted too, and have no fit to withhold them.
-    results = _text(re.sub(r'<section id="safety">.*?</section>', "", results, flags=re.DOTALL))
-    shares = set(re.findall(r"\d+(?:\.\d+)? %", results))
-    assert shares == {"20 %", "25 %", "50 %", "59 %", "80 %", "95 %"}
+    rest = html.replace(counted, "").replace(_section(html, "safety"), "")
+    rest = re.sub(r"a rate up to <button.*?</span>", "", rest, flags=re.DOTALL)
+    shares = set(re.findall(r"\d+(?:\.\d+)? %", _text(rest)))
+    assert shares <= {"15 %", "20 %", "25 %", "35 %", "50 %", "59 %", "75 %", "80 %", "95 %"}
     # What was measured stays.
-    assert "5/7 = 71.4 %" in text
+    assert "5/7 = 71 %" in _text(counted)
+    for name in ("results", "influence", "withdrawal", "regression", "prior_sets", "structures"):
+        assert "Not shown" in _section(html, name)
+        assert f'<section id="{name}"' not in pages["annex.html"]
 
 
 def test_a_withheld_model_does_not_silence_the_other(results: tuple[Result, ...]) -> None:
     run = _run(results[0], fitted("remission", BAD))
-    html = runs.page(run, {"remission": {"gmr_by_visit": SVG}, "proteinuria": {"ranks": SVG}})
-    html = _own(html)
+    pages = runs.pages(
+        run, {"remission": {"gmr_by_visit": SVG}, "proteinuria": {"gmr_by_visit": SVG}}
+    )
+    html = _own(pages["report.html"])
     assert html.count("<img") == 1
     assert "Withheld: remission." in _text(html)
-    assert "By week 12 (7 of 8 patients measured), 24-h urinary protein" in _text(html)
-    assert "By week 12 (7 of 8 patients measured), serum albumin" not in _text(html)
+    changes = _text(_section(html, "results"))
+    assert "model proteinuria" in changes
+    assert re.search(r"protein 12 0\.\d\d \(", changes)
+    assert not re.search(r"albumin 12 \d", _text(html + _own(pages["annex.html"])))
+    assert "24-h urinary protein at week 12 fell" in _text(_section(html, "summary"))
 
 
-def test_an_unconverged_fit_shown_by_override_marks_every_section() -> None:
+def test_an_unconverged_fit_shown_by_override_marks_every_page() -> None:
     bad = unsampled(load_card("proteinuria"), COHORT, diagnostics=BAD)
     result = summarise(bad, DEFINITIONS, allow_unconverged=True)
-    html = runs.page(_run(result, unconverged_shown=True), {})
-    assert len(re.findall(r'class="tag">[^<]*UNCONVERGED FIT SHOWN', html)) == _sections(_own(html))
-    mark = html[html.index('class="mark"') :][:300]
-    assert "UNCONVERGED" in mark
-    assert "3 divergent transitions" in _text(html)
-    assert "By week 12 (7 of 8 patients measured), 24-h urinary protein" in _text(html)
+    pages = runs.pages(_run(result, unconverged_shown=True), {})
+    for html in pages.values():
+        assert "UNCONVERGED FIT SHOWN" in _mark(html)
+        assert re.search(r"@bottom-left [^}]*UNCONVERGED FIT SHOWN", html)
+        # With the reasons, before the first number.
+        assert "3 divergent transitions" in _text(html[: html.index("<main")])
+    first = _text(_section(pages["report.html"], "summary"))
+    assert "24-h urinary protein at week 12 fell" in first
 
 
 def test_a_converged_run_is_not_marked(page: str) -> None:
@@ -282,72 +336,20 @@ def test_a_model_without_protein_reports_change_and_no_response() -> None:
     }
     card = Card(name="albumin", title="Albumin alone", markers=("albumin",), priors=prior)
     result = summarise(unsampled(card, COHORT), DEFINITIONS)
-    text = _text(runs.page(_run(result), {}))
-    assert "By week 12 (7 of 8 patients measured), serum albumin" in text
-    assert "By patient" not in text
+    html = runs.page(_run(result), {})
+    text = _text(html)
+    assert re.search(r"serum albumin at week 12 (rose|fell) to \d+ %", text)
+    assert "Each patient at week 12" not in text
+    assert "Beyond these patients" not in text
+    assert "next patient’s" not in _text(_section(html, "summary"))
 
 
-def test_the_report_quotes_the_statement_s_formulas(run: Run, page: str) -> None:
+def test_the_report_quotes_the_statement_s_formulas(run: Run, page: str, annex: str) -> None:
     for result in run.results:
-        for line in formulas(result.fit.card.structure):
-            assert escape(line) in page
-
-
-# The rule for "prior-dominated".
-
-
-@pytest.mark.parametrize(
-    ("width", "dominated"), [(0.79, False), (0.8, False), (0.81, True), (1.2, True)]
-)
-def test_an_interval_is_dominated_above_80_percent_of_the_priors_width(
-    width: float, dominated: bool
-) -> None:
-    assert interval_dominated(0.1, 0.1 + width, 0.0, 1.0) is dominated
-    # a ratio's interval is as wide as the ratio of its ends: log(a^0.81) = 0.81 log a
-    assert ratio_dominated(0.5, 0.5 * 16**width, 0.25, 4.0) is dominated
-
-
-@pytest.mark.parametrize(
-    ("probability", "dominated"),
-    [(0.40, True), (0.449, True), (0.45, False), (0.35, False), (0.351, True), (0.9, False)],
-)
-def test_a_probability_is_dominated_within_5_points(probability: float, dominated: bool) -> None:
-    assert probability_dominated(probability, 0.40) is dominated
-
-
-def test_withheld_numbers_are_never_dominated() -> None:
-    nan = float("nan")
-    assert not probability_dominated(nan, 0.4)
-    assert not interval_dominated(nan, nan, 0, 1)
-
-
-def _set(result: Result, posterior: float, prior: float, width: float) -> Result:
-    # Every probability, and every interval as a share of the prior's width.
-    shares = {"share_lower": 0.0, "share_upper": width}
-    shares |= {"share_lower_prior": 0.0, "share_upper_prior": 1.0}
-    ratios = {"gmr_lower": 0.5, "gmr_upper": 0.5 * 16**width}
-    ratios |= {"gmr_lower_prior": 0.25, "gmr_upper_prior": 4.0}
-    chances = {"probability": posterior, "prior_probability": prior, "mcse": 0.001}
-    return replace(
-        result,
-        probabilities=result.probabilities.assign(**chances),
-        population=result.population.assign(**shares),
-        estimates=result.estimates.assign(**ratios),
-    )
-
-
-def test_the_prior_dominated_sentence_follows_the_rule(results: tuple[Result, ...]) -> None:
-    moved_away = _run(_set(results[1], 0.9, 0.2, 0.3))
-    assert summarise_run(moved_away).prior == "None of the main answers is prior-dominated."
-    near = summarise_run(_run(_set(results[1], 0.23, 0.2, 0.3)))
-    assert near.prior.startswith("Prior-dominated: Next patient: remission at week 12")
-    assert "Share of such patients" not in near.prior
-    assert "24-h urinary protein" not in near.prior
-
-    wide = summarise_run(_run(_set(results[1], 0.9, 0.2, 0.9)))
-    assert wide.prior.startswith("Prior-dominated: 24-h urinary protein at week 12")
-    assert "Share of such patients: remission" in wide.prior
-    assert "Next patient" not in wide.prior
+        for line in formulas(result.fit.required_card.structure):
+            assert escape(line) in annex
+    for line in formulas(run.results[1].fit.required_card.structure):  # the primary model
+        assert escape(line) in _section(page, "part-method")
 
 
 def test_no_digit_is_finer_than_the_monte_carlo_error(results: tuple[Result, ...]) -> None:
@@ -358,9 +360,15 @@ def test_no_digit_is_finer_than_the_monte_carlo_error(results: tuple[Result, ...
         prior_probability=0.25,
     )
     html = runs.page(_run(replace(results[1], probabilities=coarse)), {})
-    patients = html[html.index("<h4>Response</h4>") : html.index("Beyond the patients")]
-    shown = set(re.findall(r"(?<=>)[<>]?\d+.%(?=<)", patients.replace("&lt;", "<")))
-    assert {share.replace("\N{NO-BREAK SPACE}", " ") for share in shown} == {"60 %", "25 %"}
+    patients = re.findall(r"Each patient at week 12.*?</table>", html, re.DOTALL)[0]
+    *own, prior = re.findall(r"<tr>.*?</tr>", patients.partition("<tbody>")[2], re.DOTALL)
+    assert len(own) == len(COHORT.patients)
+    cell = r">(\d[^<]*%)</td>"
+    shares = [" ".join(share.split()) for row in own for share in re.findall(cell, row)]
+    assert len(shares) >= len(own)
+    assert set(shares) == {"62 ± 3 %"}
+    alone = {" ".join(share.split()) for share in re.findall(cell, prior)}
+    assert alone == {"25 ± 2 %"}  # of 400 draws
 
 
 # Small pieces, against hand-computed values.
@@ -402,8 +410,9 @@ def test_a_level_has_three_digits_and_no_exponent(value: float, text: str) -> No
     assert level(value) == text
 
 
-def test_the_page_is_written_for_people(page: str) -> None:
-    text = _Parsed(page).text
+def test_the_pages_are_written_for_people(page: str, annex: str) -> None:
+    popovers = r"<span popover.*?</span>"  # which give a line of Python
+    text = _text(re.sub(popovers, "", page + annex, flags=re.DOTALL))
     assert "`" not in text
     assert not re.findall(r"(?<![\d.])\d+\.\d{6,}", text)  # but for a DOI
     assert not re.findall(r"\de[+-]\d", text)
@@ -442,7 +451,7 @@ def test_table_of_great_tables_escapes_and_links_every_cell():
     frame = pd.DataFrame({"week": ["week <1>", "week 2"], "gmr": ["0.5", "0.6 & less"]})
     labels = {"week": "Visit", "gmr": "GMR"}
     html = great(Spanned(frame, "change", "Of <both>", labels, {"Given the data": ["gmr"]}))
-    assert "<caption><span>Of &lt;both&gt;</span></caption>" in html
+    assert "<caption><span><!--table:change--> Of &lt;both&gt;</span></caption>" in html
     for text in ("week &lt;1&gt;", "week 2", "0.5", "0.6 &amp; less", "Given the data", "Visit"):
         assert html.count(f">{text}<") == 1, text
     assert "<style" not in html
@@ -451,7 +460,7 @@ def test_table_of_great_tables_escapes_and_links_every_cell():
 def test_implausible_values_that_were_accepted_are_on_every_page(run: Run) -> None:
     odd = Problem("measurements.csv", 3, "value", "27 g/dL", "2 to 80 g/L", "warning")
     accepted = replace(run.cohort, implausible=(odd,))
-    page = runs.page(replace(run, cohort=accepted, results=run.results[:1]), {})
     assert marks(replace(run, cohort=accepted)) == (SYNTHETIC_MARK, IMPLAUSIBLE_MARK)
-    tags = len(re.findall(f'class="tag">[^<]*{IMPLAUSIBLE_MARK}', page))
-    assert tags == _sections(_own(page))
+    for page in runs.pages(replace(run, cohort=accepted, results=run.results[:1]), {}).values():
+        assert IMPLAUSIBLE_MARK in _mark(page)
+        assert re.search(f"@bottom-left [^}}]*{IMPLAUSIBLE_MARK}", page)

@@ -174,7 +174,7 @@ def _groups(run: Run, page: Page, parts: Sequence[ModelShown]) -> tuple[Group, .
         return tuple(groups)
     groups = []
     for part, title in PARTS.items():
-        own = [s for s in every if s.place == "main" and s.part == part]
+        own = [s for s in every if s.place == "main" and (s.part or "results") == part]
         if not own:
             continue
         number = f"{len(groups) + 1}"

@@ -18,6 +18,7 @@ from mnbayes.base.text_table import Spanned, records
 from mnbayes.cards.definitions import PROTEIN
 from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import wording
+from mnbayes.report.kit.prior_left import share_left
 from mnbayes.report.kit.results import joined, prior_text, shown
 from mnbayes.report.kit.tables import great
 from mnbayes.report.kit.wording import probability
@@ -70,11 +71,8 @@ def _range(row: dict[str, Any], suffix: str = "") -> str:
 
 def width_left(row: dict[str, Any]) -> float:
     """Width of a correlation's 95 % interval, as a share of the prior's; NaN if that has none."""
-    now, before = (
-        row[f"correlation_upper{suffix}"] - row[f"correlation_lower{suffix}"]
-        for suffix in ("", "_prior")
-    )
-    return float(now / before) if before else float("nan")
+    ends = (f"correlation_{end}{of}" for of in ("", "_prior") for end in ("lower", "upper"))
+    return share_left(*(float(row[end]) for end in ends))
 
 
 def shown_rows(result: Result) -> list[dict[str, Any]]:
