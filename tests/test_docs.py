@@ -13,6 +13,8 @@ import typer
 
 import mnbayes as mn
 from mnbayes import cli
+from mnbayes.analyses.catalogue import catalogue
+from mnbayes.report.kit.results import ANSWER, FOLLOWS, OVERTURNS, SAFETY
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "data" / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -100,3 +102,19 @@ def test_the_form_of_definitions_is_one_that_loads(tmp_path: Path) -> None:
     )
     shipped = [path.stem for path in (ROOT / "models" / "definitions").glob("*.toml")]
     assert sorted(set(listed) & set(shipped)) == sorted(shipped)
+
+
+def test_every_picture_of_an_analysis_is_in_the_gallery() -> None:
+    text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    drawn = {name for analysis in catalogue() for name in analysis.draws}
+    assert drawn
+    assert not [name for name in drawn if f"`{name}" not in text]
+
+
+def test_page_1_is_quoted_where_its_reading_is_explained() -> None:
+    text = (ROOT / "docs" / "reading-the-report.md").read_text(encoding="utf-8")
+    quoted = text.partition("<!-- page 1 -->")[2].partition("<!-- /page 1 -->")[0]
+    said = [line for line in quoted.splitlines() if not line.startswith("> *Picture")]
+    words = [word for word in " ".join(said).split() if re.search(r"\w", word)]
+    assert 150 < len(words) <= 350
+    assert all(f"> **{heading}**" in said for heading in (ANSWER, SAFETY, FOLLOWS, OVERTURNS))

@@ -186,9 +186,7 @@ def test_what_comes_from_files_is_escaped(run: Run) -> None:
     fit = unsampled(load_card("proteinuria"), renamed)
     card = fit.card.model_copy(update={"name": "<u>evil", "title": "<img src=x>"})
     result = summarise(replace(fit, card=card), DEFINITIONS)
-    asked = replace(
-        run, cohort=renamed, results=(result,), prior_set="<hr>", settings=("<br>=1",)
-    )
+    asked = replace(run, cohort=renamed, results=(result,), prior_set="<hr>", settings=("<br>=1",))
     html = "".join(map(_own, runs.pages(asked, {}).values()))
     assert "alert(" not in "".join(re.findall(r"<script>(.*?)</script>", html, re.DOTALL))
     # Bold numbers of tables and breaks of what a number says of itself are the page's own.
@@ -252,7 +250,9 @@ def test_events_are_counted_with_their_limits(page: str, annex: str) -> None:
     text = _text(_section(annex, "safety"))
     assert "Any term, grade 3 or higher 0 of 8 31.2 % 37.5 % 7.4 % 28.3 % 2.7 % 20.8 %" in text
     assert "Prior alone (no patient) – – – 50.0 % 95.0 % 50.0 % 99.4 %" in text
-    first = _text(re.sub(r"<span popover.*?</span>", "", _section(page, "summary"), flags=re.DOTALL))
+    first = _text(
+        re.sub(r"<span popover.*?</span>", "", _section(page, "summary"), flags=re.DOTALL)
+    )
     assert "Grade 3 or more: 0 of 8; a rate up to 31 %" in first
 
 
