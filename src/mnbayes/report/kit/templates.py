@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mnbayes.report.kit import wording
+from mnbayes.report.kit.headings import below
 
 _PACKAGE = Path(__file__).parents[2]
 _FOLDERS = (_PACKAGE / "report" / "templates", _PACKAGE / "analyses")
@@ -31,6 +32,7 @@ def environment() -> Environment:
         finalize=_unbroken,
     )
     made.globals.update(wording=wording, percent=wording.percent)
+    made.filters["below"] = below
     return made
 
 
