@@ -116,8 +116,7 @@ def share(
         model,
         doubtful,
         synthetic,
-        "Lines: 95 % intervals, of counts exact. Of the enrolled: no measurement counts as no "
-        "response. Counts and the next patient are as measured; the share of all such patients "
-        "is of true levels. The benchmark is itself uncertain. No control group.",
+        "95 % intervals, of counts exact; enrolled: not measured counts as no response. Counts and "
+        "next patient as measured, all such patients by true levels. The benchmark is uncertain.",
     )
     return style.figure_of(ax)
