@@ -147,4 +147,4 @@ def course_table(result: Result) -> Table:
         for patient in result.fit.observations.patients
     )
     head = tuple(f"{category}, {wording.week_name(week)}" for category, week in cells)
-    return Table("Latent probability at every visit", ("Patient", *head), rows)
+    return Table("Probability of the true level at every visit", ("Patient", *head), rows)
