@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
+from typer.testing import CliRunner
 
 from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.definitions import Definitions, load_definitions
+from mnbayes.cli import app
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.markers import MARKERS
@@ -85,6 +87,26 @@ def script(name: str) -> ModuleType:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parents[1] / "scripts")
         return importlib.import_module(name)
+
+
+@pytest.fixture(scope="session")
+def lupus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up cohort of another disease, as its files."""
+    where = tmp_path_factory.mktemp("lupus") / "cohort"
+    script("make_lupus").make(where)
+    return where
+
+
+@pytest.fixture(scope="session")
+def lupus_run(lupus_folder: Path) -> Path:
+    """The folder of its run, without the refits."""
+    out = lupus_folder.parent / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mnbayes.pipeline.write_arviz_pictures", lambda *_, **__: None)
+        arguments = ["fit", "--data", str(lupus_folder), "--no-influence", "--out", str(out)]
+        done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return out
 
 
 def simulate_cohort(
