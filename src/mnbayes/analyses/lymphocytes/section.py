@@ -14,7 +14,6 @@ from mnbayes.analyses.lymphocytes.figure import subset_forest, subset_ranks
 from mnbayes.analyses.lymphocytes.subset_tables import (
     forest_spanned,
     rank_summary,
-    ratio_of_patients,
     ratio_spanned,
     ratio_text,
     reference_sources,
@@ -44,14 +43,13 @@ class Subsets:
 
     Attributes
     ----------
-    model, title : str
+    model : str
         Of the one model that is shown.
     shrunk, alone : bool
         Whether its mean changes shrink to a common one; whether each subset was also fitted by
         itself.
     sentences : tuple of str
-    forest : Markup
-    ranks, patients : Table or None
+    ranks : Table or None
     ratio : Markup or None
         The CD4/CD8 ratio of the population; None where the model lacks one of the two.
     others : tuple of str
@@ -59,14 +57,11 @@ class Subsets:
     """
 
     model: str
-    title: str
     shrunk: bool
     alone: bool
     sentences: tuple[str, ...]
-    forest: Markup
     ranks: Table | None
     ratio: Markup | None
-    patients: Table | None
     others: tuple[str, ...]
 
 
@@ -174,14 +169,11 @@ def subsets(run: Run) -> Subsets | None:
     ]
     return Subsets(
         model=result.name,
-        title=result.fit.title,
         shrunk=shrunk,
         alone=bool(subsets_part.of(result).subsets["alone_gmr_median"].notna().any()),
         sentences=sentences,
-        forest=great(forest_spanned(result, shrunk)),
         ranks=rank_summary(result),
         ratio=None if ratio is None else great(ratio),
-        patients=ratio_of_patients(result),
         others=tuple(others),
     )
 

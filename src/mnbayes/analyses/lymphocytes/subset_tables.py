@@ -16,7 +16,6 @@ from mnbayes.data.markers import Reference
 from mnbayes.data.reference_ranges import placed
 from mnbayes.inference.diagnostics import MIN_ESS
 from mnbayes.report.kit import wording
-from mnbayes.report.kit.dominance import TAG, ratio_dominated
 from mnbayes.report.kit.results import prior_text
 from mnbayes.report.kit.wording import probability
 from mnbayes.run.run import Run
@@ -53,10 +52,7 @@ def forest_spanned(result: Result, shrunk: bool) -> Spanned:
             "prior": ratio_text(row, after="_prior"),
             "prior_rise": prior_text(result, row["p_rise_prior"]),
         }
-        dominated = ratio_dominated(
-            *(row[f"gmr_{end}"] for end in ("lower", "upper", "lower_prior", "upper_prior"))
-        )
-        data.append(cells | {"remark": TAG if dominated else ""})
+        data.append(cells)
     ratio, rise = "GMR (95 % interval)", "P(rise)"
     together = "After shrinkage: all together" if shrunk else "This model"
     spanners = {together: ["after", "rise", "mcse"], "Prior alone": ["prior", "prior_rise"]}
@@ -72,15 +68,13 @@ def forest_spanned(result: Result, shrunk: bool) -> Spanned:
         "mcse": "MCSE, points",
         "prior": ratio,
         "prior_rise": rise,
-        "remark": "Remark",
     }
     return Spanned(
         pd.DataFrame(data),
         "subset-forest",
         "Lymphocyte subsets: geometric mean ratio (GMR) to baseline",
-        {name: label for name, label in labels.items() if name in data[0] or name == "remark"},
+        {name: label for name, label in labels.items() if name in data[0]},
         spanners,
-        ("remark",),
     )
 
 
@@ -143,41 +137,6 @@ def ratio_spanned(result: Result) -> Spanned | None:
         {"week": "Visit", "mcse": "MCSE, points"} | labels | before,
         {"Given the data": [*labels, "mcse"], "Prior alone": list(before)},
     )
-
-
-def ratio_of_patients(result: Result) -> Table | None:
-    """Each patient's CD4/CD8 ratio at baseline and at the last visit, measured and true."""
-    table = subsets_part.of(result).ratios
-    own = table[table["patient"] != ""] if not table.empty else table
-    if own.empty:
-        return None
-    last = own["week"].max()
-    ends = {week: own[own["week"] == week].set_index("patient") for week in (0.0, last)}
-    rows = []
-    for patient in ends[last].index:
-        start, end = ends[0.0].loc[patient], ends[last].loc[patient]
-        rows.append(
-            (
-                str(patient),
-                wording.ratio(start["measured"]),
-                ratio_text(start, "ratio"),
-                wording.ratio(end["measured"]),
-                ratio_text(end, "ratio"),
-                probability(end["p_rise"], end["p_rise_mcse"]),
-                prior_text(result, end["p_rise_prior"]),
-            )
-        )
-    at = wording.week_name(last)
-    head = (
-        "Patient",
-        "Baseline, measured",
-        "Baseline, true (95 % interval)",
-        f"{at.capitalize()}, measured",
-        f"{at.capitalize()}, true (95 % interval)",
-        "P(rise)",
-        "P(rise), prior alone",
-    )
-    return Table("CD4/CD8 ratio of each patient", head, tuple(rows))
 
 
 def reference_table(run: Run) -> Table | None:
