@@ -80,7 +80,9 @@ def test_a_finished_run_is_read_and_written_whole(folder, tmp_path, capsys, monk
     show_section(section_of(plan), synthetic=plan.synthetic)
     said = " ".join(capsys.readouterr().out.split())
     assert said.startswith("SYNTHETIC")
-    for table in (trials_table(plan, NEW), trials_table(plan, POOLED), designs_table(plan)):
+    # Together with the patients seen so far is in the file alone.
+    assert set(pd.read_csv(tmp_path / "design" / "assurance.csv")["analysis"]) == {NEW, POOLED}
+    for table in (trials_table(plan, NEW), designs_table(plan)):
         assert table is not None
         for cell in {cell for row in table.rows for cell in row}:
             assert cell in said

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
+from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from mnbayes.answers.result import Result
 from mnbayes.cards.card import load_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.data.embedded import embedded_cohort
+from mnbayes.report.kit.numbering import numbered
 from mnbayes.run.run import Run
 from mnbayes.run.section import Asked, Sentence
 
@@ -111,9 +113,7 @@ def with_refits(result: Result) -> Result:
     ]
     tried = [("normal", "drift"), ("student_t", "drift"), ("normal", "step")]
     others = [
-        (moved(-1.5 * place) if place else full).assign(
-            **dict(zip(STRUCTURES, names, strict=True))
-        )
+        (moved(-1.5 * place) if place else full).assign(**dict(zip(STRUCTURES, names, strict=True)))
         for place, names in enumerate(tried)
     ]
     common = {"model": result.name, "reason": ""}
@@ -188,6 +188,38 @@ def test_the_parser_sees_what_a_reader_sees() -> None:
     assert Counter(shown.sentences) == {long: 2, f"50 % – {long}": 1}
 
 
+# --- numbers of tables and figures ---------------------------------------------------------------
+
+
+def test_tables_and_figures_are_counted_apart_and_page_by_page() -> None:
+    page = "<!--table:a--><!--figure:a--><!--table:--><!--figure:b-->"
+    said = numbered({"one": page, "two": page}, {"two": "A"})
+    ids = {file: re.findall(r'id="([^"]+)"', html) for file, html in said.items()}
+    assert ids["one"] == ["table-1", "figure-1", "table-2", "figure-2"]
+    assert ids["two"] == ["table-A1", "figure-A1", "table-A2", "figure-A2"]
+    # What two pages show is referred to where it stands first.
+    (link,) = re.findall("<a.*</a>", numbered({"one": page, "two": "<!--see:table:a-->"})["two"])
+    assert link == '<a href="one#table-1">Table 1</a>'
+
+
+def test_a_caption_that_looks_like_a_mark_is_text() -> None:
+    caption = escape("<!--table:x--> <!--see:table:x--> <asked>")
+    page = f"<!--table:real-->{caption}<!--see:table:x--><!--see:table:real-->"
+    html = numbered({"one": page})["one"]
+    assert html.count('class="number"') == 1
+    assert caption in html
+    assert html.endswith('the table<a href="#table-1">Table 1</a>')
+
+
+def test_what_is_asked_has_an_id_of_its_own() -> None:
+    piece = '<button popovertarget="<asked>">1</button><span popover id="<asked>">x</span>'
+    html = numbered({"one": piece + piece})["one"]
+    assert re.findall(r'(?:popovertarget|id)="([^"]+)"', html) == [
+        *("asked-1", "asked-1"),
+        *("asked-2", "asked-2"),
+    ]
+
+
 # --- what page 1's numbers can be asked for ------------------------------------------------------
 
 
@@ -238,8 +270,6 @@ def test_another_trial_s_numbers_are_found_too(
         flags=re.DOTALL,
     )
     assert len(told) == lupus["report.html"].count("popovertarget=") >= 3
-    from html import unescape
-
     for shown, about, line in told:
         value = eval(unescape(line), {"pd": pd})
         value = 1 - value if "1 less the number in the file" in about else value

@@ -305,7 +305,7 @@ def beyond_the_model(result: Result) -> tuple[str, ...]:
             continue
         lower, upper, *_ = share_ends(result, week, category)
         counted = row["share_evaluable"]
-        if np.isnan(upper) or lower <= counted <= upper:
+        if np.isnan(upper) or counted <= upper:
             continue
         mean = next(
             r["probability"]

@@ -35,6 +35,7 @@ _CHOSEN = (
     "So few patients cannot choose between structures; the one fitted was chosen by how often it "
     "is right on simulated cohorts."
 )
+_FLIP, _UNCHANGED = " would go from ", "no conclusion changes."
 
 
 def others(card: Card) -> list[Card]:
@@ -141,21 +142,27 @@ def sentences_of(result: Result, run: Run) -> tuple[str, ...]:
             if flip(pair[0], pair[1], line) == "yes":
                 subject = answer(row, run.definitions, result.catalogue)
                 moved.append(
-                    f"{subject} would go from {number(then)}, {conclusion(pair[0][0], line)}, to "
+                    f"{subject}{_FLIP}{number(then)}, {conclusion(pair[0][0], line)}, to "
                     f"{number(row)}, {conclusion(pair[1][0], line)}"
                 )
         if moved:
             said.append(f"With {name}, {wording.listed(moved)}.")
         else:
-            said.append(f"With {name}, no conclusion changes.")
+            said.append(f"With {name}, {_UNCHANGED}")
     return tuple(said)
 
 
 def _page_one(said: tuple[str, ...]) -> tuple[str, ...]:
-    """Only what would be concluded otherwise, if anything would."""
-    changed = [sentence for sentence in said if not sentence.endswith("no conclusion changes.")]
-    if changed:
-        return (" ".join(changed),)
+    """How many conclusions each structure changes; which ones, the main report says."""
+    parts = []
+    for sentence in said:
+        name, moved = sentence.partition(",")[0], sentence.count(_FLIP)
+        if moved:
+            parts.append(f"{name} {moved} conclusion{'s change' if moved > 1 else ' changes'}")
+        elif not sentence.endswith(_UNCHANGED):
+            parts.append(f"{name.partition(':')[0]} gave no answer")
+    if parts:
+        return (f"{'; '.join(parts)}.",)
     return ("No conclusion changes under the other structures tried.",)
 
 
