@@ -24,8 +24,7 @@ from mnbayes.analyses.sensitivity import other_priors, structures
 from mnbayes.analyses.sensitivity.specifications import STRUCTURES, default_prior_sets
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.result import Result
-from mnbayes.cards.card import load_card
-from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.card import Card, load_card
 from mnbayes.data.embedded import embedded_cohort
 from mnbayes.report.kit.numbering import numbered
 from mnbayes.run.run import Run
@@ -308,16 +307,20 @@ def test_a_line_finds_one_row_and_quotes_what_it_looks_for(tmp_path: Path) -> No
         eval(twice.python.replace("some.csv", f"{tmp_path}/some.csv"), {"pd": pd})
 
 
-def test_page_1_of_a_run_without_responses_and_of_one_without_its_marker() -> None:
-    """Other shapes of a run render, and say what they have."""
-    cohort = embedded_cohort()
-    lymphocytes = summarise(unsampled(load_card("lymphocytes"), cohort), load_definitions())
-    run = runs.with_sections(Run(cohort, DEFINITIONS, (lymphocytes,), "weak"))
-    page = Shown(runs.render_pages(run)["report.html"])
-    first = " ".join(" ".join(page.first).split())
-    assert lymphocytes.catalogue[lymphocytes.fit.observations.markers[0]].label in first
+def test_page_1_of_a_run_that_judges_no_response() -> None:
+    cohort, base = embedded_cohort(), load_card("remission")
+    prior = {
+        parameter: {"": table[""]} if "" in table else {"albumin": table["albumin"]}
+        for parameter, table in base.prior.items()
+    }
+    card = Card(name="albumin", title="Albumin alone", markers=("albumin",), priors=prior)
+    result = summarise(unsampled(card, cohort), DEFINITIONS)
+    run = runs.with_sections(Run(cohort, DEFINITIONS, (result,), "weak"))
+    first = " ".join("".join(Shown(runs.render_pages(run)["report.html"]).first).split())
+    assert "serum albumin at week 12" in first
     assert "next patient" not in first
-    withheld = replace(lymphocytes, withheld=("no",))
-    run = runs.with_sections(replace(run, results=(withheld,)))
-    assert numbers_of(run)[0].file == "safety"
-    assert len(numbers_of(run)) == 1
+    asked = numbers_of(run)
+    assert {each.file for each in asked} == {"estimates", "safety"}
+    # Of a withheld model no number is left to ask for.
+    withheld = replace(run, results=(replace(result, withheld=("no",)),))
+    assert {each.file for each in numbers_of(runs.with_sections(withheld))} == {"safety"}

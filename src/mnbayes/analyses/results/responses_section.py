@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table
 from mnbayes.report.kit import wording
@@ -12,9 +10,6 @@ from mnbayes.report.kit.results import (
     best_measured,
     by_patient,
     not_measured,
-    prior_text,
-    rows_of,
-    share_ends,
     stated,
 )
 from mnbayes.report.kit.wording import probability
