@@ -59,7 +59,7 @@ def test_answers_under_each_structure_and_what_flips(
     assert ratio.loc["step", "value"] > 0.9 > float(np.max(ratio.loc["drift", "value"]))
     result = with_part(result, structures.NAME, table)
     run = Run(cohort, DEFINITIONS, (result,), "weak", (), {})
-    heavy, step = structures.sentences_of(result, run)
+    heavy, step = (each.sentence for each in structures.changes_of(result, run))
     assert heavy == "With Student-t residuals, no conclusion changes."
     assert "the probability that 24-h urinary protein fell would go from" in step
     (shown,) = structures.section(run).shown

@@ -7,6 +7,9 @@ under the others stands beside it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -35,7 +38,6 @@ _CHOSEN = (
     "So few patients cannot choose between structures; the one fitted was chosen by how often it "
     "is right on simulated cohorts."
 )
-_FLIP, _UNCHANGED = " would go from ", "no conclusion changes."
 
 
 def others(card: Card) -> list[Card]:
@@ -120,18 +122,53 @@ def _text(row: Row | None) -> str:
     return wording.BLANK if row is None or np.isnan(row["value"]) else number(row)
 
 
-def sentences_of(result: Result, run: Run) -> tuple[str, ...]:
-    """What would be concluded otherwise, one sentence for each structure."""
+@dataclass(frozen=True)
+class Changed:
+    """What another structure changes.
+
+    Attributes
+    ----------
+    name : str
+        The structure in words.
+    moved : tuple of str
+        Conclusions that change, each as a clause.
+    reason : str
+        Why the structure has no numbers; blank where it has.
+    """
+
+    name: str
+    moved: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """All of it."""
+        if self.reason:
+            return f"{self.name[0].upper()}{self.name[1:]}: it {self.reason}."
+        return f"With {self.name}, {wording.listed(self.moved) or 'no conclusion changes'}."
+
+    @property
+    def brief(self) -> str:
+        """A clause for page 1: the conclusion that changes, or how many do; blank where none."""
+        if self.reason:
+            return f"with {self.name} the fit gave no answer"
+        if len(self.moved) > 1:
+            return f"with {self.name} {len(self.moved)} conclusions change"
+        return f"with {self.name}, {self.moved[0]}" if self.moved else ""
+
+
+def changes_of(result: Result, run: Run) -> tuple[Changed, ...]:
+    """What would be concluded otherwise under each other structure."""
     line = run.definitions.decision.probability
     (_, own), *rest = _by_structure(of(result))
     before = {
         tuple(row[key] for key in KEYS): row
         for row in records(_reported(own, run.definitions, result.fit))
     }
-    said = []
+    found = []
     for name, rows in rest:
         if rows["reason"].any():
-            said.append(f"{name[0].upper()}{name[1:]}: it {rows['reason'].iloc[0]}.")
+            found.append(Changed(name, reason=str(rows["reason"].iloc[0])))
             continue
         moved = []
         for row in records(_reported(rows, run.definitions, result.fit)):
@@ -142,41 +179,31 @@ def sentences_of(result: Result, run: Run) -> tuple[str, ...]:
             if flip(pair[0], pair[1], line) == "yes":
                 subject = answer(row, run.definitions, result.catalogue)
                 moved.append(
-                    f"{subject}{_FLIP}{number(then)}, {conclusion(pair[0][0], line)}, to "
+                    f"{subject} would go from {number(then)}, {conclusion(pair[0][0], line)}, to "
                     f"{number(row)}, {conclusion(pair[1][0], line)}"
                 )
-        if moved:
-            said.append(f"With {name}, {wording.listed(moved)}.")
-        else:
-            said.append(f"With {name}, {_UNCHANGED}")
-    return tuple(said)
+        found.append(Changed(name, tuple(moved)))
+    return tuple(found)
 
 
-def _page_one(said: tuple[str, ...]) -> tuple[str, ...]:
-    """How many conclusions each structure changes; which ones, the main report says."""
-    parts = []
-    for sentence in said:
-        name, moved = sentence.partition(",")[0], sentence.count(_FLIP)
-        if moved:
-            parts.append(f"{name} {moved} conclusion{'s change' if moved > 1 else ' changes'}")
-        elif not sentence.endswith(_UNCHANGED):
-            parts.append(f"{name.partition(':')[0]} gave no answer")
-    if parts:
-        return (f"{'; '.join(parts)}.",)
-    return ("No conclusion changes under the other structures tried.",)
+def _page_one(changes: Sequence[Changed]) -> PageOne:
+    parts = [each.brief for each in changes if each.brief]
+    said = "; ".join(parts) if parts else "no conclusion changes under the other structures tried"
+    return PageOne(OVERTURNS, "The model", (f"{said}.",))
 
 
 def section(run: Run) -> Section:
     """What a run's models say under other structures."""
     able = [result for result in shown(run) if not of(result).empty]
     model = primary_model(able)
-    said = sentences_of(model, run) if model else ()
+    changes = changes_of(model, run) if model else ()
+    said = tuple(each.sentence for each in changes)
     return Section(
         name=NAME,
         title=ANALYSIS.title,
         absent="" if model else "no model was refitted with another structure",
         tables={NAME: Tidy(joined(of(result) for result in run.results))},
-        page_one=PageOne(OVERTURNS, "The model", _page_one(said)) if said else None,
+        page_one=_page_one(changes) if changes else None,
         sentences=(*said, _CHOSEN) if said else (),
         shown=(table_of(model, run),) if model else (),
         template="sensitivity/structures.html.j2",
