@@ -179,7 +179,7 @@ def test_what_the_data_narrowed_is_told_from_80_percent_of_the_prior_s_width(
     ("other", "mean", "share"),
     [
         ("b_cell", 0.4, "<1 %"),
-        ("b_cell", -0.1, "80 %"),  # Phi(0.1 / 0.12) = 0.80
+        ("b_cell", -0.1, "80 ± 1 %"),  # Phi(0.1 / 0.12) = 0.80
         ("albumin", -0.4, ">99 %"),
     ],
 )

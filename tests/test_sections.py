@@ -85,7 +85,7 @@ def test_it_stands_in_the_report_and_on_page_1(run: Run) -> None:
     first = html.split('<section id="summary"')[1].split("</section>")[0]
     assert "Noisiest is urine_protein_24h." in first
     # Registered analyses stand before the limitations, which close the report.
-    assert html.index('<section id="noise">') < html.index('<section id="limitations">')
+    assert html.index('<section id="noise">') < html.index('id="limitations"')
 
 
 def test_the_terminal_prints_the_same_table(run: Run) -> None:
@@ -220,5 +220,6 @@ def test_annex_paper_and_history_are_files_of_their_own(cohort: Cohort) -> None:
     places = {section.name: section.place for section in run.sections}
     assert places["summary"] == "page 1"
     assert places["results"] == places["withdrawal"] == places["limitations"] == "main"
-    assert places["priors"] == places["computation"] == places["characteristics"] == "annex"
+    assert places["computation"] == places["characteristics"] == "main"
+    assert places["priors"] == places["correlations"] == "annex"
     assert (places["published"], places["historical"]) == ("paper", "history")
