@@ -16,6 +16,7 @@ import pytest
 import xarray as xr
 from cohorts import write_cohort
 from study_replicates import wait_until
+from test_report_budget import MOST, PAGE_ONE, Shown, words
 from typer.testing import CliRunner
 
 from mnbayes.cards.definitions import load_definitions
@@ -179,6 +180,13 @@ def test_report_says_synthetic_and_needs_no_network(finished: Path) -> None:
         assert "SYNTHETIC" in text
         for reference in ('src="http', "url(http", "<link", "<script src"):
             assert reference not in text
+
+
+def test_pages_of_every_card_keep_their_budgets_of_words(finished: Path) -> None:
+    shown = {file: Shown((finished / file).read_text(encoding="utf-8")) for file in MOST}
+    counts = {file: words(" ".join(each.every)) for file, each in shown.items()}
+    assert {file: count for file, count in counts.items() if count > MOST[file]} == {}
+    assert words(" ".join(shown["report.html"].first)) <= PAGE_ONE
 
 
 @pytest.fixture
