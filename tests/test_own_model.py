@@ -27,7 +27,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples" / "own_models"
 NAMES = ("slope_in_time", "bambi_nearest", "two_classes")
 PROTEIN = "urine_protein_24h"
 FEW = tuple(each for each in catalogue() if each.name in ("results", "previous", "decision"))
-CARDS_ONLY = ("priors", "calibration", "influence", "sensitivity", "structures")
+CARDS_ONLY = ("priors", "calibration", "influence", "prior_sets", "sensitivity", "structures")
 
 
 # The examples, as a user runs them
