@@ -309,9 +309,9 @@ def test_the_command_shows_every_number_of_patients() -> None:
     [
         (0.424, 0.02, "42 %"),
         (0.0, 0.003, "<1 %"),
-        (0.0, 0.04, "<5 %"),  # none of 24: no bound of one percent
-        (0.5, 0.2, "50 %"),
-        (0.996, 0.03, ">95 %"),
+        (0.0, 0.04, "<4 %"),  # none of 24: no bound of one percent
+        (0.5, 0.2, "50 ± 20 %"),
+        (0.996, 0.03, ">97 %"),
     ],
 )
 def test_a_share_is_whole_percents_unless_it_rests_on_too_few(

@@ -52,7 +52,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert len(done.stdout.splitlines()) <= 15
     assert f"open {out / 'report.html'}" in done.stdout.splitlines()
     said = " ".join(done.stdout.split())
-    assert re.search(r"24-h urinary protein fell to \d+ % of baseline \(95 % interval", said)
+    assert re.search(
+        r"24-h urinary protein at week 12 fell to \d+ % \(\d+ % to \d+ %\) of baseline", said
+    )
     assert re.search(r"Remission: (no-go|go|consider)\.", said)
     return out
 

@@ -90,7 +90,7 @@ def small_run(
     described = manifest(cohort, DEFINITIONS, results, "weak", (), moment, {})
     made = runs.with_sections(
         Run(cohort, DEFINITIONS, results, "weak", (), described),
-        {"remission": {"waterfall": picture()}},
+        {"remission": {"arrows": picture()}},
         only=only,
     )
     return replace(made, manifest=described | sections_manifest(made))
@@ -465,7 +465,7 @@ def test_refits_under_other_prior_sets_are_a_table(folder: Path, tmp_path: Path)
     refits = refit_folder(tmp_path / "sensitivity", folder)
     made = TABLES["prior_sets"](read_source(folder, None, refits))
     assert not isinstance(made, str)
-    assert [row[-1] for row in made.table.rows] == ["67 %", "10 % †", "20 %", "20 %"]
+    assert [row[-1] for row in made.table.rows] == ["67 %", "10 % †", "20 ± 3 %", "20 ± 3 %"]
     other = refit_folder(tmp_path / "other", folder, data={"sha256": "2" * 64})
     with pytest.raises(InputError, match="of other data"):
         read_source(folder, None, other)
@@ -546,14 +546,14 @@ def test_references_are_whole() -> None:
 
 def test_figures_are_vectors_and_300_dots_an_inch(folder: Path, everything: Path) -> None:
     place = everything / "figures"
-    stored = (folder / "plots" / "remission_waterfall.svg").read_bytes()
-    assert (place / "remission_waterfall.svg").read_bytes() == stored
-    pdf = (place / "remission_waterfall.pdf").read_bytes()
+    stored = (folder / "plots" / "remission_arrows.svg").read_bytes()
+    assert (place / "remission_arrows.svg").read_bytes() == stored
+    pdf = (place / "remission_arrows.pdf").read_bytes()
     assert pdf.startswith(b"%PDF")
     assert b"DejaVuSans" in pdf
     assert b"/Subtype/Image" not in pdf
     assert b"/MediaBox[0 0 216 144]" in pdf
-    with Image.open(place / "remission_waterfall.png") as image:
+    with Image.open(place / "remission_arrows.png") as image:
         assert image.size == (900, 600)
         assert image.mode == "RGB"
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)

@@ -65,4 +65,4 @@ def test_the_report_says_nothing_of_the_embedded_trial(lupus_run: Path) -> None:
     assert "A made-up add-on treatment of lupus nephritis" in text
     first = re.sub(r"<span popover.*?</span>|<[^>]+>", "", page, flags=re.DOTALL)
     assert re.search(r"\b\d+ of 11 measured patients", first)
-    assert re.search(r"\b\d+/11 = \d+ % .*? \d+/12 = \d+ %", text)
+    assert re.search(r"\b\d+/11 = \d+\s% .*? \d+/12 = \d+\s%", text, re.DOTALL)

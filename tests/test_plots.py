@@ -118,10 +118,10 @@ def test_all_figures_have_stable_names_in_reading_order(figures, protein):
         "left_out_albumin",
         "pit",
         "patient_checks",
-        "power_scaling",
         "withdrawal_strategies",
         "tipping_curve",
         "regression_bound",
+        "power_scaling",
     ]
     subsets = result_of(make_tree(markers=("cd4", "cd8"), draws=20, patients=2))
     names = set(draw_all(subsets, False))

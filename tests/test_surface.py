@@ -225,7 +225,7 @@ def test_an_opened_run_has_what_was_written(folder: Path, run: mn.Run, result: m
         result.estimates["gmr_median"].tolist(), rel=1e-15
     )
     assert opened.models == ("proteinuria",)
-    assert opened.sections["results"] == "Results"
+    assert opened.sections["results"] == "Change and response"
     assert opened.converged
     assert opened.report == folder / "report.html"
     tree = opened.posterior("proteinuria")

@@ -189,14 +189,19 @@ def sensitivity(
 ) -> None:
     """Refit under every prior set and structure; name each conclusion that flips."""
     data = either(cohort_folder, data)
-    check_names(model or (), priors or (), definitions=definitions, data=data)
+    from mnbayes.analyses.sensitivity.specifications import parse_thresholds
+    from mnbayes.base.problems import gathered
+    from mnbayes.cards.definitions import load_definitions
+
+    with gathered() as attempt:
+        attempt(check_names, model or (), priors or (), definitions=definitions, data=data)
+        if threshold and data is None and definitions is None:
+            attempt(parse_thresholds, threshold, load_definitions())
     from mnbayes.analyses.sensitivity import command as written
     from mnbayes.analyses.sensitivity.multiverse import run_multiverse
-    from mnbayes.base.problems import gathered
     from mnbayes.base.resources import embedded_cohort_folder
     from mnbayes.cards.card import load_card
     from mnbayes.cards.choice import choose_models
-    from mnbayes.cards.definitions import load_definitions
     from mnbayes.data.cohort import load_cohort
     from mnbayes.inference.fit import Sampling
     from mnbayes.report.kit.wording import NO_CONTROL

@@ -25,7 +25,7 @@ def section(run: Run) -> Section:
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        tables={"counts": Tidy(counts_by_visit(run), ("week", "category"))},
+        tables={"counts": Tidy(counts_by_visit(run))},
         sentences=flow,
         shown=(evaluable_table(run), *rates[:1]),
         template="participants/section.html.j2",

@@ -56,5 +56,5 @@ def _section(exhibit: Exhibit) -> Markup:
         Markup("<p>{}</p>").format(unbroken(note)) for note in exhibit.footnotes
     )
     return Markup('<section id="{}">\n{}\n{}\n</section>').format(
-        exhibit.stem, great(spanned), notes
+        exhibit.stem, great(spanned, counted=False), notes
     )

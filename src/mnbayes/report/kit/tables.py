@@ -16,8 +16,14 @@ from markupsafe import Markup
 from mnbayes.base.text_table import Spanned
 
 
-def great(table: Spanned) -> Markup:
+def great(table: Spanned, *, counted: bool = True) -> Markup:
     """The table by great-tables, without a style sheet.
+
+    Parameters
+    ----------
+    table : Spanned
+    counted : bool
+        Whether the report numbers it.
 
     Returns
     -------
@@ -40,7 +46,8 @@ def great(table: Spanned) -> Markup:
     made = made.cols_align("left", columns=words) if words else made
     html = re.sub(r"<style>.*?</style>", "", made.as_raw_html(), flags=re.DOTALL)
     body = html[html.index("<thead") : html.rindex("</table>")]
-    caption = Markup("<!--table:{}--> {}").format(table.name, table.caption)
+    mark = Markup("<!--table:{}--> ").format(table.name) if counted else ""
+    caption = Markup("{}{}").format(mark, table.caption)
     return Markup('<table class="main"><caption><span>{}</span></caption>{}</table>').format(
         caption, Markup(body)
     )
