@@ -53,7 +53,7 @@ from mnbayes.run.history import (
     record,
 )
 from mnbayes.run.manifest import manifest
-from mnbayes.run.outputs import MANIFEST
+from mnbayes.run.record import MANIFEST
 from mnbayes.run.run import Run
 from mnbayes.run.stored_run import load_run, stored
 
@@ -657,7 +657,8 @@ def test_a_job_records_its_past_and_reports_the_difference(
         monkeypatch.setattr(pipeline, "work_all", lambda *_: done)
         cards = tuple(result.fit.card for result in run.results)
         folder = tmp_path / name
-        run_job(Job(COHORT, cards, DEFINITIONS, analyses=some), folder, lambda *_: None)
+        asked = Job(COHORT, cards, DEFINITIONS, analyses=some)
+        run_job(asked, folder, lambda *_: None, force=True)
         recorded: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
         return recorded
 

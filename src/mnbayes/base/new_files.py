@@ -131,10 +131,11 @@ def clear_left(folder: Path) -> tuple[Path, ...]:
     """
     removed = []
     with suppress(OSError):
-        for path in sorted(folder.iterdir()):
-            found = _OURS.fullmatch(path.name)
-            if found is None or found["machine"] != _machine() or _lives(int(found["process"])):
+        matches = (_OURS.fullmatch(name) for name in os.listdir(folder) if "mnbayes-" in name)
+        for found in filter(None, matches):
+            if found["machine"] != _machine() or _lives(int(found["process"])):
                 continue
+            path = folder / found[0]
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
                 removed.append(path)

@@ -106,6 +106,13 @@ def _beside(folder: Path, moment: datetime, why: str = "") -> Path:
     return _free(folder.with_name(f"{folder.name}{why}-{moment:%Y%m%d-%H%M%S}"))
 
 
+def _keep(made: Path, folder: Path, moment: datetime, why: str = "") -> Path:
+    """Rename to a free name beside a folder, also where others look for one at the same time."""
+    while not move_into(made, kept := _beside(folder, moment, why)):
+        pass
+    return kept
+
+
 def claim(
     folder: Path | Target, manifest: str = MANIFEST, *, force: bool = False, room: int = ROOM
 ) -> Target:
@@ -226,11 +233,13 @@ def _settle(target: Target, made: Path, converged: bool) -> Placed:
     before = read_or_empty(place / target.manifest)
     when = _dated(place / target.manifest)
     if not converged and before.get("converged", True) is not False:
-        kept = _beside(place, moment, "-unconverged")
-        made.rename(kept)
+        kept = _keep(made, place, moment, "-unconverged")
         said = f"{named} keeps its run of {when}, which converged; this one did not: it is in"
         return Placed(named.with_name(kept.name), (f"{said} {named.with_name(kept.name)}.",))
-    aside = set_aside(target)
+    try:
+        aside = set_aside(target)
+    except FileNotFoundError:  # another process was quicker, where there is no lock
+        raise _taken(target, made, moment) from None
     try:
         if not move_into(made, place):
             raise _taken(target, made, moment)
@@ -244,15 +253,12 @@ def _settle(target: Target, made: Path, converged: bool) -> Placed:
 
 def set_aside(target: Target) -> Path:
     """Move the run that is in a place to a free name beside it, with its time."""
-    aside = _beside(target.place, _moment(target.place / target.manifest))
-    target.place.rename(aside)
-    return aside
+    return _keep(target.place, target.place, _moment(target.place / target.manifest))
 
 
 def _taken(target: Target, made: Path, moment: datetime) -> TakenError:
     """Keep what was made for a place that another run took; say where."""
-    kept = _beside(target.place, moment)
-    made.rename(kept)
+    kept = _keep(made, target.place, moment)
     found = f"{target.folder}, which another run took meanwhile"
     expected = f"one run at a time: this one is complete, and kept in {kept.name} beside it"
     return TakenError([Problem("--out", None, None, found, expected)])
