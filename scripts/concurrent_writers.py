@@ -80,14 +80,16 @@ def race(pairs: int) -> list[str]:
     list of str
         What went wrong in which pair.
     """
-    command = [sys.executable, __file__, "--writer"]
     wrong = []
     with TemporaryDirectory() as place:
         writers = [
             subprocess.Popen(
-                [*command, n], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                [sys.executable, __file__, "--writer", name],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
             )
-            for n in "ab"
+            for name in "ab"
         ]
         lines: list[tuple[IO[str], IO[str]]] = []
         for process in writers:

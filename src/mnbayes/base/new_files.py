@@ -131,7 +131,9 @@ def clear_left(folder: Path) -> tuple[Path, ...]:
     """
     removed = []
     with suppress(OSError):
-        matches = (_OURS.fullmatch(name) for name in os.listdir(folder) if "mnbayes-" in name)
+        with os.scandir(folder) as entries:  # ten thousand paths would take half a second
+            names = [entry.name for entry in entries if "mnbayes-" in entry.name]
+        matches = [_OURS.fullmatch(name) for name in names]
         for found in filter(None, matches):
             if found["machine"] != _machine() or _lives(int(found["process"])):
                 continue

@@ -45,7 +45,7 @@ class Target:
     manifest : str
         Name of the file by which a folder of this kind is known.
     seen : str or None
-        Hash of that file where one was there: what ``force`` was said about.
+        Which run was there, if one was: what ``force`` was said about.
     force : bool
     """
 
@@ -140,7 +140,7 @@ def claim(
     if isinstance(folder, Target):
         return folder
     _check_foreign(folder, manifest)
-    target = Target(folder, manifest, _hash(folder / manifest), force)
+    target = Target(folder, manifest, _identity(folder / manifest), force)
     if target.seen is not None and not force:
         aside = _beside(target.place, _moment(folder / manifest)).name
         found = f"{folder}, which holds a run of {_dated(folder / manifest)}"
@@ -223,7 +223,7 @@ def whole_folder(
 def _settle(target: Target, made: Path, converged: bool) -> Placed:
     place, named = target.place, target.folder
     moment = _moment(made / target.manifest)
-    now = _hash(place / target.manifest)
+    now = _identity(place / target.manifest)
     if now is None:
         if not move_into(made, place):
             raise _taken(target, made, moment)
@@ -264,13 +264,16 @@ def _taken(target: Target, made: Path, moment: datetime) -> TakenError:
     return TakenError([Problem("--out", None, None, found, expected)])
 
 
-def _hash(record: Path) -> str | None:
+def _identity(record: Path) -> str | None:
+    """What tells a run from any other, also from one with the same record."""
     try:
-        return hashlib.sha256(record.read_bytes()).hexdigest()
+        known = record.stat()
+        content = hashlib.sha256(record.read_bytes()).hexdigest()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError:
-        return ""  # there, and never the one that was seen
+    except OSError as error:
+        return str(error)
+    return f"{content} {known.st_ino} {known.st_mtime_ns}"
 
 
 def _moment(record: Path) -> datetime:
