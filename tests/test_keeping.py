@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mnbayes as mn
-from mnbayes.analyses.calibration.command import run_calibrate
+from mnbayes.analyses.calibration import command as calibration
 from mnbayes.base.new_files import check_writable, clear_left, temporary_beside, temporary_prefix
 from mnbayes.base.problems import InputError, TakenError
 from mnbayes.cli import app
@@ -27,6 +27,7 @@ from mnbayes.run.listing import COLUMNS, list_runs
 from mnbayes.run.record import MANIFEST
 from mnbayes.run.written_files import write_record
 from mnbayes.studies.identity import LEDGER
+from mnbayes.studies.run import StudyStoppedError
 
 ROOT = Path(__file__).parents[1]
 FIRST, SECOND = "2026-11-29T15:57:54+00:00", "2026-11-29T18:00:00+00:00"
@@ -185,19 +186,30 @@ def test_a_link_to_a_folder_stays_a_link(run: Path, tmp_path: Path) -> None:
     assert (run / "a.csv").read_text() == "second"
 
 
-def test_a_calibration_begins_anew_only_where_that_is_asked(tmp_path: Path) -> None:
+def test_a_calibration_begins_anew_only_where_that_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "c"
-    how = {"replicates": 20, "workers": 0, "out": folder}
-    run_calibrate(**how, seed=3)
-    (folder / "notes.txt").write_text("mine")
-    with pytest.raises(InputError, match="seed"):
-        run_calibrate(**how, seed=4)
-    done = run_calibrate(**how, seed=4, force=True)
-    assert len(done.said) == 2
+    folder.mkdir()
+    files = {LEDGER: "ledger", "calibration.json": "{}", "notes.txt": "mine"}
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+    def fails(error: Exception) -> None:
+        def study(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(calibration, "run_study", study)
+        with pytest.raises(type(error)):
+            calibration.run_calibrate(replicates=20, out=folder, force=True)
+
+    fails(InputError([mn.Problem("--workers", None, None, "-1", "0 or more")]))
+    assert {path.name: path.read_text() for path in folder.iterdir()} == files
+    assert names(tmp_path) == {"c"}
+    fails(StudyStoppedError("the cluster went away"))  # what was done is kept, in the new one
     (aside,) = tmp_path.glob("c-*")
-    assert (aside / LEDGER).is_file()
-    assert (aside / "calibration.json").is_file()
-    assert (folder / "notes.txt").read_text() == "mine"
+    assert names(aside) == {LEDGER, "calibration.json"}
+    assert names(folder) == {"notes.txt"}
 
 
 def test_a_folder_that_cannot_be_written_is_named(

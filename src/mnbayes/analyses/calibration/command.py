@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -117,8 +118,8 @@ def run_calibrate(
         _check_model(setting)
     setting = replace(setting, engine=engine or ("collapsed" if setting.gaussian else "nuts"))
     study = calibration_study(setting, replicates, seed)
-    said = _begin_anew(target) if force and target.seen is not None else ()
-    table = run_study(study, folder, scheduler=scheduler, workers=workers, news=news)
+    with _anew(target) if force and target.seen is not None else nullcontext(()) as said:
+        table = run_study(study, folder, scheduler=scheduler, workers=workers, news=news)
     calibration = calibration_of(setting, table, LEVEL)
     outcome = Outcome(calibration, card.title, joined_name(sets), folder, cohort.synthetic, said)
     described = as_plain(calibration) | {
@@ -132,14 +133,26 @@ def run_calibrate(
     return outcome
 
 
-def _begin_anew(target: Target) -> tuple[str, ...]:
-    """Move a calibration aside; what the program did not write stays. What was done, in words."""
-    refuse_busy(target.place)
+@contextmanager
+def _anew(target: Target) -> Iterator[tuple[str, ...]]:
+    """Move a calibration aside; what the program did not write stays. What was done, in words.
+
+    Bad input, after which nothing was written, moves it back.
+    """
+    place = target.place
+    refuse_busy(place)
     aside = set_aside(target)
-    target.place.mkdir()
-    stayed = give_back({"written": WRITTEN}, LEDGER, aside, target.place)
+    place.mkdir()
+    stayed = give_back({"written": WRITTEN}, LEDGER, aside, place)
     moved = target.folder.with_name(aside.name)
-    return (f"The calibration that was in {target.folder} is in {moved} now.", *stayed)
+    try:
+        yield (f"The calibration that was in {target.folder} is in {moved} now.", *stayed)
+    except InputError:
+        for path in list(place.iterdir()):
+            path.rename(aside / path.name)
+        place.rmdir()
+        aside.rename(place)
+        raise
 
 
 def _check_numbers(replicates: int, seed: int) -> None:
