@@ -168,6 +168,34 @@ def test_a_place_taken_meanwhile_is_the_other_s(tmp_path: Path) -> None:
     assert len(names(tmp_path)) == 4  # run, the one moved aside, two that were kept
 
 
+def test_a_name_that_nobody_asked_for_gives_way(tmp_path: Path) -> None:
+    """Two commands that were started in the same second, each without ``--out``."""
+    one, other = (claim(tmp_path / "20261129-180000", any_name=True) for _ in range(2))
+    placed = [written(one, "one"), written(other, "other")]
+    assert [each.folder.name for each in placed] == ["20261129-180000", "20261129-180000-2"]
+    assert [(each.folder / "a.csv").read_text() for each in placed] == ["one", "other"]
+
+
+def test_what_cannot_be_moved_aside_costs_nobody_his_run(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Target) -> Path:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(run))
+
+    monkeypatch.setattr("mnbayes.run.keeping.set_aside", refused)
+    with pytest.raises(TakenError, match="run-20261129-180000"):
+        written(claim(run, force=True), "second")
+    assert (run / "a.csv").read_text() == "first"
+    assert (tmp_path / "run-20261129-180000" / "a.csv").read_text() == "second"
+
+
+def test_the_working_folder_itself(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(run)
+    placed = written(claim(Path(), force=True), "second")
+    assert placed.folder == run
+    assert (run / "a.csv").read_text() == "second"
+
+
 def test_two_processes_at_one_moment() -> None:
     spec = importlib.util.spec_from_file_location("pairs", ROOT / "scripts/concurrent_writers.py")
     assert spec is not None

@@ -144,7 +144,9 @@ def clear_left(folder: Path) -> tuple[Path, ...]:
     return tuple(removed)
 
 
-def check_writable(folder: Path, need: int = 0, option: str = "--out") -> None:
+def check_writable(
+    folder: Path, need: int = 0, option: str = "--out", inside: Path | None = None
+) -> None:
     """Whether a folder can be made and there is room for it, found out before it is needed.
 
     Parameters
@@ -155,12 +157,14 @@ def check_writable(folder: Path, need: int = 0, option: str = "--out") -> None:
         Bytes.
     option : str
         By which the user names it.
+    inside : Path, optional
+        Where it will be made. Default: the nearest folder above it that is there.
 
     Raises
     ------
     InputError
     """
-    there = next(parent for parent in folder.absolute().parents if parent.is_dir())
+    there = inside or next(parent for parent in folder.absolute().parents if parent.is_dir())
     try:
         with suppress(FileNotFoundError):
             os.lstat(there / f"{folder.absolute().name}-unconverged-20000101-000000")  # too long?

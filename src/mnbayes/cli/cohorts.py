@@ -152,7 +152,7 @@ def fit(
 
     data = either(cohort_folder, data)
     folder = out if out is not None else new_folder(Path("results"), datetime.now())
-    target = claim(folder, force=force)
+    target = claim(folder, force=force, any_name=out is None)
     if pdf and no_report:
         raise InputError([Problem("--pdf", None, None, "--no-report", "one of the two")])
     browser = find_browser() if pdf else None  # its lack is said before anything is fitted

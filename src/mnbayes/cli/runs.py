@@ -235,7 +235,7 @@ def sensitivity(
     from mnbayes.run.keeping import claim, new_folder
 
     folder = out if out is not None else new_folder(Path("results/sensitivity"), datetime.now())
-    target = claim(folder, written.MANIFEST, force=force)
+    target = claim(folder, written.MANIFEST, force=force, any_name=out is None)
     with gathered() as attempt:
         cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
         known = cohort.catalogue if cohort is not None else None  # None: it has problems

@@ -47,17 +47,21 @@ class Target:
     seen : str or None
         Which run was there, if one was: what ``force`` was said about.
     force : bool
+    any_name : bool
+        Whether the name was not asked for: where another run takes it, the next one does as well.
     """
 
     folder: Path
     manifest: str
     seen: str | None
     force: bool
+    any_name: bool = False
 
     @property
     def place(self) -> Path:
         """The folder itself, which a link may lead to."""
-        return self.folder.resolve() if self.folder.is_symlink() else self.folder.absolute()
+        led = self.folder.is_symlink() or self.folder.name == ".."
+        return self.folder.resolve() if led else self.folder.absolute()
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,11 @@ def _keep(made: Path, folder: Path, moment: datetime, why: str = "") -> Path:
 
 
 def claim(
-    folder: Path | Target, manifest: str = MANIFEST, *, force: bool = False, room: int = ROOM
+    folder: Path | Target,
+    manifest: str = MANIFEST,
+    *,
+    force: bool = False,
+    any_name: bool = False,
 ) -> Target:
     """Whether a folder may be written to, found out before anything is worked on.
 
@@ -128,8 +136,8 @@ def claim(
         Name of the file by which a folder of this kind is known.
     force : bool
         Whether a run that is there may be moved aside.
-    room : int
-        Bytes that are needed.
+    any_name : bool
+        Whether another name beside will do as well.
 
     Raises
     ------
@@ -140,13 +148,15 @@ def claim(
     if isinstance(folder, Target):
         return folder
     _check_foreign(folder, manifest)
-    target = Target(folder, manifest, _identity(folder / manifest), force)
+    if Path.cwd().is_relative_to(folder.resolve()):
+        folder = folder.resolve()  # "." would lead to what is moved aside
+    target = Target(folder, manifest, _identity(folder / manifest), force, any_name)
     if target.seen is not None and not force:
         aside = _beside(target.place, _moment(folder / manifest)).name
         found = f"{folder}, which holds a run of {_dated(folder / manifest)}"
         expected = f"another folder, or --force (force=True): that run is then moved to {aside}"
         raise InputError([Problem("--out", None, None, found, expected)])
-    check_writable(target.folder, room)
+    check_writable(target.folder, ROOM)
     for parent in (target.place.parent, Path(tempfile.gettempdir())):
         clear_left(parent)
     return target
@@ -170,7 +180,8 @@ def check_room(target: Target, draws: int, patients: int, markers: int) -> None:
     """
     need = ROOM + ROOM_OF_DRAW * draws * patients * markers
     check_writable(target.folder, need)
-    check_writable(Path(tempfile.gettempdir()) / "mnbayes", need, "TMPDIR")
+    temporary = Path(tempfile.gettempdir())
+    check_writable(temporary, need, "TMPDIR", temporary)
 
 
 def _check_foreign(folder: Path, manifest: str) -> None:
@@ -210,26 +221,35 @@ def whole_folder(
     InputError
         See :func:`claim`.
     TakenError
-        If another run took the place meanwhile. What was made is kept beside it.
+        If another run took the place meanwhile, or what is there cannot be moved. What was made is
+        kept beside it.
     """
     target = claim(folder, manifest)
     with temporary_beside(target.place) as temporary:
         made = Whole(temporary)
         yield made
         with alone(target.place.parent):
-            made.placed = _settle(target, temporary, converged)
+            try:
+                made.placed = _settle(target, temporary, converged)
+            except OSError as error:
+                found = f"which could not be taken ({error.strerror or error})"
+                raise _taken(target, temporary, found) from error
 
 
 def _settle(target: Target, made: Path, converged: bool) -> Placed:
     place, named = target.place, target.folder
     moment = _moment(made / target.manifest)
     now = _identity(place / target.manifest)
+    if target.any_name:
+        while not move_into(made, free := _free(place)):
+            pass
+        return Placed(named.with_name(free.name))
     if now is None:
         if not move_into(made, place):
-            raise _taken(target, made, moment)
+            raise _taken(target, made)
         return Placed(named)
     if now != target.seen or not target.force:  # not the run that force was said about
-        raise _taken(target, made, moment)
+        raise _taken(target, made)
     before = read_or_empty(place / target.manifest)
     when = _dated(place / target.manifest)
     if not converged and before.get("converged", True) is not False:
@@ -239,10 +259,10 @@ def _settle(target: Target, made: Path, converged: bool) -> Placed:
     try:
         aside = set_aside(target)
     except FileNotFoundError:  # another process was quicker, where there is no lock
-        raise _taken(target, made, moment) from None
+        raise _taken(target, made) from None
     try:
         if not move_into(made, place):
-            raise _taken(target, made, moment)
+            raise _taken(target, made)
     except BaseException:
         if not os.path.lexists(place):
             aside.rename(place)
@@ -256,12 +276,13 @@ def set_aside(target: Target) -> Path:
     return _keep(target.place, target.place, _moment(target.place / target.manifest))
 
 
-def _taken(target: Target, made: Path, moment: datetime) -> TakenError:
-    """Keep what was made for a place that another run took; say where."""
-    kept = _keep(made, target.place, moment)
-    found = f"{target.folder}, which another run took meanwhile"
-    expected = f"one run at a time: this one is complete, and kept in {kept.name} beside it"
-    return TakenError([Problem("--out", None, None, found, expected)])
+def _taken(
+    target: Target, made: Path, found: str = "which another run took meanwhile"
+) -> TakenError:
+    """Keep what was made for a place that it cannot have; say where."""
+    kept = _keep(made, target.place, _moment(made / target.manifest))
+    expected = f"a folder for this run alone: it is complete, and kept in {kept.name} beside it"
+    return TakenError([Problem("--out", None, None, f"{target.folder}, {found}", expected)])
 
 
 def _identity(record: Path) -> str | None:

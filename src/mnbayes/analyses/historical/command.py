@@ -126,7 +126,7 @@ def run_historical(
 
     started = datetime.now(UTC)
     folder = out or new_folder(Path("results") / "historical", datetime.now())
-    target = claim(folder, MANIFEST, force=force)
+    target = claim(folder, MANIFEST, force=force, any_name=out is None)
     card = load_historical_card(model, settings)
     counts = load_historical(table, card.classes)
     result = fit_historical(

@@ -159,7 +159,7 @@ def run_published(
 
     started = datetime.now(UTC)
     folder = out if out is not None else new_folder(Path("results/published"), datetime.now())
-    target = claim(folder, MANIFEST, force=force)
+    target = claim(folder, MANIFEST, force=force, any_name=out is None)
     with gathered() as attempt:
         said = attempt(load_facts, facts)
         own: PublishedCard = attempt(load_published_card, card)
