@@ -185,7 +185,7 @@ def check_room(target: Target, draws: int, patients: int, markers: int) -> None:
 
 
 def _check_foreign(folder: Path, manifest: str) -> None:
-    expected = "a new folder, or an empty one"
+    expected = f"a new folder, an empty one or, with --force, one that holds a run's {manifest}"
     found = ""
     if folder.is_dir():
         with suppress(PermissionError):  # said by the check whether it can be written
