@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cli import app
 from mnbayes.inference.sampling import Engine
-from mnbayes.run.outputs import MANIFEST
+from mnbayes.run.record import MANIFEST
 
 ROOT = Path(__file__).parents[1]
 runner = CliRunner()
@@ -405,7 +405,7 @@ def test_killed_run_leaves_the_previous_results(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / MANIFEST).write_text('{"run": "previous"}')
-    options = ["fit", "--model", "proteinuria", "--no-influence", "--out", str(out)]
+    options = ["fit", "--model", "proteinuria", "--no-influence", "--force", "--out", str(out)]
     process = subprocess.Popen(
         [sys.executable, "-c", HELD, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

@@ -73,8 +73,12 @@ def test_a_finished_run_is_read_and_written_whole(folder, tmp_path, capsys, monk
     table = pd.read_csv(out / "decision.csv")
     assert table.loc[0, "probability"] == pytest.approx(row["probability"], abs=1e-12)
     assert len(pd.read_csv(out / "assurance.csv")) == len(plan.assurance) == 2 * 2 * 2 * 2
-    # again into the same folder, which is then replaced
-    run_design(folder, **SMALL, category="effective", out=out)
+    # again into the same folder, only where that is asked for
+    with pytest.raises(InputError, match="--force"):
+        run_design(folder, **SMALL, out=out)
+    again = run_design(folder, **SMALL, category="effective", out=out, force=True)
+    assert again.folder == out
+    assert len(list(tmp_path.glob("design-*/design.json"))) == len(again.said) == 1
     assert pd.read_csv(out / "assurance.csv").loc[0, "rule"] == "effective"
     monkeypatch.setenv("COLUMNS", "200")
     show_section(section_of(plan), synthetic=plan.synthetic)

@@ -190,7 +190,7 @@ def test_the_command_writes_everything_or_nothing(tmp_path: Path) -> None:
     rates = pd.read_csv(out / "rates.csv")
     assert rates["mean"].iloc[0] == pytest.approx(0.25, abs=0.02)
     with pytest.raises(InputError, match="nosuch"):
-        run_historical(out=out, settings=["nosuch.sigma=1"])
+        run_historical(out=out, settings=["nosuch.sigma=1"], force=True)
     assert {path.name for path in out.iterdir()} == names
     other = tmp_path / "mine.csv"
     other.write_text("study,arm\nA,one\n", encoding="utf-8")

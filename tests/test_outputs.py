@@ -10,7 +10,8 @@ from mnbayes.base.new_files import write_new
 from mnbayes.base.problems import InputError
 from mnbayes.base.toml_files import read_toml, toml_text
 from mnbayes.data.imports.writing import place_whole
-from mnbayes.run.outputs import MANIFEST, check_replaceable, new_folder, whole_folder
+from mnbayes.run.keeping import claim, new_folder, whole_folder
+from mnbayes.run.record import MANIFEST
 
 
 def earlier_run(folder: Path) -> Path:
@@ -20,21 +21,12 @@ def earlier_run(folder: Path) -> Path:
     return folder
 
 
-def test_a_finished_block_replaces_the_earlier_run(tmp_path: Path) -> None:
-    folder = earlier_run(tmp_path / "out")
-    with whole_folder(folder) as place:
-        (place / MANIFEST).write_text("{}")
-        assert (folder / "old.csv").exists()
-    assert sorted(p.name for p in folder.iterdir()) == [MANIFEST]
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
-
-
 def test_a_failed_block_leaves_the_earlier_run(tmp_path: Path) -> None:
     folder = earlier_run(tmp_path / "out")
 
     def write_half() -> None:
-        with whole_folder(folder) as place:
-            (place / "half.csv").write_text("half")
+        with whole_folder(claim(folder, force=True)) as made:
+            (made.path / "half.csv").write_text("half")
             raise RuntimeError("full disk")
 
     with pytest.raises(RuntimeError, match="full disk"):
@@ -45,8 +37,8 @@ def test_a_failed_block_leaves_the_earlier_run(tmp_path: Path) -> None:
 
 def test_a_new_folder_appears_whole(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "out"
-    with whole_folder(folder) as place:
-        (place / MANIFEST).write_text("{}")
+    with whole_folder(folder) as made:
+        (made.path / MANIFEST).write_text("{}")
         assert not folder.exists()
     assert (folder / MANIFEST).exists()
 
@@ -54,9 +46,9 @@ def test_a_new_folder_appears_whole(tmp_path: Path) -> None:
 def test_other_files_are_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.docx").write_text("years")
     with pytest.raises(InputError, match="holds other files"):
-        check_replaceable(tmp_path)
+        claim(tmp_path)
     with pytest.raises(InputError, match="is a file"):
-        check_replaceable(tmp_path / "thesis.docx")
+        claim(tmp_path / "thesis.docx")
     with pytest.raises(InputError), whole_folder(tmp_path):
         pass
     assert (tmp_path / "thesis.docx").read_text() == "years"
@@ -77,8 +69,8 @@ def test_new_folders_are_as_private_as_the_user_has_them(
 ) -> None:
     before = os.umask(mask)
     try:
-        with whole_folder(tmp_path / "run") as place:
-            (place / MANIFEST).write_text("{}")
+        with whole_folder(tmp_path / "run") as made:
+            (made.path / MANIFEST).write_text("{}")
         place_whole({"patients.csv": "patient\nP1\n"}, tmp_path / "import")
     finally:
         os.umask(before)

@@ -43,6 +43,7 @@ from mnbayes.cli import app
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.observations import observations
 from mnbayes.inference.fit import Fit, Sampling
+from mnbayes.run.keeping import claim
 
 PROTEIN = "urine_protein_24h"
 COHORT = simulate_cohort(n_patients=5)
@@ -303,7 +304,7 @@ def test_when_nothing_can_be_fitted_that_is_said(
     assert specification_curve(got, "proteinuria") is None
     (told,) = command.sections(got)
     assert told.shown == ()
-    command.write(got, tmp_path / "out")
+    command.write(got, claim(tmp_path / "out", command.MANIFEST))
     assert not (tmp_path / "out" / "specification_curve.svg").exists()
     assert json.loads((tmp_path / "out" / "sensitivity.json").read_text())["converged"] is False
 
@@ -446,7 +447,7 @@ def test_files_are_written_whole_and_replace_only_their_kind(
     found: Multiverse, tmp_path: Path
 ) -> None:
     folder = tmp_path / "out"
-    command.write(found, folder)
+    command.write(found, claim(folder, command.MANIFEST))
     assert {path.name for path in folder.iterdir()} == {
         "sensitivity.csv",
         "power_scaling.csv",
@@ -461,11 +462,14 @@ def test_files_are_written_whole_and_replace_only_their_kind(
     assert described["axes"]["effective.fall"] == [0.15, 0.4]
     assert {fit["card_sha256"] for fit in described["fits"]} == set(found.fits["card_sha256"])
     assert described["synthetic"] is True
-    command.write(found, folder)  # its own kind is replaced
+    with pytest.raises(InputError, match="--force"):
+        claim(folder, command.MANIFEST)
+    placed = command.write(found, claim(folder, command.MANIFEST, force=True))
+    assert (placed.folder, len(placed.said)) == (folder, 1)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json").write_text("{}")
     with pytest.raises(InputError, match=r"sensitivity\.json"):
-        command.write(found, tmp_path / "run")
+        claim(tmp_path / "run", command.MANIFEST, force=True)
     assert (tmp_path / "run" / "run.json").read_text() == "{}"
 
 

@@ -53,6 +53,7 @@ from .pipeline import write_report as write_report
 from .report.pdf import report_pdf as report_pdf
 from .run.analysis import Analysis as Analysis
 from .run.analysis import Shown as Shown
+from .run.listing import runs as runs
 from .run.opened_run import OpenedRun as OpenedRun
 from .run.opened_run import open_run as open_run
 from .run.run import Run as Run

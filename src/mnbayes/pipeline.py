@@ -20,6 +20,7 @@ from mnbayes.analyses.influence.refits import patients_to_leave_out, refit_witho
 from mnbayes.analyses.influence.section import ANALYSIS as INFLUENCE
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.result import Result
+from mnbayes.base.new_files import temporary_prefix
 from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.workers import News, side_by_side
 from mnbayes.cards.card import Card
@@ -37,8 +38,9 @@ from mnbayes.report.kit.figures import without_collection
 from mnbayes.report.page import prepare_report, render_pages
 from mnbayes.run.analysis import Analysis, Beside, Shown, able, sections_of
 from mnbayes.run.history import History, earlier_runs, record
+from mnbayes.run.keeping import Target, check_room, claim
 from mnbayes.run.manifest import manifest, sections_manifest
-from mnbayes.run.outputs import check_replaceable, write_run, write_tree
+from mnbayes.run.outputs import write_run, write_tree
 from mnbayes.run.run import Run
 from mnbayes.run.section import Picture
 
@@ -367,34 +369,51 @@ def by_analysis(worked: Mapping[str, Worked]) -> dict[str, dict[str, tuple[Pictu
     return found
 
 
-def run_job(job: Job, folder: Path, progress: News, *, with_report: bool = True) -> Run:
+def run_job(
+    job: Job,
+    folder: Path | Target,
+    progress: News,
+    *,
+    with_report: bool = True,
+    force: bool = False,
+) -> Run:
     """Do a job and write its outputs.
 
     Parameters
     ----------
-    folder : Path
-        Written whole when everything is done; see :func:`mnbayes.run.outputs.write_run`.
+    folder : Path or Target
+        New or empty; written whole when everything is done.
     with_report : bool
         Whether to write ``report.html``.
+    force : bool
+        Whether a run that is in the folder may be moved aside; one that converged stays where
+        this one does not.
 
     Returns
     -------
     Run
-        ``converged`` says whether every fit passed the gate.
+        ``converged`` says whether every fit passed the gate, ``folder`` where it is.
 
     Raises
     ------
     InputError
-        If the cohort lacks what a card needs, the file of a model of one's own fails, or
-        ``folder`` holds something else than a run.
+        If the cohort lacks what a card needs, the file of a model of one's own fails,
+        ``folder`` holds something, cannot be written, or has no room.
+    TakenError
+        If another run took the folder meanwhile; this one is kept beside it.
     """
-    with TemporaryDirectory(prefix="mnbayes-") as draws:
-        return _run_job(job, folder, progress, Path(draws), with_report)
+    target = claim(folder, force=force)
+    draws = job.sampling.chains * job.sampling.draws
+    markers = sum(len(card.markers) for card in job.cards) + len(job.own)
+    check_room(target, draws, len(job.cohort.patients), markers)
+    with TemporaryDirectory(prefix=temporary_prefix()) as written:
+        return _run_job(job, target, progress, Path(written), with_report)
 
 
-def _run_job(job: Job, folder: Path, progress: News, draws: Path, with_report: bool) -> Run:
+def _run_job(job: Job, target: Target, progress: News, draws: Path, with_report: bool) -> Run:
     """Do a job, its draws written into a folder of their own as they are made."""
     started, clock = datetime.now(UTC), time.perf_counter()
+    folder = target.folder
     history = earlier_runs(folder, job.cohort.sha256)
     early: list[Run] = []
 
@@ -428,7 +447,7 @@ def _run_job(job: Job, folder: Path, progress: News, draws: Path, with_report: b
     run = _written(
         run,
         job.analyses,
-        folder,
+        target,
         draws,
         history,
         started,
@@ -443,7 +462,7 @@ def _run_job(job: Job, folder: Path, progress: News, draws: Path, with_report: b
 def _written(
     run: Run,
     analyses: Sequence[Analysis],
-    folder: Path,
+    target: Target,
     draws: Path,
     history: History,
     started: datetime,
@@ -472,8 +491,8 @@ def _written(
     report = render_pages(run) if with_report else {}
     taken = described["seconds"] | {"report": round(time.perf_counter() - clock, 2)}
     run = replace(run, manifest=described | {"seconds": taken})
-    write_run(run, folder, report, draws)
-    return run
+    placed = write_run(run, target, report, draws)
+    return replace(run, folder=placed.folder, said=placed.said)
 
 
 def write_report(
@@ -482,6 +501,7 @@ def write_report(
     *,
     analyses: Sequence[Analysis] | None = None,
     with_report: bool = True,
+    force: bool = False,
 ) -> Run:
     """Write results that are there already into a folder, as a run: report, tables, draws.
 
@@ -490,25 +510,28 @@ def write_report(
     results : Result or sequence of Result
         Of one cohort, from :func:`mnbayes.summarise`: of cards, or of draws of somebody else.
     folder : str or Path
-        New, empty or an earlier run's; written whole.
+        New or empty; written whole.
     analyses : sequence of Analysis, optional
         Default: all of the catalogue. What asks for refits says that there are none.
     with_report : bool
         Whether to write ``report.html``.
+    force : bool
+        Whether a run that is in the folder may be moved aside; one that converged stays where
+        this one does not.
 
     Returns
     -------
     Run
+        ``folder`` says where it is, ``said`` what was moved.
 
     Raises
     ------
     InputError
-        If the results are not of one cohort, two have one name, or ``folder`` holds something
-        else than a run.
+        If the results are not of one cohort, two have one name, or ``folder`` holds something.
     """
     given = (results,) if isinstance(results, Result) else tuple(results)
     place = Path(folder)
-    check_replaceable(place)
+    target = claim(place, force=force)
     cohort, definitions = _shared(given)
     chosen = catalogue() if analyses is None else tuple(analyses)
     how = Shown(definitions, cohort.synthetic)
@@ -526,14 +549,14 @@ def write_report(
     )
     run = after_fits(run, chosen)
     run = replace(run, pictures={**by_analysis(worked), **run.pictures})
-    with TemporaryDirectory(prefix="mnbayes-") as draws:
+    with TemporaryDirectory(prefix=temporary_prefix()) as draws:
         for result in given:
             pictures = Path(draws) / result.name
             write_arviz_pictures(result.fit.tree, pictures, withheld=bool(result.withheld))
         return _written(
             run,
             chosen,
-            place,
+            target,
             Path(draws),
             earlier_runs(place, cohort.sha256),
             datetime.now(UTC),

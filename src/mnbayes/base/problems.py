@@ -86,6 +86,10 @@ class InputError(ValueError):
         return "\n".join(lines)
 
 
+class TakenError(InputError):
+    """Another run took the place of an output; what was made is kept, where the problem says."""
+
+
 def quoted(text: object) -> str:
     """Text as found in a file, on one line, quoted and cut to a readable length."""
     plain = str(text)

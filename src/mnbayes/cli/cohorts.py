@@ -25,6 +25,7 @@ from mnbayes.cli.shared import (
     Arm,
     Data,
     Folder,
+    Force,
     Priors,
     Response,
     Seed,
@@ -104,6 +105,7 @@ def fit(
             rich_help_panel=WRITTEN,
         ),
     ] = None,
+    force: Force = False,
     open_: Annotated[
         bool,
         typer.Option(
@@ -146,11 +148,11 @@ def fit(
     from mnbayes.cards.prior_sets import joined_name
     from mnbayes.data.cohort import catalogue_of_folder, load_cohort
     from mnbayes.report.pdf import PrintError, find_browser, report_pdf
-    from mnbayes.run.outputs import check_replaceable, new_folder
+    from mnbayes.run.keeping import claim, new_folder
 
     data = either(cohort_folder, data)
     folder = out if out is not None else new_folder(Path("results"), datetime.now())
-    check_replaceable(folder)
+    target = claim(folder, force=force, any_name=out is None)
     if pdf and no_report:
         raise InputError([Problem("--pdf", None, None, "--no-report", "one of the two")])
     browser = find_browser() if pdf else None  # its lack is said before anything is fitted
@@ -235,8 +237,11 @@ def fit(
         own=tuple(stated),
     )
     with progress_bars() as progress:
-        run = run_job(job, folder, progress, with_report=not no_report)
+        run = run_job(job, target, progress, with_report=not no_report)
     show_run(run, everything=tables)
+    folder = run.folder or folder
+    for sentence in run.said:
+        say(sentence, error=True)
     for sentence in post_hoc_sentences(run.manifest):
         say(f"Post hoc prior: {sentence}")
     if not no_report:

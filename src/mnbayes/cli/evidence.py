@@ -15,6 +15,7 @@ from mnbayes.cli.shared import (
     SAMPLED,
     WRITTEN,
     AllowUnconverged,
+    Force,
     Priors,
     Response,
     Run,
@@ -65,6 +66,7 @@ def published(
             rich_help_panel=WRITTEN,
         ),
     ] = None,
+    force: Force = False,
     seed: Seed = 1,
     chains: Annotated[
         int, typer.Option(min=2, metavar="N", help="Chains.", rich_help_panel=SAMPLED)
@@ -85,7 +87,7 @@ def published(
     from mnbayes.analyses.published.command import run_published
     from mnbayes.analyses.published.section import section_of
     from mnbayes.inference.sampling import Sampling
-    from mnbayes.report.terminal import progress_bars, show_section
+    from mnbayes.report.terminal import progress_bars, say, show_section
 
     with progress_bars() as bars:
         written = run_published(
@@ -97,9 +99,12 @@ def published(
             out=out,
             sampling=Sampling(chains=chains, draws=draws, seed=seed),
             allow_unconverged=allow_unconverged,
+            force=force,
             news=partial(bars, "published"),
         )
     show_section(section_of(written.result))
+    for sentence in written.said:
+        say(sentence, error=True)
     typer.echo(str(written.folder))
     if not written.result.converged:
         raise typer.Exit(NOT_CONVERGED)
@@ -141,6 +146,7 @@ def historical(
             rich_help_panel=WRITTEN,
         ),
     ] = None,
+    force: Force = False,
     seed: Seed = 1,
     refits: Annotated[
         bool,
@@ -155,7 +161,7 @@ def historical(
     from mnbayes.analyses.historical.command import run_historical
     from mnbayes.analyses.historical.section import section_of
     from mnbayes.inference.sampling import Sampling
-    from mnbayes.report.terminal import progress_bars, show_section
+    from mnbayes.report.terminal import progress_bars, say, show_section
 
     with progress_bars() as bars:
         written = run_historical(
@@ -167,8 +173,11 @@ def historical(
             partial(bars, "historical"),
             refits=refits,
             allow_unconverged=allow_unconverged,
+            force=force,
         )
     show_section(section_of(written.result))
+    for sentence in written.said:
+        say(sentence, error=True)
     typer.echo(str(written.folder))
     if not written.result.converged:
         raise typer.Exit(NOT_CONVERGED)
@@ -236,11 +245,18 @@ def design(
         Path | None,
         typer.Option(metavar="DIR", help="Folder for tables and pictures (default: none)."),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Move what DIR holds of an earlier design aside, with its time.",
+        ),
+    ] = False,
 ) -> None:
     """Go, consider or no-go by a rule stated beforehand; how a next trial of n would end."""
     from mnbayes.analyses.design.command import run_design
     from mnbayes.analyses.design.section import section_of
-    from mnbayes.report.terminal import show_section
+    from mnbayes.report.terminal import say, show_section
 
     plan = run_design(
         either(run_folder, run, ("RUN", "--run")),
@@ -257,9 +273,12 @@ def design(
         confidence=confidence or [],
         handling=handling,
         out=out,
+        force=force,
     )
     show_section(section_of(plan), synthetic=plan.synthetic)
-    if out is not None:
-        typer.echo(str(out))
+    for sentence in plan.said:
+        say(sentence, error=True)
+    if plan.folder is not None:
+        typer.echo(str(plan.folder))
     if not plan.main.verdict:
         raise typer.Exit(NOT_CONVERGED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +17,7 @@ from mnbayes.cli.shared import (
     WRITTEN,
     Data,
     Folder,
+    Force,
     Response,
     Run,
     RunFolder,
@@ -24,6 +27,33 @@ from mnbayes.cli.shared import (
     command,
     either,
 )
+
+
+@command(AGAIN, "mnbayes runs")
+@clear_errors
+def runs(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder with runs, or one run.")
+    ] = Path("results"),
+) -> None:
+    """List the runs of a folder, the newest first: cohort, cards, priors, decision."""
+    from mnbayes.run.listing import COLUMNS, list_runs
+
+    listed, remarks = list_runs(folder)
+    rows = [COLUMNS, *(run.cells for run in listed)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if sys.stdout.isatty() and sum(widths) + 2 * len(widths) > shutil.get_terminal_size().columns:
+        # Each run a block: a wrapped table cannot be read, nor its folders copied.
+        width = max(map(len, COLUMNS))
+        for cells in rows[1:]:
+            lines = (f"{n:{width}}  {cell}" for n, cell in zip(COLUMNS, cells, strict=True))
+            typer.echo("\n".join((*lines, "")))
+    else:
+        for cells in rows:
+            padded = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
+            typer.echo("  ".join(padded).rstrip())
+    for remark in remarks:
+        typer.echo(remark, err=True)
 
 
 @command(AGAIN, "mnbayes compare results/first results/second")
@@ -185,6 +215,7 @@ def sensitivity(
             rich_help_panel=WRITTEN,
         ),
     ] = None,
+    force: Force = False,
     seed: Seed = 1,
 ) -> None:
     """Refit under every prior set and structure; name each conclusion that flips."""
@@ -206,10 +237,10 @@ def sensitivity(
     from mnbayes.inference.fit import Sampling
     from mnbayes.report.kit.wording import NO_CONTROL
     from mnbayes.report.terminal import SYNTHETIC, progress_bars, say, say_warnings, show_section
-    from mnbayes.run.outputs import check_replaceable, new_folder
+    from mnbayes.run.keeping import claim, new_folder
 
     folder = out if out is not None else new_folder(Path("results/sensitivity"), datetime.now())
-    check_replaceable(folder, written.MANIFEST)
+    target = claim(folder, written.MANIFEST, force=force, any_name=out is None)
     with gathered() as attempt:
         cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
         known = cohort.catalogue if cohort is not None else None  # None: it has problems
@@ -236,7 +267,9 @@ def sensitivity(
     for section in written.sections(found):
         show_section(section)
     say(NO_CONTROL)
-    written.write(found, folder)
-    typer.echo(str(folder))
+    placed = written.write(found, target)
+    for sentence in placed.said:
+        say(sentence, error=True)
+    typer.echo(str(placed.folder))
     if found.fits["reason"].any():
         raise typer.Exit(NOT_CONVERGED)

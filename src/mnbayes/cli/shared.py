@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem, TakenError
 from mnbayes.cli.help import Command, Group
 
 if TYPE_CHECKING:
@@ -80,6 +80,14 @@ Arm = Annotated[
         metavar="NAME",
         help="Arm to keep, where patients.csv has several (default: trial.toml's).",
         rich_help_panel=FITTED,
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Move what a folder holds of an earlier run aside, with its time; nothing is deleted.",
+        rich_help_panel=WRITTEN,
     ),
 ]
 AcceptImplausible = Annotated[
@@ -159,7 +167,8 @@ def clear_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
             return command(*args, **kwargs)
         except InputError as error:
             typer.echo(str(error), err=True)
-            typer.echo("Nothing was written.", err=True)
+            if not isinstance(error, TakenError):
+                typer.echo("Nothing was written.", err=True)
             raise typer.Exit(BAD_INPUT) from None
         except OSError as error:
             # A full disk, a folder that may not be written: the system's own words, no traceback.

@@ -16,6 +16,7 @@ from mnbayes.cli.shared import (
     SAMPLED,
     WRITTEN,
     Data,
+    Force,
     Priors,
     Response,
     Seed,
@@ -116,6 +117,7 @@ def calibrate(
             rich_help_panel=WRITTEN,
         ),
     ] = None,
+    force: Force = False,
     seed: Seed = 1,
 ) -> None:
     """Simulate data sets from known truths, fit each, and test whether the ranks are uniform."""
@@ -123,7 +125,7 @@ def calibrate(
     check_names([model], priors or (), set_ or (), definitions, data)
     from mnbayes.analyses.calibration.command import run_calibrate
     from mnbayes.analyses.calibration.section import of_outcome, verdict
-    from mnbayes.report.terminal import progress_bars, show_section
+    from mnbayes.report.terminal import progress_bars, say, show_section
 
     with progress_bars() as news:
         outcome = run_calibrate(
@@ -138,11 +140,14 @@ def calibrate(
             scheduler=scheduler,
             workers=workers,
             out=out,
+            force=force,
             seed=seed,
             news=news,
         )
     said = verdict(outcome.calibration)
     show_section(of_outcome(outcome), synthetic=outcome.synthetic, last=(said,))
+    for sentence in outcome.said:
+        say(sentence, error=True)
     typer.echo(str(outcome.folder))
     if not outcome.calibration.passed:
         raise typer.Exit(1)

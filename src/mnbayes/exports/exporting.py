@@ -18,8 +18,8 @@ from mnbayes.exports.methods import formula, methods, plain
 from mnbayes.exports.references import REFERENCES, bibliography
 from mnbayes.exports.source import Source, read_source, same_data
 from mnbayes.exports.writers import FORMATS
-from mnbayes.run.outputs import whole_folder
-from mnbayes.run.stored_run import read_manifest, table_of
+from mnbayes.run.keeping import whole_folder
+from mnbayes.run.record import read_manifest, table_of
 
 _CITED = re.compile(r"@([a-z0-9]+)\]")
 
@@ -115,7 +115,8 @@ def exported(
     }
     files |= texts(source, found)
     # No folder holds this file, so none with anything in it is taken for one of ours.
-    with whole_folder(place, "an export is never replaced") as folder:
+    with whole_folder(place, "an export is never replaced") as made:
+        folder = made.path
         for name, content in files.items():
             (folder / name).write_bytes(content)
         if kinds:

@@ -13,7 +13,7 @@ from mnbayes.exports.prior_tables import reasons
 from mnbayes.exports.source import Source
 from mnbayes.models.longitudinal import formulas
 from mnbayes.report.kit import wording
-from mnbayes.run.stored_run import table_of
+from mnbayes.run.record import table_of
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|&~@$^])")
 #: What is said of how patients' effects go together, by the card's word.

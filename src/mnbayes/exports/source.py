@@ -24,7 +24,8 @@ from mnbayes.data.markers import Catalogue, shipped_markers
 from mnbayes.exports.measured import Kept, Measured, kept
 from mnbayes.report.kit import wording
 from mnbayes.run.opened_run import OpenedRun, open_run
-from mnbayes.run.stored_run import read_numbers, recorded_definitions, table_of
+from mnbayes.run.record import table_of
+from mnbayes.run.stored_run import read_numbers, recorded_definitions
 
 #: Columns of names, where a number is a name too.
 _NAMES = ("term", "left_out", "prior_set")

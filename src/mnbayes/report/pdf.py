@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from mnbayes.base.new_files import temporary_prefix
 from mnbayes.base.problems import InputError, Problem
 
 #: Commands by which systems know a browser that prints without a window.
@@ -117,7 +118,7 @@ def report_pdf(
 
 def _print(browser: str, page: Path, part: Path, seconds: float) -> str:
     """Let a browser print, and end it; its last words, with a colon before them."""
-    with TemporaryDirectory(prefix="mnbayes-print-", ignore_cleanup_errors=True) as own:
+    with TemporaryDirectory(prefix=temporary_prefix(), ignore_cleanup_errors=True) as own:
         words = Path(own) / "said"
         command = [
             *(browser, "--headless", "--disable-gpu", "--disable-dev-shm-usage"),

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mnbayes.base.problems import InputError, Problem
-from mnbayes.run.outputs import MANIFEST
-from mnbayes.run.stored_run import read_manifest, shown_name, started_at, table_of
+from mnbayes.run.record import MANIFEST, read_manifest, shown_name, started_at, table_of
 
 #: A prior's model, parameter and marker ("model" where it has one value for the whole model).
 PriorKey = tuple[str, str, str]

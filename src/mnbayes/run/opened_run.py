@@ -14,7 +14,7 @@ from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.base.text_table import Table
 from mnbayes.data.cohort import synthetic_words
 from mnbayes.run.history import when
-from mnbayes.run.stored_run import read_manifest, shown_name, table_of
+from mnbayes.run.record import read_manifest, shown_name, table_of
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnbayes.base.new_files import replacing
-from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.problems import Problem
+from mnbayes.run.keeping import Placed, Target, whole_folder
+from mnbayes.run.record import MANIFEST
+from mnbayes.run.written_files import write_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,55 +19,6 @@ if TYPE_CHECKING:
     from mnbayes.run.run import Run
     from mnbayes.run.section import Picture
 
-MANIFEST = "run.json"
-
-
-def new_folder(parent: Path, started: datetime) -> Path:
-    """A folder name under ``parent`` that is not taken, such as ``results/20260102-030405``."""
-    stem = started.strftime("%Y%m%d-%H%M%S")
-    candidates = (parent / (stem if i == 1 else f"{stem}-{i}") for i in range(1, 10_000))
-    return next(path for path in candidates if not path.exists())
-
-
-def check_replaceable(folder: Path, manifest: str = MANIFEST) -> None:
-    """Refuse a folder whose content is not a previous run's.
-
-    Parameters
-    ----------
-    folder : Path
-    manifest : str
-        Name of the file by which a folder of this kind is known.
-
-    Raises
-    ------
-    InputError
-        If ``folder`` is a file, or holds something but no such file.
-    """
-    expected = f"a new folder, an empty one, or one that holds an earlier run's {manifest}"
-    if folder.is_dir():
-        if any(folder.iterdir()) and not (folder / manifest).is_file():
-            raise InputError(
-                [Problem("--out", None, None, f"{folder}, which holds other files", expected)]
-            )
-    elif any(parent.exists() and not parent.is_dir() for parent in folder.parents):
-        raise InputError(
-            [Problem("--out", None, None, f"{folder}, which lies in a file", expected)]
-        )
-    elif folder.exists() or folder.is_symlink():
-        raise InputError([Problem("--out", None, None, f"{folder}, which is a file", expected)])
-
-
-@contextmanager
-def whole_folder(folder: Path, manifest: str = MANIFEST) -> Iterator[Path]:
-    """A temporary folder that takes the place of ``folder`` when the block succeeds.
-
-    It lies beside ``folder``, so that the move is a rename. If the block fails or the process
-    is killed, what ``folder`` held before is untouched.
-    """
-    check_replaceable(folder, manifest)
-    with replacing(folder) as place:
-        yield place
-
 
 def write_tree(tree: xr.DataTree, folder: Path, name: str) -> None:
     """Write a model's draws into a folder, as ``<name>.nc``."""
@@ -76,28 +26,36 @@ def write_tree(tree: xr.DataTree, folder: Path, name: str) -> None:
 
 
 def write_run(
-    run: Run, folder: Path, report: Mapping[str, str] | None = None, draws: Path | None = None
-) -> None:
-    """Write every output of a run into ``folder``.
+    run: Run,
+    folder: Path | Target,
+    report: Mapping[str, str] | None = None,
+    draws: Path | None = None,
+) -> Placed:
+    """Write every output of a run into ``folder``, whole or not at all.
 
     Parameters
     ----------
     run : Run
         With its sections.
-    folder : Path
-        Replaced whole if it holds an earlier run.
+    folder : Path or Target
+        New, empty, or one whose run may be moved aside (:mod:`mnbayes.run.keeping`).
     report : mapping, optional
         File name to HTML page.
     draws : Path, optional
         Folder with the draws that are already written (:func:`write_tree`), and ArviZ's
         pictures of each model in a folder of its name; they are moved.
 
+    Returns
+    -------
+    Placed
+
     Raises
     ------
     InputError
-        If ``folder`` holds something that is not a run.
+        If ``folder`` holds something.
     """
-    with whole_folder(folder) as place:
+    with whole_folder(folder, converged=run.converged) as made:
+        place = made.path
         for name, table in run.written.items():
             table.to_csv(place / f"{name}.csv", index=False)
         trees = {result.name: result.fit.tree for result in run.results}
@@ -122,38 +80,38 @@ def write_run(
                 shutil.move(draws / name, place / "plots" / "arviz")
         for name, page in (report or {}).items():
             (place / name).write_text(page, encoding="utf-8")
-        _write_json(place / MANIFEST, run.manifest)
+        write_record(place, MANIFEST, run.manifest)
+    return made.placed
 
 
 def write_beside(
-    folder: Path,
-    manifest: str,
+    target: Target,
     described: Mapping[str, Any],
     *,
     tables: Mapping[str, pd.DataFrame],
     trees: Mapping[str, xr.DataTree],
     pictures: Mapping[str, Picture],
     page: str,
-) -> None:
+) -> Placed:
     """Write the files of a model that stands beside a cohort, whole or not at all.
 
     Parameters
     ----------
-    folder : Path
-    manifest : str
-        File of what is described; by it the folder is known again.
+    target : Target
     described : mapping
+        Goes into the target's record, by which the folder is known again.
     tables, trees, pictures : mapping
         By file, without ending; draws go into ``posterior/``, pictures into ``plots/``.
     page : str
         The HTML page.
 
-    Raises
-    ------
-    InputError
-        If the folder holds something else.
+    Returns
+    -------
+    Placed
     """
-    with whole_folder(folder, manifest) as place:
+    converged = bool(described.get("converged", True))
+    with whole_folder(target, converged=converged) as made:
+        place = made.path
         for name, table in tables.items():
             table.to_csv(place / f"{name}.csv", index=False)
         (place / "posterior").mkdir()
@@ -163,12 +121,8 @@ def write_beside(
         for name, picture in pictures.items():
             (place / "plots" / f"{name}.svg").write_bytes(picture.content)
         (place / "report.html").write_text(page, encoding="utf-8")
-        _write_json(place / manifest, described)
-
-
-def _write_json(path: Path, described: Mapping[str, Any]) -> None:
-    text = json.dumps(described, indent=2, ensure_ascii=False)
-    path.write_text(f"{text}\n", encoding="utf-8")
+        write_record(place, target.manifest, described)
+    return made.placed
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -43,6 +43,8 @@ class Run(Displayed):
         Made by the analyses, in the catalogue's order.
     folder : Path or None
         Where it is written, for the earlier runs beside it; None for a run that is not.
+    said : tuple of str
+        Sentences on what was moved or left for it in writing.
     """
 
     cohort: Cohort
@@ -56,6 +58,7 @@ class Run(Displayed):
     pictures: Mapping[str, Mapping[str, tuple[Picture, ...]]] = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
     folder: Path | None = None
+    said: tuple[str, ...] = ()
 
     @property
     def converged(self) -> bool:

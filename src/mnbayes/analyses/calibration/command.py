@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -24,12 +25,17 @@ from mnbayes.cards.prior_sets import joined_name
 from mnbayes.data.cohort import load_cohort
 from mnbayes.data.observations import observations
 from mnbayes.report.kit.figures import svg_bytes
-from mnbayes.run.outputs import check_replaceable, new_folder, write_whole
+from mnbayes.run.keeping import Target, claim, new_folder, set_aside
+from mnbayes.run.outputs import write_whole
+from mnbayes.run.written_files import give_back
 from mnbayes.studies.identity import LEDGER
+from mnbayes.studies.ledger import LOCK, refuse_busy
 from mnbayes.studies.run import run_study
 
 #: Enough to see a shift of a tenth of a posterior SD; some tens of seconds for one marker.
 REPLICATES = 2000
+#: Files beside the ledger.
+WRITTEN = ["calibration.csv", "calibration.json", "calibration.svg", "replicates.csv", LOCK]
 
 
 def run_calibrate(
@@ -45,6 +51,7 @@ def run_calibrate(
     scheduler: str | None = None,
     workers: int | None = None,
     out: Path | None = None,
+    force: bool = False,
     seed: int = 1,
     news: News = silent,
 ) -> Outcome:
@@ -73,6 +80,8 @@ def run_calibrate(
         Folder for the ledger, ``calibration.json``, ``calibration.csv`` (a row for each quantity),
         ``replicates.csv`` (a row for each replicate) and ``calibration.svg``. One with the ledger
         of the same calibration is gone on with. Default: a new one under ``results/calibration/``.
+    force : bool
+        Whether an earlier calibration in that folder is moved aside, and a new one begun.
     seed : int
     news : callable
 
@@ -89,7 +98,7 @@ def run_calibrate(
         What was done is kept.
     """
     folder = out if out is not None else new_folder(Path("results/calibration"), datetime.now())
-    check_replaceable(folder, LEDGER)
+    target = claim(folder, LEDGER, force=True)  # its own ledger it goes on with
     with gathered() as attempt:
         cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
         known = cohort.catalogue if cohort is not None else None  # None: it has problems
@@ -109,9 +118,10 @@ def run_calibrate(
         _check_model(setting)
     setting = replace(setting, engine=engine or ("collapsed" if setting.gaussian else "nuts"))
     study = calibration_study(setting, replicates, seed)
-    table = run_study(study, folder, scheduler=scheduler, workers=workers, news=news)
+    with _anew(target) if force and target.seen is not None else nullcontext(()) as said:
+        table = run_study(study, folder, scheduler=scheduler, workers=workers, news=news)
     calibration = calibration_of(setting, table, LEVEL)
-    outcome = Outcome(calibration, card.title, joined_name(sets), folder, cohort.synthetic)
+    outcome = Outcome(calibration, card.title, joined_name(sets), folder, cohort.synthetic, said)
     described = as_plain(calibration) | {
         "prior_set": outcome.prior_set,
         "synthetic": outcome.synthetic,
@@ -121,6 +131,28 @@ def run_calibrate(
     write_whole(folder / "replicates.csv", table.to_csv(index=False).encode())
     _write_files(outcome, described)
     return outcome
+
+
+@contextmanager
+def _anew(target: Target) -> Iterator[tuple[str, ...]]:
+    """Move a calibration aside; what the program did not write stays. What was done, in words.
+
+    Bad input, after which nothing was written, moves it back.
+    """
+    place = target.place
+    refuse_busy(place)
+    aside = set_aside(target)
+    place.mkdir()
+    stayed = give_back({"written": WRITTEN}, LEDGER, aside, place)
+    moved = target.folder.with_name(aside.name)
+    try:
+        yield (f"The calibration that was in {target.folder} is in {moved} now.", *stayed)
+    except InputError:
+        for path in list(place.iterdir()):
+            path.rename(aside / path.name)
+        place.rmdir()
+        aside.rename(place)
+        raise
 
 
 def _check_numbers(replicates: int, seed: int) -> None:

@@ -160,6 +160,8 @@ class Outcome:
         Where its ledger and files are.
     synthetic : bool
         Whether the cohort, whose pattern or values were used, is synthetic.
+    said : tuple of str
+        Sentences on what was moved or left for it.
     """
 
     calibration: Calibration
@@ -167,6 +169,7 @@ class Outcome:
     prior_set: str
     folder: Path
     synthetic: bool
+    said: tuple[str, ...] = ()
 
 
 def calibration_of(setting: Setting, replicates: pd.DataFrame, level: float = LEVEL) -> Calibration:

@@ -15,8 +15,9 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.fit import Fit
 from mnbayes.run.manifest import data_manifest, model_manifest
 from mnbayes.run.opened_run import OpenedRun
+from mnbayes.run.record import shown_name
 from mnbayes.run.run import Run
-from mnbayes.run.stored_run import StoredRun, in_memory, load_run, shown_name, stored
+from mnbayes.run.stored_run import StoredRun, in_memory, load_run, stored
 
 #: What can be compared.
 type Comparable = Fit | Result | Run | OpenedRun | str | Path

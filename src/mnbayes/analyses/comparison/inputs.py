@@ -17,7 +17,8 @@ from mnbayes.run.history import (
     same_value,
     when,
 )
-from mnbayes.run.stored_run import StoredRun, table_of
+from mnbayes.run.record import table_of
+from mnbayes.run.stored_run import StoredRun
 
 NOT_RECORDED = "not recorded"
 SETTING_COLUMNS = ("part", "item", "a", "b")

@@ -22,15 +22,9 @@ from mnbayes.base.problems import InputError, gathered
 from mnbayes.base.text_table import Table, records
 from mnbayes.data.cohort import synthetic_words
 from mnbayes.run.history import earlier_runs, when
+from mnbayes.run.record import shown_name, table_of
 from mnbayes.run.run import Run
-from mnbayes.run.stored_run import (
-    StoredRun,
-    load_run,
-    recorded_definitions,
-    shown_name,
-    stored,
-    table_of,
-)
+from mnbayes.run.stored_run import StoredRun, load_run, recorded_definitions, stored
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,9 +12,9 @@ from mnbayes.analyses.comparison.runs import Comparison, with_previous
 from mnbayes.base.text_table import Table, records
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.history import post_hoc_sentences, when
+from mnbayes.run.record import table_of
 from mnbayes.run.run import Run
 from mnbayes.run.section import Section
-from mnbayes.run.stored_run import table_of
 
 #: Most numbers in the report's table.
 SHOWN = 12
@@ -148,7 +148,7 @@ def difference(run: Run, comparison: Comparison | None) -> Difference:
     previous = table_of(run.manifest, "previous")
     if not previous:
         return Difference(("There is no previous run of these data to compare with.",), post_hoc)
-    replaced = ", in the folder that this run replaced" if previous.get("replaced") else ""
+    replaced = ", whose folder this run was given" if previous.get("replaced") else ""
     name, started = previous.get("folder"), when(previous.get("started"))
     which = f"The previous run is {name} ({started}){replaced}."
     if comparison is None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,10 @@ from mnbayes.base.versions import versions
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.run.history import newest_run
-from mnbayes.run.outputs import check_replaceable, whole_folder
-from mnbayes.run.stored_run import read_manifest, recorded_definitions
+from mnbayes.run.keeping import Placed, Target, claim, whole_folder
+from mnbayes.run.record import read_manifest
+from mnbayes.run.stored_run import recorded_definitions
+from mnbayes.run.written_files import write_record
 
 #: By this file a folder that this command wrote is known.
 MANIFEST = "design.json"
@@ -123,6 +124,7 @@ def run_design(
     confidence: Sequence[float] = (),
     handling: str | None = None,
     out: Path | None = None,
+    force: bool = False,
 ) -> Plan:
     """Apply a decision card to a finished run or to counts; no model is fitted.
 
@@ -142,6 +144,8 @@ def run_design(
         See :func:`chosen_rules`.
     out : Path, optional
         Folder for tables and pictures, written whole or not at all.
+    force : bool
+        Whether an earlier design in that folder may be moved aside.
 
     Returns
     -------
@@ -153,8 +157,7 @@ def run_design(
     InputError
         Nothing is written then.
     """
-    if out is not None:
-        check_replaceable(out, MANIFEST)
+    target = None if out is None else claim(out, MANIFEST, force=force)
     counted = responders is not None or of is not None
     with gathered() as attempt:
         attempt(_check_counts, run, model, responders, of, prior, definitions)
@@ -187,9 +190,10 @@ def run_design(
             f"run {folder.resolve().name}",
             stored.synthetic,
         )
-    if out is not None:
-        write_design(plan, out)
-    return plan
+    if target is None:
+        return plan
+    placed = write_design(plan, target)
+    return replace(plan, folder=placed.folder, said=placed.said)
 
 
 def _recorded(folder: Path) -> Definitions:
@@ -233,36 +237,26 @@ def _check_counts(
         raise InputError(problems)
 
 
-def design_files(plan: Plan) -> dict[str, bytes]:
-    """What ``--out`` holds: tables, pictures, and ``design.json`` with what they were made of."""
-    found = {
-        f"{name}.csv": marked(table, plan.synthetic).to_csv(index=False).encode()
-        for name, table in plan.tables.items()
-    }
-    found |= {f"{name}.svg": svg_bytes(figure) for name, figure in design_figures(plan).items()}
+def write_design(plan: Plan, target: Target) -> Placed:
+    """Write a plan's tables and pictures, and ``design.json`` with what they were made of.
+
+    All of them, or none.
+    """
     described = {
         "source": plan.source,
         "synthetic": plan.synthetic,
         "verdict": plan.main.verdict,
+        "converged": bool(plan.main.verdict),  # else its numbers are withheld
         "decisions": {d.rule: d.verdict or list(d.reasons) for d in plan.decisions},
         "card": plan.card.model_dump(mode="json"),
         "definitions": plan.definitions.recorded(),
         "seen": None if plan.seen is None else asdict(plan.seen),
         "versions": versions(),
     }
-    text = json.dumps(described, indent=2, ensure_ascii=False)
-    return found | {MANIFEST: f"{text}\n".encode()}
-
-
-def write_design(plan: Plan, folder: Path) -> None:
-    """Write a plan's files, whole or not at all.
-
-    Raises
-    ------
-    InputError
-        If the folder holds something else.
-    """
-    contents = design_files(plan)
-    with whole_folder(folder, MANIFEST) as place:
-        for name, content in contents.items():
-            (place / name).write_bytes(content)
+    with whole_folder(target, converged=bool(plan.main.verdict)) as made:
+        for name, table in plan.tables.items():
+            marked(table, plan.synthetic).to_csv(made.path / f"{name}.csv", index=False)
+        for name, figure in design_figures(plan).items():
+            (made.path / f"{name}.svg").write_bytes(svg_bytes(figure))
+        write_record(made.path, MANIFEST, described)
+    return made.placed

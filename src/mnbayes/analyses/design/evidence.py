@@ -19,7 +19,8 @@ from mnbayes.base.labelled import array, labels
 from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.contract import primary_week
-from mnbayes.run.stored_run import read_manifest, read_numbers, recorded_definitions, table_of
+from mnbayes.run.record import read_manifest, table_of
+from mnbayes.run.stored_run import read_numbers, recorded_definitions
 from mnbayes.run.stored_tree import stored_tree
 
 

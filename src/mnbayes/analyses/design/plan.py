@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -61,6 +62,10 @@ class Plan:
         What was counted and what the model says, of each category of the headlines.
     assurance, designs : DataFrame
         See :mod:`mnbayes.analyses.design.success`.
+    folder : Path or None
+        Where it was written.
+    said : tuple of str
+        Sentences on what was moved or left for it.
     """
 
     card: DecisionCard
@@ -76,6 +81,8 @@ class Plan:
     shares: tuple[Share, ...] = ()
     assurance: pd.DataFrame = field(default_factory=pd.DataFrame)
     designs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    folder: Path | None = None
+    said: tuple[str, ...] = ()
 
     @property
     def main(self) -> Decision:

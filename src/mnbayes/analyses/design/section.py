@@ -254,6 +254,7 @@ def section_of(plan: Plan, pictures: Mapping[str, tuple[Picture, ...]] | None = 
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
+        record={"verdict": plan.main.verdict},
         tables={name: Tidy(table) for name, table in plan.tables.items()},
         pictures=drawn,
         sentences=(

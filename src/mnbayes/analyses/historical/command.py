@@ -16,7 +16,8 @@ from mnbayes.base.versions import versions
 from mnbayes.base.workers import silent
 from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit.drawing import pictures_of
-from mnbayes.run.outputs import check_replaceable, new_folder, write_beside
+from mnbayes.run.keeping import claim, new_folder
+from mnbayes.run.outputs import write_beside
 
 MANIFEST = "historical.json"
 #: Tables of a result and the files they are written to.
@@ -38,10 +39,13 @@ class WrittenHistory:
     ----------
     folder : Path
     result : HistoricalResult
+    said : tuple of str
+        Sentences on what was moved or left for it.
     """
 
     folder: Path
     result: HistoricalResult
+    said: tuple[str, ...] = ()
 
 
 def describe(result: HistoricalResult, started: datetime) -> dict[str, Any]:
@@ -89,6 +93,7 @@ def run_historical(
     *,
     refits: bool = True,
     allow_unconverged: bool = False,
+    force: bool = False,
 ) -> WrittenHistory:
     """Fit the historical model and write its folder: what ``mnbayes historical`` does.
 
@@ -104,6 +109,8 @@ def run_historical(
     news : callable, optional
         As of :func:`mnbayes.analyses.historical.fit.fit_historical`.
     refits, allow_unconverged : bool
+    force : bool
+        Whether an earlier result in that folder may be moved aside.
 
     Returns
     -------
@@ -119,7 +126,7 @@ def run_historical(
 
     started = datetime.now(UTC)
     folder = out or new_folder(Path("results") / "historical", datetime.now())
-    check_replaceable(folder, MANIFEST)
+    target = claim(folder, MANIFEST, force=force, any_name=out is None)
     card = load_historical_card(model, settings)
     counts = load_historical(table, card.classes)
     result = fit_historical(
@@ -129,13 +136,12 @@ def run_historical(
     pictures = pictures_of(drawn(result), result.card.name)
     section = historical_section(result, pictures)
     described = describe(result, started)
-    write_beside(
-        folder,
-        MANIFEST,
+    placed = write_beside(
+        target,
         described,
         tables={file: getattr(result, name) for name, file in FILES.items()},
         trees={"historical": result.tree},
         pictures={each.name: each for each in pictures},
         page=render_historical(section, described),
     )
-    return WrittenHistory(folder, result)
+    return WrittenHistory(placed.folder, result, placed.said)

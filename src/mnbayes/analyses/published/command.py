@@ -21,7 +21,8 @@ from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.prior_sets import joined_name, load_prior_sets, parse_setting
 from mnbayes.inference.sampling import Sampling
 from mnbayes.report.kit.drawing import pictures_of
-from mnbayes.run.outputs import check_replaceable, new_folder, write_beside
+from mnbayes.run.keeping import claim, new_folder
+from mnbayes.run.outputs import write_beside
 
 MANIFEST = "published.json"
 
@@ -34,10 +35,13 @@ class Written:
     ----------
     folder : Path
     result : PublishedResult
+    said : tuple of str
+        Sentences on what was moved or left for it.
     """
 
     folder: Path
     result: PublishedResult
+    said: tuple[str, ...] = ()
 
 
 def parse_readings(texts: Sequence[str], own: Readings) -> Readings:
@@ -112,6 +116,7 @@ def run_published(
     readings: Sequence[str] = (),
     definitions: Path | str | None = None,
     out: Path | None = None,
+    force: bool = False,
     sampling: Sampling | None = None,
     allow_unconverged: bool = False,
     news: News = silent,
@@ -133,6 +138,8 @@ def run_published(
     definitions : Path or str, optional
     out : Path, optional
         Default: a new folder under ``results/published``.
+    force : bool
+        Whether an earlier result in that folder may be moved aside.
     sampling : Sampling, optional
     allow_unconverged : bool
     news : callable
@@ -152,7 +159,7 @@ def run_published(
 
     started = datetime.now(UTC)
     folder = out if out is not None else new_folder(Path("results/published"), datetime.now())
-    check_replaceable(folder, MANIFEST)
+    target = claim(folder, MANIFEST, force=force, any_name=out is None)
     with gathered() as attempt:
         said = attempt(load_facts, facts)
         own: PublishedCard = attempt(load_published_card, card)
@@ -178,9 +185,8 @@ def run_published(
     section = published_section(result, pictures)
     described = describe(result, facts.name if facts is not None else "published.toml", started)
     tables = ("answers", "estimates", "probabilities", "population", "diagnostics")
-    write_beside(
-        folder,
-        MANIFEST,
+    placed = write_beside(
+        target,
         described,
         tables={name: getattr(result, name) for name in tables},
         trees={result.name: result.tree},
@@ -188,4 +194,4 @@ def run_published(
         page=render_page(section, described),
     )
     news("done", 1, 1)
-    return Written(folder, result)
+    return Written(placed.folder, result, placed.said)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 from mnbayes.analyses.sensitivity.decisions import base_of
@@ -22,8 +20,9 @@ from mnbayes.base.versions import versions
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import heading, number
 from mnbayes.report.kit.figures import svg_bytes
-from mnbayes.run.outputs import whole_folder
+from mnbayes.run.keeping import Placed, Target, whole_folder
 from mnbayes.run.section import Section
+from mnbayes.run.written_files import write_record
 
 MANIFEST = "sensitivity.json"
 
@@ -59,7 +58,7 @@ def manifest(multiverse: Multiverse) -> dict[str, Any]:
     }
 
 
-def write(multiverse: Multiverse, folder: Path) -> None:
+def write(multiverse: Multiverse, target: Target) -> Placed:
     """Write a multiverse's files into a folder, whole or not at all.
 
     ``sensitivity.csv`` and ``power_scaling.csv`` (see
@@ -67,15 +66,11 @@ def write(multiverse: Multiverse, folder: Path) -> None:
     for each
     model, ``<model>_specification_curve.svg``, where there are several), and ``sensitivity.json``
     with hashes, settings and the conclusions that flip.
-
-    Raises
-    ------
-    InputError
-        If the folder holds something else.
     """
     figures = {model: specification_curve(multiverse, model) for model in multiverse.models}
-    described = json.dumps(manifest(multiverse), indent=2, ensure_ascii=False)
-    with whole_folder(folder, MANIFEST) as place:
+    described = manifest(multiverse)
+    with whole_folder(target, converged=described["converged"]) as made:
+        place = made.path
         for name, table in (
             ("sensitivity", multiverse.table),
             ("power_scaling", multiverse.power_scaling),
@@ -86,7 +81,8 @@ def write(multiverse: Multiverse, folder: Path) -> None:
             if figure is not None:
                 prefix = f"{model}_" if len(figures) > 1 else ""
                 (place / f"{prefix}specification_curve.svg").write_bytes(svg_bytes(figure))
-        (place / MANIFEST).write_text(f"{described}\n", encoding="utf-8")
+        write_record(place, MANIFEST, described)
+    return made.placed
 
 
 def _table(multiverse: Multiverse, model: str, base: Row) -> Table:

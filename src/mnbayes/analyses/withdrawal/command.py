@@ -23,8 +23,9 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Marker
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.report.kit.wording import percent, probability, week_name
+from mnbayes.run.record import read_manifest, table_of
 from mnbayes.run.section import Section
-from mnbayes.run.stored_run import read_manifest, recorded_definitions, table_of
+from mnbayes.run.stored_run import recorded_definitions
 from mnbayes.run.stored_tree import stored_tree
 
 

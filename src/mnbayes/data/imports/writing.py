@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mnbayes.base.new_files import replacing
+from mnbayes.base.new_files import move_into, temporary_beside
 from mnbayes.base.problems import InputError, Problem, few
 from mnbayes.base.text_table import Table
 from mnbayes.base.toml_files import toml_text
@@ -46,8 +46,12 @@ def place_whole(files: Mapping[str, str | bytes], folder: Path) -> None:
         If the folder holds anything.
     """
     check_empty(folder)
-    with replacing(folder) as place:
-        _fill(place, files)
+    with temporary_beside(folder) as made:
+        _fill(made, files)
+        if not move_into(made, folder):
+            raise unreadable(
+                str(folder), "a folder with files in it", "a new folder, or an empty one"
+            )
 
 
 def write_draft(
