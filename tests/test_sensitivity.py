@@ -502,7 +502,7 @@ def test_command_line_refuses_before_it_fits(
     code, output = cli(monkeypatch, *wrong)
     assert code == 2
     assert "nonsense" in output
-    assert "nothing=1" in output
+    assert "--threshold" in output
     assert "Traceback" not in output
     assert not (tmp_path / "out").exists()
 
