@@ -23,6 +23,7 @@ from mnbayes.analyses.influence.refits import compare
 from mnbayes.analyses.sensitivity import other_priors, structures
 from mnbayes.analyses.sensitivity.specifications import STRUCTURES, default_prior_sets
 from mnbayes.analyses.summarise import summarise
+from mnbayes.answers.answer_table import FITTED
 from mnbayes.answers.result import Result
 from mnbayes.cards.card import Card, load_card
 from mnbayes.data.embedded import embedded_cohort
@@ -108,7 +109,7 @@ def with_refits(result: Result) -> Result:
     ]
     sets = [
         (moved(0.3 * place) if place else full).assign(prior_set=name)
-        for place, name in enumerate((other_priors.FITTED, *default_prior_sets()[1:]))
+        for place, name in enumerate((FITTED, *default_prior_sets()[1:]))
     ]
     tried = [("normal", "drift"), ("student_t", "drift"), ("normal", "step")]
     others = [

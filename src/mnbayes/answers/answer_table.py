@@ -18,6 +18,8 @@ from mnbayes.base.labelled import array
 from mnbayes.cards.definitions import Definitions
 
 #: What names an answer.
+#: What a run itself fitted, in a table of its refits.
+FITTED = "as fitted"
 KEYS = ("kind", "patient", "marker", "week", "category")
 #: What is known of it given the data.
 NUMBERS = ("value", "lower", "upper", "mcse")

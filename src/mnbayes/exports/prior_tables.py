@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mnbayes.answers.answer_table import FITTED
 from mnbayes.base.problems import InputError
 from mnbayes.base.text_table import Table
 from mnbayes.cards.card import load_card
@@ -121,12 +122,12 @@ def prior_sets(source: Source) -> Made | str:
     """The primary answers refitted under other prior sets."""
     if source.withheld(source.primary):
         return withheld(source, source.primary)
-    if source.refits is None:
-        return (
-            "a run is not refitted under the other prior sets: mnbayes sensitivity does that, and "
-            "its folder is given with --sensitivity"
-        )
     by = refits(source)
+    if not by and source.refits is None:
+        return (
+            "the run has no refit of its primary model under other prior sets: mnbayes sensitivity "
+            "makes them, and its folder is given with --sensitivity"
+        )
     if not by:
         return "the folder of --sensitivity has no refit of the primary model as the run has it"
     own = str(source.run.manifest.get("prior_set", ""))
@@ -149,12 +150,13 @@ def prior_sets(source: Source) -> Made | str:
         for name, answers in by.items()
     )
     head = ("Prior set", *answers_head(source))
-    cut = tuple(row[: len(head)] for row in (*rows, *alone))
+    told = [row for row in alone if any(cell != wording.BLANK for cell in row[1:])]
+    cut = tuple(row[: len(head)] for row in (*rows, *told))
     caption = f"Prior sets: refits, answers at {wording.week_name(source.week)}"
     return Made(
         Table(caption, head, cut),
         (
-            f"Each set refitted, apart from the run itself. Model: {source.primary}.",
+            f"Each set refitted. Model: {source.primary}.",
             legend(source),
         ),
     )
@@ -171,13 +173,19 @@ def _before(source: Source, row: Row) -> str:
 def refits(source: Source) -> dict[str, dict[str, Row]]:
     """Primary answers by prior set, under the structure that the run's primary model has.
 
-    A set whose fit did not converge has none.
+    Those of ``mnbayes sensitivity`` where its folder is given, else the run's own. A set whose fit
+    did not converge has none.
     """
     if source.refits is None:
-        return {}
-    own = source.models[source.primary].get("structure", {})
-    rows = source.refits[source.refits["model"] == source.primary]
-    for axis in ("residual", "trajectory"):
-        rows = rows[rows[axis] == own.get(axis)]
+        rows = source.table("prior_sets", source.primary)
+        if rows.empty:
+            return {}
+        fitted = str(source.run.manifest.get("prior_set", ""))
+        rows = rows.assign(prior_set=rows["prior_set"].replace({FITTED: fitted}))
+    else:
+        own = source.models[source.primary].get("structure", {})
+        rows = source.refits[source.refits["model"] == source.primary]
+        for axis in ("residual", "trajectory"):
+            rows = rows[rows[axis] == own.get(axis)]
     found = {str(n): main_answers(source, p) for n, p in rows.groupby("prior_set", sort=False)}
     return {name: answers for name, answers in found.items() if answers["gmr"]}

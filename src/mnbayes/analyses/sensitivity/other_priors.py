@@ -9,7 +9,7 @@ import pandas as pd
 
 from mnbayes.analyses.sensitivity.refits import refitted
 from mnbayes.analyses.sensitivity.specifications import OWN_PRIORS, default_prior_sets
-from mnbayes.answers.answer_table import KEYS, NUMBERS
+from mnbayes.answers.answer_table import FITTED, KEYS, NUMBERS
 from mnbayes.answers.conclusions import Row, as_reported
 from mnbayes.answers.result import ModelAsked, Result
 from mnbayes.base.problems import InputError
@@ -28,8 +28,6 @@ from mnbayes.run.section import Asked, PageOne, Section, Sentence, Tidy
 
 NAME = "prior_sets"
 COLUMNS = ("model", "prior_set", *KEYS, *NUMBERS, "reason")
-#: What the run itself fitted.
-FITTED = "as fitted"
 #: Kinds of answers whose range is told, in the order of the table.
 _TOLD = ("gmr", "next_patient", "population", "exceeds")
 

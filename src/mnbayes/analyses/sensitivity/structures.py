@@ -16,7 +16,7 @@ import pandas as pd
 from mnbayes.analyses.sensitivity.refits import refitted
 from mnbayes.analyses.sensitivity.specifications import STRUCTURES, with_structure
 from mnbayes.analyses.sensitivity.words import axis_value
-from mnbayes.answers.answer_table import KEYS, NUMBERS
+from mnbayes.answers.answer_table import FITTED, KEYS, NUMBERS
 from mnbayes.answers.conclusions import Row, as_reported, concluded, conclusion, flip
 from mnbayes.answers.result import ModelAsked, Result, headline_week
 from mnbayes.base.problems import InputError
@@ -81,7 +81,7 @@ def of(result: Result) -> pd.DataFrame:
 def _by_structure(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Each structure in words, what differs from the first alone, with its answers."""
     own, *rest = list(table.groupby(list(STRUCTURES), sort=False))
-    found = [("as fitted", own[1])]
+    found = [(FITTED, own[1])]
     for key, rows in rest:
         differing = zip(STRUCTURES, key, own[0], strict=True)
         words = [axis_value(axis, now) for axis, now, then in differing if now != then]
