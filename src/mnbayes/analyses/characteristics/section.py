@@ -236,10 +236,17 @@ def _tables(found: Characteristics) -> tuple[Table, ...]:
 
 
 def _pictures(found: Characteristics) -> tuple[Picture, ...]:
+    said = words.summary(found)
     return tuple(
-        Picture(key, _TITLE[key], f"{_ALT[key]}. Model: {found.model}.", svg_bytes(figure))
+        Picture(key, _TITLE[key], f"{_finding(key, said)} {_ALT[key]}.", svg_bytes(figure))
         for key, figure in characteristics_figures(found).items()
     )
+
+
+def _finding(key: str, said: Sequence[str]) -> str:
+    """Of what the rates come to, what a picture shows."""
+    start = {"false_go": "Where no", "right_go": "Where protein"}.get(key, "With ")
+    return " ".join(sentence for sentence in said if sentence.startswith(start))
 
 
 def section(run: Run) -> Section:

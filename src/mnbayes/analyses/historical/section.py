@@ -252,9 +252,11 @@ def _named(rows: object) -> str:
 
 
 def drawn(result: HistoricalResult) -> Sequence[Drawn]:
-    """Every figure of the model, with its title and text."""
+    """Every figure of the model, with its title, what it says and what is in it."""
+    said = _benchmark(result)[0]
     return [
-        Drawn(name, *_PICTURES[name], figure) for name, figure in historical_figures(result).items()
+        Drawn(name, _PICTURES[name][0], f"{said} {_PICTURES[name][1]}", figure)
+        for name, figure in historical_figures(result).items()
     ]
 
 

@@ -164,14 +164,11 @@ def _lead(result: PublishedResult) -> tuple[str, ...]:
     half = known["outcome", "next_fall_50", ""]
     if np.isnan(gmr["value"]):
         return ("The numbers that are summed are withheld; counts and exact intervals stand.",)
+    moved = wording.moved(
+        MARKERS[facts.marker], facts.outcome.week, gmr["value"], gmr["lower"], gmr["upper"]
+    )
     said = [
-        wording.moved(
-            MARKERS[facts.marker],
-            facts.outcome.week,
-            gmr["value"],
-            gmr["lower"],
-            gmr["upper"],
-        ),
+        f"In the typical patient, {moved[0].lower()}{moved[1:]}",
         f"The typical patient fell with a probability of {chance(fell)} (prior alone "
         f"{wording.percent(fell['prior'])}); the next patient falls to half or less, as measured, "
         f"with {chance(half)} ({wording.percent(half['prior'])}).",
@@ -243,9 +240,11 @@ def published_section(
 
 
 def drawn(result: PublishedResult) -> Sequence[Drawn]:
-    """Every figure of the facts, with its title and text."""
+    """Every figure of the facts, with its title, what it says and what is in it."""
+    said = _lead(result)[0]
     return [
-        Drawn(name, *_PICTURES[name], figure) for name, figure in published_figures(result).items()
+        Drawn(name, _PICTURES[name][0], f"{said} {_PICTURES[name][1]}", figure)
+        for name, figure in published_figures(result).items()
     ]
 
 
