@@ -32,8 +32,6 @@ Count = Callable[[int, int], None]
 #: Most patients that are left out one by one: beyond, a single one moves little, and the
 #: refits take minutes.
 MOST_PATIENTS = 40
-#: Draws of a chain that a refit needs for the gate.
-ENOUGH = 625
 #: How many times as many draws a refit takes whose answer lies on a line between conclusions.
 MORE = 4
 #: Fewest patients with measurements; without one of them, two are left, the least for a fit.
@@ -178,25 +176,22 @@ def refit_without(
     cohort : Cohort
         With the patient.
     sampling : Sampling
-        Of the fit to all patients; the refit draws five for its eight, and :data:`MORE` times
-        as many where a reported probability lies so near a line between conclusions that Monte
+        Of the fit to all patients; a refit is shorter, and has :data:`MORE` times as many draws
+        where a reported probability lies so near a line between conclusions that Monte
         Carlo error could move it across.
     seed : int
         Of the refit.
     """
-    # Enough for the gate; the differences that matter are far above the Monte Carlo error.
-    draws = min(sampling.draws, max(ENOUGH, 5 * sampling.draws // 8))
-    # The statement would be compiled for each patient; the density is the same model.
-    engine = "nuts" if sampling.engine == "pymc" else sampling.engine
+    how = replace(sampling.of_a_refit, seed=seed)
     try:
         left = without(cohort, patient)
-        refit = fit(card, left, replace(sampling, draws=draws, seed=seed, engine=engine))
+        refit = fit(card, left, how)
         if refit.diagnostics.reasons:
             return f"did not converge: {'; '.join(refit.diagnostics.reasons)}"
         found = _answers_of(refit, definitions)
         if not _near_a_line(found, refit, definitions):
             return found
-        more = fit(card, left, replace(sampling, draws=MORE * draws, seed=seed, engine=engine))
+        more = fit(card, left, replace(how, draws=MORE * how.draws))
     except InputError as error:
         problems = [f"{p.found}; expected {p.expected}" for p in error.problems]
         return f"cannot be fitted: {'; '.join(problems)}"
@@ -206,6 +201,8 @@ def refit_without(
 def _near_a_line(answers: pd.DataFrame, refit: Fit, definitions: Definitions) -> bool:
     """Whether a reported probability lies within two Monte Carlo errors of a line."""
     rows = concluded(answers, definitions, headline_week(refit, definitions))
+    # Of patients' own probabilities the report gives those of the first category.
+    rows = rows[(rows["kind"] != "latent") | rows["category"].isin(definitions.stated[:1])]
     line = definitions.decision.probability
     return any(
         abs(row["value"] - each) <= CLOSE * row["mcse"]

@@ -55,7 +55,7 @@ def refitted(
     tried = others(card)
     for done, other in enumerate(tried):
         asked.progress(stage, done, len(tried))
-        sampling = replace(result.fit.sampling, engine="nuts")
+        sampling = replace(result.fit.sampling.of_a_refit, engine="nuts")
         fitted = fit(other, cohort, sampling)
         if fitted.diagnostics.reasons:
             why = f"did not converge: {'; '.join(fitted.diagnostics.reasons)}"
