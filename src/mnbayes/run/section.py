@@ -107,7 +107,7 @@ class Asked:
     row : mapping
         Column to value: which row of it.
     column : str
-        Which column of that row holds the number.
+        Which column of that row holds the number, or a formula of columns.
     prior : str
         The same number under the prior alone, as printed; blank where it has none.
     mcse : str
@@ -129,7 +129,10 @@ class Asked:
     def python(self) -> str:
         """The line that gives the number, in the folder that holds the run's files."""
         row = " and ".join(f"{name} == {value!r}" for name, value in self.row.items())
-        return f'pd.read_csv("{self.file}.csv").query({row!r})["{self.column}"].item()'
+        found = f'pd.read_csv("{self.file}.csv").query({row!r})'
+        if self.column.isidentifier():
+            return f'{found}["{self.column}"].item()'
+        return f"{found}.eval({self.column!r}).item()"
 
 
 @dataclass(frozen=True)

@@ -292,11 +292,16 @@ def _page_one(plan: Plan) -> tuple[str | Sentence, ...]:
     about = words.quantity(main).partition(" at week")[0]
     beyond = "exceeds" if main.above else "is below"
     said: list[str | Asked] = [chance]
-    said.append(
-        f" sure that the {about} {beyond} {words.value(main, first.threshold)}, "
-        f"{wording.stated(first.required)} asked; the prior alone would have said "
-        f"{main.prior_verdict}."
+    row = {"rule": main.rule, "criterion": first.name}
+    line, least = (
+        Asked(text, meaning, "decision", row, column)
+        for text, meaning, column in (
+            (words.value(main, first.threshold), "is the rule's lower reference.", "threshold"),
+            (wording.stated(first.required), "is the probability that the rule asks.", "required"),
+        )
     )
+    said += [f" sure that the {about} {beyond} ", line, ", ", least, " asked; the prior alone "]
+    said.append(f"would have said {main.prior_verdict}.")
     others = [d for d in plan.decisions[1:] if d.verdict]
     alike: dict[str, list[str]] = {}
     for decision in others:

@@ -319,13 +319,9 @@ def _page_one(run: Run) -> PageOne | None:
         )
         for suffix, without in (("", ""), ("_without", f" without {row['left_out']}"))
     ]
-    pieces = (f"without {row['left_out']}, {subject} is ", lines[1], ", not ", lines[0], ". ")
-    verdict = _verdict(table, definitions, definitions.decision.probability)
-    verdict = verdict.split(" (")[0].split(", whoever")[0]
+    pieces = (f"without {row['left_out']}, {subject} is ", lines[1], ", not ", lines[0], ".")
     pictures = run.pictures.get(ANALYSIS.name, {}).get(model.name, ())
-    return PageOne(
-        OVERTURNS, "One patient", (Sentence((*pieces, f"{verdict.rstrip('.')}.")),), pictures[:1]
-    )
+    return PageOne(OVERTURNS, "One patient", (Sentence(pieces),), pictures[:1])
 
 
 def failed_refits(run: Run) -> tuple[str, ...]:

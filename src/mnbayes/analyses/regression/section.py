@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import numpy as np
+import pandas as pd
 
 from mnbayes.analyses.regression import part as regression_part
 from mnbayes.analyses.regression.bound import explaining_mean, picked_high, spread_of
 from mnbayes.analyses.regression.figure import finding, regression_bound
 from mnbayes.answers.result import Result
-from mnbayes.base.arrays import Floats
-from mnbayes.base.text_table import Table
+from mnbayes.base.text_table import Table, records
 from mnbayes.data.markers import Marker
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.results import OVERTURNS, shown
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.run import Run
-from mnbayes.run.section import Drawn, PageOne, Section
+from mnbayes.run.section import Asked, Drawn, PageOne, Section, Sentence, Tidy
 
 #: Reliabilities for which the population mean that explains everything is said in words.
 SAID = (0.5, 0.7, 0.9)
+#: File of the population means that explain everything.
+NEEDED = "regression_to_mean"
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,10 @@ class Regression:
     model: str
     marker: Marker
     sentences: tuple[str, ...]
-    brief: str
+    brief: str | Sentence
     table: Table
     screened: Table | None
+    needed: pd.DataFrame
 
 
 def regression(run: Run) -> Regression | None:
@@ -75,28 +79,20 @@ def regression(run: Run) -> Regression | None:
             else f"The estimate at {at} is no {moved}, so there is none to explain."
         )
     ]
-    screened = None
+    screened, needed = None, pd.DataFrame()
     if explained:
-        data = result.fit.observations
-        baselines = data.log_value[:, 0, data.markers.index(marker.name)]
-        needed = _needed(
-            marker, baselines[np.isfinite(baselines)], observed, sorted(set(whole["screenings"]))
-        )
-        sentences.append(_needed_words(marker, needed[once], once))
-        screened = _screened(marker, needed) if len(needed) > 1 else None
+        needed = _needed(result, marker, observed, sorted(set(whole["screenings"])))
+        texts = _texts(needed)
+        sentences.append(_needed_words(marker, texts[once], once))
+        screened = _screened(texts) if len(texts) > 1 else None
     head = ("Reliability", *(f"{mean:g} {marker.unit}" for mean in means))
     caption = (
         "Fall that regression to the mean alone would show (negative: a rise), by geometric mean "
         f"of the population; patients measured {_times(once)} before entry"
     )
     shown_table = Table(caption, head, tuple(rows))
-    brief = (
-        f"It alone would show this {moved} if patients, measured {_times(once)}, came from a "
-        f"population with a mean of {needed[once][1]} (reliability {SAID[1]:g})."
-        if explained
-        else sentences[0]
-    )
-    return Regression(result.name, marker, tuple(sentences), brief, shown_table, screened)
+    brief = _page_one(result, needed, once, moved) if explained else sentences[0]
+    return Regression(result.name, marker, tuple(sentences), brief, shown_table, screened, needed)
 
 
 def _explains(bound: float, observed: float, *, high: bool) -> bool:
@@ -108,34 +104,68 @@ def _times(screenings: int) -> str:
 
 
 def _needed(
-    marker: Marker, baselines: Floats, observed: float, screenings: Sequence[int]
-) -> dict[int, tuple[str, ...]]:
-    """Which population mean would explain the whole change, by screenings and reliability."""
-    high = picked_high(marker)
+    result: Result, marker: Marker, observed: float, screenings: Sequence[int]
+) -> pd.DataFrame:
+    """Which population mean would explain the whole change, by screenings and reliability.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``model, marker, screenings, reliability, explaining_mean, unit`` and ``said``, the
+        mean in words.
+    """
+    high, data = picked_high(marker), result.fit.observations
+    baselines = data.log_value[:, 0, data.markers.index(marker.name)]
     range_ = marker.reference
     healthy = None if range_ is None else range_.upper if high else range_.lower
-    found = {}
-    for times in screenings:
-        cells = []
-        for reliability in SAID:
-            mean = explaining_mean(
-                baselines,
-                reliability,
-                observed,
-                spread=spread_of(marker),
-                screenings=times,
-                high=high,
-            )
-            level = float(marker.in_units(np.asarray(mean)))
-            beyond = healthy is not None and (level < healthy if high else level > healthy)
-            text = f"{level:.2g} {marker.unit} or {'less' if high else 'more'}"
-            if beyond:
-                text = "better than healthy people have"
-            elif not marker.plausible[0] <= level <= marker.plausible[1]:
-                text = "one beyond what is plausible in anybody"
-            cells.append(text)
-        found[times] = tuple(cells)
-    return found
+    rows = []
+    for times, reliability in product(screenings, SAID):
+        mean = explaining_mean(
+            baselines[np.isfinite(baselines)],
+            reliability,
+            observed,
+            spread=spread_of(marker),
+            screenings=times,
+            high=high,
+        )
+        level = float(marker.in_units(np.asarray(mean)))
+        said = f"{wording.level(level)} {marker.unit} or {'less' if high else 'more'}"
+        if healthy is not None and (level < healthy if high else level > healthy):
+            said = "better than healthy people have"
+        elif not marker.plausible[0] <= level <= marker.plausible[1]:
+            said = "one beyond what is plausible in anybody"
+        rows.append((result.name, marker.name, times, reliability, level, marker.unit, said))
+    names = ["model", "marker", "screenings", "reliability", "explaining_mean", "unit", "said"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _texts(needed: pd.DataFrame) -> dict[int, tuple[str, ...]]:
+    """The means in words, by screenings."""
+    swept = dict.fromkeys(needed["screenings"].tolist())
+    return {n: tuple(needed.loc[needed["screenings"] == n, "said"]) for n in swept}
+
+
+def _page_one(result: Result, needed: pd.DataFrame, once: int, moved: str) -> Sentence:
+    """Which population explains all of it, at the middle reliability."""
+    row = records(needed[(needed["screenings"] == once) & (needed["reliability"] == SAID[1])])[0]
+    start = f"it alone would show this {moved} if patients, measured {_times(once)}, came from a "
+    ending = f" (reliability {SAID[1]:g})."
+    if not row["said"][0].isdigit():
+        return Sentence((f"{start}population with a mean {row['said']}{ending}",))
+    number, _, rest = row["said"].partition(" ")
+    mean = Asked(
+        number,
+        f"{row['unit']} is the geometric mean of the population at which regression to the mean "
+        "alone would show the whole estimated change.",
+        NEEDED,
+        {
+            "model": result.name,
+            "screenings": int(row["screenings"]),
+            "reliability": float(row["reliability"]),
+        },
+        "explaining_mean",
+    )
+    return Sentence((f"{start}population with a mean of ", mean, f" {rest}{ending}"))
 
 
 def _needed_words(marker: Marker, cells: Sequence[str], screenings: int) -> str:
@@ -149,7 +179,7 @@ def _needed_words(marker: Marker, cells: Sequence[str], screenings: int) -> str:
     )
 
 
-def _screened(marker: Marker, needed: dict[int, tuple[str, ...]]) -> Table:
+def _screened(needed: dict[int, tuple[str, ...]]) -> Table:
     """What population explains the whole change, by how often a patient was screened."""
     caption = (
         "Geometric mean of the population at which regression to the mean alone would show the "
@@ -183,6 +213,7 @@ def section(run: Run) -> Section:
         name=ANALYSIS.name,
         title=ANALYSIS.title,
         absent="" if said else "no model with the primary marker and an exact baseline",
+        tables={NEEDED: Tidy(said.needed.drop(columns="said", errors="ignore"))} if said else {},
         pictures=run.pictures.get(ANALYSIS.name, {}),
         page_one=page_one,
         sentences=said.sentences if said else (),

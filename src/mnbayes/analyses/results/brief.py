@@ -28,6 +28,8 @@ from mnbayes.run.section import Asked, PageOne, Picture, Sentence
 
 #: A patient measured in a category whose true level meets it with less than this is explained.
 _EXPLAINED = 0.5
+#: So many of these patients are named.
+_NAMED = 3
 #: Patients of a table of the main report; of a larger trial the file has them all.
 LISTED = 24
 
@@ -142,41 +144,75 @@ def beyond(result: Result) -> Table:
 def noise_of_one(result: Result) -> float:
     """How far one measurement of the primary marker lies from the true level, as a share of it.
 
-    One residual SD upwards, of the posterior's median; NaN for a model without one.
+    One residual SD upwards, of the posterior's mean; NaN for a model without one.
     """
     try:
         sd = variable(result.fit.tree, "posterior", "residual_sd")
     except KeyError:
         return float("nan")
-    return float(np.expm1(np.median(stacked(sd.sel(marker=result.judged.main)))))
+    return float(np.expm1(np.mean(stacked(sd.sel(marker=result.judged.main)))))
 
 
-def why_less_sure(result: Result) -> str:
-    """Who was measured in a category that the true level hardly meets, and why."""
+def _truly(result: Result, patient: str, category: str) -> Asked:
+    """The probability that a patient's true level meets a category, at the primary week."""
+    row = by_patient(result, "latent", result.primary_week, category)[patient]
+    return Asked(
+        probability(row["probability"], row["mcse"]),
+        f"is the probability that {patient}’s true level is that of "
+        f"{result.judged_by.called(category)}, given all measurements.",
+        "probabilities",
+        {
+            "model": result.name,
+            "quantity": "latent",
+            "patient": patient,
+            "week": result.primary_week,
+            "category": category,
+        },
+        "probability",
+        prior_text(result, row["prior_probability"]),
+        f"{wording.points(row['mcse'])} points",
+    )
+
+
+def why_less_sure(result: Result) -> Sentence | None:
+    """Who was measured in a category that the true level hardly meets, and why; None for nobody."""
     week, judged = result.primary_week, result.judged_by
-    said = []
+    said: list[str | Asked] = []
+    found = 0
     for patient, category in measured_categories(result, week).items():
         if category not in result.evaluable or category not in judged.responses:
             continue
         row = by_patient(result, "latent", week, category)[patient]
         if row["probability"] >= _EXPLAINED:
             continue
-        chance = probability(row["probability"], row["mcse"])
-        text = f"{patient}, measured in {judged.called(category)}, is truly so with {chance}"
+        found += 1
+        if found > _NAMED:
+            continue
+        start = "; " if said else ""
+        said += [f"{start}{patient}, measured in {judged.called(category)}, is truly so with "]
+        said.append(_truly(result, patient, category))
         wider = next((c for c in stated(result) if c != category), None)
         if wider is not None:
-            whole = by_patient(result, "latent", week, wider)[patient]
-            whole_chance = probability(whole["probability"], whole["mcse"])
-            text += f" (in {judged.called(wider)} with {whole_chance})"
-        said.append(text)
+            said += [f" (in {judged.called(wider)} with ", _truly(result, patient, wider), ")"]
     if not said:
-        return ""
-    noise = noise_of_one(result)
-    why = "" if np.isnan(noise) else f"one measurement varies by {percent(noise)}, so "
-    text = (
-        f"{why}the model trusts the whole course more than the last visit: {wording.listed(said)}."
-    )
-    return _upper(text)
+        return None
+    more = f"; so with {found - _NAMED} more" if found > _NAMED else ""
+    trusts = "the model trusts the whole course more than the last visit: "
+    noise, main = noise_of_one(result), result.judged.main
+    first: tuple[str | Asked, ...] = (_upper(trusts),)
+    if not np.isnan(noise):
+        first = (
+            "One measurement varies by ",
+            Asked(
+                percent(noise),
+                "is one residual SD upwards, as a share of the true level.",
+                "diagnostics",
+                {"model": result.name, "parameter": f"residual_sd[{main}]"},
+                "2.718281828459045 ** mean - 1",
+            ),
+            f", so {trusts}",
+        )
+    return Sentence((*first, *said, f"{more}."))
 
 
 def answer_words(result: Result) -> tuple[str | Asked, ...]:
@@ -251,16 +287,21 @@ def counted_words(result: Result) -> tuple[str | Asked, ...]:
         "responders",
     )
     best = definitions.responses[0]
-    within = (
-        f" ({rows[best]['responders']} {definitions.short(best)})"
-        if best != first and best in rows and best in result.evaluable
-        else ""
-    )
     said: list[str | Asked] = [
         " ",
         told,
-        f" measured patients were {definitions.rule(first).patients}{within}.",
+        f" measured patients were {definitions.rule(first).patients}",
     ]
+    if best != first and best in rows and best in result.evaluable:
+        number = Asked(
+            f"{rows[best]['responders']}",
+            f"patients measured at {wording.week_name(week)} had {definitions.called(best)}.",
+            "counts",
+            {"week": week, "category": best},
+            "responders",
+        )
+        said += [" (", number, f" {definitions.short(best)})"]
+    said.append(".")
     following = next(
         (r for r in rows_of(result, "next_patient", week) if r["category"] == first), None
     )
@@ -289,8 +330,8 @@ def counted_words(result: Result) -> tuple[str | Asked, ...]:
 def page_one(result: Result, pictures: Sequence[Picture]) -> PageOne:
     """The answer: how far, how many, the next patient; and each patient's course as a picture."""
     lead = Sentence((*answer_words(result), *counted_words(result)))
-    why = why_less_sure(result) if result.evaluable else ""
-    said = (lead, *([why] if why else ()))
+    why = why_less_sure(result) if result.evaluable else None
+    said = (lead, *([why] if why is not None else ()))
     return PageOne(ANSWER, "", said, tuple(pictures))
 
 

@@ -243,6 +243,16 @@ def _page_one(cohort: Cohort) -> PageOne:
     terms = sorted(adverse_events(cohort.events)["term"].unique())
     named = f" ({', '.join(map(str, terms))})" if 0 < len(terms) <= _NAMED else ""
     worst = f", grade {every['highest_grade']} at most" if every["patients"] else ""
+    counts = [
+        Asked(
+            f"{row['patients']} of {row['total']}",
+            f"patients had an adverse event, {row['outcome']}.",
+            "safety",
+            {"kind": "adverse", "term": ANY, "outcome": str(row["outcome"])},
+            "patients",
+        )
+        for row in (every, severe)
+    ]
     limit = Asked(
         wording.percent(severe["exact"]),
         f"is the exact one-sided 95 % upper limit of the rate of events of grade {SEVERE} or more "
@@ -257,9 +267,10 @@ def _page_one(cohort: Cohort) -> PageOne:
         (
             Sentence(
                 (
-                    f"{every['patients']} of {every['total']} patients had an adverse event"
-                    f"{named}{worst}. Grade {SEVERE} or more: {severe['patients']} of "
-                    f"{severe['total']}; a rate up to ",
+                    counts[0],
+                    f" patients had an adverse event{named}{worst}. Grade {SEVERE} or more: ",
+                    counts[1],
+                    "; a rate up to ",
                     limit,
                     " is still possible.",
                 )

@@ -184,9 +184,25 @@ def _page_one(result: Result) -> PageOne:
                     "value",
                 )
             )
-    left = _left(result, asked[0])
-    what = "share" if asked[0]["category"] else "ratio"
-    pieces.append(f". The data left {percent(left)} of the prior's width of the {what}.")
+    row, what = asked[0], "share" if asked[0]["category"] else "ratio"
+    left, of = _left(result, row), ("share_", "") if row["category"] else ("gmr_", "log")
+    keys = {"model": result.name, "week": row["week"]}
+    keys |= {"category": row["category"]} if row["category"] else {"marker": row["marker"]}
+    width, before = (
+        f"({of[1]}({of[0]}upper{end}) - {of[1]}({of[0]}lower{end}))" for end in ("", "_prior")
+    )
+    pieces.append(". The data left ")
+    pieces.append(
+        Asked(
+            percent(left),
+            f"is the width of the 95 % interval of the {what}, as a share of that under the prior "
+            "alone.",
+            "population" if row["category"] else "estimates",
+            keys,
+            f"{width} / {before}",
+        )
+    )
+    pieces.append(f" of the prior's width of the {what}.")
     return PageOne(OVERTURNS, "The prior", (Sentence(tuple(pieces)),))
 
 

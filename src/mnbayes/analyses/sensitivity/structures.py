@@ -132,12 +132,15 @@ class Changed:
         The structure in words.
     moved : tuple of str
         Conclusions that change, each as a clause.
+    briefly : tuple of str
+        The same without numbers.
     reason : str
         Why the structure has no numbers; blank where it has.
     """
 
     name: str
     moved: tuple[str, ...] = ()
+    briefly: tuple[str, ...] = ()
     reason: str = ""
 
     @property
@@ -152,9 +155,9 @@ class Changed:
         """A clause for page 1: the conclusion that changes, or how many do; blank where none."""
         if self.reason:
             return f"with {self.name} the fit gave no answer"
-        if len(self.moved) > 1:
-            return f"with {self.name} {len(self.moved)} conclusions change"
-        return f"with {self.name}, {self.moved[0]}" if self.moved else ""
+        if len(self.briefly) > 1:
+            return f"with {self.name} {len(self.briefly)} conclusions change"
+        return f"with {self.name}, {self.briefly[0]}" if self.briefly else ""
 
 
 def changes_of(result: Result, run: Run) -> tuple[Changed, ...]:
@@ -170,7 +173,7 @@ def changes_of(result: Result, run: Run) -> tuple[Changed, ...]:
         if rows["reason"].any():
             found.append(Changed(name, reason=str(rows["reason"].iloc[0])))
             continue
-        moved = []
+        moved, briefly = [], []
         for row in records(_reported(rows, run.definitions, result.fit)):
             then = before.get(tuple(row[key] for key in KEYS))
             if then is None or row["kind"] in ("gmr", "population"):
@@ -178,11 +181,12 @@ def changes_of(result: Result, run: Run) -> tuple[Changed, ...]:
             pair = [(each["value"], each["mcse"]) for each in (then, row)]
             if flip(pair[0], pair[1], line) == "yes":
                 subject = answer(row, run.definitions, result.catalogue)
+                was, now = (conclusion(value, line) for value, _ in pair)
                 moved.append(
-                    f"{subject} would go from {number(then)}, {conclusion(pair[0][0], line)}, to "
-                    f"{number(row)}, {conclusion(pair[1][0], line)}"
+                    f"{subject} would go from {number(then)}, {was}, to {number(row)}, {now}"
                 )
-        found.append(Changed(name, tuple(moved)))
+                briefly.append(f"{subject} would be {now}, not {was}")
+        found.append(Changed(name, tuple(moved), tuple(briefly)))
     return tuple(found)
 
 

@@ -18,6 +18,7 @@ from mnbayes.analyses.withdrawal.figure import (
     withdrawal_strategies,
 )
 from mnbayes.analyses.withdrawal.tipping import Tipping, output_tables
+from mnbayes.analyses.withdrawal.words import times
 from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.definitions import Definitions
@@ -27,7 +28,7 @@ from mnbayes.report.kit.results import OVERTURNS, doubted, primary_model, shown
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.needs import repeats_and_prior
 from mnbayes.run.run import Run
-from mnbayes.run.section import Drawn, PageOne, Section, Tidy
+from mnbayes.run.section import Asked, Drawn, PageOne, Section, Sentence, Tidy
 
 
 @dataclass(frozen=True)
@@ -262,18 +263,37 @@ def _page_one(run: Run) -> PageOne | None:
         return None
     points = records(tipping.points)
     flips = [p for p in points if p["verdict"] == "flips"]
+    holds = [p for p in points if p["verdict"] in ("never", "beyond")]
     unseen = points[0]["unseen"]
+
+    def asked(point: dict[str, Any], text: str, meaning: str, column: str) -> Asked:
+        row = {"model": model.name, "conclusion": point["conclusion"]}
+        row |= {"category": point["category"]} if point["category"] else {}
+        return Asked(text, meaning, "tipping_points", row, column)
+
+    said: Sentence | str
     if flips:
-        said = str(flips[0]["sentence"])
-    else:
-        worst = f"{points[0]['delta_max']:g}"
-        holds = [p for p in points if p["verdict"] in ("never", "beyond")]
-        said = (
-            f"{unseen}, even {worst} times worse than predicted, overturns none of the "
-            f"{len(holds)} conclusions that hold (of {len(points)})."
-            if holds
-            else f"none of {len(points)} conclusions about the enrolled holds, even as predicted."
+        first = flips[0]
+        error = 0.5 * (first["delta_upper"] - first["delta_lower"])
+        needed = asked(
+            first,
+            times(first["delta"], error),
+            "is how many times worse than predicted the unseen would have to be.",
+            "delta",
         )
+        said = Sentence((f"{first['claim']}, unless {unseen} did ", needed, " times worse."))
+    elif holds:
+        worst = asked(
+            points[0],
+            f"{points[0]['delta_max']:g}",
+            "is the largest factor examined, by which the unseen are worse than predicted.",
+            "delta_max",
+        )
+        said = Sentence(
+            (f"{unseen}, even ", worst, " times worse than predicted, overturns no conclusion.")
+        )
+    else:
+        said = "no conclusion about the enrolled holds, even as predicted."
     return PageOne(OVERTURNS, "Who was not seen", (said,))
 
 
