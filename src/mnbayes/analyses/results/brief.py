@@ -201,17 +201,16 @@ def why_less_sure(result: Result) -> Sentence | None:
     noise, main = noise_of_one(result), result.judged.main
     first: tuple[str | Asked, ...] = (_upper(trusts),)
     if not np.isnan(noise):
-        first = (
-            "One measurement varies by ",
-            Asked(
-                percent(noise),
-                "is one residual SD upwards, as a share of the true level.",
-                "diagnostics",
-                {"model": result.name, "parameter": f"residual_sd[{main}]"},
-                "2.718281828459045 ** mean - 1",
-            ),
-            f", so {trusts}",
+        asked = Asked(
+            percent(noise),
+            "is one residual SD upwards, as a share of the true level.",
+            "diagnostics",
+            {"model": result.name, "parameter": f"residual_sd[{main}]"},
+            "2.718281828459045 ** mean - 1",
         )
+        recorded = asked.row["parameter"] in set(result.fit.parameters["parameter"])
+        varies = asked if recorded else asked.shown  # draws of somebody else have no such row
+        first = ("One measurement varies by ", varies, f", so {trusts}")
     return Sentence((*first, *said, f"{more}."))
 
 
