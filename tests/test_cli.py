@@ -249,7 +249,7 @@ def test_a_fit_that_fails_the_gate_has_no_probability_and_status_1(
     report = (out / "report.html").read_text(encoding="utf-8")
     assert "effective sample size" in report
     assert json.loads((out / MANIFEST).read_text())["converged"] is False
-    shown = runner.invoke(app, [*arguments, "--no-report", "--allow-unconverged"])
+    shown = runner.invoke(app, [*arguments, "--no-report", "--allow-unconverged", "--force"])
     assert shown.exit_code == 1
     latent = pd.read_csv(out / "probabilities.csv").query("quantity == 'latent'")
     assert latent["probability"].notna().any()
