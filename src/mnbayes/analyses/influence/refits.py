@@ -177,8 +177,8 @@ def refit_without(
         With the patient.
     sampling : Sampling
         Of the fit to all patients; a refit is shorter, and has :data:`MORE` times as many draws
-        where a reported probability lies so near a line between conclusions that Monte
-        Carlo error could move it across.
+        where what is said of such patients lies so near a line between conclusions
+        that Monte Carlo error could move it across.
     seed : int
         Of the refit.
     """
@@ -199,10 +199,11 @@ def refit_without(
 
 
 def _near_a_line(answers: pd.DataFrame, refit: Fit, definitions: Definitions) -> bool:
-    """Whether a reported probability lies within two Monte Carlo errors of a line."""
+    """Whether what is said of such patients lies within two Monte Carlo errors of a line."""
     rows = concluded(answers, definitions, headline_week(refit, definitions))
-    # Of patients' own probabilities the report gives those of the first category.
-    rows = rows[(rows["kind"] != "latent") | rows["category"].isin(definitions.stated[:1])]
+    # What is said of all such patients; patients' own probabilities are many, and some of them
+    # always lie near a line.
+    rows = rows[rows["kind"] != "latent"]
     line = definitions.decision.probability
     return any(
         abs(row["value"] - each) <= CLOSE * row["mcse"]
