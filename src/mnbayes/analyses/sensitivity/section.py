@@ -99,21 +99,21 @@ def _verdict(found: list[tuple[str, str]], line: float) -> str:
     return f"{sure} {verb} under power scaling.{doubt}"
 
 
-def _subject(row: Row, known: Catalogue) -> str:
+def _subject(row: Row, definitions: Definitions, known: Catalogue) -> str:
     """The quantity behind an answer."""
     if row["marker"]:
         marker = known[row["marker"]]
         return f"the {marker.ratio} of {wording.in_text(marker)} to baseline"
-    return f"the share of such patients in the category {row['category']}"
+    return f"the share of such patients with {definitions.called(row['category'])}"
 
 
-def _sensitive(rows: list[Row], known: Catalogue) -> list[str]:
+def _sensitive(rows: list[Row], definitions: Definitions, known: Catalogue) -> list[str]:
     """Which quantities are sensitive to the priors, and to which most; or that none is."""
     groups: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row["diagnosis"] in _EXPLAINED:
             key = (row["diagnosis"], row["strongest_prior"])
-            if (subject := _subject(row, known)) not in groups.setdefault(key, []):
+            if (subject := _subject(row, definitions, known)) not in groups.setdefault(key, []):
                 groups[key].append(subject)
     if not groups:
         return [
@@ -129,8 +129,7 @@ def _sensitive(rows: list[Row], known: Catalogue) -> list[str]:
             else f"{diagnosis}: {subjects[0]}. {_EXPLAINED[diagnosis].capitalize()}."
         )
         sentences.append(
-            f"{text[0].upper()}{text[1:]} Most of it comes from the prior of the {what} "
-            f"({parameter})."
+            f"{text[0].upper()}{text[1:]} Most of it comes from the prior of the {what}."
         )
     return sentences
 
@@ -224,7 +223,7 @@ def power_scaling_of(result: Result, definitions: Definitions, line: float) -> P
     return PowerScaling(
         _verdict(found, line),
         tuple(sentence for kind, sentence in found if kind == "yes"),
-        (*_sensitive(rows, result.catalogue), *_unreliable(rows, _draws(result))),
+        (*_sensitive(rows, definitions, result.catalogue), *_unreliable(rows, _draws(result))),
         _table(result, rows, definitions),
     )
 
