@@ -552,9 +552,14 @@ def test_figures_are_vectors_and_300_dots_an_inch(folder: Path, everything: Path
     assert pdf.startswith(b"%PDF")
     assert b"DejaVuSans" in pdf
     assert b"/Subtype/Image" not in pdf
-    assert b"/MediaBox[0 0 216 144]" in pdf
+    size = re.search(rb'width="([\d.]+)pt" height="([\d.]+)pt"', stored)
+    box = re.search(rb"/MediaBox\[0 0 ([\d.]+) ([\d.]+)\]", pdf)
+    assert size is not None
+    assert box is not None
+    points = [float(each) for each in size.groups()]
+    assert [float(each) for each in box.groups()] == pytest.approx(points, abs=0.1)
     with Image.open(place / "remission_arrows.png") as image:
-        assert image.size == (900, 600)
+        assert image.size == pytest.approx([point * 300 / 72 for point in points], abs=1)
         assert image.mode == "RGB"
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
 

@@ -111,6 +111,8 @@ def test_observations_are_on_each_marker_s_scale_bounds_as_well() -> None:
     )
 
 
+# Numba's remark on code that PyTensor writes, made where that is compiled and not read from disk.
+@pytest.mark.filterwarnings(r"ignore:np\.dot\(\) is faster on contiguous arrays")
 def test_the_statement_of_a_percentage_is_that_of_its_logits() -> None:
     """The model of a percentage is, cell for cell, a plain one that is given logits."""
     cohort, card = simulated(SHARE).cohort, made_card(SHARE, own())
