@@ -33,7 +33,7 @@ Count = Callable[[int, int], None]
 #: refits take minutes.
 MOST_PATIENTS = 40
 #: How many times as many draws a refit takes whose answer lies on a line between conclusions.
-MORE = 4
+MORE = 2
 #: Fewest patients with measurements; without one of them, two are left, the least for a fit.
 FEWEST_PATIENTS = 3
 #: Spawn key of the refits' seeds; a fit spawns 0, 1 and 2 from its own.
