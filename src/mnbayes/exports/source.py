@@ -95,12 +95,16 @@ class Source:
 
     @cached_property
     def primary(self) -> str:
-        """The primary model.
+        """The primary model, as the run recorded it.
 
-        The first that the trial's file names, if the run has it; else the one that judges most
-        categories of response, of equals the one of fewest markers.
+        Where it has not (every model was withheld, or the run is older): the first that the
+        trial's file names, if the run has it; else the one that judges most categories of
+        response, of equals the one of fewest markers.
         """
         models = self.models
+        recorded = str(table_of(self.run.manifest, "sections", "estimand").get("primary_model"))
+        if recorded in models:
+            return recorded
         named = [name for name in self.trial.get("models", ())[:1] if name in models]
         if named:
             return str(named[0])

@@ -19,12 +19,14 @@ from mnbayes.run.section import Drawn, Section, Tidy
 
 
 def _estimand(run: Run) -> Section:
+    asked = _asked(run)
     return Section(
         name=ESTIMAND.name,
         title=ESTIMAND.title,
         template="method/estimand.html.j2",
         annex="method/thresholds.html.j2",
-        words=_definitions(run) | {"asked": _asked(run), "formulas": formulas},
+        words=_definitions(run) | {"asked": asked, "formulas": formulas},
+        record={"primary_model": asked["model"]} if asked else {},
     )
 
 
