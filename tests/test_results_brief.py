@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from runs import DEFINITIONS, unsampled
 
-from mnbayes.analyses.results.brief import beyond_the_model, why_less_sure
+from mnbayes.analyses.results.brief import beyond_the_model
+from mnbayes.analyses.results.page_one import why_less_sure
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.result import Result
 from mnbayes.cards.card import load_card

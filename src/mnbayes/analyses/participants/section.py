@@ -20,19 +20,20 @@ from mnbayes.run.section import Section, Tidy
 
 def section(run: Run) -> Section:
     """The patients of a run."""
-    rates = rate_tables(run)
+    counts = counts_by_visit(run)
+    rates, measured = rate_tables(counts, run.definitions), evaluable_table(run)
     flow = flow_sentences(run.cohort)
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        tables={"counts": Tidy(counts_by_visit(run))},
+        tables={"counts": Tidy(counts)},
         sentences=flow,
-        shown=(evaluable_table(run), *rates[:1]),
+        shown=(measured, *rates[:1]),
         template="participants/section.html.j2",
         annex="participants/annex.html.j2" if len(rates) > 1 else "",
         words={
             "flow": flow,
-            "evaluable": evaluable_table(run),
+            "evaluable": measured,
             "rates": rates,
         },
     )

@@ -111,9 +111,8 @@ def counts_by_visit(run: Run) -> pd.DataFrame:
     return table[["week", *(name for name in table if name != "week")]]
 
 
-def rate_tables(run: Run) -> tuple[Table, ...]:
-    """Response as counted, over both denominators; the primary visit first."""
-    counts = counts_by_visit(run)
+def rate_tables(counts: pd.DataFrame, definitions: Definitions) -> tuple[Table, ...]:
+    """Response as counted, over both denominators, of :func:`counts_by_visit`."""
     if counts.empty:
         return ()
     return tuple(
@@ -121,7 +120,7 @@ def rate_tables(run: Run) -> tuple[Table, ...]:
             rows,
             f"Response as measured at {wording.week_name(float(rows['week'].iloc[0]))}, with exact "
             "95 % intervals",
-            run.definitions,
+            definitions,
         )
         for _, rows in counts.groupby("week", sort=False)
     )

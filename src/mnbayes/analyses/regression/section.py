@@ -26,6 +26,8 @@ from mnbayes.run.section import Asked, Drawn, PageOne, Section, Sentence, Tidy
 SAID = (0.5, 0.7, 0.9)
 #: File of the population means that explain everything.
 NEEDED = "regression_to_mean"
+#: Its columns for a reader, which the file has not.
+_WORDS = ["number", "said"]
 
 
 @dataclass(frozen=True)
@@ -111,8 +113,8 @@ def _needed(
     Returns
     -------
     DataFrame
-        Columns ``model, marker, screenings, reliability, explaining_mean, unit`` and ``said``, the
-        mean in words.
+        Columns ``model, marker, screenings, reliability, explaining_mean, unit``; and ``number``
+        and ``said``, the mean as printed (blank where nobody has it) and in words.
     """
     high, data = picked_high(marker), result.fit.observations
     baselines = data.log_value[:, 0, data.markers.index(marker.name)]
@@ -129,14 +131,18 @@ def _needed(
             high=high,
         )
         level = float(marker.in_units(np.asarray(mean)))
-        said = f"{wording.level(level)} {marker.unit} or {'less' if high else 'more'}"
+        number = wording.level(level)
+        said = f"{number} {marker.unit} or {'less' if high else 'more'}"
         if healthy is not None and (level < healthy if high else level > healthy):
-            said = "better than healthy people have"
+            number, said = "", "better than healthy people have"
         elif not marker.plausible[0] <= level <= marker.plausible[1]:
-            said = "one beyond what is plausible in anybody"
-        rows.append((result.name, marker.name, times, reliability, level, marker.unit, said))
-    names = ["model", "marker", "screenings", "reliability", "explaining_mean", "unit", "said"]
-    return pd.DataFrame(rows, columns=names)
+            number, said = "", "one beyond what is plausible in anybody"
+        rows.append((times, reliability, level, number, said))
+    table = pd.DataFrame(rows, columns=["screenings", "reliability", "explaining_mean", *_WORDS])
+    table.insert(0, "marker", marker.name)
+    table.insert(0, "model", result.name)
+    table.insert(5, "unit", marker.unit)
+    return table
 
 
 def _texts(needed: pd.DataFrame) -> dict[int, tuple[str, ...]]:
@@ -150,11 +156,10 @@ def _page_one(result: Result, needed: pd.DataFrame, once: int, moved: str) -> Se
     row = records(needed[(needed["screenings"] == once) & (needed["reliability"] == SAID[1])])[0]
     start = f"it alone would show this {moved} if patients, measured {_times(once)}, came from a "
     ending = f" (reliability {SAID[1]:g})."
-    if not row["said"][0].isdigit():
+    if not row["number"]:
         return Sentence((f"{start}population with a mean {row['said']}{ending}",))
-    number, _, rest = row["said"].partition(" ")
     mean = Asked(
-        number,
+        row["number"],
         f"{row['unit']} is the geometric mean of the population at which regression to the mean "
         "alone would show the whole estimated change.",
         NEEDED,
@@ -165,7 +170,8 @@ def _page_one(result: Result, needed: pd.DataFrame, once: int, moved: str) -> Se
         },
         "explaining_mean",
     )
-    return Sentence((f"{start}population with a mean of ", mean, f" {rest}{ending}"))
+    rest = row["said"].removeprefix(row["number"])
+    return Sentence((f"{start}population with a mean of ", mean, f"{rest}{ending}"))
 
 
 def _needed_words(marker: Marker, cells: Sequence[str], screenings: int) -> str:
@@ -213,7 +219,7 @@ def section(run: Run) -> Section:
         name=ANALYSIS.name,
         title=ANALYSIS.title,
         absent="" if said else "no model with the primary marker and an exact baseline",
-        tables={NEEDED: Tidy(said.needed.drop(columns="said", errors="ignore"))} if said else {},
+        tables={NEEDED: Tidy(said.needed.drop(columns=_WORDS, errors="ignore"))} if said else {},
         pictures=run.pictures.get(ANALYSIS.name, {}),
         page_one=page_one,
         sentences=said.sentences if said else (),

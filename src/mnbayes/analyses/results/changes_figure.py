@@ -23,10 +23,7 @@ def finding(result: Result) -> str:
     table = result.estimates[result.estimates["week"] == result.primary_week]
     said = []
     for row in records(table):
-        now, before = (
-            wording.ratio_range(*(row[f"gmr_{end}{of}"] for end in ("median", "lower", "upper")))
-            for of in ("", "_prior")
-        )
+        now, before = (wording.gmr_range(row, of) for of in ("", "_prior"))
         said.append(f"{result.catalogue[row['marker']].label} {now}, prior alone {before}")
     return (
         f"Ratio to baseline at week {result.primary_week:g}, median and 95 % interval: "

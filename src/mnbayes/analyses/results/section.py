@@ -11,6 +11,7 @@ from mnbayes.analyses.results.arrows import arrows, finding
 from mnbayes.analyses.results.changes_figure import finding as ratio_finding
 from mnbayes.analyses.results.changes_figure import gmr_by_visit
 from mnbayes.analyses.results.changes_section import best_table
+from mnbayes.analyses.results.page_one import page_one
 from mnbayes.analyses.results.parameters import finding as narrowed
 from mnbayes.analyses.results.parameters import prior_posterior
 from mnbayes.analyses.results.responses_figure import finding as responses
@@ -152,7 +153,7 @@ def section(run: Run) -> Section:
         absent="" if found else "every model is withheld",
         tables={name: Tidy(of_models(run, name), keys) for name, keys in ROW_KEYS.items()},
         pictures=run.pictures.get(ANALYSIS.name, {}),
-        page_one=brief.page_one(model, first) if model else None,
+        page_one=page_one(model, first) if model else None,
         sentences=tuple(filter(None, found.sentences)) if found else (),
         shown=tuple(table for table in tables if table is not None),
         template="results/section.html.j2",

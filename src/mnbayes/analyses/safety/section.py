@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -41,6 +41,8 @@ class Safety:
     ----------
     recorded : bool
         Whether the cohort has a table of events.
+    table : DataFrame
+        See :func:`mnbayes.analyses.safety.counts.safety_table`.
     adverse, symptoms : tuple of str
         Sentences.
     adverse_table, symptom_table : Markup or None
@@ -54,6 +56,7 @@ class Safety:
     """
 
     recorded: bool
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
     adverse: tuple[str, ...] = ()
     symptoms: tuple[str, ...] = ()
     adverse_table: Markup | None = None
@@ -72,6 +75,7 @@ def safety(cohort: Cohort) -> Safety:
     present = symptom_courses(cohort.events)
     return Safety(
         True,
+        table,
         _adverse_sentences(adverse, adverse_events(cohort.events)),
         _symptom_sentences(symptoms, present, len(cohort.patients)),
         great(_limits_table(adverse, "Patients with an adverse event, and how common it may be")),
@@ -119,7 +123,7 @@ def _brief(table: pd.DataFrame) -> Table:
         what = "any term" if row["term"] == ANY else row["term"]
         rows.append(
             (
-                f"{_capital(what)}, {row['outcome']}",
+                f"{wording.capital(what)}, {row['outcome']}",
                 f"{row['patients']} of {row['total']}",
                 wording.percent(row["exact"]),
                 wording.percent(row["flat_median"]),
@@ -145,7 +149,9 @@ def _symptom_sentences(
     sentences = []
     for row in records(table[table["outcome"] == "improved"]):
         had = int((present["term"] == row["term"]).sum())
-        text = f"{_capital(row['term'])}: present at baseline in {had} of {enrolled} patients."
+        text = (
+            f"{wording.capital(row['term'])}: present at baseline in {had} of {enrolled} patients."
+        )
         if row["total"]:
             text += (
                 f" At the last record it had improved in {row['patients']} of {row['total']}; "
@@ -167,7 +173,7 @@ def _limits_table(table: pd.DataFrame, caption: str) -> Spanned:
         what = "any term" if row["term"] == ANY else row["term"]
         data.append(
             {
-                "what": f"{_capital(what)}, {row['outcome']}",
+                "what": f"{wording.capital(what)}, {row['outcome']}",
                 "patients": f"{row['patients']} of {row['total']}",
                 "exact": wording.percent(row["exact"], 1),
                 "rule_of_three": wording.percent(row["rule_of_three"], 1),
@@ -213,7 +219,7 @@ def _course(events: pd.DataFrame, term: str) -> Table:
         for patient in rows["patient"].unique()
     )
     head = ("Patient", *(wording.week_name(week).capitalize() for week in weeks))
-    return Table(f"{_capital(term)}: grade by visit", head, body)
+    return Table(f"{wording.capital(term)}: grade by visit", head, body)
 
 
 def _listing(events: pd.DataFrame) -> Table:
@@ -229,16 +235,11 @@ def _listing(events: pd.DataFrame) -> Table:
     )
 
 
-def _capital(term: str) -> str:
-    return term[:1].upper() + term[1:]
-
-
-def _page_one(cohort: Cohort) -> PageOne:
+def _page_one(cohort: Cohort, table: pd.DataFrame) -> PageOne:
     """Events of any grade and severe ones, with the rate that is still compatible."""
     if cohort.events is None:
         text = "no events were recorded in the data, which is not the same as none having happened."
-        return PageOne(SAFETY, "", (f"{_capital(text)}",))
-    table = safety_table(cohort)
+        return PageOne(SAFETY, "", (f"{wording.capital(text)}",))
     every, severe = records(table[(table["kind"] == "adverse") & (table["term"] == ANY)])
     terms = sorted(adverse_events(cohort.events)["term"].unique())
     named = f" ({', '.join(map(str, terms))})" if 0 < len(terms) <= _NAMED else ""
@@ -288,16 +289,16 @@ def drawn(run: Run) -> tuple[None, Sequence[Drawn]]:
 
 def section(run: Run) -> Section:
     """The events of a run's cohort."""
-    said, events = safety(run.cohort), run.cohort.events
+    said = safety(run.cohort)
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
         absent="" if said.recorded else "no events were recorded in the data",
-        tables={} if events is None else {"safety": Tidy(safety_table(run.cohort))},
+        tables={"safety": Tidy(said.table)} if said.recorded else {},
         pictures=run.pictures.get(ANALYSIS.name, {}),
         sentences=(*said.adverse, *said.symptoms),
         template="safety/section.html.j2",
-        page_one=_page_one(run.cohort),
+        page_one=_page_one(run.cohort, said.table),
         annex="safety/annex.html.j2" if said.recorded else "",
         words={"safety": said},
     )

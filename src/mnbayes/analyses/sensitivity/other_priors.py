@@ -60,17 +60,9 @@ def find(asked: ModelAsked) -> pd.DataFrame:
     DataFrame
         Columns :data:`COLUMNS`, long, the run's own priors first.
     """
-    names: dict[int, str] = {}
-
-    def tried(card: Card) -> Sequence[Card]:
-        pairs = others(card)
-        names.update({id(other): name for name, other in pairs})
-        return [other for _, other in pairs]
-
-    def called(card: Card) -> dict[str, str]:
-        return {"prior_set": names.get(id(card), FITTED)}
-
-    return refitted(asked, COLUMNS, called, tried, "other prior sets")
+    card = asked.result.fit.required_card
+    pairs = [({"prior_set": name}, other) for name, other in others(card)]
+    return refitted(asked, COLUMNS, {"prior_set": FITTED}, pairs, "other prior sets")
 
 
 def of(result: Result) -> pd.DataFrame:
@@ -129,12 +121,12 @@ def table_of(result: Result, fitted: str) -> Table:
     return Table(caption, ("Answer", *names, "Left"), tuple(rows))
 
 
-def _ends(result: Result, row: Row) -> tuple[Row, Row]:
+def _ends(told: Sequence[tuple[str, list[Row]]], row: Row) -> tuple[Row, Row]:
     """The least and the largest of an answer over the prior sets."""
     key = tuple(row[each] for each in KEYS)
     alike = [
         each
-        for _, rows in _told(result)
+        for _, rows in told
         for each in rows
         if tuple(each[k] for k in KEYS) == key and not np.isnan(each["value"])
     ]
@@ -149,27 +141,26 @@ def _range(low: Row, high: Row) -> str:
 
 def sentences_of(result: Result) -> tuple[str, ...]:
     """Range of each main answer over the prior sets."""
-    rows = _told(result)[0][1]
+    told = _told(result)
     said = [
-        f"{answer(row, result.judged_by, result.catalogue)} {_range(*_ends(result, row))}"
-        for row in rows
+        f"{answer(row, result.judged_by, result.catalogue)} {_range(*_ends(told, row))}"
+        for row in told[0][1]
         if row["kind"] != "population"
     ]
     return (f"Over the prior sets: {'; '.join(said)}.",)
 
 
 def _page_one(result: Result) -> PageOne:
-    rows = _told(result)[0][1]
-    first = result.judged_by.stated[:1]
+    told = _told(result)
+    rows, first = told[0][1], result.judged_by.stated[:1]
     asked = [row for row in rows if row["category"] in first and row["kind"] != "population"]
     asked = asked or rows[:1]
     pieces: list[str | Asked] = []
     for row in asked[::-1]:
         subject = answer(row, result.judged_by, result.catalogue)
-        about = heading(row, result.judged_by, result.catalogue)
-        about = f"{about[:1].lower()}{about[1:]}" if about[1:2].islower() else about
+        about = wording.within(heading(row, result.judged_by, result.catalogue))
         pieces += ["; " if pieces else "over the sets ", f"{about} "]
-        low, high = _ends(result, row)
+        low, high = _ends(told, row)
         for position, each in enumerate([low] if number(low) == number(high) else [low, high]):
             pieces += [" to "] if position else []
             keys = {"model": result.name, "kind": each["kind"], "week": each["week"]}
@@ -210,7 +201,8 @@ def section(run: Run) -> Section:
     """What a run's models say under other prior sets."""
     able = [result for result in shown(run) if not of(result).empty]
     model = primary_model(able)
-    tables = tuple(table_of(result, run.prior_set) for result in able)
+    tables = {result.name: table_of(result, run.prior_set) for result in able}
+    own = tables.pop(model.name) if model else None
     return Section(
         name=NAME,
         title=ANALYSIS.title,
@@ -218,10 +210,10 @@ def section(run: Run) -> Section:
         tables={NAME: Tidy(joined(of(result) for result in run.results))},
         page_one=_page_one(model) if model else None,
         sentences=sentences_of(model) if model else (),
-        shown=(table_of(model, run.prior_set),) if model else (),
+        shown=() if own is None else (own,),
         template="sensitivity/other_priors.html.j2",
-        annex="sensitivity/tables.html.j2" if len(tables) > 1 else "",
-        words={"tables": [t for r, t in zip(able, tables, strict=True) if r is not model]},
+        annex="sensitivity/tables.html.j2" if tables else "",
+        words={"tables": tuple(tables.values())},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,8 +17,8 @@ from mnbayes.inference.fit import fit
 def refitted(
     asked: ModelAsked,
     columns: Sequence[str],
-    called: Callable[[Card], Mapping[str, str]],
-    others: Callable[[Card], Sequence[Card]],
+    own: Mapping[str, str],
+    others: Sequence[tuple[Mapping[str, str], Card]],
     stage: str,
 ) -> pd.DataFrame:
     """Answers of a card that asks for refits, and of other cards for the same cohort.
@@ -28,10 +28,10 @@ def refitted(
     asked : ModelAsked
     columns : sequence of str
         Of the table, in their order.
-    called : callable
-        A card to the columns that tell it from the others.
-    others : callable
-        The card to the others.
+    own : mapping
+        Column to what tells the model's card from the others.
+    others : sequence of (mapping, Card)
+        The other cards, each with the same columns.
     stage : str
         What the progress is called.
 
@@ -44,24 +44,23 @@ def refitted(
     result, cohort = asked.result, asked.cohort
     card = result.fit.required_card
 
-    def named(card: Card, answers: pd.DataFrame) -> pd.DataFrame:
+    def named(told: Mapping[str, str], answers: pd.DataFrame) -> pd.DataFrame:
         reason = answers.get("reason", "")
-        table = answers.assign(model=card.name, **called(card), reason=reason)
+        table = answers.assign(model=card.name, **told, reason=reason)
         return table[list(columns)].astype({"reason": "str"})
 
     if result.withheld or cohort is None or not (asked.refits and card.influence):
         return pd.DataFrame(columns=list(columns))
-    parts = [named(card, result.answers)]
-    tried = others(card)
-    for done, other in enumerate(tried):
-        asked.progress(stage, done, len(tried))
+    parts = [named(own, result.answers)]
+    for done, (told, other) in enumerate(others):
+        asked.progress(stage, done, len(others))
         sampling = replace(result.fit.sampling.of_a_refit, engine="nuts")
         fitted = fit(other, cohort, sampling)
         if fitted.diagnostics.reasons:
             why = f"did not converge: {'; '.join(fitted.diagnostics.reasons)}"
             blank = result.answers.assign(**dict.fromkeys(NUMBERS, np.nan), reason=why)
-            parts.append(named(other, blank))
+            parts.append(named(told, blank))
             continue
         found, _ = refit_answers(fitted.tree, asked.definitions, card.name, sampling.seed)
-        parts.append(named(other, found))
+        parts.append(named(told, found))
     return pd.concat(parts, ignore_index=True)

@@ -128,9 +128,7 @@ def _sensitive(rows: list[Row], definitions: Definitions, known: Catalogue) -> l
             if len(subjects) > 1
             else f"{diagnosis}: {subjects[0]}. {_EXPLAINED[diagnosis].capitalize()}."
         )
-        sentences.append(
-            f"{text[0].upper()}{text[1:]} Most of it comes from the prior of the {what}."
-        )
+        sentences.append(f"{wording.capital(text)} Most of it comes from the prior of the {what}.")
     return sentences
 
 

@@ -65,7 +65,9 @@ def find(asked: ModelAsked) -> pd.DataFrame:
         Columns :data:`COLUMNS`, long, the model's own structure first; ``reason`` says why a
         structure has no numbers. Empty where no cohort to refit is given.
     """
-    return refitted(asked, COLUMNS, _parts, others, "other structures")
+    card = asked.result.fit.required_card
+    pairs = [(_parts(other), other) for other in others(card)]
+    return refitted(asked, COLUMNS, _parts(card), pairs, "other structures")
 
 
 def _parts(card: Card) -> dict[str, str]:
@@ -114,7 +116,7 @@ def table_of(result: Result, run: Run) -> Table:
         label = f"{row['patient']}: {row['category']}" if row["kind"] == "latent" else label
         lines.append((label, *(_text(rows.get(key)) for rows in by_key)))
     caption = f"Answers of {result.name} at week {week:g} under other structures of the model"
-    head = ("Answer", *(f"{name[0].upper()}{name[1:]}" for name, _ in columns))
+    head = ("Answer", *(wording.capital(name) for name, _ in columns))
     return Table(caption, head, tuple(lines))
 
 
@@ -147,7 +149,7 @@ class Changed:
     def sentence(self) -> str:
         """All of it."""
         if self.reason:
-            return f"{self.name[0].upper()}{self.name[1:]}: it {self.reason}."
+            return f"{wording.capital(self.name)}: it {self.reason}."
         return f"With {self.name}, {wording.listed(self.moved) or 'no conclusion changes'}."
 
     @property
@@ -201,6 +203,7 @@ def section(run: Run) -> Section:
     able = [result for result in shown(run) if not of(result).empty]
     model = primary_model(able)
     changes = changes_of(model, run) if model else ()
+    tables = {result.name: table_of(result, run) for result in able}
     said = tuple(each.sentence for each in changes)
     return Section(
         name=NAME,
@@ -209,10 +212,10 @@ def section(run: Run) -> Section:
         tables={NAME: Tidy(joined(of(result) for result in run.results))},
         page_one=_page_one(changes) if changes else None,
         sentences=(*said, _CHOSEN) if said else (),
-        shown=(table_of(model, run),) if model else (),
+        shown=(tables[model.name],) if model else (),
         template="sensitivity/structures.html.j2",
         annex="sensitivity/tables.html.j2" if able else "",
-        words={"tables": [table_of(result, run) for result in able]},
+        words={"tables": tuple(tables.values())},
     )
 
 

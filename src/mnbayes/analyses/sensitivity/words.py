@@ -13,6 +13,7 @@ from mnbayes.answers.conclusions import CONCLUDED, as_reported
 from mnbayes.answers.conclusions import Row as Row
 from mnbayes.base.number_words import between
 from mnbayes.base.text_table import records
+from mnbayes.report.kit import wording
 from mnbayes.report.kit.answer_words import answer, lines_text, number
 from mnbayes.report.kit.wording import probability
 
@@ -139,7 +140,7 @@ def flip_sentences(multiverse: Multiverse, model: str) -> list[str]:
                 where = [*where[: NAMED - 1], f"{len(where) - NAMED + 1} more"]
             endings.append(f"{now} ({_numbers(part)}) with {'; '.join(where)}")
         sentences.append(
-            f"{subject[0].upper()}{subject[1:]} is {first['conclusion_base']} ({then}), but "
+            f"{wording.capital(subject)} is {first['conclusion_base']} ({then}), but "
             f"{', and '.join(endings)}."
         )
     return sentences
