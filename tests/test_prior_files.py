@@ -262,13 +262,13 @@ def test_texts_are_inert(trick: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     table = dict.fromkeys(("name", "title", "why", "source"), trick)
     table |= {"priors": {"change_mean": {"urine_protein_24h": entry}}}
     path.write_text(document(table), encoding="utf-8")
-    show_table(prior_table(PROTEINURIA, every=True))  # so that everything is imported
+    show_table(prior_table(PROTEINURIA))  # so that everything is imported
     with nothing_runs():
         loaded = load_prior_set(path)
         (card,) = overrides.override([PROTEINURIA], [loaded])
         spec = card.prior["change_mean"]["urine_protein_24h"]
         explained = spec.explained
-        show_table(prior_table(card, every=True))
+        show_table(prior_table(card))
         for text in (f"change_mean={trick}", f"{trick}=1", trick):
             outcome(lambda text=text: overrides.override(ALL, [], [overrides.parse_setting(text)]))
     assert (loaded.name, loaded.why, spec.why, spec.meaning) == (trick,) * 4

@@ -22,7 +22,7 @@ from mnbayes.answers.response_draws import (
 )
 from mnbayes.base.display import Displayed, Screen
 from mnbayes.base.montecarlo import round_to_mcse
-from mnbayes.base.number_words import percent, ratio_range
+from mnbayes.base.number_words import gmr_range, percent
 from mnbayes.base.text_table import Table, records
 from mnbayes.base.workers import silent
 from mnbayes.cards.definitions import Definitions, load_definitions
@@ -143,10 +143,7 @@ class Result(Displayed):
         rows = (
             (
                 self._named(row["marker"]),
-                *(
-                    ratio_range(*(row[f"gmr_{end}{of}"] for end in ("median", "lower", "upper")))
-                    for of in ("", "_prior")
-                ),
+                *(gmr_range(row, of) for of in ("", "_prior")),
             )
             for row in records(last)
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 #: What stands for a number that is not there.
@@ -41,6 +44,11 @@ def level(value: float) -> str:
 def ratio(value: float) -> str:
     """A ratio to baseline with two decimals."""
     return BLANK if np.isnan(value) else f"{value:.2f}"
+
+
+def gmr_range(row: Mapping[str, Any], suffix: str = "") -> str:
+    """The ratio of a row of ``estimates`` with its interval; ``_prior`` gives the prior's."""
+    return ratio_range(*(row[f"gmr_{end}{suffix}"] for end in ("median", "lower", "upper")))
 
 
 def ratio_range(median: float, lower: float, upper: float) -> str:

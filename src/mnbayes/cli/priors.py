@@ -103,7 +103,7 @@ def models(
 
     for card in cards:
         say(card.title, "bold")
-        show_table(prior_table(card, every=True))
+        show_table(prior_table(card))
     for sentence in prior_set_sentences():
         say(sentence)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mnbayes.base.text_table import Table, records
-from mnbayes.exports.participants import Made, capital
+from mnbayes.exports.participants import Made
 from mnbayes.exports.source import Source
 from mnbayes.report.kit import wording
 
@@ -30,11 +30,6 @@ def doubt(source: Source, model: str) -> tuple[str, ...]:
     """The sentence that marks numbers of a fit that failed the gate and is shown all the same."""
     why = source.doubtful(model)
     return (f"NOT CONVERGED, shown all the same: model {model}, {why}.",) if why else ()
-
-
-def ratio_text(row: Mapping[str, Any], suffix: str = "") -> str:
-    """A ratio with its interval, of a row of ``estimates.csv``."""
-    return wording.ratio_range(*(row[f"gmr_{end}{suffix}"] for end in ("median", "lower", "upper")))
 
 
 def direction(source: Source, marker: str, row: Mapping[str, Any]) -> tuple[float, float]:
@@ -65,10 +60,10 @@ def _by_visit(source: Source, models: Mapping[str, str], caption: str) -> Made:
                     f"{about.label}{odds}",
                     wording.week_name(row["week"]).capitalize(),
                     _seen(source, marker, row["week"]),
-                    ratio_text(row),
+                    wording.gmr_range(row),
                     f"{'fall' if about.falls else 'rise'}: "
                     f"{wording.probability(chance, source.error(chance, model))}",
-                    ratio_text(row, "_prior"),
+                    wording.gmr_range(row, "_prior"),
                     source.prior(prior, model),
                 )
             )
@@ -122,12 +117,17 @@ def markers(source: Source) -> Made | str:
     return Made(made.table, (*made.footnotes, *missing))
 
 
-def responses(source: Source) -> Made | str:
-    """Probability of response of every patient at the primary week."""
+def _unjudged(source: Source) -> str:
+    """Why nothing can be said of responses; blank where something can."""
     if not source.judged:
         return "no model of the run judges a response"
-    if source.withheld(source.primary):
-        return withheld(source, source.primary)
+    return withheld(source, source.primary) if source.withheld(source.primary) else ""
+
+
+def responses(source: Source) -> Made | str:
+    """Probability of response of every patient at the primary week."""
+    if why := _unjudged(source):
+        return why
     table = source.table("probabilities", source.primary)
     table = table[table["week"] == source.week]
     cells = {(row["quantity"], row["patient"], row["category"]): row for row in records(table)}
@@ -143,7 +143,11 @@ def responses(source: Source) -> Made | str:
                 *(_cell(cells["latent", patient, c]) for c in judged),
             )
         )
-    head = ("Patient", "As measured", *(capital(source.definitions.label(c)) for c in judged))
+    head = (
+        "Patient",
+        "As measured",
+        *(wording.capital(source.definitions.label(c)) for c in judged),
+    )
     caption = f"Probability of response of each patient at {wording.week_name(source.week)}"
     notes = (
         "As measured: the best category that the measurements meet. The other columns: probability "
@@ -171,10 +175,8 @@ def _cell(row: Mapping[str, Any]) -> str:
 
 def population(source: Source) -> Made | str:
     """The next patient, the share of such patients, and whether it exceeds its benchmark."""
-    if not source.judged:
-        return "no model of the run judges a response"
-    if source.withheld(source.primary):
-        return withheld(source, source.primary)
+    if why := _unjudged(source):
+        return why
     table = source.table("probabilities", source.primary)
     table = table[table["week"] == source.week]
     cells = {(row["quantity"], row["category"]): row for row in records(table)}
@@ -187,7 +189,7 @@ def population(source: Source) -> Made | str:
         exceeds = cells.get(("exceeds", category))
         rows.append(
             (
-                capital(source.definitions.label(category)),
+                wording.capital(source.definitions.label(category)),
                 *_pair(source, cells.get(("next_patient", category))),
                 *(_share(share.get(category), suffix) for suffix in ("", "_prior")),
                 wording.BLANK if bar is None else wording.stated(bar),

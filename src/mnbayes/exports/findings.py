@@ -10,7 +10,7 @@ import numpy as np
 from mnbayes.answers.denominators import response_counts
 from mnbayes.base.text_table import records
 from mnbayes.exports import overturning
-from mnbayes.exports.answers import direction, doubt, ratio_text
+from mnbayes.exports.answers import direction, doubt
 from mnbayes.exports.methods import plain
 from mnbayes.exports.source import Source
 from mnbayes.report.kit import wording
@@ -116,8 +116,8 @@ def _change(source: Source) -> list[str]:
     name = "odds ratio" if marker.scale == "logit" else "geometric mean ratio"
     return [
         f"Under treatment the {name} of {plain(wording.in_text(marker))} to baseline was "
-        f"{_interval(ratio_text(rows[0]))} at {wording.week_name(source.week)} (prior alone: "
-        f"{ratio_text(rows[0], '_prior')}); the probability that it "
+        f"{_interval(wording.gmr_range(rows[0]))} at {wording.week_name(source.week)} "
+        f"(prior alone: {wording.gmr_range(rows[0], '_prior')}); the probability that it "
         f"{'fell' if marker.falls else 'rose'} in the mean over {_over(source)} was "
         f"{wording.probability(chance, source.error(chance, source.primary))} "
         f"({source.prior(prior, source.primary)} under the prior alone)."

@@ -107,8 +107,7 @@ def _estimand(source: Source) -> list[str]:
 
 
 def _name(source: Source, category: str) -> str:
-    label = plain(source.definitions.label(category))
-    return label[:1].upper() + label[1:]
+    return wording.capital(plain(source.definitions.label(category)))
 
 
 def _model(source: Source, said: Mapping[str, Any]) -> list[str]:

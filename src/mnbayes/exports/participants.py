@@ -26,11 +26,6 @@ class Made:
     footnotes: tuple[str, ...] = ()
 
 
-def capital(text: str) -> str:
-    """A text with a capital at its start; `str.capitalize` would change the rest."""
-    return text[:1].upper() + text[1:]
-
-
 def unit(marker: Marker) -> str:
     """A marker's unit as journals print it: a micro is a sign of its own."""
     return marker.unit.replace("uL", "µL")
@@ -145,7 +140,7 @@ def counts(source: Source) -> Made | str:
             rows.append(
                 (
                     wording.week_name(week).capitalize(),
-                    capital(source.definitions.label(row["category"])),
+                    wording.capital(source.definitions.label(row["category"])),
                     *(
                         f"{row['responders']}/{row[of]} = {wording.percent(row[f'share_{of}'])} "
                         f"({wording.percent_range(row[f'lower_{of}'], row[f'upper_{of}'])})"
@@ -157,7 +152,7 @@ def counts(source: Source) -> Made | str:
         return "no patient could be judged as measured"
     sentences = wording.definition_sentences(source.definitions, source.known)
     notes = [
-        f"{capital(source.definitions.label(name))}: {sentences[name]}"
+        f"{wording.capital(source.definitions.label(name))}: {sentences[name]}"
         for name in source.definitions.responses
     ]
     head = (
@@ -183,7 +178,7 @@ def safety(source: Source) -> Made | str:
         return "the data have no table of events"
     rows = []
     for row in records(source.table("safety")):
-        term = "Any adverse event" if row["term"] == _ANY else capital(row["term"])
+        term = "Any adverse event" if row["term"] == _ANY else wording.capital(row["term"])
         side = "at most" if row["side"] == "upper" else "at least"
         rows.append(
             (

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from mnbayes.analyses.characteristics.result import Characteristics, Described
 from mnbayes.analyses.characteristics.words import categories, typical
-from mnbayes.report.kit import figures, style
+from mnbayes.report.kit import figures, style, wording
 
 #: Monte Carlo errors to either side of a point that its bar spans: about 95 %.
 BAR = 1.96
@@ -102,7 +102,7 @@ def go_rates(found: Characteristics, chosen: Sequence[Described], title: str) ->
         False,
         f"{found.replicates:,} trials for each point; bars: 95 % Monte Carlo intervals where wider "
         "than the point. Every judge sees the same data. No trial has a control group.",
-        *(f"{item.title}: {item.says[0].lower()}{item.says[1:]}" for item in chosen),
+        *(f"{item.title}: {wording.small(item.says)}" for item in chosen),
         _SIMULATED,
     )
     return figure

@@ -177,7 +177,7 @@ def _rules(plan: Plan) -> Table | None:
 def _note(decision: Decision) -> str:
     if not decision.verdict:
         said = words.verdict(decision)
-        return f"{decision.rule}: {said[0].lower()}{said[1:]}"
+        return f"{decision.rule}: {wording.small(said)}"
     return (
         f"{decision.rule}: {words.quantity(decision)} (model {decision.model}), 95 % interval "
         f"{words.interval(decision, decision.interval)}."
@@ -288,7 +288,7 @@ def _page_one(plan: Plan) -> tuple[str | Sentence, ...]:
         wording.probability(first.prior, first.prior_error),
         f"{wording.points(first.error)} points",
     )
-    name = f"{rule.name[0].upper()}{rule.name[1:]}"
+    name = wording.capital(rule.name)
     about = words.quantity(main).partition(" at week")[0]
     beyond = "exceeds" if main.above else "is below"
     said: list[str | Asked] = [chance]
@@ -317,7 +317,7 @@ def _page_one(plan: Plan) -> tuple[str | Sentence, ...]:
 def _first(text: str) -> str:
     """The first clause of a reason, in lower case: what a line rests on, in a few words."""
     clause = re.split(r"[,;:]|\. ", " ".join(text.split()), maxsplit=1)[0].rstrip(".")
-    return f"{clause[:1].lower()}{clause[1:]}"
+    return wording.small(clause)
 
 
 ANALYSIS = Analysis(

@@ -127,5 +127,5 @@ def finding(shares: Sequence[Share]) -> str:
         if not np.isnan(one.benchmark):
             parts.append(f"benchmark {wording.stated(one.benchmark)}")
         at = "" if np.isnan(one.week) else f" at week {one.week:g}"
-        said.append(f"{one.about[0].upper()}{one.about[1:]}{at}: {'; '.join(parts)}")
+        said.append(f"{wording.capital(one.about)}{at}: {'; '.join(parts)}")
     return ". ".join(said)

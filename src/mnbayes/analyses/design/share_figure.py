@@ -16,7 +16,7 @@ from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height
 
 def _rows(one: Share) -> list[Row]:
     at = "" if np.isnan(one.week) else f", week {one.week:g}"
-    group = f"{one.about[0].upper()}{one.about[1:]}{at}"
+    group = f"{wording.capital(one.about)}{at}"
 
     def row(label: str, text: str, *estimates: Estimate) -> Row:
         return Row(label, estimates, group, (text,))

@@ -12,8 +12,7 @@ def quantity(decision: Decision) -> str:
     if decision.quantity == "share":
         return f"share of such patients {decision.about}{at}"
     label = decision.about or decision.marker
-    plain = label[0].lower() + label[1:] if label[1:2].islower() else label
-    return f"geometric mean ratio of {plain} to baseline{at}"
+    return f"geometric mean ratio of {wording.within(label)} to baseline{at}"
 
 
 def value(decision: Decision, number: float) -> str:

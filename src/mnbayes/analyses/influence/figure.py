@@ -74,14 +74,14 @@ def finding(result: Result, definitions: Definitions) -> str:
     rows = [row for row in records(table) if not np.isnan(row["value_without"])]
     week, name = result.primary_week, _name(answer, result, definitions)
     if not rows:
-        return f"{name[0].upper()}{name[1:]} at week {week:g}: 0 refits gave an answer"
+        return f"{wording.capital(name)} at week {week:g}: 0 refits gave an answer"
     values = {row["left_out"]: row["value_without"] for row in rows}
     low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
     said = [
         f"{_number(answer[0], values[who])} without {who}" for who in dict.fromkeys((low, high))
     ]
     return (
-        f"{name[0].upper()}{name[1:]} at week {week:g}: {_number(answer[0], rows[0]['value'])} "
+        f"{wording.capital(name)} at week {week:g}: {_number(answer[0], rows[0]['value'])} "
         f"with all patients, from {' to '.join(said)}"
     )
 
@@ -153,7 +153,7 @@ def influence(
         handles.append(style.line(style.RUST, "--", f"asked for: {asked}", 1.2))
     name = _name(answer, result, definitions)
     about = result.catalogue[marker].label if marker else result.judged_by.short(answer[2])
-    title = f"{about[0].upper()}{about[1:]} at week {style.week_text(result.primary_week)}"
+    title = f"{wording.capital(about)} at week {style.week_text(result.primary_week)}"
     style.heading(where, f"{title}: the answer without each patient", handles, 3)
     failed = [f"{row['left_out']} ({row['reason']})" for row in records(table) if row["reason"]]
     style.foot(

@@ -35,7 +35,7 @@ from mnbayes.report.kit.results import (
     share_ends,
     shown,
 )
-from mnbayes.report.kit.wording import percent_range, ratio_range
+from mnbayes.report.kit.wording import percent_range
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.needs import a_card
 from mnbayes.run.run import Run
@@ -100,7 +100,7 @@ def _moves(result: Result, table: pd.DataFrame, definitions: Definitions) -> lis
             )
         else:
             text = f"{among or f'{subject}: '}none moves by more than Monte Carlo error explains."
-        sentences.append(text[0].upper() + text[1:])
+        sentences.append(wording.capital(text))
     return sentences
 
 
@@ -167,7 +167,7 @@ def _prior(result: Result, row: Row) -> str:
         table = result.estimates
         table = table[(table["marker"] == row["marker"]) & (table["week"] == row["week"])]
         own = records(table)[0]
-        return ratio_range(*(own[f"gmr_{end}_prior"] for end in ("median", "lower", "upper")))
+        return wording.gmr_range(own, "_prior")
     text = prior_text(result, row["prior"])
     if row["kind"] == "population":
         ends = share_ends(result, row["week"], row["category"])
@@ -257,8 +257,7 @@ def influence_of(result: Result, definitions: Definitions, line: float) -> Influ
         Without a table, and with the reason as its sentence, where no patient was left out.
     """
     if influence_part.of(result).empty:
-        why = why_none(result.fit) or "It was switched off for this run (--no-influence)."
-        return Influence((f"Not shown: {why[0].lower()}{why[1:]}",))
+        return Influence((f"Not shown: {_reason(result)}.",))
     table = last_visit(result)
     # What is said of all such patients comes before single patients.
     table = table.sort_values("kind", key=lambda kind: kind == "latent", kind="stable")
@@ -352,7 +351,7 @@ def section(run: Run) -> Section:
     return Section(
         name=ANALYSIS.name,
         title=ANALYSIS.title,
-        absent="" if first else _why_none(run),
+        absent="" if first else next(map(_reason, shown(run)), "every model is withheld"),
         tables={"influence": Tidy(joined(influence_part.of(result) for result in run.results))},
         pictures=run.pictures.get(ANALYSIS.name, {}),
         page_one=_page_one(run),
@@ -370,12 +369,10 @@ def section(run: Run) -> Section:
     )
 
 
-def _why_none(run: Run) -> str:
-    """Why no patient was left out of any model that may be shown."""
-    reasons = [influence_of(r, run.definitions, 0.5).sentences[0] for r in shown(run)]
-    return (
-        reasons[0].removeprefix("Not shown: ").rstrip(".") if reasons else "every model is withheld"
-    )
+def _reason(result: Result) -> str:
+    """Why no patient was left out of a model."""
+    why = why_none(result.fit) or "It was switched off for this run (--no-influence)."
+    return wording.small(why.rstrip("."))
 
 
 ANALYSIS = Analysis(

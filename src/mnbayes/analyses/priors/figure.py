@@ -15,7 +15,7 @@ from mnbayes.analyses.priors.predictive import PriorPredictive
 from mnbayes.base.arrays import Floats
 from mnbayes.cards import families
 from mnbayes.data.markers import Marker
-from mnbayes.report.kit import figures, style
+from mnbayes.report.kit import figures, style, wording
 from mnbayes.report.kit.figures import Estimate, Row, forest
 from mnbayes.report.kit.wording import percent
 
@@ -98,7 +98,7 @@ def _axis_label(found: Elicitation) -> str:
         belief.quantity.unit or "g": f", {belief.quantity.unit}{'' if share else ' (log axis)'}",
     }
     text = f"{subject}{units.get(belief.scale, '')}"
-    return "\n".join(textwrap.wrap(text[0].upper() + text[1:], 52))
+    return "\n".join(textwrap.wrap(wording.capital(text), 52))
 
 
 def _ranges(

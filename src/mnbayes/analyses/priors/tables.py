@@ -25,17 +25,13 @@ _SIDES = ("below", "above")
 _BARS, _LONGEST = 13, 24
 
 
-def prior_table(card: Card, *, every: bool = False) -> Table:
-    """Every prior of a model: formula, meaning on the natural scale, reason and source.
+def prior_table(card: Card) -> Table:
+    """Every prior of a card: formula, meaning on the natural scale, reason and source.
 
-    Parameters
-    ----------
-    card : Card
-    every : bool
-        Whether to name the priors of parameters that the card has switched off as well.
+    Those of parameters that the card has switched off are named as well.
     """
     rows = []
-    for parameter in card.prior if every else card.parameters:
+    for parameter in card.prior:
         what = PARAMETER_LABELS[parameter]
         off = "" if parameter in card.parameters else ", switched off"
         for marker, spec in card.prior[parameter].items():
@@ -50,7 +46,7 @@ def prior_table(card: Card, *, every: bool = False) -> Table:
                 )
             )
     head = ("Parameter", "Marker", "Prior", "Meaning", "Why", "Source")
-    caption = f"{card.name}: priors as they would be used" if every else "Priors as they were used"
+    caption = f"{card.name}: priors as they would be used"
     return Table(caption, head, tuple(rows), frozenset(range(6)), wide=True)
 
 

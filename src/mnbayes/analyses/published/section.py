@@ -168,7 +168,7 @@ def _lead(result: PublishedResult) -> tuple[str, ...]:
         MARKERS[facts.marker], facts.outcome.week, gmr["value"], gmr["lower"], gmr["upper"]
     )
     said = [
-        f"In the typical patient, {moved[0].lower()}{moved[1:]}",
+        f"In the typical patient, {wording.small(moved)}",
         f"The typical patient fell with a probability of {chance(fell)} (prior alone "
         f"{wording.percent(fell['prior'])}); the next patient falls to half or less, as measured, "
         f"with {chance(half)} ({wording.percent(half['prior'])}).",

@@ -80,7 +80,7 @@ def _remission(result: PublishedResult, counts: Counts, answers: Answers) -> str
     between = counts.effective - (counts.remission or 0)
     if between:
         said.append(
-            f"{patients(between)[0].upper()}{patients(between)[1:]} counted as a response had no "
+            f"{wording.capital(patients(between))} counted as a response had no "
             "remission: the rate of response is the looser one."
         )
     reduction, asked = result.facts.outcome.reduction, result.definitions.threshold

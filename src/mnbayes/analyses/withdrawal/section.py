@@ -152,7 +152,7 @@ def _conclusions(tipping: Tipping | None) -> tuple[tuple[str, str], ...]:
     said: list[tuple[str, str]] = []
     for sentence in () if tipping is None else tipping.points["sentence"]:
         stands, _, ending = sentence.rpartition("; ")
-        said.append((f"{stands}.", f"{ending[0].upper()}{ending[1:]}"))
+        said.append((f"{stands}.", wording.capital(ending)))
     return tuple(said)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mnbayes.base.montecarlo import round_to_mcse
+from mnbayes.report.kit import wording
 
 #: More unseen patients than this are counted, not named.
 MOST_NAMED = 5
@@ -78,4 +79,4 @@ def sentence(
     if row["unsure"]:
         ending += " That is within the Monte Carlo error: more draws would be needed to be sure."
     claim = row["claim"]
-    return f"{claim[0].upper()}{claim[1:]}: {stands}; {ending}"
+    return f"{wording.capital(claim)}: {stands}; {ending}"

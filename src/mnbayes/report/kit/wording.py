@@ -9,6 +9,7 @@ import numpy as np
 from mnbayes.base.montecarlo import independent_error as independent_error
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.number_words import BLANK as BLANK
+from mnbayes.base.number_words import gmr_range as gmr_range
 from mnbayes.base.number_words import level as level
 from mnbayes.base.number_words import percent as percent
 from mnbayes.base.number_words import percent_range as percent_range
@@ -97,10 +98,24 @@ def points(error: float) -> str:
     return "<0.1" if error < 0.0005 else f"{100 * error:.1f}"
 
 
+def capital(text: str) -> str:
+    """A text with a capital at its start; ``str.capitalize`` would change the rest."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def small(text: str) -> str:
+    """A text with a small letter at its start, to go on with a sentence."""
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def within(label: str) -> str:
+    """A label within a sentence: "serum albumin", but "CD3+ lymphocytes", "GMR"."""
+    return small(label) if label[1:2].islower() else label
+
+
 def in_text(marker: Marker) -> str:
-    """A marker's name within a sentence: "serum albumin", but "CD3+ lymphocytes"."""
-    label = marker.label
-    return label[0].lower() + label[1:] if label[1].islower() else label
+    """A marker's name within a sentence, see :func:`within`."""
+    return within(marker.label)
 
 
 def moved(
@@ -166,7 +181,7 @@ def _rule(rule: CategoryRule, definitions: Definitions, known: Catalogue) -> str
         text += ", at the visit and at the next one"
     if excluded:
         text += f", and not {excluded}" if text else f"not {excluded}"
-    sentence = f"{text[0].upper()}{text[1:]}."
+    sentence = f"{capital(text)}."
     alone = [part for part in rule.either if part.category is None]
     if alone and len(alone) < len(rule.either):
         sentence += " A model that lacks a marker for one of these judges by the others alone."
