@@ -623,3 +623,17 @@ def test_what_a_run_lacks_is_said(folder: Path, tmp_path: Path) -> None:
     assert made.tables.tables[0].caption.startswith("Table 1. ")
     with pytest.raises(InputError, match="no such folder"):
         mn.export(tmp_path / "nowhere", out=tmp_path / "b")
+
+
+def test_the_primary_model_is_the_one_that_the_run_recorded(folder: Path) -> None:
+    source = read_source(folder)
+    assert source.primary == "remission"  # not recorded: it judges most categories
+    said = {"sections": {"estimand": {"primary_model": "urine_protein_conc"}}}
+    told = replace(source.run, manifest=source.run.manifest | said)
+    assert replace(source, run=told).primary == "urine_protein_conc"
+
+
+def test_a_run_records_the_model_that_its_report_calls_primary(cohort: Cohort) -> None:
+    run = small_run(cohort, only=("estimand",))
+    assert run.manifest["sections"]["estimand"]["primary_model"] == "remission"
+    assert "by the model <code>remission</code>" in runs.render_pages(run)["report.html"]
