@@ -15,7 +15,7 @@ fit: .venv/.installed
 	$(python) scripts/fit.py
 
 test: .venv/.installed-dev
-	$(python) -m pytest -n 2 --dist loadgroup
+	$(python) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 lint: .venv/.installed-dev
 	$(python) -m ruff check
