@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -159,10 +157,6 @@ def clear_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
-        for stream in (sys.stdout, sys.stderr):
-            # A name that the terminal cannot show is no reason to end a fit.
-            if isinstance(stream, TextIOWrapper):
-                stream.reconfigure(errors="replace")
         try:
             return command(*args, **kwargs)
         except InputError as error:
