@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mnbayes.base.untrusted_text import visible
 from mnbayes.cli.help import AGAIN
 from mnbayes.cli.shared import NOT_CONVERGED, clear_errors, command
 
@@ -63,9 +64,9 @@ def export(
     if list_:
         found = exhibits(source_of(folder, data, sensitivity))
         for each in found.tables:
-            typer.echo(f"{each.number:>2} {each.name}: {each.table.caption}")
+            typer.echo(visible(f"{each.number:>2} {each.name}: {each.table.caption}"))
         for name, why in found.absent.items():
-            typer.echo(f" – {name}: {why}")
+            typer.echo(visible(f" – {name}: {why}"))
         return
     made = exported(
         folder,
@@ -77,7 +78,7 @@ def export(
         sensitivity=sensitivity,
     )
     for name, why in made.tables.absent.items():
-        typer.echo(f"No table {name}: {why}.", err=True)
+        typer.echo(visible(f"No table {name}: {why}."), err=True)
     typer.echo(str(made.folder))
     if not made.converged:
         raise typer.Exit(NOT_CONVERGED)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from mnbayes.base.untrusted_text import visible
 from mnbayes.cli.help import AGAIN
 from mnbayes.cli.shared import (
     FITTED,
@@ -40,7 +41,7 @@ def runs(
     from mnbayes.run.listing import COLUMNS, list_runs
 
     listed, remarks = list_runs(folder)
-    rows = [COLUMNS, *(run.cells for run in listed)]
+    rows = [COLUMNS, *(tuple(map(visible, run.cells)) for run in listed)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if sys.stdout.isatty() and sum(widths) + 2 * len(widths) > shutil.get_terminal_size().columns:
         # Each run a block: a wrapped table cannot be read, nor its folders copied.
@@ -53,7 +54,7 @@ def runs(
             padded = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
             typer.echo("  ".join(padded).rstrip())
     for remark in remarks:
-        typer.echo(remark, err=True)
+        typer.echo(visible(remark), err=True)
 
 
 @command(AGAIN, "mnbayes compare results/first results/second")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mnbayes.base.problems import InputError, Problem, TakenError
+from mnbayes.base.untrusted_text import visible
 from mnbayes.cli.help import Command, Group
 
 if TYPE_CHECKING:
@@ -166,7 +167,9 @@ def clear_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
             raise typer.Exit(BAD_INPUT) from None
         except OSError as error:
             # A full disk, a folder that may not be written: the system's own words, no traceback.
-            typer.echo(f"{error.filename or 'output'}: {error.strerror or error}", err=True)
+            typer.echo(
+                visible(f"{error.filename or 'output'}: {error.strerror or error}"), err=True
+            )
             raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
             typer.echo("Interrupted; nothing was written.", err=True)

@@ -31,9 +31,13 @@ class _Unheard(io.FileIO):
             return super().write(data)  # type: ignore[arg-type]
 
 
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
 def _set_up(stream: TextIO | None) -> TextIO:
     if stream is None:  # started without one, as by a service
-        return Path(os.devnull).open("w", encoding="utf-8")
+        return _nowhere()
     if not isinstance(stream, io.TextIOWrapper):
         return stream  # somebody's own, as in a test or a notebook
     if stream.isatty():
@@ -61,7 +65,7 @@ def finished(status: int | str | None) -> int | str | None:
     try:
         sys.stdout.flush()
     except OSError as error:
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
+        sys.stdout = _nowhere()
         if not status:
             sys.stderr.write(f"output: {error.strerror}\n")
             return 2

@@ -305,15 +305,16 @@ def _unplanned(trial: Trial, used: pd.DataFrame) -> list[Problem]:
 
 
 def _table(folder: Path, name: str) -> tuple[Table | None, list[Problem]]:
-    from mnbayes.data.read_table import read_table
-    from mnbayes.data.schema import COLUMNS, REQUIRED, unused_columns
+    from mnbayes.data.read_table import control_codes, read_table
+    from mnbayes.data.schema import COLUMNS, NUMBERS, REQUIRED, unused_columns
 
     columns = COLUMNS[name] if name != "patients" else (*COLUMNS[name], ARM)
     table, problems = read_table(
         folder, name, optional=name == "events", columns=columns, required=REQUIRED[name]
     )
-    if table is not None and name != "patients":
-        problems += unused_columns(table, name)
+    if table is not None:
+        problems += control_codes(table, (*NUMBERS[name], "sex", "marker", "unit"))
+        problems += unused_columns(table, name) if name != "patients" else []
     return table, problems
 
 

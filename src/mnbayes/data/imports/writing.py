@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mnbayes.base.csv_files import csv_rows
 from mnbayes.base.new_files import move_into, temporary_beside
 from mnbayes.base.problems import InputError, Problem, few
 from mnbayes.base.text_table import Table
@@ -173,11 +172,7 @@ def _traced(problem: Problem, readings: Sequence[Reading], patients: Sequence[Pl
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_rows([columns, *rows])
 
 
 def _fill(folder: Path, files: Mapping[str, str | bytes]) -> None:
