@@ -29,7 +29,8 @@ TEXTS = frozenset(
     (
         *("model", "patient", "left_out", "marker", "other", "category", "kind", "by"),
         *("prior", "prior_set", "strongest_prior", "term", "rule", "study", "arm"),
-        *("scenario", "strategy", "treatment_class", "title", "note", "reason", "reference"),
+        *("scenario", "strategy", "unseen", "treatment_class", "title", "note", "reason"),
+        "reference",
     )
 )
 

@@ -11,6 +11,9 @@ CONTROL = re.compile(f"[{_CODES}]")
 #: Also what steers the direction of writing: it can show "12 %" as "21 %"; and line separators.
 _OBEYED = re.compile(f"[{_CODES}\r\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+#: What means something to Markdown, and to those who read references in it.
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|&~@$^])")
+
 
 def visible(text: str) -> str:
     """A text for a screen or a page: each character that they would obey is shown as "�".
@@ -18,3 +21,8 @@ def visible(text: str) -> str:
     Line breaks and tabs stay.
     """
     return _OBEYED.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def markdown_text(text: object) -> str:
+    """A text in Markdown that means nothing but itself."""
+    return _MARKDOWN.sub(r"\\\1", str(text))

@@ -51,16 +51,22 @@ def export(
             metavar="DIR", help="Folder of mnbayes sensitivity, for the table of the prior sets."
         ),
     ] = None,
+    pseudonyms: Annotated[
+        bool,
+        typer.Option("--pseudonyms", help="Refuse a run that was not made with --pseudonyms."),
+    ] = False,
     list_: Annotated[
         bool, typer.Option("--list", help="List the tables that the run can give; write nothing.")
     ] = False,
 ) -> None:
     """Tables, figures, and a methods and a results text of a run, as journals want them."""
     from mnbayes.exports.catalogue import exhibits
-    from mnbayes.exports.exporting import exported, source_of
+    from mnbayes.exports.exporting import check_pseudonyms, exported, source_of
     from mnbayes.run.history import newest_run
 
     folder = run if run is not None else newest_run()
+    if pseudonyms:
+        check_pseudonyms(folder)
     if list_:
         found = exhibits(source_of(folder, data, sensitivity))
         for each in found.tables:

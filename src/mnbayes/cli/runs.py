@@ -19,6 +19,8 @@ from mnbayes.cli.shared import (
     Data,
     Folder,
     Force,
+    PseudonymKey,
+    Pseudonyms,
     Response,
     Run,
     RunFolder,
@@ -27,6 +29,7 @@ from mnbayes.cli.shared import (
     clear_errors,
     command,
     either,
+    read_cohort,
 )
 
 
@@ -218,6 +221,8 @@ def sensitivity(
     ] = None,
     force: Force = False,
     seed: Seed = 1,
+    pseudonyms: Pseudonyms = False,
+    pseudonym_key: PseudonymKey = None,
 ) -> None:
     """Refit under every prior set and structure; name each conclusion that flips."""
     data = either(cohort_folder, data)
@@ -234,7 +239,6 @@ def sensitivity(
     from mnbayes.base.resources import embedded_cohort_folder
     from mnbayes.cards.card import load_card
     from mnbayes.cards.choice import choose_models
-    from mnbayes.data.cohort import load_cohort
     from mnbayes.inference.fit import Sampling
     from mnbayes.report.kit.wording import NO_CONTROL
     from mnbayes.report.terminal import SYNTHETIC, progress_bars, say, say_warnings, show_section
@@ -243,7 +247,13 @@ def sensitivity(
     folder = out if out is not None else new_folder(Path("results/sensitivity"), datetime.now())
     target = claim(folder, written.MANIFEST, force=force, any_name=out is None)
     with gathered() as attempt:
-        cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
+        cohort = attempt(
+            read_cohort,
+            data if data is not None else embedded_cohort_folder(),
+            pseudonyms=pseudonyms,
+            key=pseudonym_key,
+            run=target.folder,
+        )
         known = cohort.catalogue if cohort is not None else None  # None: it has problems
         cards = [attempt(load_card, name, known=known) for name in model or ()]
         asked = attempt(load_definitions, definitions) if definitions is not None else None

@@ -15,6 +15,7 @@ from mnbayes.cli.help import Command, Group
 
 if TYPE_CHECKING:
     from mnbayes.cards.card import Card
+    from mnbayes.data.cohort import Cohort
     from mnbayes.data.markers import Catalogue
 
 #: Groups of options of the commands that have many.
@@ -79,6 +80,22 @@ Arm = Annotated[
         metavar="NAME",
         help="Arm to keep, where patients.csv has several (default: trial.toml's).",
         rich_help_panel=FITTED,
+    ),
+]
+Pseudonyms = Annotated[
+    bool,
+    typer.Option(
+        "--pseudonyms",
+        help="P01, P02, … for the patients, in everything that is written or shown.",
+        rich_help_panel=WRITTEN,
+    ),
+]
+PseudonymKey = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="With --pseudonyms: who is who, in this .csv file outside the run's folder.",
+        rich_help_panel=WRITTEN,
     ),
 ]
 Force = Annotated[
@@ -151,6 +168,36 @@ def _common(
     ] = False,
 ) -> None:
     """Bayesian models of tiny single-arm trials."""
+
+
+def read_cohort(
+    folder: Path,
+    *,
+    pseudonyms: bool,
+    key: Path | None,
+    run: Path | None,
+    arm: str | None = None,
+    accept_implausible: bool = False,
+) -> Cohort:
+    """A cohort as a command is asked to read it; the key is written where that is asked for.
+
+    Raises
+    ------
+    InputError
+        With every problem of the cohort, or of the file for the key.
+    """
+    from mnbayes.data.cohort import load_cohort
+    from mnbayes.data.load_pseudonymised import check_key, load_pseudonymised, write_key
+
+    if not pseudonyms:
+        if key is not None:
+            expected = "--pseudonyms besides"
+            raise InputError([Problem("--pseudonym-key", None, None, str(key), expected)])
+        return load_cohort(folder, arm=arm, accept_implausible=accept_implausible)
+    check_key(key, run)
+    cohort, who = load_pseudonymised(folder, arm=arm, accept_implausible=accept_implausible)
+    write_key(who, key)
+    return cohort
 
 
 def clear_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:

@@ -302,7 +302,7 @@ def without_collection() -> Iterator[None]:
 def as_it_stands(figure: Figure) -> Figure:
     """The figure, in which "$" is a dollar: a name or a title is no formula, nor a broken one."""
     for text in figure.findobj(Text):
-        text.set_parse_math(False)  # type: ignore[attr-defined]
+        text.set_parse_math(False)
     return figure
 
 
