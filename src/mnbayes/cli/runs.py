@@ -132,20 +132,25 @@ def withdrawal(
     ] = None,
 ) -> None:
     """Re-read a run's draws under other assumptions on who withdrew; find the tipping point."""
-    from mnbayes.analyses.withdrawal import command as stored_run
     from mnbayes.analyses.withdrawal.strategies import (
         delta_strategy,
         find_strategy,
         withdrawal_strategies,
     )
+    from mnbayes.base.problems import gathered
+
+    names = strategy or [item.name for item in withdrawal_strategies()]
+    with gathered() as attempt:
+        chosen = [
+            delta_strategy(delta) if n == "delta" else attempt(find_strategy, n) for n in names
+        ]
+    from mnbayes.analyses.withdrawal import command as stored_run
     from mnbayes.report.kit.wording import NO_CONTROL
     from mnbayes.report.terminal import SYNTHETIC, say, show_section
     from mnbayes.run.history import newest_run
 
     if out is not None:
         stored_run.check_folder(out)
-    names = strategy or [item.name for item in withdrawal_strategies()]
-    chosen = [delta_strategy(delta) if n == "delta" else find_strategy(n) for n in names]
     asked = either(run_folder, run, ("RUN", "--run"))
     folder = asked if asked is not None else newest_run()
     stored, definitions, synthetic = stored_run.from_run(folder, model or [], chosen, delta_max)

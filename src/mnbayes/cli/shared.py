@@ -188,13 +188,16 @@ def read_cohort(
     """
     from mnbayes.data.cohort import load_cohort
     from mnbayes.data.load_pseudonymised import check_key, load_pseudonymised, write_key
+    from mnbayes.run.record import MANIFEST
 
     if not pseudonyms:
         if key is not None:
             expected = "--pseudonyms besides"
             raise InputError([Problem("--pseudonym-key", None, None, str(key), expected)])
         return load_cohort(folder, arm=arm, accept_implausible=accept_implausible)
-    check_key(key, run)
+    above = () if key is None else key.resolve().parents
+    for place in (run, *(folder for folder in above if (folder / MANIFEST).is_file())):
+        check_key(key, place)
     cohort, who = load_pseudonymised(folder, arm=arm, accept_implausible=accept_implausible)
     write_key(who, key)
     return cohort
