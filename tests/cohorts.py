@@ -26,17 +26,8 @@ TYPICAL = {
 #: Patients' names that mean something to a spreadsheet, a reader of tables, a format or a screen.
 HOSTILE_IDS = (
     *("NA", "nan", "None", "1E5", "001"),
-    *("=1+1", "+2", "-3x", "@sum", "'=quoted", "a;=1+1"),
-    *("<script>alert(1)</script>", "\"&lt;'", "../../etc/passwd", r"C:\x", "[red]*_`|#"),
-    *(
-        "$x^2$",
-        r"$\frac$",
-        r"50%_\textbf{x}~^",
-        r"{\rtf1 \par}",
-        "_hidden",
-        "\u05d0\u202e21 %\u200f",
-        "x" * 200,
-    ),
+    *("=1+1", "'=quoted", "a;-cmd", "<script>alert(1)</script>", "../../etc/passwd"),
+    *(r"$\frac$ 50%_\textbf{x}", "_hidden|`#[red]", "\u05d0\u202e21 %\u200f", "x" * 200),
 )
 HOSTILE_TITLE = "=2+3 <b>trial</b> | \u202e [x](y) {{ 7*7 }} $a_b$ " + "t" * 100
 HOSTILE_TERMS = ("=cmd|' /C calc'!A0", "<img src=x onerror=alert(2)>", "5", "None", "z" * 200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import os
@@ -31,6 +32,17 @@ class _Unheard(io.FileIO):
             return super().write(data)  # type: ignore[arg-type]
 
 
+class _Ascii(io.TextIOWrapper):
+    """A screen of ASCII under a name that Typer does not know.
+
+    Typer takes ASCII for a mistake and writes UTF-8 to it, past the encoding that was asked for.
+    """
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return "7-bit"
+
+
 def _nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
@@ -40,11 +52,12 @@ def _set_up(stream: TextIO | None) -> TextIO:
         return _nowhere()
     if not isinstance(stream, io.TextIOWrapper):
         return stream  # somebody's own, as in a test or a notebook
-    if stream.isatty():
+    is_ascii = codecs.lookup(stream.encoding).name == "ascii"
+    if stream.isatty() and not is_ascii:
         stream.reconfigure(errors="replace")
         return stream
     stream.flush()
-    return io.TextIOWrapper(
+    return (_Ascii if is_ascii else io.TextIOWrapper)(
         io.BufferedWriter(_Unheard(stream.fileno(), "w", closefd=False)),
         encoding=stream.encoding,
         errors="replace",

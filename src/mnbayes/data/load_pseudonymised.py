@@ -43,7 +43,7 @@ def _listed(folder: Path) -> list[str]:
                 folder, name, optional=True, columns=COLUMNS[name], required=REQUIRED[name]
             )
             if table is not None and "patient" in table.text:
-                found += table.text["patient"]
+                found += table.text["patient"].tolist()
     return found
 
 
