@@ -30,6 +30,7 @@ from mnbayes.analyses.catalogue import catalogue
 from mnbayes.analyses.summarise import summarise
 from mnbayes.base.csv_files import csv_table, defused, read_csv_table, undone
 from mnbayes.base.problems import InputError
+from mnbayes.base.resources import models_folder
 from mnbayes.base.toml_files import read_toml
 from mnbayes.base.untrusted_text import CONTROL, visible
 from mnbayes.cards.card import load_card
@@ -125,6 +126,15 @@ def test_an_escape_in_toml_is_refused(tmp_path: Path) -> None:
         read_toml(path)
     assert [problem.column for problem in caught.value.problems] == ["title", "visits.week"]
     assert not CONTROL.search(str(caught.value))
+
+
+@pytest.mark.parametrize("name", ["../../x", "/x", ".x", "a\\\\b", "", "a\\nb"])
+def test_no_card_calls_its_files_out_of_their_folder(tmp_path: Path, name: str) -> None:
+    path = runs.edited(
+        tmp_path, models_folder() / "proteinuria.toml", ('name = "proteinuria"', f'name = "{name}"')
+    )
+    with pytest.raises(InputError, match=r"column name: found .* expected letters, digits"):
+        load_card(path)
 
 
 def test_names_are_read_as_they_stand(hostile: Path) -> None:

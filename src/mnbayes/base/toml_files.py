@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from mnbayes.base.problems import InputError, Problem, did_you_mean, quoted
 from mnbayes.base.untrusted_text import CONTROL, visible
+
+
+def _file_name(text: str) -> str:
+    if not re.fullmatch(r"\w[\w+. -]{0,99}", text):
+        expected = (
+            "letters, digits, _, +, -, points and spaces, at most 100: files are called by it"
+        )
+        raise ValueError(f"{expected}; found {quoted(text)}")
+    return text
+
+
+#: A name by which files are called: no path leads anywhere else.
+FileName = Annotated[str, AfterValidator(_file_name)]
 
 
 def read_toml(path: Path) -> dict[str, Any]:
