@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from mnbayes.base.csv_files import defused, undone
 from mnbayes.data.markers import MARKERS
 
 TYPICAL = {
@@ -20,6 +22,15 @@ TYPICAL = {
     "b_cell": 250.0,
     "nk_cell": 200.0,
 }
+
+#: Patients' names that mean something to a spreadsheet, a reader of tables, a format or a screen.
+HOSTILE_IDS = (
+    *("NA", "nan", "None", "1E5", "001"),
+    *("=1+1", "'=quoted", "a;-cmd", "<script>alert(1)</script>", "../../etc/passwd"),
+    *(r"$\frac$ 50%_\textbf{x}", "_hidden|`#[red]", "\u05d0\u202e21 %\u200f", "x" * 200),
+)
+HOSTILE_TITLE = "=2+3 <b>trial</b> | \u202e [x](y) {{ 7*7 }} $a_b$ " + "t" * 100
+HOSTILE_TERMS = ("=cmd|' /C calc'!A0", "<img src=x onerror=alert(2)>", "5", "None", "z" * 200)
 
 
 def _typical(marker: str) -> float:
@@ -83,4 +94,36 @@ def write_cohort(
         events.to_csv(folder / "events.csv", index=False)
     if synthetic:
         (folder / "SYNTHETIC").write_text("made up for a test\n", encoding="utf-8")
+    return folder
+
+
+def hostile_cohort(folder: Path) -> Path:
+    """A cohort whose names, terms, title and label are traps, as a folder; it is synthetic.
+
+    Spreadsheets of the user's may hold the cells as they are: they are written without defusing,
+    but for the two that would be read as defused ones.
+    """
+    patients, measurements = small_cohort_frames(
+        len(HOSTILE_IDS), (0, 4, 12), ("urine_protein_24h",)
+    )
+    written = [defused(name) if undone(name) != name else name for name in HOSTILE_IDS]
+    names = dict(zip(patients["patient"], written, strict=True))
+    events = pd.DataFrame(
+        [
+            (written[place], 4, term, 1 + place % 3)
+            for place, term in enumerate((*HOSTILE_TERMS, "5"))
+        ],
+        columns=["patient", "week", "term", "grade"],
+    )
+    patients["patient"] = patients["patient"].map(names)
+    patients.loc[0, "withdrew_week"] = 12
+    measurements["patient"] = measurements["patient"].map(names)
+    write_cohort(folder, patients, measurements, synthetic=True, events=events)
+    said = {"title": HOSTILE_TITLE, "models": ["proteinuria"]}
+    text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in said.items())
+    (folder / "trial.toml").write_text(f"{text}\n", encoding="utf-8")
+    label = json.dumps("<i>24-h</i> $protein_x$ =1+1")
+    (folder / "markers.toml").write_text(
+        f"[urine_protein_24h]\nlabel = {label}\n", encoding="utf-8"
+    )
     return folder

@@ -1,6 +1,8 @@
 """Session-scoped cohort and fits: each model is compiled and fitted once."""
 
 import importlib
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +29,13 @@ settings.register_profile(
 settings.register_profile("repeatable", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("repeatable")
 
+
+# Sockets are forbidden, here and in every process that a test starts.
+NO_NETWORK = str(Path(__file__).with_name("no_network"))
+sys.path.insert(0, NO_NETWORK)
+sys.modules.pop("sitecustomize", None)
+importlib.import_module("sitecustomize")
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (NO_NETWORK, os.getenv("PYTHONPATH"))))
 
 #: Test files of half a minute and more, the longest first.
 LONGEST = {

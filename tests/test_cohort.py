@@ -366,7 +366,7 @@ def test_rows_without_a_header_are_one_problem(tmp_path: Path) -> None:
 
 
 def test_row_numbers_are_those_of_the_file(tmp_path: Path) -> None:
-    text = '\npatient,sex,age_years,bmi,infusions,withdrew_week\n\n"1\nb",F,,,,\n1,,,x,,\n'
+    text = '\npatient,sex,bmi,note\n\n0,F,,"1\nb"\n1,,x,\n'
     assert place(problems_of(folder(tmp_path, text))[0]) == ("patients.csv", 6, "bmi")
 
 

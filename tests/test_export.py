@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 
 import mnbayes as mn
 from mnbayes.analyses.summarise import summarise
+from mnbayes.base.csv_files import undone
 from mnbayes.base.problems import InputError
 from mnbayes.base.text_table import Table
 from mnbayes.cards.card import load_card
@@ -341,7 +342,7 @@ def test_csv_comes_back_by_pandas(found: Exhibits, everything: Path) -> None:
         path = everything / f"{each.stem}.csv"
         with path.open(encoding="utf-8-sig", newline="") as file:
             assert next(csv.reader(file)) == list(each.table.head)
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False).map(undone)
         assert table.to_numpy().tolist() == list(map(list, each.table.rows))
         said = captions.loc[path.name]
         assert said["caption"] == each.caption

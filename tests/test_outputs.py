@@ -1,6 +1,7 @@
 """Folders of results: whole or not at all, and never over somebody's files."""
 
 import os
+import tomllib
 from datetime import datetime
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from mnbayes.base.new_files import write_new
 from mnbayes.base.problems import InputError
-from mnbayes.base.toml_files import read_toml, toml_text
+from mnbayes.base.toml_files import toml_text
 from mnbayes.data.imports.writing import place_whole
 from mnbayes.run.keeping import claim, new_folder, whole_folder
 from mnbayes.run.record import MANIFEST
@@ -82,10 +83,10 @@ def test_new_folders_are_as_private_as_the_user_has_them(
 def test_a_new_file_is_never_written_over_another(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     write_new(path, f"name = {toml_text(TEXT)}")
-    assert read_toml(path) == {"name": TEXT}
+    assert tomllib.loads(path.read_text(encoding="utf-8")) == {"name": TEXT}
     with pytest.raises(InputError, match="it exists; expected a file that is not there yet"):
         write_new(path, "")
-    assert read_toml(path) == {"name": TEXT}
+    assert tomllib.loads(path.read_text(encoding="utf-8")) == {"name": TEXT}
     for place, said in ((tmp_path / "none" / "a.toml", "No such"), (path / "a.toml", "Not a")):
         with pytest.raises(InputError, match=f"{said}.*expected a file to write"):
             write_new(place, "")

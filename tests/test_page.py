@@ -351,3 +351,27 @@ def test_page_1_is_one_side_of_paper(browser: Browser, folder: Path) -> None:
         assert f"{number} / {len(sides)}" in text
         assert "SYNTHETIC COHORT" in text
         assert "Monte Carlo standard error:" not in text  # what may be asked for
+
+
+def test_no_other_script_runs_and_nothing_is_fetched(
+    browser: Browser, pages: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "beside.js").write_text("document.title = 'obeyed'", encoding="utf-8")
+    (tmp_path / "beside.svg").write_bytes(SVG)
+    trap = (
+        "<script>document.title = 'obeyed'</script><script src='beside.js'></script>"
+        "<img src='beside.svg' id='beside'><img src='https://example.org/a.png'>"
+        "<img src='none' onerror=\"document.title = 'obeyed'\"></body>"
+    )
+    page = pages["report.html"].replace("</body>", trap)
+    (tmp_path / "report.html").write_text(page, encoding="utf-8")
+    opened = browser.new_page()
+    refused: list[str] = []
+    opened.on("console", lambda message: refused.append(message.text))
+    opened.goto((tmp_path / "report.html").as_uri())
+    assert "obeyed" not in opened.title()
+    assert sum("Content Security Policy" in text for text in refused) >= 4
+    assert opened.evaluate("document.querySelector('#beside').naturalWidth") > 0
+    opened.set_viewport_size({"width": 1400, "height": 800})
+    opened.wait_for_function("document.querySelector('.contents details').open")  # its own does
+    opened.close()

@@ -20,6 +20,7 @@ from mnbayes.analyses.priors.tables import prior_table
 from mnbayes.base.problems import InputError
 from mnbayes.base.resources import models_folder
 from mnbayes.base.toml_files import read_toml
+from mnbayes.base.untrusted_text import CONTROL
 from mnbayes.cards import card as cards
 from mnbayes.cards import overrides
 from mnbayes.cards.families import FAMILIES
@@ -262,6 +263,10 @@ def test_texts_are_inert(trick: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     table = dict.fromkeys(("name", "title", "why", "source"), trick)
     table |= {"priors": {"change_mean": {"urine_protein_24h": entry}}}
     path.write_text(document(table), encoding="utf-8")
+    if CONTROL.search(trick):
+        with pytest.raises(InputError, match="text without control codes"):
+            load_prior_set(path)
+        return
     show_table(prior_table(PROTEINURIA))  # so that everything is imported
     with nothing_runs():
         loaded = load_prior_set(path)

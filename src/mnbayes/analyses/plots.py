@@ -12,6 +12,7 @@ from mnbayes.answers.result import Result
 from mnbayes.base.display import Displayed, Screen
 from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.base.text_table import Table
+from mnbayes.report.kit.figures import as_it_stands
 from mnbayes.run.analysis import Analysis, Shown
 from mnbayes.run.section import Drawn
 
@@ -103,7 +104,7 @@ def _method(name: str, by_marker: dict[str, Drawn]) -> Callable[..., Figure]:
     first = next(iter(by_marker))
 
     def of_model() -> Figure:
-        return by_marker[first].figure
+        return as_it_stands(by_marker[first].figure)
 
     def of_marker(marker: str = first) -> Figure:
         if marker not in by_marker:
@@ -111,7 +112,7 @@ def _method(name: str, by_marker: dict[str, Drawn]) -> Callable[..., Figure]:
             hint = did_you_mean(marker, known)
             expected = f"one of {', '.join(known)}{hint}"
             raise InputError([Problem(name, None, "marker", repr(marker), expected)])
-        return by_marker[marker].figure
+        return as_it_stands(by_marker[marker].figure)
 
     method: Callable[..., Figure] = of_marker if first else of_model
     method.__name__ = method.__qualname__ = name

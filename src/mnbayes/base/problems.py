@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast
 
+from mnbayes.base.untrusted_text import visible
+
 Severity = Literal["error", "warning"]
 
 LISTED = 20  # problems printed
@@ -60,7 +62,8 @@ class Problem:
         if self.column is not None:
             place.append(f"column {self.column}")
         kind = "warning: " if self.severity == "warning" else ""
-        return f"{kind}{', '.join(place)}: found {self.found}; expected {self.expected}"
+        # Names of files and columns may be somebody's trick on a terminal as well.
+        return visible(f"{kind}{', '.join(place)}: found {self.found}; expected {self.expected}")
 
 
 class InputError(ValueError):

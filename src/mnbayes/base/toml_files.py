@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 
 from mnbayes.base.problems import InputError, Problem, did_you_mean, quoted
+from mnbayes.base.untrusted_text import CONTROL, visible
+
+
+def _file_name(text: str) -> str:
+    if not re.fullmatch(r"\w[\w+. -]{0,99}", text):
+        expected = (
+            "letters, digits, _, +, -, points and spaces, at most 100: files are called by it"
+        )
+        raise ValueError(f"{expected}; found {quoted(text)}")
+    return text
+
+
+#: A name by which files are called: no path leads anywhere else.
+FileName = Annotated[str, AfterValidator(_file_name)]
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -21,7 +37,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         If the file is missing, is not UTF-8 or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        read = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(
             [Problem(str(path), None, None, error.strerror or "unreadable", "a TOML file")]
@@ -33,6 +49,23 @@ def read_toml(path: Path) -> dict[str, Any]:
         # Not UTF-8, not TOML, or a number or date that Python itself refuses.
         found = quoted(error)
         raise InputError([Problem(str(path), None, None, found, "valid TOML in UTF-8")]) from error
+    # An escape such as \u001b says what the file itself may not hold.
+    if problems := list(_control_codes(read, path.name, ())):
+        raise InputError(problems)
+    return read
+
+
+def _control_codes(value: object, file: str, place: tuple[str, ...]) -> Iterator[Problem]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _control_codes(key, file, place)
+            yield from _control_codes(each, file, (*place, visible(key)))
+    elif isinstance(value, list):
+        for each in value:
+            yield from _control_codes(each, file, place)
+    elif isinstance(value, str) and CONTROL.search(value):
+        expected = "text without control codes"
+        yield Problem(file, None, ".".join(place), quoted(value), expected)
 
 
 def toml_text(text: str) -> str:

@@ -16,7 +16,7 @@ from mnbayes.base.display import Displayed, Screen
 from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.base.resources import models_folder
 from mnbayes.base.text_table import Table
-from mnbayes.base.toml_files import read_toml, validation_problems
+from mnbayes.base.toml_files import FileName, read_toml, validation_problems
 from mnbayes.cards import families as priors
 from mnbayes.cards.card_beliefs import fit_beliefs
 from mnbayes.cards.marker_card import marker_card, of_markers
@@ -167,7 +167,7 @@ class Card(Displayed, _Strict):
         Parameter name to marker name (or ``""`` for a shared parameter) to prior.
     """
 
-    name: str
+    name: FileName
     title: str
     markers: tuple[str, ...]
     influence: bool = False

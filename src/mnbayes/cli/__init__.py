@@ -11,6 +11,7 @@ from mnbayes.cli import exports as exports
 from mnbayes.cli import imports as imports
 from mnbayes.cli import priors as priors
 from mnbayes.cli import runs as runs
+from mnbayes.cli import streams
 from mnbayes.cli import studies as studies
 from mnbayes.cli.shared import app
 
@@ -19,9 +20,22 @@ use_one_thread()  # no command has loaded NumPy yet
 
 def main() -> None:
     """Entry point of the ``mnbayes`` command."""
-    app(prog_name="mnbayes")
+    _run(sys.argv[1:])
 
 
 def fit_main() -> None:
     """Entry point of ``scripts/fit.py``: the ``fit`` command by itself."""
-    app(["fit", *sys.argv[1:]], prog_name="mnbayes")
+    _run(["fit", *sys.argv[1:]])
+
+
+def _run(arguments: list[str]) -> None:
+    streams.set_up()
+    status: int | str | None = 0
+    try:
+        app(arguments, prog_name="mnbayes")
+    except SystemExit as done:
+        status = done.code
+    except OSError as error:  # help or a version on a full disk
+        sys.stderr.write(f"output: {error.strerror}\n")
+        status = 2
+    raise SystemExit(streams.finished(status))

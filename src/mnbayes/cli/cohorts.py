@@ -27,12 +27,15 @@ from mnbayes.cli.shared import (
     Folder,
     Force,
     Priors,
+    PseudonymKey,
+    Pseudonyms,
     Response,
     Seed,
     Settings,
     clear_errors,
     command,
     either,
+    read_cohort,
 )
 
 #: Models beside the cohort, by the names by which ``--model`` asks for them.
@@ -133,6 +136,8 @@ def fit(
         typer.Option("--no-report", help="Leave the report out.", rich_help_panel=WRITTEN),
     ] = False,
     allow_unconverged: AllowUnconverged = False,
+    pseudonyms: Pseudonyms = False,
+    pseudonym_key: PseudonymKey = None,
 ) -> None:
     """Fit models to a cohort and report response probabilities."""
     # Names are checked before anything that is slow to load: no PyMC, no SciPy, no plots.
@@ -146,7 +151,7 @@ def fit(
     from mnbayes.cards.definitions import load_definitions
     from mnbayes.cards.own_model import ENDING, load_own_model
     from mnbayes.cards.prior_sets import joined_name
-    from mnbayes.data.cohort import catalogue_of_folder, load_cohort
+    from mnbayes.data.cohort import catalogue_of_folder
     from mnbayes.report.pdf import PrintError, find_browser, report_pdf
     from mnbayes.run.keeping import claim, new_folder
 
@@ -173,7 +178,15 @@ def fit(
         prior_sets = attempt(overrides.load_prior_sets, priors or ["weak"])
         changes = [attempt(overrides.parse_setting, text) for text in set_ or []]
         wanted = attempt(load_definitions, definitions) if definitions is not None else None
-        cohort = attempt(load_cohort, source, arm=arm, accept_implausible=accept_implausible)
+        cohort = attempt(
+            read_cohort,
+            source,
+            pseudonyms=pseudonyms,
+            key=pseudonym_key,
+            run=target.folder,
+            arm=arm,
+            accept_implausible=accept_implausible,
+        )
     prepare()  # while this process loads its own modules
     if not asked_for:
         choice = choose_models(cohort, NAMES, wanted)
@@ -271,17 +284,25 @@ def check(
     ],
     arm: Arm = None,
     accept_implausible: AcceptImplausible = False,
+    pseudonyms: Pseudonyms = False,
+    pseudonym_key: PseudonymKey = None,
 ) -> None:
     """Validate a cohort: every problem at once, with file, row, column, found and expected."""
     from mnbayes.analyses.participants.section import of_cohort
     from mnbayes.base.problems import gathered
     from mnbayes.cards.choice import choose_models
-    from mnbayes.data.cohort import load_cohort
     from mnbayes.models.well_posed import well_posed
     from mnbayes.report.terminal import say, say_warnings, show_section
 
     try:
-        cohort = load_cohort(folder, arm=arm, accept_implausible=accept_implausible)
+        cohort = read_cohort(
+            folder,
+            pseudonyms=pseudonyms,
+            key=pseudonym_key,
+            run=None,
+            arm=arm,
+            accept_implausible=accept_implausible,
+        )
         choice = choose_models(cohort, NAMES)
     except InputError as error:
         typer.echo(str(error), err=True)

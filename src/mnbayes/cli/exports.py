@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mnbayes.base.untrusted_text import visible
 from mnbayes.cli.help import AGAIN
 from mnbayes.cli.shared import NOT_CONVERGED, clear_errors, command
 
@@ -50,22 +51,28 @@ def export(
             metavar="DIR", help="Folder of mnbayes sensitivity, for the table of the prior sets."
         ),
     ] = None,
+    pseudonyms: Annotated[
+        bool,
+        typer.Option("--pseudonyms", help="Refuse a run that was not made with --pseudonyms."),
+    ] = False,
     list_: Annotated[
         bool, typer.Option("--list", help="List the tables that the run can give; write nothing.")
     ] = False,
 ) -> None:
     """Tables, figures, and a methods and a results text of a run, as journals want them."""
     from mnbayes.exports.catalogue import exhibits
-    from mnbayes.exports.exporting import exported, source_of
+    from mnbayes.exports.exporting import check_pseudonyms, exported, source_of
     from mnbayes.run.history import newest_run
 
     folder = run if run is not None else newest_run()
+    if pseudonyms:
+        check_pseudonyms(folder)
     if list_:
         found = exhibits(source_of(folder, data, sensitivity))
         for each in found.tables:
-            typer.echo(f"{each.number:>2} {each.name}: {each.table.caption}")
+            typer.echo(visible(f"{each.number:>2} {each.name}: {each.table.caption}"))
         for name, why in found.absent.items():
-            typer.echo(f" – {name}: {why}")
+            typer.echo(visible(f" – {name}: {why}"))
         return
     made = exported(
         folder,
@@ -77,7 +84,7 @@ def export(
         sensitivity=sensitivity,
     )
     for name, why in made.tables.absent.items():
-        typer.echo(f"No table {name}: {why}.", err=True)
+        typer.echo(visible(f"No table {name}: {why}."), err=True)
     typer.echo(str(made.folder))
     if not made.converged:
         raise typer.Exit(NOT_CONVERGED)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mnbayes.base.problems import InputError, Problem, gathered, quoted
+from mnbayes.base.untrusted_text import visible
 from mnbayes.cli.help import START
 from mnbayes.cli.shared import BAD_INPUT, clear_errors, command
 
@@ -98,7 +99,8 @@ def import_(
     if show_mapping:
         typer.echo(import_mapping_file().read_text(encoding="utf-8"))
         if mapping is not None:
-            typer.echo(f"# {mapping}\n{mapping.read_text(encoding='utf-8')}")
+            text = mapping.read_text(encoding="utf-8", errors="replace")
+            typer.echo(visible(f"# {mapping}\n{text}"))
         return
     if not files or out is None:
         found = "no file" if not files else "no --out FOLDER"

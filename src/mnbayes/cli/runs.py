@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from mnbayes.base.untrusted_text import visible
 from mnbayes.cli.help import AGAIN
 from mnbayes.cli.shared import (
     FITTED,
@@ -18,6 +19,8 @@ from mnbayes.cli.shared import (
     Data,
     Folder,
     Force,
+    PseudonymKey,
+    Pseudonyms,
     Response,
     Run,
     RunFolder,
@@ -26,6 +29,7 @@ from mnbayes.cli.shared import (
     clear_errors,
     command,
     either,
+    read_cohort,
 )
 
 
@@ -40,7 +44,7 @@ def runs(
     from mnbayes.run.listing import COLUMNS, list_runs
 
     listed, remarks = list_runs(folder)
-    rows = [COLUMNS, *(run.cells for run in listed)]
+    rows = [COLUMNS, *(tuple(map(visible, run.cells)) for run in listed)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     if sys.stdout.isatty() and sum(widths) + 2 * len(widths) > shutil.get_terminal_size().columns:
         # Each run a block: a wrapped table cannot be read, nor its folders copied.
@@ -53,7 +57,7 @@ def runs(
             padded = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
             typer.echo("  ".join(padded).rstrip())
     for remark in remarks:
-        typer.echo(remark, err=True)
+        typer.echo(visible(remark), err=True)
 
 
 @command(AGAIN, "mnbayes compare results/first results/second")
@@ -128,20 +132,25 @@ def withdrawal(
     ] = None,
 ) -> None:
     """Re-read a run's draws under other assumptions on who withdrew; find the tipping point."""
-    from mnbayes.analyses.withdrawal import command as stored_run
     from mnbayes.analyses.withdrawal.strategies import (
         delta_strategy,
         find_strategy,
         withdrawal_strategies,
     )
+    from mnbayes.base.problems import gathered
+
+    names = strategy or [item.name for item in withdrawal_strategies()]
+    with gathered() as attempt:
+        chosen = [
+            delta_strategy(delta) if n == "delta" else attempt(find_strategy, n) for n in names
+        ]
+    from mnbayes.analyses.withdrawal import command as stored_run
     from mnbayes.report.kit.wording import NO_CONTROL
     from mnbayes.report.terminal import SYNTHETIC, say, show_section
     from mnbayes.run.history import newest_run
 
     if out is not None:
         stored_run.check_folder(out)
-    names = strategy or [item.name for item in withdrawal_strategies()]
-    chosen = [delta_strategy(delta) if n == "delta" else find_strategy(n) for n in names]
     asked = either(run_folder, run, ("RUN", "--run"))
     folder = asked if asked is not None else newest_run()
     stored, definitions, synthetic = stored_run.from_run(folder, model or [], chosen, delta_max)
@@ -217,6 +226,8 @@ def sensitivity(
     ] = None,
     force: Force = False,
     seed: Seed = 1,
+    pseudonyms: Pseudonyms = False,
+    pseudonym_key: PseudonymKey = None,
 ) -> None:
     """Refit under every prior set and structure; name each conclusion that flips."""
     data = either(cohort_folder, data)
@@ -233,7 +244,6 @@ def sensitivity(
     from mnbayes.base.resources import embedded_cohort_folder
     from mnbayes.cards.card import load_card
     from mnbayes.cards.choice import choose_models
-    from mnbayes.data.cohort import load_cohort
     from mnbayes.inference.fit import Sampling
     from mnbayes.report.kit.wording import NO_CONTROL
     from mnbayes.report.terminal import SYNTHETIC, progress_bars, say, say_warnings, show_section
@@ -242,7 +252,13 @@ def sensitivity(
     folder = out if out is not None else new_folder(Path("results/sensitivity"), datetime.now())
     target = claim(folder, written.MANIFEST, force=force, any_name=out is None)
     with gathered() as attempt:
-        cohort = attempt(load_cohort, data if data is not None else embedded_cohort_folder())
+        cohort = attempt(
+            read_cohort,
+            data if data is not None else embedded_cohort_folder(),
+            pseudonyms=pseudonyms,
+            key=pseudonym_key,
+            run=target.folder,
+        )
         known = cohort.catalogue if cohort is not None else None  # None: it has problems
         cards = [attempt(load_card, name, known=known) for name in model or ()]
         asked = attempt(load_definitions, definitions) if definitions is not None else None

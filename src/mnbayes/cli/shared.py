@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mnbayes.base.problems import InputError, Problem, TakenError
+from mnbayes.base.untrusted_text import visible
 from mnbayes.cli.help import Command, Group
 
 if TYPE_CHECKING:
     from mnbayes.cards.card import Card
+    from mnbayes.data.cohort import Cohort
     from mnbayes.data.markers import Catalogue
 
 #: Groups of options of the commands that have many.
@@ -80,6 +80,22 @@ Arm = Annotated[
         metavar="NAME",
         help="Arm to keep, where patients.csv has several (default: trial.toml's).",
         rich_help_panel=FITTED,
+    ),
+]
+Pseudonyms = Annotated[
+    bool,
+    typer.Option(
+        "--pseudonyms",
+        help="P01, P02, … for the patients, in everything that is written or shown.",
+        rich_help_panel=WRITTEN,
+    ),
+]
+PseudonymKey = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="With --pseudonyms: who is who, in this .csv file outside the run's folder.",
+        rich_help_panel=WRITTEN,
     ),
 ]
 Force = Annotated[
@@ -154,15 +170,44 @@ def _common(
     """Bayesian models of tiny single-arm trials."""
 
 
+def read_cohort(
+    folder: Path,
+    *,
+    pseudonyms: bool,
+    key: Path | None,
+    run: Path | None,
+    arm: str | None = None,
+    accept_implausible: bool = False,
+) -> Cohort:
+    """A cohort as a command is asked to read it; the key is written where that is asked for.
+
+    Raises
+    ------
+    InputError
+        With every problem of the cohort, or of the file for the key.
+    """
+    from mnbayes.data.cohort import load_cohort
+    from mnbayes.data.load_pseudonymised import check_key, load_pseudonymised, write_key
+    from mnbayes.run.record import MANIFEST
+
+    if not pseudonyms:
+        if key is not None:
+            expected = "--pseudonyms besides"
+            raise InputError([Problem("--pseudonym-key", None, None, str(key), expected)])
+        return load_cohort(folder, arm=arm, accept_implausible=accept_implausible)
+    above = () if key is None else key.resolve().parents
+    for place in (run, *(folder for folder in above if (folder / MANIFEST).is_file())):
+        check_key(key, place)
+    cohort, who = load_pseudonymised(folder, arm=arm, accept_implausible=accept_implausible)
+    write_key(who, key)
+    return cohort
+
+
 def clear_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
     """Turn bad input into its message and exit status 2, and Ctrl-C into 130."""
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
-        for stream in (sys.stdout, sys.stderr):
-            # A name that the terminal cannot show is no reason to end a fit.
-            if isinstance(stream, TextIOWrapper):
-                stream.reconfigure(errors="replace")
         try:
             return command(*args, **kwargs)
         except InputError as error:
@@ -172,7 +217,9 @@ def clear_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
             raise typer.Exit(BAD_INPUT) from None
         except OSError as error:
             # A full disk, a folder that may not be written: the system's own words, no traceback.
-            typer.echo(f"{error.filename or 'output'}: {error.strerror or error}", err=True)
+            typer.echo(
+                visible(f"{error.filename or 'output'}: {error.strerror or error}"), err=True
+            )
             raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
             typer.echo("Interrupted; nothing was written.", err=True)

@@ -212,7 +212,13 @@ def characteristics(
     seed: Seed = 1,
 ) -> None:
     """How often rule, Wilcoxon test and "5 of 7" are wrong where the truth is known."""
-    check_names([model], priors or (), definitions=definitions)
+    from mnbayes.analyses.characteristics.scenarios import find_scenario
+    from mnbayes.base.problems import gathered
+
+    with gathered() as attempt:
+        attempt(check_names, [model], priors or (), definitions=definitions)
+        for name in scenario or ():
+            attempt(find_scenario, name)
     from mnbayes.analyses.characteristics.command import run_characteristics
     from mnbayes.analyses.characteristics.section import of_study
     from mnbayes.report.terminal import progress_bars, show_section

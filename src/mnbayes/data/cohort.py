@@ -17,6 +17,7 @@ from mnbayes.base.display import Displayed, Screen, listed_briefly
 from mnbayes.base.problems import InputError, Problem, did_you_mean, gathered, quoted
 from mnbayes.base.text_table import Table as Shown
 from mnbayes.data.markers import Catalogue, load_markers, shipped_markers
+from mnbayes.data.pseudonyms import pseudonyms_of, renamed, retold
 from mnbayes.data.trial import FILE as TRIAL_FILE
 from mnbayes.data.trial import Trial, load_trial, primary_week
 
@@ -91,6 +92,8 @@ class Cohort(Displayed):
         the warnings too.
     reported_units : mapping
         Of each marker, the unit most of its rows were reported in, in its usual spelling.
+    pseudonyms : bool
+        Whether the patients' names are those of :meth:`pseudonymised`.
     """
 
     patients: pd.DataFrame
@@ -107,6 +110,34 @@ class Cohort(Displayed):
     left_out: Mapping[str, int] = field(default_factory=dict)
     implausible: tuple[Problem, ...] = ()
     reported_units: Mapping[str, str] = field(default_factory=dict)
+    pseudonyms: bool = False
+
+    def pseudonymised(self) -> tuple[Cohort, pd.DataFrame]:
+        """The cohort with P01, P02, … for its patients, and the key to them.
+
+        Whatever is made of it, from the report to the stored draws, holds no other name. Columns
+        of the user's own stay, save cells that are a patient's name.
+
+        Returns
+        -------
+        Cohort
+        DataFrame
+            Columns pseudonym and patient, in the order of the patients' table.
+        """
+        import pandas as pd
+
+        names = pseudonyms_of(self.patient_ids)
+        cohort = replace(
+            self,
+            patients=renamed(self.patients, names),
+            measurements=renamed(self.measurements, names),
+            events=None if self.events is None else renamed(self.events, names),
+            set_aside=renamed(self.set_aside, names),
+            warnings=retold(self.warnings, names),
+            implausible=retold(self.implausible, names),
+            pseudonyms=True,
+        )
+        return cohort, pd.DataFrame({"pseudonym": names.values(), "patient": names.keys()})
 
     @property
     def patient_ids(self) -> tuple[str, ...]:
@@ -305,15 +336,16 @@ def _unplanned(trial: Trial, used: pd.DataFrame) -> list[Problem]:
 
 
 def _table(folder: Path, name: str) -> tuple[Table | None, list[Problem]]:
-    from mnbayes.data.read_table import read_table
-    from mnbayes.data.schema import COLUMNS, REQUIRED, unused_columns
+    from mnbayes.data.read_table import control_codes, read_table
+    from mnbayes.data.schema import COLUMNS, NUMBERS, REQUIRED, unused_columns
 
     columns = COLUMNS[name] if name != "patients" else (*COLUMNS[name], ARM)
     table, problems = read_table(
         folder, name, optional=name == "events", columns=columns, required=REQUIRED[name]
     )
-    if table is not None and name != "patients":
-        problems += unused_columns(table, name)
+    if table is not None:
+        problems += control_codes(table, (*NUMBERS[name], "sex", "marker", "unit"))
+        problems += unused_columns(table, name) if name != "patients" else []
     return table, problems
 
 

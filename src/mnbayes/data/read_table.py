@@ -10,13 +10,15 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mnbayes.base.csv_files import undone
 from mnbayes.base.problems import Problem, quoted, row_problems
+from mnbayes.base.untrusted_text import CONTROL, visible
 from mnbayes.data.names import columns_meant
 
 if TYPE_CHECKING:
@@ -148,11 +150,12 @@ def _csv_lines(text: str) -> _Lines:
                 f"columns separated by {name}",
                 "columns separated by commas, and a point as the decimal sign",
             )
+    quotes = "'" in text  # a million cells without one need not be looked at
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     start = 1  # a quoted cell may run over several lines: the record has the number of its first
     try:
         for cells in reader:
-            yield start, cells
+            yield start, [undone(cell) for cell in cells] if quotes else cells
             start = reader.line_num + 1
     except csv.Error as error:
         raise _UnreadableError(
@@ -336,3 +339,28 @@ def _table(
         if not given and (text[name] == "").all()
     ]
     return Table(file, content, header_row, text.drop(columns=empty)), problems
+
+
+def control_codes(table: Table, settled: Collection[str] = ()) -> list[Problem]:
+    """Names of columns and texts with codes that no output can hold, one problem a column.
+
+    Parameters
+    ----------
+    table : Table
+    settled : collection of str
+        Columns whose cells are checked to be something else anyway.
+    """
+    problems = []
+    for name, cells in table.text.items():
+        column = str(name)
+        lines = [(table.header_row, column)] if CONTROL.search(column) else []
+        if column not in settled and CONTROL.search("".join(cells)):
+            lines += [(int(str(row)), cell) for row, cell in cells.items() if CONTROL.search(cell)]
+        problems += row_problems(
+            table.file,
+            visible(column),
+            [row for row, _ in lines],
+            [quoted(cell) for _, cell in lines],
+            "text without control codes",
+        )
+    return problems

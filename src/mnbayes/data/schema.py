@@ -26,6 +26,9 @@ SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 # conversion. Commas, "inf", "NA" and "<5" are not numbers.
 NUMBER = r"[+-]?(?:[0-9]{1,30}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,2})?"
 
+#: Characters of a patient's or an event's name: what SAS transport files hold.
+LONGEST_NAME = 200
+
 _A_NUMBER = "a number such as 3.5, with a decimal point and no unit"
 _A_GRADE = "a CTCAE grade: a whole number from 0 (absent) to 5 (death)"
 _A_VALUE = (
@@ -128,7 +131,9 @@ def _text_schema(table: str, catalogue: Catalogue) -> pa.DataFrameSchema:
             expected,
         )
 
-    rules = {"patient": check(lambda cells: cells.ne(""), "the name of a patient")}
+    a_name = f"the name of a patient, on one line of at most {LONGEST_NAME} characters"
+    one_line = rf"[^\t\r\n]{{1,{LONGEST_NAME}}}"
+    rules = {"patient": check(lambda cells: cells.str.fullmatch(one_line), a_name)}
     for column, expected in NUMBERS[table].items():
         rules[column] = number(expected, blank=column not in ("week", "grade"))
     if table == "patients":
@@ -138,7 +143,8 @@ def _text_schema(table: str, catalogue: Catalogue) -> pa.DataFrameSchema:
     elif table == "measurements":
         rules["marker"] = check(lambda cells: cells.isin(list(catalogue)), "the name of a marker")
     else:
-        rules["term"] = check(lambda cells: cells.ne(""), "what happened, such as fever")
+        what = f"what happened, such as fever, in at most {LONGEST_NAME} characters"
+        rules["term"] = check(lambda cells: cells.str.len().between(1, LONGEST_NAME), what)
     return pa.DataFrameSchema(
         {
             column: pa.Column(None, rules.get(column), required=column in REQUIRED[table])

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mnbayes.base.problems import InputError, Problem, gathered
+from mnbayes.base.untrusted_text import markdown_text as plain
 from mnbayes.data.cohort import Cohort, load_cohort
 from mnbayes.data.embedded import embedded_cohort
 from mnbayes.exports.catalogue import SYNTHETIC, Exhibits, exhibits
 from mnbayes.exports.exhibit import printable
 from mnbayes.exports.figures import choices, figure_files, figure_kinds, stored_figures
 from mnbayes.exports.findings import limits, results
-from mnbayes.exports.methods import formula, methods, plain
+from mnbayes.exports.methods import formula, methods
 from mnbayes.exports.references import REFERENCES, bibliography
 from mnbayes.exports.source import Source, read_source, same_data
 from mnbayes.exports.writers import FORMATS
@@ -167,7 +169,27 @@ def source_of(
     else:
         arm = str(table_of(manifest, "data").get("arm", "")) or None
         cohort = load_cohort(data, arm=arm, accept_implausible=True)
+    if cohort is not None and has_pseudonyms(manifest):
+        cohort, _ = cohort.pseudonymised()
     return read_source(run, cohort, sensitivity)
+
+
+def has_pseudonyms(manifest: Mapping[str, Any]) -> bool:
+    """Whether a run holds pseudonyms in the place of its patients' names."""
+    return table_of(manifest, "data").get("pseudonyms") is True
+
+
+def check_pseudonyms(run: Path) -> None:
+    """Refuse a run that holds its patients' names: its pictures and sentences hold them too.
+
+    Raises
+    ------
+    InputError
+    """
+    if not has_pseudonyms(read_manifest(run)):
+        found = f"{run.name}, which holds the patients' names, in sentences and pictures as well"
+        expected = "a run of mnbayes fit --pseudonyms"
+        raise InputError([Problem("--pseudonyms", None, None, found, expected)])
 
 
 def texts(source: Source, found: Exhibits) -> dict[str, bytes]:

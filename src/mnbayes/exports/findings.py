@@ -9,9 +9,9 @@ import numpy as np
 
 from mnbayes.answers.denominators import response_counts
 from mnbayes.base.text_table import records
+from mnbayes.base.untrusted_text import markdown_text as plain
 from mnbayes.exports import overturning
 from mnbayes.exports.answers import direction, doubt
-from mnbayes.exports.methods import plain
 from mnbayes.exports.source import Source
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.wording import percent, percent_range

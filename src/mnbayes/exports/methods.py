@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from mnbayes.base.untrusted_text import markdown_text as plain
 from mnbayes.cards.card import Structure
 from mnbayes.exports.prior_tables import reasons
 from mnbayes.exports.source import Source
@@ -15,18 +15,12 @@ from mnbayes.models.longitudinal import formulas
 from mnbayes.report.kit import wording
 from mnbayes.run.record import table_of
 
-_MARKS = re.compile(r"([\\`*_{}\[\]<>#|&~@$^])")
 #: What is said of how patients' effects go together, by the card's word.
 _TOGETHER = {
     "all": "correlated across markers",
     "changes": "changes correlated across markers",
     "within": "correlated within each marker",
 }
-
-
-def plain(text: object) -> str:
-    """A text in Markdown that means nothing but itself."""
-    return _MARKS.sub(r"\\\1", str(text))
 
 
 def methods(source: Source, tables: Mapping[str, str]) -> str:

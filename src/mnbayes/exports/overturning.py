@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.base.text_table import records
-from mnbayes.exports.methods import plain
+from mnbayes.base.untrusted_text import markdown_text as plain
 from mnbayes.exports.prior_tables import refits
 from mnbayes.exports.robustness import main_answers
 from mnbayes.exports.source import Source

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mnbayes.answers.reported import ROW_KEYS
+from mnbayes.base.csv_files import read_csv_table
 from mnbayes.base.montecarlo import independent_error
 from mnbayes.base.problems import InputError, Problem, gathered, quoted
 from mnbayes.cards.definitions import Definitions, parse_definitions
@@ -269,7 +270,7 @@ def _refits(run: OpenedRun, definitions: Definitions, folder: Path) -> pd.DataFr
 
     try:
         said = json.loads((folder / record).read_text(encoding="utf-8"))
-        rows = _with_words(pd.read_csv(folder / f"{table}.csv"))
+        rows = _with_words(read_csv_table(folder / f"{table}.csv"))
     except (OSError, ValueError) as error:
         raise refused(f"{folder}: {error}") from error
     if not same_data(table_of(said), table_of(run.manifest, "data").get("sha256")):

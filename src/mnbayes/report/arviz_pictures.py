@@ -137,7 +137,7 @@ def write_arviz_pictures(tree: xr.DataTree, folder: Path, *, withheld: bool = Fa
 def _svg(collection: Any, title: str) -> bytes:
     """A picture with the tree's title above it; the same draws give the same bytes."""
     figure = collection.viz["figure"].item()
-    figure.suptitle(title, fontsize=9, color="0.4", ha="left", x=0.01)
+    figure.suptitle(title, fontsize=9, color="0.4", ha="left", x=0.01, parse_math=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()

@@ -10,6 +10,7 @@ from jinja2 import Template
 from markupsafe import Markup
 
 from mnbayes.base.text_table import Spanned, plain
+from mnbayes.base.untrusted_text import visible
 from mnbayes.cards.card import Card
 from mnbayes.report.kit.headings import below
 from mnbayes.report.kit.numbering import numbered
@@ -203,7 +204,7 @@ def render_pages(run: Run) -> dict[str, str]:
         folder. Whatever comes from the user's files is escaped.
     """
     pages = pages_of(run)
-    written = {file: _page(run, page, pages) for file, page in pages.items()}
+    written = {file: visible(_page(run, page, pages)) for file, page in pages.items()}
     return numbered(written, {file: page.letter for file, page in pages.items()})
 
 

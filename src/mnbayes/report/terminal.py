@@ -18,6 +18,7 @@ from rich.table import Column
 from rich.text import Text
 
 from mnbayes.base.text_table import Spanned, Table, plain
+from mnbayes.base.untrusted_text import visible
 from mnbayes.base.workers import News
 from mnbayes.report.kit.results import FOLLOWS, gate_sentences
 from mnbayes.report.page import SYNTHETIC_MARK, in_order, marks
@@ -69,7 +70,7 @@ def progress_bars() -> Iterator[News]:
     stage = Column(no_wrap=True, max_width=max(room - bar, 10))
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.fields[model]}", table_column=name),
+        TextColumn("{task.fields[model]}", table_column=name, markup=False),
         *([BarColumn(bar)] if bar else []),
         TextColumn("{task.description}", table_column=stage),
         TimeElapsedColumn(),
@@ -79,7 +80,7 @@ def progress_bars() -> Iterator[News]:
 
         def show(model: str, stage: str, done: int, total: int) -> None:
             if model not in tasks:
-                tasks[model] = bars.add_task("", model=model, total=None)
+                tasks[model] = bars.add_task("", model=visible(model), total=None)
             if stage == "done":
                 bars.update(tasks[model], description="done", total=1, completed=1)  # type: ignore[arg-type]
                 return
@@ -102,7 +103,7 @@ def _glued(text: str) -> str:
 
 def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
     lines = textwrap.wrap(
-        _glued(text), max(width, 1), subsequent_indent=indent, break_on_hyphens=False
+        _glued(visible(text)), max(width, 1), subsequent_indent=indent, break_on_hyphens=False
     )
     return [line.replace(_GLUE, " ") for line in lines] or [""]
 
@@ -122,7 +123,7 @@ def say(text: str, style: str = "", console: Console | None = None, *, error: bo
         Whether it goes to standard error, where no console is given.
     """
     screen = console or Console(stderr=error)
-    for line in text.split("\n"):
+    for line in visible(text).split("\n"):
         for part in [line] if line.startswith(" ") else _wrapped(line, screen.width):
             screen.print(part, style=style, markup=False, highlight=False, soft_wrap=True)
 

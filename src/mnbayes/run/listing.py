@@ -160,7 +160,7 @@ def _cohort(record: Mapping[str, Any]) -> str:
         said.append(f"{patients} patients")
     if record.get("synthetic") is True:
         said.append("SYNTHETIC")
-    return ", ".join("".join(c if c.isprintable() else " " for c in each) for each in said)
+    return ", ".join(" ".join(each.split()) for each in said)
 
 
 def _priors(record: Mapping[str, Any]) -> str:

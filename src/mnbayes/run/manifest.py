@@ -66,6 +66,7 @@ def data_manifest(cohort: Cohort) -> dict[str, Any]:
         "rows": len(cohort.measurements),
         "arm": cohort.arm,
         "trial": cohort.trial.model_dump(mode="json", exclude_defaults=True, exclude={"quotes"}),
+        **({"pseudonyms": True} if cohort.pseudonyms else {}),
     }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from mnbayes.base.csv_files import read_csv_table
 from mnbayes.base.display import Displayed, Screen
 from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.base.text_table import Table
@@ -84,7 +85,7 @@ class OpenedRun(Displayed):
 
     def _table(self, path: Path) -> pd.DataFrame:
         try:
-            return pd.read_csv(path)
+            return read_csv_table(path)
         except (OSError, ValueError) as error:  # ValueError: no table, not UTF-8
             problem = Problem(f"{self.name}/{path.name}", None, None, str(error), "a run's table")
             raise InputError([problem]) from error

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnbayes.base.csv_files import csv_table
 from mnbayes.base.problems import Problem
 from mnbayes.run.keeping import Placed, Target, whole_folder
 from mnbayes.run.record import MANIFEST
@@ -57,7 +58,7 @@ def write_run(
     with whole_folder(folder, converged=run.converged) as made:
         place = made.path
         for name, table in run.written.items():
-            table.to_csv(place / f"{name}.csv", index=False)
+            (place / f"{name}.csv").write_bytes(csv_table(table))
         trees = {result.name: result.fit.tree for result in run.results}
         for section in run.sections:
             trees |= section.trees
@@ -113,7 +114,7 @@ def write_beside(
     with whole_folder(target, converged=converged) as made:
         place = made.path
         for name, table in tables.items():
-            table.to_csv(place / f"{name}.csv", index=False)
+            (place / f"{name}.csv").write_bytes(csv_table(table))
         (place / "posterior").mkdir()
         for name, tree in trees.items():
             write_tree(tree, place / "posterior", name)

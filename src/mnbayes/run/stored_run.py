@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mnbayes.answers.reported import PRIOR, ROW_KEYS, reported_numbers
 from mnbayes.answers.result import Result
+from mnbayes.base.csv_files import read_csv_table
 from mnbayes.base.problems import InputError, Problem, gathered, quoted, row_problems
 from mnbayes.cards.definitions import Definitions, parse_definitions
 from mnbayes.data.read_table import read_table
@@ -170,7 +171,7 @@ def _more_tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Tidy]:
         for name, said in table_of(section, "compared").items():
             path = folder / f"{name}.csv"
             if name not in ROW_KEYS and path.is_file():
-                found[name] = Tidy(pd.read_csv(path), tuple(said["keys"]), said["errors"])
+                found[name] = Tidy(read_csv_table(path), tuple(said["keys"]), said["errors"])
     return found
 
 

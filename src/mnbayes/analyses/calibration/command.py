@@ -14,6 +14,7 @@ from mnbayes.analyses.calibration.replicates import calibration_study
 from mnbayes.analyses.calibration.result import LEVEL, Outcome, as_plain, calibration_of
 from mnbayes.analyses.calibration.sampler import CalibratedEngine
 from mnbayes.analyses.calibration.simulate import Setting
+from mnbayes.base.csv_files import csv_table
 from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.resources import embedded_cohort_folder
 from mnbayes.base.workers import News, silent
@@ -128,7 +129,7 @@ def run_calibrate(
         "seed": seed,
         "study": study.identity,
     }
-    write_whole(folder / "replicates.csv", table.to_csv(index=False).encode())
+    write_whole(folder / "replicates.csv", csv_table(table))
     _write_files(outcome, described)
     return outcome
 
@@ -190,6 +191,6 @@ def _write_files(outcome: Outcome, described: dict[str, object]) -> None:
     if calibration.checks:
         figure = calibration_figure(calibration, outcome.synthetic)
         write_whole(folder / "calibration.svg", svg_bytes(figure))
-    write_whole(folder / "calibration.csv", calibration.table().to_csv(index=False).encode())
+    write_whole(folder / "calibration.csv", csv_table(calibration.table()))
     text = json.dumps(described, indent=2, ensure_ascii=False)
     write_whole(folder / "calibration.json", f"{text}\n".encode())

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mnbayes.analyses.characteristics.judges import BETWEEN, FALSE, TRUE
+from mnbayes.base.csv_files import csv_table, read_csv_table
 from mnbayes.base.problems import InputError, Problem
 
 #: By this file a folder of operating characteristics is known.
@@ -162,7 +163,7 @@ def result_files(found: Characteristics) -> dict[str, bytes]:
     contents = {MANIFEST: f"{text}\n".encode()}
     for name in TABLES:
         table: pd.DataFrame = getattr(found, name)
-        contents[f"{name}.csv"] = table.round(DIGITS).to_csv(index=False).encode()
+        contents[f"{name}.csv"] = csv_table(table.round(DIGITS))
     return contents
 
 
@@ -182,7 +183,7 @@ def read_result(folder: Path) -> Characteristics:
             data[name] = tuple(data[name])
         for name in TABLES:
             # Told: a column of "true" and "false" would be read as truth values.
-            data[name] = pd.read_csv(folder / f"{name}.csv", dtype=dict.fromkeys(_TEXTS, "str"))
+            data[name] = read_csv_table(folder / f"{name}.csv", _TEXTS)
         return Characteristics(**data)
     except (OSError, ValueError, KeyError, TypeError) as error:
         found = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -95,7 +95,7 @@ def _strip(
             draw_interval(ax, float(place[visit]), *bounds, limits, style.BLACK)
         ax.axvline(float(place[0]) - 1.0, color=style.RULE, linewidth=0.8, zorder=0)
         ax.annotate(
-            patients[row],
+            style.short(patients[row]),
             (float(place[0]) - 0.6, 1),
             xycoords=("data", "axes fraction"),
             xytext=(0, 2),

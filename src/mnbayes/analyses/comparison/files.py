@@ -10,6 +10,7 @@ from mnbayes.analyses.comparison.figure import main_differences
 from mnbayes.analyses.comparison.numbers import NUMBER_COLUMNS
 from mnbayes.analyses.comparison.runs import Comparison
 from mnbayes.answers.reported import KEYS
+from mnbayes.base.csv_files import csv_table
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.report.kit import plot_files
 from mnbayes.run.outputs import file_name_problems
@@ -52,7 +53,7 @@ def every_number(comparison: Comparison) -> pd.DataFrame:
 def write_numbers(comparison: Comparison, path: Path) -> None:
     """Write :func:`every_number` as CSV."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    every_number(comparison).to_csv(path, index=False)
+    path.write_bytes(csv_table(every_number(comparison)))
 
 
 def write_plot(comparison: Comparison, path: Path) -> None:

@@ -21,6 +21,7 @@ from mnbayes.analyses.design.rules import (
     load_rules,
     rules_for,
 )
+from mnbayes.base.csv_files import csv_table
 from mnbayes.base.labelled import marked
 from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.versions import versions
@@ -255,7 +256,8 @@ def write_design(plan: Plan, target: Target) -> Placed:
     }
     with whole_folder(target, converged=bool(plan.main.verdict)) as made:
         for name, table in plan.tables.items():
-            marked(table, plan.synthetic).to_csv(made.path / f"{name}.csv", index=False)
+            content = csv_table(marked(table, plan.synthetic))
+            (made.path / f"{name}.csv").write_bytes(content)
         for name, figure in design_figures(plan).items():
             (made.path / f"{name}.svg").write_bytes(svg_bytes(figure))
         write_record(made.path, MANIFEST, described)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from mnbayes.base.problems import InputError, Problem, did_you_mean, gathered, quoted
 from mnbayes.base.resources import models_folder
-from mnbayes.base.toml_files import read_toml, validation_problems
+from mnbayes.base.toml_files import FileName, read_toml, validation_problems
 from mnbayes.cards import families as priors
 from mnbayes.cards.card import PriorSpec
 from mnbayes.cards.prior_sets import parse_setting
@@ -142,7 +142,7 @@ class HistoricalCard(_Strict):
     """
 
     kind: Literal["historical"]
-    name: Text
+    name: FileName
     title: Text
     months: tuple[Positive, ...]
     treatment_class: tuple[TreatmentClass, ...]

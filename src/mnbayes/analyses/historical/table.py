@@ -12,7 +12,7 @@ import numpy as np
 
 from mnbayes.base.problems import LISTED, InputError, Problem, did_you_mean, quoted, row_problems
 from mnbayes.base.resources import embedded_cohort_folder
-from mnbayes.data.read_table import Table, read_table
+from mnbayes.data.read_table import Table, control_codes, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ def load_historical(
         raise InputError(problems)
     text = table.text.assign(**{name: "" for name in OPTIONAL if name not in table.text})
     table = Table(table.file, table.content, table.header_row, text)
-    problems = _cell_problems(table, classes)
+    problems = control_codes(table) + _cell_problems(table, classes)
     if not any(problem.severity == "error" for problem in problems):
         problems += _row_problems(table)
     if any(problem.severity == "error" for problem in problems):

@@ -138,7 +138,7 @@ def influence(
     line = 100 * definitions.decision.probability
     if kind == "exceeds":
         ax.axvline(line, color=style.RUST, linewidth=1.2, linestyle="--", zorder=2)
-    ax.set_yticks(places, [f"without {name}" for name in left])
+    ax.set_yticks(places, [f"without {style.short(name)}" for name in left])
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(left) - 0.4, -0.6)
     for place, row in enumerate(records(table)):

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from mnbayes.analyses.published.readings import Readings
 from mnbayes.base.problems import InputError, Problem, did_you_mean, quoted
 from mnbayes.base.resources import models_folder
-from mnbayes.base.toml_files import read_toml, validation_problems
+from mnbayes.base.toml_files import FileName, read_toml, validation_problems
 from mnbayes.cards import families as priors
 from mnbayes.cards.beliefs import BeliefError, Quantity
 from mnbayes.cards.card import PriorSpec
@@ -72,7 +72,7 @@ class PublishedCard(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["published"]
-    name: str
+    name: FileName
     title: str
     readings: Readings = Readings()
     prior: dict[str, PriorSpec] = Field(alias="priors")

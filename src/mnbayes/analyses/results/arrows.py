@@ -303,7 +303,7 @@ def _words(ax: Axes, found: Sequence[Move], marker: Marker, week: float, many: b
         ax.set_yticks([])
         ax.set_ylabel(f"{len(found)} patients, in order of change", fontsize=style.TEXT)
         return
-    ax.set_yticks(range(len(found)), [move.patient for move in found])
+    ax.set_yticks(range(len(found)), [style.short(move.patient) for move in found])
     ax.tick_params(axis="y", length=0)
     for place, move in enumerate(found):
         words = "no change" if np.isnan(move.end) else ""

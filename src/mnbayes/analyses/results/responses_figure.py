@@ -174,7 +174,8 @@ def response_probabilities(
     labels, places, words = [], [], []
     for row, patient in enumerate(patients):
         _bar(ax, row, latent[latent["patient"] == patient], look)
-        labels.append(patient if seen[row] else f"{patient}\npredicted")
+        name = style.short(patient)
+        labels.append(name if seen[row] else f"{name}\npredicted")
         places.append(float(row))
         words.append(_as_measured(as_measured[patient], judged) if seen[row] else "not measured")
     waits = awaits_confirmation(result, week)

@@ -201,7 +201,7 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
         if healthy is not None:
             _draw_range(ax, healthy, limits, own if is_right(ax) else ())
         _panel(ax, data, row, bands[:, row], None if repeats is None else repeats[:, row], limits)
-        ax.set_title(patient, fontsize=style.TEXT, loc="left", pad=3)
+        ax.set_title(style.short(patient), fontsize=style.TEXT, loc="left", pad=3)
         withdrew = data.withdrew[row]
         if not np.isnan(withdrew):
             ax.axvline(withdrew, color=style.BLACK, linestyle=":", linewidth=1.1, zorder=2)

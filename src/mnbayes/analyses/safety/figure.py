@@ -128,7 +128,8 @@ def swimmer(cohort: Cohort, *, ax: Axes | None = None) -> Figure:
         at = part["patient"].map(row) - 0.36
         ax.plot(part["week"], at, symbol, color=color, markersize=5.5, zorder=4, clip_on=False)
         terms = sorted(set(part["term"]))
-        handles.append(style.dot(color, symbol, terms[0] if len(terms) == 1 else "other event"))
+        called = style.short(terms[0]) if len(terms) == 1 else "other event"
+        handles.append(style.dot(color, symbol, called))
         for week, place, grade in zip(part["week"], at, part["grade"], strict=True):
             ax.annotate(
                 f"grade {grade:g}",
@@ -138,7 +139,7 @@ def swimmer(cohort: Cohort, *, ax: Axes | None = None) -> Figure:
                 va="center",
                 fontsize=style.SMALL,
             )
-    ax.set_yticks(places, patients)
+    ax.set_yticks(places, list(map(style.short, patients)))
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(patients) - 0.4, -0.8)
     last = max(float(ends.max()), max(cohort.weeks, default=1.0))

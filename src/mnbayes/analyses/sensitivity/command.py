@@ -14,6 +14,7 @@ from mnbayes.analyses.sensitivity.words import (
     specification,
 )
 from mnbayes.answers.conclusions import Row, as_reported
+from mnbayes.base.csv_files import csv_table
 from mnbayes.base.labelled import marked
 from mnbayes.base.text_table import Table, records
 from mnbayes.base.versions import versions
@@ -76,7 +77,7 @@ def write(multiverse: Multiverse, target: Target) -> Placed:
             ("power_scaling", multiverse.power_scaling),
         ):
             synthetic = multiverse.cohort.synthetic
-            marked(table, synthetic).to_csv(place / f"{name}.csv", index=False)
+            (place / f"{name}.csv").write_bytes(csv_table(marked(table, synthetic)))
         for model, figure in figures.items():
             if figure is not None:
                 prefix = f"{model}_" if len(figures) > 1 else ""

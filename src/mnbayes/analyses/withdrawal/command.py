@@ -15,6 +15,7 @@ from mnbayes.analyses.withdrawal.section import of_stored
 from mnbayes.analyses.withdrawal.strategies import Strategy
 from mnbayes.analyses.withdrawal.tipping import Tipping, output_tables, tipping
 from mnbayes.analyses.withdrawal.unseen import WithdrawalDraws, withdrawal_draws
+from mnbayes.base.csv_files import csv_table
 from mnbayes.base.labelled import marked
 from mnbayes.base.number_words import BLANK
 from mnbayes.base.problems import InputError, Problem, did_you_mean
@@ -189,10 +190,7 @@ def _probabilities(table: pd.DataFrame, definitions: Definitions, main: Marker) 
 def files(stored: Sequence[Stored], definitions: Definitions, synthetic: bool) -> dict[str, bytes]:
     """The files of ``--out``: tables of all models, pictures of each."""
     tables = output_tables((item.table, item.tipping) for item in stored)
-    found = {
-        f"{name}.csv": marked(table, synthetic).to_csv(index=False).encode()
-        for name, table in tables.items()
-    }
+    found = {f"{name}.csv": csv_table(marked(table, synthetic)) for name, table in tables.items()}
     for item in stored:
         if item.tipping is not None and item.main is not None:
             figures = {

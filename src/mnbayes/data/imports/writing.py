@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mnbayes.base.csv_files import csv_rows
 from mnbayes.base.new_files import move_into, temporary_beside
 from mnbayes.base.problems import InputError, Problem, few
 from mnbayes.base.text_table import Table
 from mnbayes.base.toml_files import toml_text
+from mnbayes.base.untrusted_text import markdown_text
 from mnbayes.data.cohort import load_cohort
 from mnbayes.data.imports.draft import Draft, Place, Reading
 from mnbayes.data.imports.grids import unreadable
@@ -173,11 +173,7 @@ def _traced(problem: Problem, readings: Sequence[Reading], patients: Sequence[Pl
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_rows([columns, *rows])
 
 
 def _fill(folder: Path, files: Mapping[str, str | bytes]) -> None:
@@ -213,19 +209,25 @@ def markdown(table: Table) -> str:
     """A table in Markdown."""
 
     def line(cells: Iterable[str]) -> str:
-        return "| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in cells) + " |"
+        return "| " + " | ".join(markdown_text(" ".join(cell.split())) for cell in cells) + " |"
 
     rule = "|" + "|".join("---" if i in table.text else "--:" for i in range(len(table.head))) + "|"
-    return "\n".join([f"## {table.caption}", "", line(table.head), rule, *map(line, table.rows)])
+    return "\n".join(
+        [f"## {markdown_text(table.caption)}", "", line(table.head), rule, *map(line, table.rows)]
+    )
 
 
 def _log(draft: Draft, command: str) -> str:
     parts = ["# Import", "Every decision of `mnbayes import`; `docs/import.md` has the rules."]
     if command:
         parts.append(f"```sh\n{command}\n```")
-    parts.append("\n".join(f"- `{name}`, SHA-256 {digest}" for name, digest in draft.files))
+    parts.append(
+        "\n".join(f"- {markdown_text(name)}, SHA-256 {digest}" for name, digest in draft.files)
+    )
     parts += [markdown(table) for table in draft.tables()]
     for heading, lines in (("Warnings", draft.warnings), ("Notes", draft.notes)):
         if lines:
-            parts.append(f"## {heading}\n\n" + "\n".join(f"- {line}" for line in lines))
+            parts.append(
+                f"## {heading}\n\n" + "\n".join(f"- {markdown_text(line)}" for line in lines)
+            )
     return "\n\n".join(parts) + "\n"

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from mnbayes.base.text_table import Spanned
 from mnbayes.exports.exhibit import Exhibit, unbroken
 from mnbayes.report.kit.tables import great
+from mnbayes.report.kit.templates import content_policy
 
 _STYLE = """
 body { font: 15px/1.4 "Times New Roman", Times, serif; margin: 2em auto; max-width: 68em;
@@ -31,12 +32,12 @@ def document(exhibits: Sequence[Exhibit], title: str) -> bytes:
     body = Markup("\n").join(map(_section, exhibits))
     return (
         Markup(
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{}\n'
             '<meta name="viewport" content="width=device-width">\n'
             "<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n<main>\n{}\n</main>\n</body>\n"
             "</html>\n"
         )
-        .format(title, Markup(_STYLE), body)
+        .format(content_policy(), title, Markup(_STYLE), body)
         .encode("utf-8")
     )
 

@@ -5,10 +5,9 @@ With the mark of UTF-8 at the start, without which Excel takes accents for somet
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 
+from mnbayes.base.csv_files import csv_rows
 from mnbayes.exports.exhibit import Exhibit
 
 
@@ -20,6 +19,4 @@ def files(exhibits: Sequence[Exhibit]) -> dict[str, bytes]:
 
 
 def _csv(rows: Iterable[Sequence[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode("utf-8-sig")
+    return csv_rows(rows).encode("utf-8-sig")

@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from mnbayes.report.kit import style
 from mnbayes.report.kit.svg import compact, with_dark
@@ -298,6 +299,13 @@ def without_collection() -> Iterator[None]:
             gc.enable()
 
 
+def as_it_stands(figure: Figure) -> Figure:
+    """The figure, in which "$" is a dollar: a name or a title is no formula, nor a broken one."""
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    return figure
+
+
 @without_collection()
 def svg_bytes(figure: Figure) -> bytes:
     """Render a figure as SVG; the same figure gives the same bytes: no date, no version.
@@ -305,6 +313,7 @@ def svg_bytes(figure: Figure) -> bytes:
     Text stays text. Ids are not unique between figures: embed each as a picture of its own.
     """
     buffer = io.BytesIO()
+    as_it_stands(figure)
     with mpl.rc_context(
         {"svg.fonttype": "none", "svg.hashsalt": "mnbayes", "font.sans-serif": _FONTS}
     ):

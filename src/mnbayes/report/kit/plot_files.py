@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnbayes.base.problems import InputError, Problem
-from mnbayes.report.kit.figures import svg_bytes
+from mnbayes.report.kit.figures import as_it_stands, svg_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,4 +46,4 @@ def write_plot(figure: Figure, path: Path) -> None:
     if ending == ".svg":
         path.write_bytes(svg_bytes(figure))
     else:
-        figure.savefig(path, format=ending[1:], dpi=150, metadata=ENDINGS[ending])
+        as_it_stands(figure).savefig(path, format=ending[1:], dpi=150, metadata=ENDINGS[ending])

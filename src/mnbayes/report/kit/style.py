@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import stacked
+from mnbayes.base.untrusted_text import visible
 from mnbayes.data.markers import Scale
 from mnbayes.inference.contract import variable
 
@@ -58,6 +59,8 @@ WIDE, NARROW = 8.6, 4.0
 SMALL, TEXT, TITLE = 8.0, 8.5, 10.0
 #: Most patients that a figure with one panel or bar for each can show legibly.
 PANELS, BARS = 24, 40
+#: Letters of a name.
+_NAME = 24
 
 SYNTHETIC = "Synthetic cohort: no real patient."
 #: Ends of the 95 % and 50 % equal-tailed intervals and the median.
@@ -358,6 +361,12 @@ def shown(patients: Sequence[str], most: int) -> tuple[list[str], str]:
     if len(patients) <= most:
         return list(patients), ""
     return list(patients[:most]), f"The first {most} of {len(patients)} patients are shown."
+
+
+def short(name: str) -> str:
+    """A patient's or an event's name as a figure has room for it: a long one without its middle."""
+    plain = visible(name)
+    return plain if len(plain) <= _NAME else f"{plain[: _NAME - 8]}…{plain[-7:]}"
 
 
 def line(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -31,9 +33,32 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_unbroken,
     )
+    script = Markup((_FOLDERS[0] / "report.js").read_text(encoding="utf-8"))
     made.globals.update(wording=wording, percent=wording.percent)
+    made.globals.update(script=script, policy=content_policy(script))
     made.filters["below"] = below
     return made
+
+
+def content_policy(script: str = "") -> Markup:
+    """What a page may load, as its ``<meta>``: nothing from elsewhere, and no script but one.
+
+    Parameters
+    ----------
+    script : str
+        What stands between ``<script>`` and ``</script>``, to the letter; default: none.
+    """
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    allowed = {
+        "default-src": "'none'",
+        "script-src": f"'sha256-{digest}'" if script else "'none'",
+        "style-src": "'unsafe-inline'",  # columns of tables say how they are aligned
+        "img-src": "'self' file: data:",  # the annex shows the pictures beside it
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    said = "; ".join(f"{name} {value}" for name, value in allowed.items())
+    return Markup('<meta http-equiv="Content-Security-Policy" content="{}">').format(Markup(said))
 
 
 def style_sheet() -> Markup:
