@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import active_children, forkserver, get_context
+from multiprocessing.util import get_temp_dir
+from pathlib import Path
 from typing import Any
 
+from mnbayes.base.ending import deaf_to_interrupts, end_with_parent
+from mnbayes.base.new_files import mark_ours
 from mnbayes.base.threads import one_thread
 
 #: Called with what is being worked on, a stage, the steps done and in all.
@@ -30,6 +34,7 @@ def silent(*_: object) -> None:
 def _receive_queue(queue: Any) -> None:
     global _queue
     _queue = queue
+    end_with_parent()
 
 
 def _report(name: str, stage: str, done: int, total: int) -> None:
@@ -50,6 +55,8 @@ def _context() -> Any:
         return get_context("spawn")
     context = get_context("forkserver")
     context.set_forkserver_preload([_PRELOADED])
+    # Its socket lies in a folder of multiprocessing's own, which a killed process leaves.
+    mark_ours(Path(get_temp_dir()))
     return context
 
 
@@ -81,7 +88,7 @@ def prepare() -> None:
     """
     if sys.platform == "linux" and (os.cpu_count() or 1) > 1:
         _context()
-        with one_thread(), _without_the_script():
+        with deaf_to_interrupts(), one_thread(), _without_the_script():
             forkserver.ensure_running()
 
 
@@ -128,9 +135,15 @@ def side_by_side[Task, Done](
     listener.start()
     try:
         with ProcessPoolExecutor(workers, context, _receive_queue, (queue,)) as pool:
-            with one_thread(), _without_the_script():  # processes start as tasks come
-                running = {pool.submit(_work, function, task): i for i, task in enumerate(tasks)}
             try:
+                with (
+                    deaf_to_interrupts(),
+                    one_thread(),
+                    _without_the_script(),
+                ):  # processes start as tasks come
+                    running = {
+                        pool.submit(_work, function, task): i for i, task in enumerate(tasks)
+                    }
                 for future in as_completed(running):
                     finished(running[future], future.result())
             except BaseException:

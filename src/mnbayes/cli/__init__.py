@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from mnbayes.base.ending import end_as_interrupted
 from mnbayes.base.threads import use_one_thread
 from mnbayes.cli import cohorts as cohorts
 from mnbayes.cli import evidence as evidence
@@ -19,9 +20,11 @@ use_one_thread()  # no command has loaded NumPy yet
 
 def main() -> None:
     """Entry point of the ``mnbayes`` command."""
+    end_as_interrupted()
     app(prog_name="mnbayes")
 
 
 def fit_main() -> None:
     """Entry point of ``scripts/fit.py``: the ``fit`` command by itself."""
+    end_as_interrupted()
     app(["fit", *sys.argv[1:]], prog_name="mnbayes")

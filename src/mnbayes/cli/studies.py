@@ -12,7 +12,6 @@ import typer
 from mnbayes.cli.help import VALIDATION
 from mnbayes.cli.shared import (
     FITTED,
-    INTERRUPTED,
     SAMPLED,
     WRITTEN,
     Data,
@@ -25,6 +24,7 @@ from mnbayes.cli.shared import (
     clear_errors,
     command,
     either,
+    interrupted,
 )
 
 STOPPED = 1
@@ -62,9 +62,9 @@ def _study_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
         except StudyStoppedError as error:
             typer.echo(f"{error}\n{kept}", err=True)
             raise typer.Exit(STOPPED) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             typer.echo(f"Interrupted. {kept}", err=True)
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(interrupted(error)) from None
 
     return wrapped
 
