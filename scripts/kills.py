@@ -29,13 +29,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 RESULT = Path(__file__).parents[1] / "docs" / "kills.json"
 KINDS, KILLS, SEED = ("TERM", "INT", "KILL", "power"), 30, 20
-_FIT = "--model proteinuria --model remission --chains 2 --draws 20 --tune 100 --no-influence"
+_FIT = "--model proteinuria --model remission --chains 2 --draws 20 --tune 100"
+_FIT += " --no-influence --no-report"
 _MARK = "MNBAYES_KILLS"  # in the environment of every process of a fit
 _OWN = "notes.txt"  # a file of the user's, in the folder
 _GONE = 20.0  # seconds that what is left may take to end
@@ -154,7 +158,7 @@ def next_start(place: Path) -> None:
 
 def trial(
     kind: str, number: int, place: Path, earlier: Path, usual: tuple[float, float], share: float
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """One kill: when, what came of it, and what is wrong with that (nothing, as a rule).
 
     ``usual`` are the seconds of a fit in all and of its writing, ``share`` which part of them is
@@ -239,6 +243,31 @@ def measured(outside: Path) -> tuple[Path, tuple[float, float]]:
     return outside / "run", usual
 
 
+def series(kind: str, kills: int) -> list[dict[str, Any]]:
+    """All kills of a kind, one after the other."""
+    rng, trials = random.Random(f"{kind} {SEED}"), []
+    with TemporaryDirectory() as outside:
+        earlier, usual = measured(Path(outside))
+        print(f"{kind}: a fit takes {usual[0]:.1f} s, {usual[1]:.1f} s of them writing", flush=True)
+        for number in range(kills):
+            with somewhere(kind) as place:
+                trials.append(trial(kind, number, place, earlier, usual, rng.random()))
+            print(number, trials[-1], flush=True)
+    return trials
+
+
+def summary(trials: list[dict[str, Any]]) -> dict[str, Any]:
+    """Counts of a kind, the longest time until all of its processes were gone, what was wrong."""
+    return {
+        "kills": len(trials),
+        "in_the_writing": sum(each["writing"] for each in trials),
+        "after_the_end": sum(each["ended_before"] for each in trials),
+        "left_for_the_next_start": sum(bool(each["left"]) for each in trials),
+        "longest_to_end": max(each["gone"] for each in trials),
+        "wrong": [text for each in trials for text in each["wrong"]],
+    }
+
+
 def main() -> None:
     """Kill, and store what came out."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -248,38 +277,18 @@ def main() -> None:
     asked = parser.parse_args()
     # Where a shell started this in the background, it would be deaf to INT, and every fit as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    rng, trials = random.Random(SEED), []
-    with TemporaryDirectory() as outside:
-        earlier, usual = measured(Path(outside))
-        print(f"a fit takes {usual[0]:.1f} s, {usual[1]:.1f} s of them writing", flush=True)
-        for number in range(asked.kills):
-            for kind in asked.kind or KINDS:
-                with somewhere(kind) as place:
-                    found = trial(kind, number, place, earlier, usual, rng.random())
-                trials.append(found)
-                print(number, found, flush=True)
-    kinds = {}
-    for kind in asked.kind or KINDS:
-        own = [each for each in trials if each["kind"] == kind]
-        kinds[kind] = {
-            "kills": len(own),
-            "in_the_writing": sum(bool(each["writing"]) for each in own),
-            "after_the_end": sum(bool(each["ended_before"]) for each in own),
-            "left_for_the_next_start": sum(bool(each["left"]) for each in own),
-            "longest_to_end": max(float(str(each["gone"])) for each in own),
-            "wrong": [text for each in own for text in each["wrong"]],  # type: ignore[attr-defined]
-        }
+    kinds = asked.kind or KINDS
+    with ThreadPoolExecutor(len(kinds)) as threads:
+        trials = list(threads.map(partial(series, kills=asked.kills), kinds))
     found = {
         "made_by": "scripts/kills.py",
         "system": sys.platform,
-        "seconds_of_a_fit": round(usual[0], 1),
-        "seconds_of_writing": round(usual[1], 1),
-        "kinds": kinds,
-        "trials": trials,
+        "kinds": dict(zip(kinds, map(summary, trials), strict=True)),
+        "trials": [each for some in trials for each in some],
     }
     asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    damaged = sum(bool(each["wrong"]) for each in trials)
-    print(f"{len(trials)} kills, {damaged} with something wrong")
+    damaged = sum(bool(each["wrong"]) for some in trials for each in some)
+    print(f"{asked.kills * len(kinds)} kills, {damaged} with something wrong")
     if damaged:
         raise SystemExit(1)
 

@@ -30,6 +30,9 @@ _LIBRARY = "pymp-"
 #: Longest part of a folder's name in that of its temporary one: names end at 255 bytes.
 _NAMED = 30
 
+#: What is refused to a file that is open already, whose name is then not said.
+_UNNAMED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 _made: set[Path] = set()  # temporary folders of this process that may be there
 #: Where this process moved what it made, the last one last.
 moved: list[Path] = []
@@ -62,7 +65,9 @@ def write_new(path: Path, text: str, hint: str = "") -> None:
 
 
 @contextmanager
-def temporary_folder(parent: Path | None = None, named: str = "") -> Iterator[Path]:
+def temporary_folder(
+    parent: Path | None = None, named: str = "", target: Path | None = None
+) -> Iterator[Path]:
     """A folder that goes with the block, or with the process where the block's end is cut short.
 
     Parameters
@@ -71,25 +76,36 @@ def temporary_folder(parent: Path | None = None, named: str = "") -> Iterator[Pa
         Default: the system's temporary folder.
     named : str
         Begins its name.
+    target : Path, optional
+        What the user knows it by: what the system refuses in it is said of that. Default: the
+        parent.
     """
-    name = f"{named}{temporary_prefix()}{secrets.token_hex(4)}"
-    temporary = Path(parent or tempfile.gettempdir()) / name
+    parent = Path(parent or tempfile.gettempdir())
+    temporary = parent / f"{named}{temporary_prefix()}{secrets.token_hex(4)}"
     _made.add(temporary)
     try:
         temporary.mkdir(0o700)
         yield temporary
+    except OSError as error:
+        place = Path(str(error.filename or (temporary if error.errno in _UNNAMED else None)))
+        inside = next((each for each in _both(temporary) if place.is_relative_to(each)), None)
+        if error.errno is None or inside is None:
+            raise
+        known = str((target or parent) / place.relative_to(inside))
+        raise OSError(error.errno, os.strerror(error.errno), known) from error
     finally:
         _clear(temporary)
         _made.discard(temporary)
 
 
 def _clear(temporary: Path) -> None:
-    for path in (temporary, _whole(temporary)):
+    for path in _both(temporary):
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _whole(temporary: Path) -> Path:
-    return temporary.with_name(f"{temporary.name}{_WHOLE}")
+def _both(temporary: Path) -> tuple[Path, Path]:
+    """A temporary folder, and what it is called once all of it is on the disk."""
+    return temporary, temporary.with_name(f"{temporary.name}{_WHOLE}")
 
 
 @atexit.register
@@ -107,18 +123,10 @@ def temporary_beside(folder: Path) -> Iterator[Path]:
     It may be read by whom the user lets read new folders (umask). What the system refuses in it
     is said of ``folder``, which the user knows.
     """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_folder(folder.parent, f".{folder.name[:_NAMED]}.") as temporary:
-            temporary.chmod(0o777 & ~_umask())
-            yield temporary
-    except OSError as error:
-        place = Path(str(error.filename))
-        inside = place.is_relative_to(folder.parent) and place.relative_to(folder.parent).parts
-        if error.errno is None or not inside or not _OURS.fullmatch(inside[0]):
-            raise
-        target = str(folder.joinpath(*inside[1:]))
-        raise OSError(error.errno, error.strerror or "cannot be written", target) from error
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with temporary_folder(folder.parent, f".{folder.name[:_NAMED]}.", folder) as temporary:
+        temporary.chmod(0o777 & ~_umask())
+        yield temporary
 
 
 def on_disk(made: Path) -> Path:
@@ -137,7 +145,7 @@ def on_disk(made: Path) -> Path:
             with (inside / name).open("r+b") as file:
                 os.fsync(file.fileno())
         _sync_names(inside)
-    return made.rename(_whole(made))
+    return made.rename(_both(made)[1])
 
 
 def _sync_names(folder: Path) -> None:
