@@ -115,7 +115,7 @@ def disk() -> Iterator[Path]:
         try:
             yield place
         finally:
-            subprocess.run(["umount", place], check=True)
+            unmount(place)
 
 
 def cut_power(place: Path) -> None:
@@ -124,8 +124,14 @@ def cut_power(place: Path) -> None:
     handle = os.open(place, os.O_RDONLY)
     fcntl.ioctl(handle, _SHUT_DOWN, struct.pack("I", _NO_FLUSH))
     os.close(handle)
-    subprocess.run(["umount", place], check=True)
+    unmount(place)
     subprocess.run(["mount", "-o", "loop", image, place], check=True)
+
+
+def unmount(place: Path) -> None:
+    """Take a file system away once nobody holds it: dead processes may for a moment."""
+    while subprocess.run(["umount", place], check=False, capture_output=True).returncode:
+        time.sleep(0.1)
 
 
 def wait_for_writing(fit: subprocess.Popen[bytes], place: Path) -> None:

@@ -81,8 +81,7 @@ def temporary_folder(
         parent.
     """
     parent = Path(parent or tempfile.gettempdir())
-    temporary = parent / f"{named}{temporary_prefix()}{secrets.token_hex(4)}"
-    _made.add(temporary)
+    temporary = _new_name(parent, named)
     try:
         temporary.mkdir(0o700)
         yield temporary
@@ -98,6 +97,19 @@ def temporary_folder(
         _made.discard(temporary)
 
 
+def lasting_folder() -> Path:
+    """A temporary folder that goes with the process."""
+    folder = _new_name(Path(tempfile.gettempdir()))
+    folder.mkdir(0o700)
+    return folder
+
+
+def _new_name(parent: Path, named: str = "") -> Path:
+    path = parent / f"{named}{temporary_prefix()}{secrets.token_hex(4)}"
+    _made.add(path)
+    return path
+
+
 def _clear(temporary: Path) -> None:
     for path in _both(temporary):
         shutil.rmtree(path, ignore_errors=True)
@@ -110,9 +122,10 @@ def _both(temporary: Path) -> tuple[Path, Path]:
 
 @atexit.register
 def _clear_made() -> None:
-    if _made:
+    own = [path for path in _made if temporary_prefix() in path.name]  # not those of a parent
+    if own:
         deaf()
-    for path in _made:
+    for path in own:
         _clear(path)
 
 
