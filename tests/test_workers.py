@@ -34,7 +34,7 @@ def silent(*_: object) -> None:
 def test_each_task_is_told_when_it_is_done(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cores: int
 ) -> None:
-    monkeypatch.setattr(workers.os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(workers, "cores", lambda: cores)
     told: list[tuple[int, int]] = []
     others_done = tmp_path / "done"
 
@@ -53,7 +53,7 @@ def test_each_task_is_told_when_it_is_done(
 def test_a_failure_ends_what_runs_and_begins_nothing_more(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
     before = set(active_children())
     told: list[int] = []
     # Were what runs not ended, the other tasks would wait for a file that is never made.
@@ -70,7 +70,7 @@ def threads(_: int, news: News) -> str | None:
 
 
 def test_workers_have_one_thread_for_algebra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
     # Where a fork server runs already, it was started by a worker of another test.
     assert side_by_side(threads, [0, 1], silent) == ["1", "1"]
 
@@ -89,17 +89,32 @@ def test_one_thread_is_for_the_block_alone(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 UNGUARDED = """
-from mnbayes.base.workers import side_by_side
+import multiprocessing
+from mnbayes.base import workers
+from mnbayes.studies.run import run_study
+from mnbayes.studies.study import Cell, Study
 from test_workers import patient, silent
 
+workers.cores = lambda: 2
+if {method!r} != "default":
+    multiprocessing.set_start_method({method!r})
 print("once")
-print(side_by_side(patient, [(1, None), (2, None), (3, None)], silent))
+print(workers.side_by_side(patient, [(1, None), (2, None), (3, None)], silent))
+
+def tenth(stream, parameters):
+    return {{"found": 0.1}}
+
+study = Study("tenths", tenth, {{"found": float}}, (Cell({{}}, 2),), 1)
+print(run_study(study, {folder!r}, workers=1)["found"].tolist())
 """
 
 
-def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(UNGUARDED)
+@pytest.mark.parametrize("method", ["default", "spawn", "forkserver"])
+def test_a_script_without_a_main_guard_runs_once(method: str, tmp_path: Path) -> None:
+    """However processes are started; also a study whose replicates the script itself does."""
+    script = tmp_path / "a script, скрипт.py"
+    folder = str(tmp_path / "a folder, папка")
+    script.write_text(UNGUARDED.format(method=method, folder=folder), encoding="utf-8")
     here = str(Path(__file__).parent)
     path = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
@@ -111,5 +126,5 @@ def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\n")[:2] == ["once", "[10, 20, 30]"]
-    assert "bootstrapping" not in done.stderr
+    assert done.stdout.splitlines() == ["once", "[10, 20, 30]", "[0.1, 0.1]"]
+    assert not done.stderr

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from multiprocessing import active_children, forkserver, get_context
+from multiprocessing import active_children, forkserver, get_context, get_start_method
 from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,14 @@ News = Callable[[str, str, int, int], None]
 _PRELOADED = "mnbayes.worker_modules"
 
 _queue: Any = None  # of a worker process: where it reports
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    count = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # Linux: `taskset`, and what a scheduler allots
+        count = min(count, len(os.sched_getaffinity(0)))
+    return count
 
 
 def silent(*_: object) -> None:
@@ -49,9 +57,10 @@ def _work[Task, Done](function: Callable[[Task, News], Done], task: Task) -> Don
 def _context() -> Any:
     """How processes are started: from one that has loaded what they need, on Linux.
 
-    Elsewhere each loads it for itself: system libraries of macOS do not survive a fork.
+    Elsewhere, and where the user chose so (``multiprocessing.set_start_method("spawn")``), each
+    loads it for itself: system libraries of macOS do not survive a fork.
     """
-    if sys.platform != "linux":
+    if not _forked():
         return get_context("spawn")
     context = get_context("forkserver")
     context.set_forkserver_preload([_PRELOADED])
@@ -60,8 +69,12 @@ def _context() -> Any:
     return context
 
 
+def _forked() -> bool:
+    return sys.platform == "linux" and get_start_method(allow_none=True) != "spawn"
+
+
 @contextmanager
-def _without_the_script() -> Iterator[None]:
+def without_the_script() -> Iterator[None]:
     """Let no new process run the user's script: it needs nothing of it.
 
     A process that is started, not forked, first imports the main module. A script that calls
@@ -86,9 +99,9 @@ def prepare() -> None:
 
     Called where it is clear that work will be done side by side, as early as possible.
     """
-    if sys.platform == "linux" and (os.cpu_count() or 1) > 1:
+    if _forked() and cores() > 1:
         _context()
-        with deaf_to_interrupts(), one_thread(), _without_the_script():
+        with deaf_to_interrupts(), one_thread(), without_the_script():
             forkserver.ensure_running()
 
 
@@ -117,7 +130,7 @@ def side_by_side[Task, Done](
     list
         In the order of the tasks.
     """
-    workers = min(len(tasks), os.cpu_count() or 1)
+    workers = min(len(tasks), cores())
     if workers <= 1:
         done = []
         for position, task in enumerate(tasks):
@@ -139,7 +152,7 @@ def side_by_side[Task, Done](
                 with (
                     deaf_to_interrupts(),
                     one_thread(),
-                    _without_the_script(),
+                    without_the_script(),
                 ):  # processes start as tasks come
                     running = {
                         pool.submit(_work, function, task): i for i, task in enumerate(tasks)

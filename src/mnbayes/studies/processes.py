@@ -14,6 +14,7 @@ from typing import Any
 
 from mnbayes.base.ending import deaf_to_interrupts, end_with_parent
 from mnbayes.base.threads import one_thread
+from mnbayes.base.workers import without_the_script
 from mnbayes.studies.batches import differences, work
 from mnbayes.studies.places import BATCH_SECONDS, Returned, UnusableError
 from mnbayes.studies.study import Batch
@@ -47,7 +48,7 @@ class _Lane:
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, pack), daemon=True)
-        with deaf_to_interrupts(), one_thread():
+        with deaf_to_interrupts(), one_thread(), without_the_script():
             self.process.start()
         theirs.close()  # so that the pipe ends with the process
         self.ready = False
@@ -120,10 +121,7 @@ class Processes:
         if not dead.ready:
             self._failed_starts += 1
             if self._failed_starts >= _STARTS * len(self._lanes):
-                raise UnusableError(
-                    "the worker processes end before they are ready (a script that calls this "
-                    'needs `if __name__ == "__main__":`)'
-                )
+                raise UnusableError("the worker processes end before they are ready")
         elif dead.batches:
             first = dead.batches[0]
             self._deaths[first] += 1
