@@ -263,9 +263,9 @@ def test_room_is_asked_for_before_anything_is_written(
     target = claim(tmp_path / "run")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 0, 150_000_000))
     claim(tmp_path / "run")
-    check_room(target, draws=4000, patients=8, markers=3)
+    check_room(target, draws=4000, patients=8, markers=[3])
     with pytest.raises(InputError, match=r"run, where 150 MB are free; .* some 215 MB"):
-        check_room(target, draws=4000, patients=8, markers=16)  # the embedded cohort's
+        check_room(target, draws=4000, patients=8, markers=[1, 1, 2, 5, 7])  # the embedded cohort's
     with pytest.raises(InputError, match="150 MB"):
         check_writable(tmp_path / "run", 10**9)
     assert not names(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from multiprocessing import active_children
@@ -12,6 +13,7 @@ import pytest
 from study_replicates import wait_until
 
 from mnbayes.base import workers
+from mnbayes.base.problems import InputError
 from mnbayes.base.threads import VARIABLES, one_thread, use_one_thread
 from mnbayes.base.workers import News, side_by_side
 
@@ -62,6 +64,27 @@ def test_a_failure_ends_what_runs_and_begins_nothing_more(
         side_by_side(patient, [(-1, None), *waiting], silent, lambda i, _: told.append(i))
     assert told == []
     wait_until(lambda: set(active_children()) <= before, "workers outlive a failure")
+
+
+def ended(_: int, news: News) -> None:
+    """A task whose process the system ends."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="has no such signal")
+def test_a_process_that_is_ended_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 2)
+    with pytest.raises(InputError, match="memory"):
+        side_by_side(ended, [0, 1], silent)
+
+
+def test_no_more_processes_than_there_is_memory_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: range(6), raising=False)
+    most = {None: 6, 10**8: 1, 2**30: 1, 13 * 10**8: 2, 10**10: 6}
+    for free, count in most.items():
+        monkeypatch.setattr(workers, "free_memory", lambda free=free: free)
+        assert workers.cores() == count
 
 
 def threads(_: int, news: News) -> str | None:

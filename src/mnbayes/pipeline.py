@@ -403,7 +403,7 @@ def run_job(
     """
     target = claim(folder, force=force)
     draws = job.sampling.chains * job.sampling.draws
-    markers = sum(len(card.markers) for card in job.cards) + len(job.own)
+    markers = [*(len(card.markers) for card in job.cards), *(1 for _ in job.own)]
     check_room(target, draws, len(job.cohort.patients), markers)
     with temporary_folder() as written:
         return _run_job(job, target, progress, written, with_report)

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import active_children, forkserver, get_context, get_start_method
 from multiprocessing.util import get_temp_dir
@@ -14,13 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from mnbayes.base.ending import deaf_to_interrupts, end_with_parent
+from mnbayes.base.memory import free_memory
 from mnbayes.base.new_files import mark_ours
+from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.threads import one_thread
 
 #: Called with what is being worked on, a stage, the steps done and in all.
 News = Callable[[str, str, int, int], None]
 
 
+#: Bytes of a process with what it has loaded, and of this one and the one that workers come from.
+WORKER, _MAIN = 250_000_000, 700_000_000
 #: Loads what workers need, once for all of them.
 _PRELOADED = "mnbayes.worker_modules"
 
@@ -28,11 +33,12 @@ _queue: Any = None  # of a worker process: where it reports
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Cores that this process may use, as many as there is memory for a process each."""
     count = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):  # Linux: `taskset`, and what a scheduler allots
         count = min(count, len(os.sched_getaffinity(0)))
-    return count
+    free = free_memory()
+    return count if free is None else max(1, min(count, (free - _MAIN) // WORKER))
 
 
 def silent(*_: object) -> None:
@@ -129,6 +135,11 @@ def side_by_side[Task, Done](
     -------
     list
         In the order of the tasks.
+
+    Raises
+    ------
+    InputError
+        If something ends one of the processes: the system, for want of memory.
     """
     workers = min(len(tasks), cores())
     if workers <= 1:
@@ -170,6 +181,10 @@ def side_by_side[Task, Done](
                     process.join(timeout=5)
                 raise
             return [future.result() for future in running]
+    except BrokenProcessPool:
+        found = "a process that something ended (the system, for want of memory?)"
+        expected = f"{workers} processes side by side, or fewer cores (taskset on Linux)"
+        raise InputError([Problem("workers", None, None, found, expected)]) from None
     finally:
         queue.put(None)
         listener.join(timeout=5)

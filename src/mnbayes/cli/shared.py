@@ -177,6 +177,9 @@ def clear_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
             # A full disk, a folder that may not be written: the system's own words, no traceback.
             typer.echo(f"{error.filename or 'output'}: {error.strerror or error}", err=True)
             raise typer.Exit(BAD_INPUT) from None
+        except MemoryError:
+            typer.echo("There is not enough memory.", err=True)
+            raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt as error:
             kept = f"all is written: {moved[-1]}" if moved else "nothing was written"
             typer.echo(f"Interrupted; {kept}.", err=True)

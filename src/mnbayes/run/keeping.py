@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from mnbayes.base.ending import undisturbed
+from mnbayes.base.memory import check_address_space, check_memory
 from mnbayes.base.new_files import (
     alone,
     check_writable,
@@ -28,6 +29,7 @@ from mnbayes.base.new_files import (
     temporary_beside,
 )
 from mnbayes.base.problems import InputError, Problem, TakenError
+from mnbayes.base.workers import WORKER, cores
 from mnbayes.run.record import MANIFEST, read_or_empty, started_at
 from mnbayes.run.written_files import give_back
 
@@ -36,6 +38,9 @@ ROOM = 10_000_000
 #: Bytes of each draw for each patient and marker in ``posterior/``. The embedded cohort's run, with
 #: 16 markers in five models, 8 patients and 4,000 draws, is 190 MB.
 ROOM_OF_DRAW = 400
+#: Bytes of memory that a run takes besides its workers, and times that a worker has what it writes.
+#: The embedded cohort's run, on two cores, takes 1.5 GB in all.
+_OWN, _TIMES = 200_000_000, 4
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,7 @@ def claim(
         expected = f"another folder, or --force (force=True): that run is then moved to {aside}"
         raise InputError([Problem("--out", None, None, found, expected)])
     check_writable(target.folder, ROOM)
+    check_address_space()
     for parent in (target.place.parent, Path(tempfile.gettempdir())):
         clear_left(parent)
     return target
@@ -186,8 +192,8 @@ def _recover(parent: Path) -> tuple[str, ...]:
     return tuple(said)
 
 
-def check_room(target: Target, draws: int, patients: int, markers: int) -> None:
-    """Whether there is room for a run's draws, where they are made and where they come to lie.
+def check_room(target: Target, draws: int, patients: int, markers: Sequence[int]) -> None:
+    """Whether there is room for a run: where its draws are made, where they come to lie, in memory.
 
     Parameters
     ----------
@@ -195,17 +201,21 @@ def check_room(target: Target, draws: int, patients: int, markers: int) -> None:
     draws : int
         Of all chains.
     patients : int
-    markers : int
-        Of all models, one after the other.
+    markers : sequence of int
+        Of each model.
 
     Raises
     ------
     InputError
     """
-    need = ROOM + ROOM_OF_DRAW * draws * patients * markers
+    of_marker = ROOM_OF_DRAW * draws * patients
+    need = ROOM + of_marker * sum(markers)
     check_writable(target.folder, need)
     temporary = Path(tempfile.gettempdir())
     check_writable(temporary, need, "TMPDIR", temporary)
+    together = sorted(markers)[-cores() :]
+    memory = len(together) * WORKER + _TIMES * of_marker * sum(together)
+    check_memory(_OWN + memory, "fewer draws (--draws, --chains) or smaller models (--model)")
 
 
 def _check_foreign(folder: Path, manifest: str) -> None:
