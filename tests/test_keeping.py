@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 import mnbayes as mn
 from mnbayes.analyses.calibration import command as calibration
+from mnbayes.analyses.characteristics import command as characteristics
 from mnbayes.base.new_files import check_writable, clear_left, temporary_beside, temporary_prefix
 from mnbayes.base.problems import InputError, TakenError
 from mnbayes.cli import app
@@ -237,6 +238,29 @@ def test_a_calibration_begins_anew_only_where_that_is_asked(
     (aside,) = tmp_path.glob("c-*")
     assert names(aside) == {LEDGER, "calibration.json"}
     assert names(folder) == {"notes.txt"}
+
+
+def test_characteristics_begin_anew_only_where_that_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "c"
+    folder.mkdir()
+    for name in (LEDGER, *characteristics.WRITTEN, "notes.txt"):
+        (folder / name).touch()
+    told: list[str] = []
+
+    def stopped(*_: object, **__: object) -> None:
+        raise StudyStoppedError("the cluster went away")
+
+    monkeypatch.setattr(characteristics, "run_study", stopped)
+    for force in (False, True):
+        with pytest.raises(StudyStoppedError):
+            characteristics.run_characteristics(out=folder, force=force, tell=told.append)
+        assert len(names(tmp_path)) == 1 + force
+    assert names(folder) == {"notes.txt"}
+    assert len(told) == 2
+    (aside,) = tmp_path.glob("c-*")
+    assert names(aside) == {LEDGER, *characteristics.WRITTEN}
 
 
 def test_a_folder_that_cannot_be_written_is_named(

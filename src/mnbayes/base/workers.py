@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import active_children, forkserver, get_context, get_start_method
 from multiprocessing.util import get_temp_dir
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 from mnbayes.base.ending import deaf_to_interrupts, end_with_parent
@@ -151,9 +152,14 @@ def side_by_side[Task, Done](
     context, others = _context(), set(active_children())
     queue = context.Queue()
 
+    failed = threading.Event()
+
     def relay() -> None:
-        while (message := queue.get()) is not None:
-            news(*message)
+        while not failed.is_set():
+            with suppress(Empty):
+                if (message := queue.get(timeout=0.2)) is None:
+                    return
+                news(*message)
 
     listener = threading.Thread(target=relay, daemon=True)
     listener.start()
@@ -171,7 +177,9 @@ def side_by_side[Task, Done](
                 for future in as_completed(running):
                     finished(running[future], future.result())
             except BaseException:
-                # Ctrl-C, or a task that failed. The pool by itself would first do what waits.
+                # Ctrl-C, or a task that failed. The pool by itself would first do what waits; and a
+                # process that is ended while it tells something leaves the queue locked.
+                failed.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 queue.cancel_join_thread()
                 own = set(active_children()) - others

@@ -209,14 +209,16 @@ def characteristics(
             rich_help_panel=WRITTEN,
         ),
     ] = None,
+    force: Force = False,
     seed: Seed = 1,
 ) -> None:
     """How often rule, Wilcoxon test and "5 of 7" are wrong where the truth is known."""
     check_names([model], priors or (), definitions=definitions)
     from mnbayes.analyses.characteristics.command import run_characteristics
     from mnbayes.analyses.characteristics.section import of_study
-    from mnbayes.report.terminal import progress_bars, show_section
+    from mnbayes.report.terminal import progress_bars, say, show_section
 
+    moved: list[str] = []
     with progress_bars() as news:
         found, folder = run_characteristics(
             model,
@@ -229,8 +231,12 @@ def characteristics(
             scheduler=scheduler,
             workers=workers,
             out=out,
+            force=force,
             seed=seed,
             news=news,
+            tell=moved.append,
         )
     show_section(of_study(found))
+    for sentence in moved:
+        say(sentence, error=True)
     typer.echo(str(folder))
