@@ -1,6 +1,7 @@
 """Session-scoped cohort and fits: each model is compiled and fitted once."""
 
 import importlib
+import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +27,16 @@ settings.register_profile(
 )
 settings.register_profile("repeatable", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("repeatable")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How mnbayes starts its processes: by default as it chooses itself."""
+    parser.addoption("--start-method", choices=["spawn", "forkserver"])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if method := config.getoption("--start-method"):
+        multiprocessing.set_start_method(method)
 
 
 #: Test files of half a minute and more, the longest first.
