@@ -19,7 +19,12 @@ from typer.testing import CliRunner
 import mnbayes as mn
 from mnbayes.analyses.calibration import command as calibration
 from mnbayes.analyses.characteristics import command as characteristics
-from mnbayes.base.new_files import check_writable, clear_left, temporary_beside, temporary_prefix
+from mnbayes.base.new_files import (
+    check_writable,
+    clear_left,
+    temporary_beside,
+    temporary_prefix,
+)
 from mnbayes.base.problems import InputError, TakenError
 from mnbayes.cli import app
 from mnbayes.run.keeping import Placed, Target, check_room, claim, whole_folder
@@ -388,30 +393,3 @@ def test_the_command_lists_runs_with_nothing_heavy(results: Path, tmp_path: Path
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout == "[]\n"
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="each step has a forked process")
-@pytest.mark.parametrize(("what", "statuses"), [("kill", {-9}), ("term", {143}), ("full", {0, 2})])
-def test_whatever_happens_at_each_step_on_the_disk(
-    what: str, statuses: set[int], tmp_path: Path
-) -> None:
-    """A kill, TERM, a full disk: both runs are whole or there is but the first; nothing is left."""
-    command = [sys.executable, str(ROOT / "tests" / "each_step.py"), str(tmp_path), what]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    *steps, last = map(json.loads, done.stdout.splitlines())
-    assert last[0] == 77
-    assert len(steps) > 10
-    assert {step[0] for step in steps} <= statuses
-    in_place, beside = {"run": "first"}, {"run": "first", "run-20261130-155754": "second"}
-    moved = {"run": "second", ASIDE: "first"}
-    for status, said, then, after, notes in steps:
-        assert after in (in_place, beside, moved)
-        assert len(notes) == 1
-        if what == "kill":
-            assert "first" in then.values()
-        else:
-            assert then == after
-            assert "mnbayes-" not in said
-            assert (status == 2) == bool(said)
-    assert moved in [step[3] for step in steps]

@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from mnbayes.base.ending import deaf_to_interrupts, end_with_parent
+from mnbayes.base.ending import deaf_to_interrupts, end_with_parent, undisturbed
 from mnbayes.base.memory import free_memory
 from mnbayes.base.new_files import mark_ours
 from mnbayes.base.problems import InputError, Problem
@@ -166,11 +166,8 @@ def side_by_side[Task, Done](
     try:
         with ProcessPoolExecutor(workers, context, _receive_queue, (queue,)) as pool:
             try:
-                with (
-                    deaf_to_interrupts(),
-                    one_thread(),
-                    without_the_script(),
-                ):  # processes start as tasks come
+                # Processes start as tasks come. One whose start is cut short would complain.
+                with undisturbed(), deaf_to_interrupts(), one_thread(), without_the_script():
                     running = {
                         pool.submit(_work, function, task): i for i, task in enumerate(tasks)
                     }
