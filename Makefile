@@ -9,13 +9,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 python := .venv/bin/python
 install := $(python) -m pip install --quiet --no-compile --editable
 
-.PHONY: fit test lint clean
+.PHONY: fit test smoke lint clean
 
 fit: .venv/.installed
 	$(python) scripts/fit.py
 
 test: .venv/.installed-dev
 	$(python) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+smoke: .venv/.installed-dev
+	sh scripts/smoke.sh $(python)
 
 lint: .venv/.installed-dev
 	$(python) -m ruff check

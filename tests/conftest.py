@@ -1,6 +1,7 @@
 """Session-scoped cohort and fits: each model is compiled and fitted once."""
 
 import importlib
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable
@@ -36,6 +37,17 @@ sys.path.insert(0, NO_NETWORK)
 sys.modules.pop("sitecustomize", None)
 importlib.import_module("sitecustomize")
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (NO_NETWORK, os.getenv("PYTHONPATH"))))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How mnbayes starts its processes: by default as it chooses itself."""
+    parser.addoption("--start-method", choices=["spawn", "forkserver"])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if method := config.getoption("--start-method"):
+        multiprocessing.set_start_method(method)
+
 
 #: Test files of half a minute and more, the longest first.
 LONGEST = {

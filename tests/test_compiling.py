@@ -1,16 +1,21 @@
 """Compiled functions: the same numbers from the disk as when compiled, and small matrices."""
 
+import errno
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import numba as nb
 import numpy as np
 import pytest
 
+from mnbayes.numerics.compiling import compiled
 from mnbayes.numerics.small_matrices import fill_inverse, fill_root
 
 GRADIENTS = """
+import numba as nb
 import numpy as np
 from mnbayes.cards.card import load_card
 from mnbayes.data.cohort import load_cohort
@@ -61,3 +66,66 @@ def test_factor_and_inverse_are_those_of_lapack(n: int) -> None:
 def test_log_determinant_of_a_matrix_that_is_not_positive_definite_is_missing() -> None:
     matrix = np.array([[1.0, 2.0], [2.0, 1.0]])
     assert np.isnan(fill_root(matrix, np.empty((2, 2)), 2))
+
+
+def twice(number: float) -> float:
+    return 2.0 * number
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that Numba keeps in what it compiles in this test."""
+    monkeypatch.setattr(nb.config, "CACHE_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+@pytest.mark.parametrize("kept", [0, 10, -1])
+def test_a_half_written_cache_costs_a_compilation(cache: Path, ending: str, kept: int) -> None:
+    compiled(twice)(1.0)
+    (file,) = cache.rglob(f"*.{ending}")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:kept])
+    function = compiled(twice)
+    assert function(2.0) == 4.0
+    assert not function.stats.cache_hits
+    assert file.stat().st_size == len(whole)
+    again = compiled(twice)
+    assert again(3.0) == 6.0
+    assert again.stats.cache_hits
+
+
+def test_a_full_disk_keeps_nothing_and_stops_nothing(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = compiled(twice)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    assert function(2.0) == 4.0
+    assert not list(cache.rglob("*.nb?"))
+
+
+def test_where_no_cache_can_be_written_the_process_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nb.config, "CACHE_DIR", str(tmp_path / "file" / "below"))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "file").touch()
+    made = tempfile.TemporaryFile
+    writable: list[object] = []
+
+    def refused(*given: object, **named: object) -> object:
+        # As Numba finds out whether it can write beside the source and in the user's folder.
+        if not str(named.get("dir")).startswith(str(tmp_path / "mnbayes-")):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        writable.append(named["dir"])
+        return made(*given, **named)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    assert compiled(twice)(2.0) == 4.0
+    assert writable
+    assert list(Path(os.environ["NUMBA_CACHE_DIR"]).rglob("*.nbc"))

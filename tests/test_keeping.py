@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import namedtuple
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,13 @@ from typer.testing import CliRunner
 
 import mnbayes as mn
 from mnbayes.analyses.calibration import command as calibration
-from mnbayes.base.new_files import check_writable, clear_left, temporary_beside, temporary_prefix
+from mnbayes.analyses.characteristics import command as characteristics
+from mnbayes.base.new_files import (
+    check_writable,
+    clear_left,
+    temporary_beside,
+    temporary_prefix,
+)
 from mnbayes.base.problems import InputError, TakenError
 from mnbayes.cli import app
 from mnbayes.run.keeping import Placed, Target, check_room, claim, whole_folder
@@ -240,16 +245,39 @@ def test_a_calibration_begins_anew_only_where_that_is_asked(
     assert names(folder) == {"notes.txt"}
 
 
+def test_characteristics_begin_anew_only_where_that_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "c"
+    folder.mkdir()
+    for name in (LEDGER, *characteristics.WRITTEN, "notes.txt"):
+        (folder / name).touch()
+    told: list[str] = []
+
+    def stopped(*_: object, **__: object) -> None:
+        raise StudyStoppedError("the cluster went away")
+
+    monkeypatch.setattr(characteristics, "run_study", stopped)
+    for force in (False, True):
+        with pytest.raises(StudyStoppedError):
+            characteristics.run_characteristics(out=folder, force=force, tell=told.append)
+        assert len(names(tmp_path)) == 1 + force
+    assert names(folder) == {"notes.txt"}
+    assert len(told) == 2
+    (aside,) = tmp_path.glob("c-*")
+    assert names(aside) == {LEDGER, *characteristics.WRITTEN}
+
+
 def test_a_folder_that_cannot_be_written_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "deep" / "run"
 
-    def refused(**_: object) -> str:
-        raise PermissionError(errno.EACCES, "Permission denied", ".temporary")
+    def refused(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(tempfile, "mkdtemp", refused)
+        patch.setattr(Path, "mkdir", refused)
         with pytest.raises(InputError, match=f"{re.escape(str(out))}: Permission denied"):
             claim(out)
     with pytest.raises(InputError, match="name too long"):
@@ -264,9 +292,9 @@ def test_room_is_asked_for_before_anything_is_written(
     target = claim(tmp_path / "run")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 0, 150_000_000))
     claim(tmp_path / "run")
-    check_room(target, draws=4000, patients=8, markers=3)
+    check_room(target, draws=4000, patients=8, markers=[3])
     with pytest.raises(InputError, match=r"run, where 150 MB are free; .* some 215 MB"):
-        check_room(target, draws=4000, patients=8, markers=16)  # the embedded cohort's
+        check_room(target, draws=4000, patients=8, markers=[1, 1, 2, 5, 7])  # the embedded cohort's
     with pytest.raises(InputError, match="150 MB"):
         check_writable(tmp_path / "run", 10**9)
     assert not names(tmp_path)

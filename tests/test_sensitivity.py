@@ -322,7 +322,7 @@ def test_the_longest_fits_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_workers_keep_the_order_and_pass_on_the_news(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
     news: list[tuple[object, ...]] = []
     assert workers.side_by_side(double, [1, 2, 3], lambda *what: news.append(what)) == [2, 4, 6]
     assert sorted(news) == [("task", "done", task, 0) for task in (1, 2, 3)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from multiprocessing import active_children
@@ -12,6 +13,7 @@ import pytest
 from study_replicates import wait_until
 
 from mnbayes.base import workers
+from mnbayes.base.problems import InputError
 from mnbayes.base.threads import VARIABLES, one_thread, use_one_thread
 from mnbayes.base.workers import News, side_by_side
 
@@ -34,7 +36,7 @@ def silent(*_: object) -> None:
 def test_each_task_is_told_when_it_is_done(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cores: int
 ) -> None:
-    monkeypatch.setattr(workers.os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(workers, "cores", lambda: cores)
     told: list[tuple[int, int]] = []
     others_done = tmp_path / "done"
 
@@ -53,7 +55,7 @@ def test_each_task_is_told_when_it_is_done(
 def test_a_failure_ends_what_runs_and_begins_nothing_more(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
     before = set(active_children())
     told: list[int] = []
     # Were what runs not ended, the other tasks would wait for a file that is never made.
@@ -64,13 +66,34 @@ def test_a_failure_ends_what_runs_and_begins_nothing_more(
     wait_until(lambda: set(active_children()) <= before, "workers outlive a failure")
 
 
+def ended(_: int, news: News) -> None:
+    """A task whose process the system ends."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="has no such signal")
+def test_a_process_that_is_ended_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 2)
+    with pytest.raises(InputError, match="memory"):
+        side_by_side(ended, [0, 1], silent)
+
+
+def test_no_more_processes_than_there_is_memory_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: range(6), raising=False)
+    most = {None: 6, 10**8: 1, 2**30: 1, 13 * 10**8: 2, 10**10: 6}
+    for free, count in most.items():
+        monkeypatch.setattr(workers, "free_memory", lambda free=free: free)
+        assert workers.cores() == count
+
+
 def threads(_: int, news: News) -> str | None:
     """What a worker's libraries of algebra were told."""
     return os.environ.get("OPENBLAS_NUM_THREADS")
 
 
 def test_workers_have_one_thread_for_algebra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(workers, "cores", lambda: 2)
     # Where a fork server runs already, it was started by a worker of another test.
     assert side_by_side(threads, [0, 1], silent) == ["1", "1"]
 
@@ -89,17 +112,32 @@ def test_one_thread_is_for_the_block_alone(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 UNGUARDED = """
-from mnbayes.base.workers import side_by_side
+import multiprocessing
+from mnbayes.base import workers
+from mnbayes.studies.run import run_study
+from mnbayes.studies.study import Cell, Study
 from test_workers import patient, silent
 
+workers.cores = lambda: 2
+if {method!r} != "default":
+    multiprocessing.set_start_method({method!r})
 print("once")
-print(side_by_side(patient, [(1, None), (2, None), (3, None)], silent))
+print(workers.side_by_side(patient, [(1, None), (2, None), (3, None)], silent))
+
+def tenth(stream, parameters):
+    return {{"found": 0.1}}
+
+study = Study("tenths", tenth, {{"found": float}}, (Cell({{}}, 2),), 1)
+print(run_study(study, {folder!r}, workers=1)["found"].tolist())
 """
 
 
-def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(UNGUARDED)
+@pytest.mark.parametrize("method", ["default", "spawn", "forkserver"])
+def test_a_script_without_a_main_guard_runs_once(method: str, tmp_path: Path) -> None:
+    """However processes are started; also a study whose replicates the script itself does."""
+    script = tmp_path / "a script, скрипт.py"
+    folder = str(tmp_path / "a folder, папка")
+    script.write_text(UNGUARDED.format(method=method, folder=folder), encoding="utf-8")
     here = str(Path(__file__).parent)
     path = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
@@ -111,5 +149,5 @@ def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\n")[:2] == ["once", "[10, 20, 30]"]
-    assert "bootstrapping" not in done.stderr
+    assert done.stdout.splitlines() == ["once", "[10, 20, 30]", "[0.1, 0.1]"]
+    assert not done.stderr

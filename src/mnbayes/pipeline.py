@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import batched
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import pandas as pd
@@ -20,7 +19,7 @@ from mnbayes.analyses.influence.refits import patients_to_leave_out, refit_witho
 from mnbayes.analyses.influence.section import ANALYSIS as INFLUENCE
 from mnbayes.analyses.summarise import summarise
 from mnbayes.answers.result import Result
-from mnbayes.base.new_files import temporary_prefix
+from mnbayes.base.new_files import temporary_folder
 from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.workers import News, side_by_side
 from mnbayes.cards.card import Card
@@ -404,10 +403,10 @@ def run_job(
     """
     target = claim(folder, force=force)
     draws = job.sampling.chains * job.sampling.draws
-    markers = sum(len(card.markers) for card in job.cards) + len(job.own)
+    markers = [*(len(card.markers) for card in job.cards), *(1 for _ in job.own)]
     check_room(target, draws, len(job.cohort.patients), markers)
-    with TemporaryDirectory(prefix=temporary_prefix()) as written:
-        return _run_job(job, target, progress, Path(written), with_report)
+    with temporary_folder() as written:
+        return _run_job(job, target, progress, written, with_report)
 
 
 def _run_job(job: Job, target: Target, progress: News, draws: Path, with_report: bool) -> Run:
@@ -549,15 +548,15 @@ def write_report(
     )
     run = after_fits(run, chosen)
     run = replace(run, pictures={**by_analysis(worked), **run.pictures})
-    with TemporaryDirectory(prefix=temporary_prefix()) as draws:
+    with temporary_folder() as draws:
         for result in given:
-            pictures = Path(draws) / result.name
+            pictures = draws / result.name
             write_arviz_pictures(result.fit.tree, pictures, withheld=bool(result.withheld))
         return _written(
             run,
             chosen,
             target,
-            Path(draws),
+            draws,
             earlier_runs(place, cohort.sha256),
             datetime.now(UTC),
             {},

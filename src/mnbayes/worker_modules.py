@@ -3,7 +3,6 @@
 Without it each would spend three seconds of its own on it.
 """
 
-import signal
 from importlib import import_module
 
 # ArviZ, which nutpie loads, looks through every module loaded so far: nutpie comes first.
@@ -17,8 +16,5 @@ _NAMES = (
     "scipy.stats.qmc",
 )
 
-# Ctrl-C is answered by the process that asked for the work.
-_before = signal.signal(signal.SIGINT, signal.SIG_IGN)
 for _name in _NAMES:
     import_module(_name)
-signal.signal(signal.SIGINT, _before)

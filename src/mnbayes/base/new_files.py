@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import hashlib
 import os
 import platform
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mnbayes.base.ending import deaf
 from mnbayes.base.problems import InputError, Problem
 
-#: A temporary folder of ours: perhaps what it is for, the machine and the process that made it.
-_OURS = re.compile(r"(?:\..*\.)?mnbayes-(?P<machine>[\w-]+)\.(?P<process>\d{1,9})\.[^.]+")
+#: A temporary folder of ours: perhaps what it is for, the machine and the process that made it,
+#: and whether all of it is on the disk.
+_OURS = re.compile(
+    r"(?:\.(?:(?P<named>.*)\.)?)?mnbayes-(?P<machine>[\w-]+)\.(?P<process>\d{1,9})"
+    r"\.[^.]+(?P<whole>\.whole)?"
+)
+_WHOLE = ".whole"
+#: Folders that multiprocessing makes, and does not clear when it is killed.
+_LIBRARY = "pymp-"
 #: Longest part of a folder's name in that of its temporary one: names end at 255 bytes.
 _NAMED = 30
+
+#: What is refused to a file that is open already, whose name is then not said.
+_UNNAMED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+_made: set[Path] = set()  # temporary folders of this process that may be there
+#: Where this process moved what it made, the last one last.
+moved: list[Path] = []
 
 
 def write_new(path: Path, text: str, hint: str = "") -> None:
@@ -47,6 +65,71 @@ def write_new(path: Path, text: str, hint: str = "") -> None:
 
 
 @contextmanager
+def temporary_folder(
+    parent: Path | None = None, named: str = "", target: Path | None = None
+) -> Iterator[Path]:
+    """A folder that goes with the block, or with the process where the block's end is cut short.
+
+    Parameters
+    ----------
+    parent : Path, optional
+        Default: the system's temporary folder.
+    named : str
+        Begins its name.
+    target : Path, optional
+        What the user knows it by: what the system refuses in it is said of that. Default: the
+        parent.
+    """
+    parent = Path(parent or tempfile.gettempdir())
+    temporary = _new_name(parent, named)
+    try:
+        temporary.mkdir(0o700)
+        yield temporary
+    except OSError as error:
+        place = Path(str(error.filename or (temporary if error.errno in _UNNAMED else None)))
+        inside = next((each for each in _both(temporary) if place.is_relative_to(each)), None)
+        if error.errno is None or inside is None:
+            raise
+        known = str((target or parent) / place.relative_to(inside))
+        raise OSError(error.errno, os.strerror(error.errno), known) from error
+    finally:
+        _clear(temporary)
+        _made.discard(temporary)
+
+
+def lasting_folder() -> Path:
+    """A temporary folder that goes with the process."""
+    folder = _new_name(Path(tempfile.gettempdir()))
+    folder.mkdir(0o700)
+    return folder
+
+
+def _new_name(parent: Path, named: str = "") -> Path:
+    path = parent / f"{named}{temporary_prefix()}{secrets.token_hex(4)}"
+    _made.add(path)
+    return path
+
+
+def _clear(temporary: Path) -> None:
+    for path in _both(temporary):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _both(temporary: Path) -> tuple[Path, Path]:
+    """A temporary folder, and what it is called once all of it is on the disk."""
+    return temporary, temporary.with_name(f"{temporary.name}{_WHOLE}")
+
+
+@atexit.register
+def _clear_made() -> None:
+    own = [path for path in _made if temporary_prefix() in path.name]  # not those of a parent
+    if own:
+        deaf()
+    for path in own:
+        _clear(path)
+
+
+@contextmanager
 def temporary_beside(folder: Path) -> Iterator[Path]:
     """A folder beside another one, to be filled and then renamed: what is left of it goes.
 
@@ -54,20 +137,38 @@ def temporary_beside(folder: Path) -> Iterator[Path]:
     is said of ``folder``, which the user knows.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{folder.name[:_NAMED]}.{temporary_prefix()}"
-    temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
-    try:
+    with temporary_folder(folder.parent, f".{folder.name[:_NAMED]}.", folder) as temporary:
         temporary.chmod(0o777 & ~_umask())
         yield temporary
-    except OSError as error:
-        place = Path(str(error.filename or temporary))
-        if error.errno is None or not place.is_relative_to(temporary):
-            raise
-        target = str(folder / place.relative_to(temporary))
-        raise OSError(error.errno, error.strerror or "cannot be written", target) from error
-    finally:
-        if temporary.exists():
-            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def on_disk(made: Path) -> Path:
+    """Wait until all of a temporary folder is on the disk, and let its name say so.
+
+    A cut of the power could otherwise leave empty files under names that were given before.
+
+    Returns
+    -------
+    Path
+        Where the folder is now: from here on a kill leaves something whole, for
+        :func:`left_whole`.
+    """
+    for inside, _, files in made.walk():
+        for name in files:
+            with (inside / name).open("r+b") as file:
+                os.fsync(file.fileno())
+        _sync_names(inside)
+    return made.rename(_both(made)[1])
+
+
+def _sync_names(folder: Path) -> None:
+    """Bring the names of what is in a folder to the disk, where a system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def move_into(made: Path, folder: Path) -> bool:
@@ -89,6 +190,8 @@ def move_into(made: Path, folder: Path) -> bool:
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR) or folder.exists():
             return False
         raise
+    _sync_names(folder.parent)
+    moved.append(folder)
     return True
 
 
@@ -96,14 +199,21 @@ def move_into(made: Path, folder: Path) -> bool:
 def alone(folder: Path) -> Iterator[None]:
     """Let one process at a time rename what lies in a folder, where the system can say so.
 
-    Elsewhere (Windows, some network disks) nothing is lost either: no folder can be renamed onto
-    one that holds something.
+    Elsewhere (some network disks) nothing is lost either: no folder can be renamed onto one that
+    holds something.
     """
     try:
         import fcntl
+    except ImportError:  # Windows locks no folder: a file stands for it
+        from filelock import FileLock
 
+        digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+        with FileLock(Path(tempfile.gettempdir()) / f"mnbayes-{digest}.lock"):
+            yield
+        return
+    try:
         handle = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
+    except OSError:
         yield
         return
     try:
@@ -119,28 +229,46 @@ def temporary_prefix() -> str:
     return f"mnbayes-{_machine()}.{os.getpid()}."
 
 
+def mark_ours(folder: Path) -> None:
+    """Mark a folder that a library made for this process, so that a later start may clear it."""
+    if not any(_OURS.fullmatch(each.name) for each in folder.iterdir()):
+        (folder / f"{temporary_prefix()}x").touch()
+
+
+def _left(folder: Path) -> Iterator[tuple[Path, re.Match[str]]]:
+    """What killed processes of this machine left in a folder, and what its name says."""
+    with suppress(OSError):
+        with os.scandir(folder) as entries:  # ten thousand paths would take half a second
+            names = [entry.name for entry in entries if "mnbayes-" in entry.name]
+        for found in filter(None, (_OURS.fullmatch(name) for name in names)):
+            path = folder / found[0]
+            if found["machine"] == _machine() and not _lives(int(found["process"])):
+                yield path, found
+
+
+def left_whole(folder: Path) -> Iterator[tuple[Path, str]]:
+    """What killed processes had written whole and not yet moved: where it is, and for what name."""
+    for path, found in _left(folder):
+        if found["whole"] and path.is_dir():
+            yield path, found["named"] or path.name
+
+
 def clear_left(folder: Path) -> tuple[Path, ...]:
     """Remove the temporary folders that killed processes of this machine left in a folder.
 
-    Those of a living process stay; so does everything where the system cannot say who lives.
+    Those of a living process stay; so does everything where the system cannot say who lives, and
+    what is whole.
 
     Returns
     -------
     tuple of Path
         What was removed.
     """
-    removed = []
-    with suppress(OSError):
-        with os.scandir(folder) as entries:  # ten thousand paths would take half a second
-            names = [entry.name for entry in entries if "mnbayes-" in entry.name]
-        matches = [_OURS.fullmatch(name) for name in names]
-        for found in filter(None, matches):
-            if found["machine"] != _machine() or _lives(int(found["process"])):
-                continue
-            path = folder / found[0]
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-                removed.append(path)
+    removed = [path for path, found in _left(folder) if not found["whole"]]
+    removed += [each for each in folder.glob(f"{_LIBRARY}*") if any(_left(each))]
+    removed = [path for path in removed if path.is_dir() and not path.is_symlink()]
+    for path in removed:
+        shutil.rmtree(path, ignore_errors=True)
     return tuple(removed)
 
 
@@ -168,7 +296,8 @@ def check_writable(
     try:
         with suppress(FileNotFoundError):
             os.lstat(there / f"{folder.absolute().name}-unconverged-20000101-000000")  # too long?
-        Path(tempfile.mkdtemp(prefix=f".{temporary_prefix()}", dir=there)).rmdir()
+        with temporary_folder(there, "."):
+            pass
         free = shutil.disk_usage(there).free
     except OSError as error:
         found = f"{folder}: {error.strerror or error}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from mnbayes.base.ending import end_as_interrupted
 from mnbayes.base.threads import use_one_thread
 from mnbayes.cli import cohorts as cohorts
 from mnbayes.cli import evidence as evidence
@@ -30,6 +31,7 @@ def fit_main() -> None:
 
 def _run(arguments: list[str]) -> None:
     streams.set_up()
+    end_as_interrupted()
     status: int | str | None = 0
     try:
         app(arguments, prog_name="mnbayes")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mnbayes.base.ending import EndedError
+from mnbayes.base.new_files import moved
 from mnbayes.base.problems import InputError, Problem, TakenError
 from mnbayes.base.untrusted_text import visible
 from mnbayes.cli.help import Command, Group
@@ -204,10 +206,11 @@ def read_cohort(
 
 
 def clear_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
-    """Turn bad input into its message and exit status 2, and Ctrl-C into 130."""
+    """Turn bad input into its message and exit status 2, Ctrl-C into 130, TERM into 143."""
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        moved.clear()
         try:
             return command(*args, **kwargs)
         except InputError as error:
@@ -221,11 +224,20 @@ def clear_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
                 visible(f"{error.filename or 'output'}: {error.strerror or error}"), err=True
             )
             raise typer.Exit(BAD_INPUT) from None
-        except KeyboardInterrupt:
-            typer.echo("Interrupted; nothing was written.", err=True)
-            raise typer.Exit(INTERRUPTED) from None
+        except MemoryError:
+            typer.echo("There is not enough memory.", err=True)
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt as error:
+            kept = f"all is written: {moved[-1]}" if moved else "nothing was written"
+            typer.echo(f"Interrupted; {kept}.", err=True)
+            raise typer.Exit(interrupted(error)) from None
 
     return wrapped
+
+
+def interrupted(error: KeyboardInterrupt) -> int:
+    """Exit status of a command that was told to end."""
+    return error.status if isinstance(error, EndedError) else INTERRUPTED
 
 
 def cards_with_priors(

@@ -12,7 +12,6 @@ import typer
 from mnbayes.cli.help import VALIDATION
 from mnbayes.cli.shared import (
     FITTED,
-    INTERRUPTED,
     SAMPLED,
     WRITTEN,
     Data,
@@ -25,6 +24,7 @@ from mnbayes.cli.shared import (
     clear_errors,
     command,
     either,
+    interrupted,
 )
 
 STOPPED = 1
@@ -62,9 +62,9 @@ def _study_errors[**P, T](command: Callable[P, T]) -> Callable[P, T]:
         except StudyStoppedError as error:
             typer.echo(f"{error}\n{kept}", err=True)
             raise typer.Exit(STOPPED) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             typer.echo(f"Interrupted. {kept}", err=True)
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(interrupted(error)) from None
 
     return wrapped
 
@@ -209,6 +209,7 @@ def characteristics(
             rich_help_panel=WRITTEN,
         ),
     ] = None,
+    force: Force = False,
     seed: Seed = 1,
 ) -> None:
     """How often rule, Wilcoxon test and "5 of 7" are wrong where the truth is known."""
@@ -221,8 +222,9 @@ def characteristics(
             attempt(find_scenario, name)
     from mnbayes.analyses.characteristics.command import run_characteristics
     from mnbayes.analyses.characteristics.section import of_study
-    from mnbayes.report.terminal import progress_bars, show_section
+    from mnbayes.report.terminal import progress_bars, say, show_section
 
+    moved: list[str] = []
     with progress_bars() as news:
         found, folder = run_characteristics(
             model,
@@ -235,8 +237,12 @@ def characteristics(
             scheduler=scheduler,
             workers=workers,
             out=out,
+            force=force,
             seed=seed,
             news=news,
+            tell=moved.append,
         )
     show_section(of_study(found))
+    for sentence in moved:
+        say(sentence, error=True)
     typer.echo(str(folder))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numba as nb
+
+from mnbayes.base.new_files import lasting_folder
 
 
 def _hash_of_sources() -> str:
@@ -21,6 +25,30 @@ def _hash_of_sources() -> str:
 SOURCES = _hash_of_sources()
 
 
+class _Forgiving:
+    """A cache of Numba's in which a damaged file, or a full disk, costs a compilation only."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        """What the disk holds; nothing where that cannot be read, and it is begun anew."""
+        try:
+            return self._cache.load_overload(signature, target)
+        except Exception:  # whatever half a pickle raises
+            with suppress(OSError):
+                self._cache.flush()
+            return None
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        """Keep what was compiled, where there is room."""
+        with suppress(OSError):
+            self._cache.save_overload(signature, data)
+
+
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile a function when it is first called, or load it from the disk.
 
@@ -29,8 +57,17 @@ def compiled(function: Callable[..., Any]) -> Any:
     """
     # No fast math: it rounds a sum one way in the process that compiled a function and another in
     # one that found it on the disk, and NUTS with the same seed then goes another way.
-    dispatcher = nb.njit(cache=True, error_model="numpy", nogil=True)(function)
+    try:
+        dispatcher = _cached(function)
+    except RuntimeError:  # neither the folder of this file nor the user's cache can be written
+        nb.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = str(lasting_folder())
+        dispatcher = _cached(function)
     # Numba compares the file of the function alone with what it was; a function in another file
     # that this one calls would stay as it was compiled in.
     dispatcher._cache._cache_file._source_stamp = SOURCES
+    dispatcher._cache = _Forgiving(dispatcher._cache)
     return dispatcher
+
+
+def _cached(function: Callable[..., Any]) -> Any:
+    return nb.njit(cache=True, error_model="numpy", nogil=True)(function)

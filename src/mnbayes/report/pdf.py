@@ -10,9 +10,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from mnbayes.base.new_files import temporary_prefix
+from mnbayes.base.new_files import temporary_folder
 from mnbayes.base.problems import InputError, Problem
 
 #: Commands by which systems know a browser that prints without a window.
@@ -118,14 +117,14 @@ def report_pdf(
 
 def _print(browser: str, page: Path, part: Path, seconds: float) -> str:
     """Let a browser print, and end it; its last words, with a colon before them."""
-    with TemporaryDirectory(prefix=temporary_prefix(), ignore_cleanup_errors=True) as own:
-        words = Path(own) / "said"
+    with temporary_folder() as own:
+        words = own / "said"
         command = [
             *(browser, "--headless", "--disable-gpu", "--disable-dev-shm-usage"),
             *("--no-first-run", "--no-default-browser-check", "--disable-extensions"),
             *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
             "--host-resolver-rules=MAP * ~NOTFOUND",  # a report needs no network
-            f"--user-data-dir={Path(own) / 'profile'}",
+            f"--user-data-dir={own / 'profile'}",
             *("--no-pdf-header-footer", "--generate-pdf-document-outline"),
             f"--print-to-pdf={part}",
             page.as_uri(),

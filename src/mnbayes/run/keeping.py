@@ -10,21 +10,26 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
 
+from mnbayes.base.ending import undisturbed
+from mnbayes.base.memory import check_address_space, check_memory
 from mnbayes.base.new_files import (
     alone,
     check_writable,
     clear_left,
+    left_whole,
     move_into,
+    on_disk,
     temporary_beside,
 )
 from mnbayes.base.problems import InputError, Problem, TakenError
+from mnbayes.base.workers import WORKER, cores
 from mnbayes.run.record import MANIFEST, read_or_empty, started_at
 from mnbayes.run.written_files import give_back
 
@@ -33,6 +38,9 @@ ROOM = 10_000_000
 #: Bytes of each draw for each patient and marker in ``posterior/``. The embedded cohort's run, with
 #: 16 markers in five models, 8 patients and 4,000 draws, is 190 MB.
 ROOM_OF_DRAW = 400
+#: Bytes of memory that a run takes besides its workers, and times that a worker has what it writes.
+#: The embedded cohort's run, on two cores, takes 1.5 GB in all.
+_OWN, _TIMES = 200_000_000, 4
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,8 @@ class Target:
     force : bool
     any_name : bool
         Whether the name was not asked for: where another run takes it, the next one does as well.
+    said : tuple of str
+        Sentences on runs that a kill had left beside it, whole, and that were put in their place.
     """
 
     folder: Path
@@ -56,6 +66,7 @@ class Target:
     seen: str | None
     force: bool
     any_name: bool = False
+    said: tuple[str, ...] = ()
 
     @property
     def place(self) -> Path:
@@ -126,7 +137,8 @@ def claim(
 ) -> Target:
     """Whether a folder may be written to, found out before anything is worked on.
 
-    Temporary folders that killed processes left beside it or in the system's are removed.
+    Temporary folders that killed processes left beside it or in the system's are removed; a run
+    that is whole in one of them is put in its place.
 
     Parameters
     ----------
@@ -147,23 +159,41 @@ def claim(
     """
     if isinstance(folder, Target):
         return folder
-    _check_foreign(folder, manifest)
     if Path.cwd().is_relative_to(folder.resolve()):
         folder = folder.resolve()  # "." would lead to what is moved aside
-    target = Target(folder, manifest, _identity(folder / manifest), force, any_name)
+    said = _recover(Target(folder, manifest, None, force).place.parent)
+    _check_foreign(folder, manifest)
+    target = Target(folder, manifest, _identity(folder / manifest), force, any_name, said)
     if target.seen is not None and not force:
         aside = _beside(target.place, _moment(folder / manifest)).name
         found = f"{folder}, which holds a run of {_dated(folder / manifest)}"
+        found += "".join(f" ({sentence})" for sentence in said)
         expected = f"another folder, or --force (force=True): that run is then moved to {aside}"
         raise InputError([Problem("--out", None, None, found, expected)])
     check_writable(target.folder, ROOM)
+    check_address_space()
     for parent in (target.place.parent, Path(tempfile.gettempdir())):
         clear_left(parent)
     return target
 
 
-def check_room(target: Target, draws: int, patients: int, markers: int) -> None:
-    """Whether there is room for a run's draws, where they are made and where they come to lie.
+def _recover(parent: Path) -> tuple[str, ...]:
+    """Put runs that were written whole before a kill where they were meant to be, or beside it."""
+    said = []
+    for left, name in left_whole(parent):
+        place = parent / name
+        with suppress(OSError), alone(parent):  # another start may be quicker
+            # Its record is one of the few files of JSON; any of them has the moment.
+            moment = _moment(next(iter(sorted(left.glob("*.json"))), left))
+            if not move_into(left, place):
+                place = _keep(left, place, moment)
+            when = f"{moment:%Y-%m-%d %H:%M} UTC"
+            said.append(f"A run of {when} that was stopped in its last step is in {place}.")
+    return tuple(said)
+
+
+def check_room(target: Target, draws: int, patients: int, markers: Sequence[int]) -> None:
+    """Whether there is room for a run: where its draws are made, where they come to lie, in memory.
 
     Parameters
     ----------
@@ -171,17 +201,21 @@ def check_room(target: Target, draws: int, patients: int, markers: int) -> None:
     draws : int
         Of all chains.
     patients : int
-    markers : int
-        Of all models, one after the other.
+    markers : sequence of int
+        Of each model.
 
     Raises
     ------
     InputError
     """
-    need = ROOM + ROOM_OF_DRAW * draws * patients * markers
+    of_marker = ROOM_OF_DRAW * draws * patients
+    need = ROOM + of_marker * sum(markers)
     check_writable(target.folder, need)
     temporary = Path(tempfile.gettempdir())
     check_writable(temporary, need, "TMPDIR", temporary)
+    together = sorted(markers)[-cores() :]
+    memory = len(together) * WORKER + _TIMES * of_marker * sum(together)
+    check_memory(_OWN + memory, "fewer draws (--draws, --chains) or smaller models (--model)")
 
 
 def _check_foreign(folder: Path, manifest: str) -> None:
@@ -228,12 +262,14 @@ def whole_folder(
     with temporary_beside(target.place) as temporary:
         made = Whole(temporary)
         yield made
-        with alone(target.place.parent):
+        whole = on_disk(temporary)
+        with alone(target.place.parent), undisturbed():
             try:
-                made.placed = _settle(target, temporary, converged)
+                placed = _settle(target, whole, converged)
             except OSError as error:
                 found = f"which could not be taken ({error.strerror or error})"
-                raise _taken(target, temporary, found) from error
+                raise _taken(target, whole, found) from error
+        made.placed = replace(placed, said=(*target.said, *placed.said))
 
 
 def _settle(target: Target, made: Path, converged: bool) -> Placed:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 def write_tree(tree: xr.DataTree, folder: Path, name: str) -> None:
     """Write a model's draws into a folder, as ``<name>.nc``."""
-    tree.to_netcdf(folder / f"{name}.nc", engine="h5netcdf")
+    # By way of the memory: HDF5 takes a process down with it whose disk is full.
+    (folder / f"{name}.nc").write_bytes(tree.to_netcdf(engine="h5netcdf"))
 
 
 def write_run(

@@ -6,16 +6,15 @@ ends when its driver does, however that ends.
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import connection, get_context, parent_process, resource_tracker
+from multiprocessing import connection, get_context
 from typing import Any
 
+from mnbayes.base.ending import deaf_to_interrupts, end_with_parent
 from mnbayes.base.threads import one_thread
+from mnbayes.base.workers import without_the_script
 from mnbayes.studies.batches import differences, work
 from mnbayes.studies.places import BATCH_SECONDS, Returned, UnusableError
 from mnbayes.studies.study import Batch
@@ -29,7 +28,7 @@ _END = 5.0  # seconds a killed process has to be gone
 def _serve(pipe: connection.Connection, pack: bytes) -> None:
     """What a process does: say that it is there, then work on each batch that it is sent."""
     # Between batches the closed pipe would tell that the driver is gone; in an endless one, this.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     pipe.send(differences(pack))
     while True:
         try:
@@ -42,13 +41,6 @@ def _serve(pipe: connection.Connection, pack: bytes) -> None:
             return
 
 
-def _end_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
 class _Lane:
     """One process and the batches in its hands, the first of which it works on."""
 
@@ -56,7 +48,7 @@ class _Lane:
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, pack), daemon=True)
-        with _inherited():
+        with deaf_to_interrupts(), one_thread(), without_the_script():
             self.process.start()
         theirs.close()  # so that the pipe ends with the process
         self.ready = False
@@ -73,24 +65,6 @@ class _Lane:
         self.process.kill()
         self.process.join(_END)
         self.pipe.close()
-
-
-@contextmanager
-def _inherited() -> Iterator[None]:
-    """What a process inherits that is started now: one thread for algebra, and deaf to Ctrl-C.
-
-    The driver hears Ctrl-C and ends its processes; they would only add their own complaints.
-    """
-    masks = hasattr(signal, "pthread_sigmask")  # not on Windows
-    if masks:
-        resource_tracker.ensure_running()  # multiprocessing's own; its start would undo the mask
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else set()
-    try:
-        with one_thread():
-            yield
-    finally:
-        if masks:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 class Processes:
@@ -147,10 +121,7 @@ class Processes:
         if not dead.ready:
             self._failed_starts += 1
             if self._failed_starts >= _STARTS * len(self._lanes):
-                raise UnusableError(
-                    "the worker processes end before they are ready (a script that calls this "
-                    'needs `if __name__ == "__main__":`)'
-                )
+                raise UnusableError("the worker processes end before they are ready")
         elif dead.batches:
             first = dead.batches[0]
             self._deaths[first] += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import monotonic
@@ -10,7 +9,7 @@ from time import monotonic
 import pandas as pd
 
 from mnbayes.base.problems import InputError, Problem
-from mnbayes.base.workers import News, silent
+from mnbayes.base.workers import News, cores, silent
 from mnbayes.studies.batches import packed
 from mnbayes.studies.cluster import cluster
 from mnbayes.studies.ledger import Ledger, open_ledger, peek, refuse_busy
@@ -115,7 +114,7 @@ def _place(
     if workers == 0:
         return nullcontext(Here(pack))
 
-    return processes(min(workers or os.cpu_count() or 1, missing), pack)
+    return processes(min(workers or cores(), missing), pack)
 
 
 def drive(study: Study, place: Place, ledger: Ledger, news: News, patience: float) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -26,17 +25,16 @@ from mnbayes.cards.prior_sets import joined_name
 from mnbayes.data.cohort import load_cohort
 from mnbayes.data.observations import observations
 from mnbayes.report.kit.figures import svg_bytes
-from mnbayes.run.keeping import Target, claim, new_folder, set_aside
+from mnbayes.run.keeping import claim, new_folder
 from mnbayes.run.outputs import write_whole
-from mnbayes.run.written_files import give_back
+from mnbayes.run.study_folders import begun
 from mnbayes.studies.identity import LEDGER
-from mnbayes.studies.ledger import LOCK, refuse_busy
 from mnbayes.studies.run import run_study
 
 #: Enough to see a shift of a tenth of a posterior SD; some tens of seconds for one marker.
 REPLICATES = 2000
 #: Files beside the ledger.
-WRITTEN = ["calibration.csv", "calibration.json", "calibration.svg", "replicates.csv", LOCK]
+WRITTEN = ("calibration.csv", "calibration.json", "calibration.svg", "replicates.csv")
 
 
 def run_calibrate(
@@ -119,7 +117,7 @@ def run_calibrate(
         _check_model(setting)
     setting = replace(setting, engine=engine or ("collapsed" if setting.gaussian else "nuts"))
     study = calibration_study(setting, replicates, seed)
-    with _anew(target) if force and target.seen is not None else nullcontext(()) as said:
+    with begun(target, WRITTEN, anew=force) as said:
         table = run_study(study, folder, scheduler=scheduler, workers=workers, news=news)
     calibration = calibration_of(setting, table, LEVEL)
     outcome = Outcome(calibration, card.title, joined_name(sets), folder, cohort.synthetic, said)
@@ -132,28 +130,6 @@ def run_calibrate(
     write_whole(folder / "replicates.csv", csv_table(table))
     _write_files(outcome, described)
     return outcome
-
-
-@contextmanager
-def _anew(target: Target) -> Iterator[tuple[str, ...]]:
-    """Move a calibration aside; what the program did not write stays. What was done, in words.
-
-    Bad input, after which nothing was written, moves it back.
-    """
-    place = target.place
-    refuse_busy(place)
-    aside = set_aside(target)
-    place.mkdir()
-    stayed = give_back({"written": WRITTEN}, LEDGER, aside, place)
-    moved = target.folder.with_name(aside.name)
-    try:
-        yield (f"The calibration that was in {target.folder} is in {moved} now.", *stayed)
-    except InputError:
-        for path in list(place.iterdir()):
-            path.rename(aside / path.name)
-        place.rmdir()
-        aside.rename(place)
-        raise
 
 
 def _check_numbers(replicates: int, seed: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from mnbayes.analyses.characteristics.patients import per_patient, told
 from mnbayes.analyses.characteristics.replicate import Setting, replicate
 from mnbayes.analyses.characteristics.result import (
     MANIFEST,
+    TABLES,
     Characteristics,
     Described,
     result_files,
@@ -30,7 +31,10 @@ from mnbayes.cards.definitions import PROTEIN, Definitions, load_definitions
 from mnbayes.cards.overrides import override
 from mnbayes.cards.prior_sets import PriorSet, joined_name, load_prior_sets
 from mnbayes.report.kit.figures import svg_bytes
+from mnbayes.run.keeping import claim
 from mnbayes.run.outputs import write_whole
+from mnbayes.run.study_folders import begun
+from mnbayes.studies.identity import LEDGER
 from mnbayes.studies.rerun import as_lines
 from mnbayes.studies.run import run_study
 from mnbayes.studies.study import Cell, Study
@@ -41,6 +45,12 @@ REPLICATES = 2000
 FEWEST, MOST = 3, 200
 #: Replicates of each cell that a result keeps.
 FIRST = 1
+#: Files beside the ledger.
+WRITTEN = (
+    *(f"{name}.csv" for name in TABLES),
+    *(f"{name}.svg" for name in ("false_go", "right_go", "estimates", "patients")),
+    MANIFEST,
+)
 
 
 def characteristics_study(
@@ -74,8 +84,10 @@ def run_characteristics(
     scheduler: str | None = None,
     workers: int | None = None,
     out: Path | None = None,
+    force: bool = False,
     seed: int = 1,
     news: News = silent,
+    tell: Callable[[str], None] = silent,
 ) -> tuple[Characteristics, Path]:
     """Simulate cohorts of known truth, fit and judge them, and say how often each judge errs.
 
@@ -101,7 +113,11 @@ def run_characteristics(
     out : Path, optional
         Folder of the ledger, the tables and the pictures; default: one under
         ``results/characteristics/`` that the same command finds again.
+    force : bool
+        Whether an earlier study in that folder is moved aside, and a new one begun.
     seed : int
+    tell : callable
+        Called with sentences on what was moved.
 
     Returns
     -------
@@ -116,7 +132,7 @@ def run_characteristics(
     mnbayes.studies.run.StudyStoppedError
         If workers went away; what was done is recorded.
     """
-    begun = time.monotonic()
+    clock = time.monotonic()
     with gathered() as attempt:
         own = attempt(load_card, model)
         sets: tuple[PriorSet, ...] = attempt(load_prior_sets, priors)
@@ -137,7 +153,11 @@ def run_characteristics(
     folder = out
     if folder is None:
         folder = Path("results") / "characteristics" / f"{card.name}-{study.fingerprint[:8]}"
-    table = run_study(study, folder, scheduler=scheduler, workers=workers, news=news)
+    target = claim(folder, LEDGER, force=True)  # its own ledger it goes on with
+    with begun(target, WRITTEN, anew=force) as said:
+        for sentence in said:
+            tell(sentence)
+        table = run_study(study, folder, scheduler=scheduler, workers=workers, news=news)
     truths = {item.name: truth_of(item, everything, response) for item in chosen}
     found = Characteristics(
         model=card.name,
@@ -153,7 +173,7 @@ def run_characteristics(
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
         fingerprint=str(study.depends["made of"]),
         first=tuple(as_lines(table[table["replicate"] < FIRST])),
-        seconds=round(time.monotonic() - begun, 1),
+        seconds=round(time.monotonic() - clock, 1),
         estimates=estimates(table, truths),
         decisions=decisions(table, everything, truths),
         per_patient=per_patient(table, told(card)),
