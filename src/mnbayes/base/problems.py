@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -60,7 +61,7 @@ class Problem:
         if self.column is not None:
             place.append(f"column {self.column}")
         kind = "warning: " if self.severity == "warning" else ""
-        return f"{kind}{', '.join(place)}: found {self.found}; expected {self.expected}"
+        return one_line(f"{kind}{', '.join(place)}: found {self.found}; expected {self.expected}")
 
 
 class InputError(ValueError):
@@ -88,6 +89,20 @@ class InputError(ValueError):
 
 class TakenError(InputError):
     """Another run took the place of an output; what was made is kept, where the problem says."""
+
+
+def one_line(text: str) -> str:
+    """A text on one line: what breaks it as a blank, and a control code as "�"."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c
+        if unicodedata.category(c) not in ("Cc", "Zl", "Zp")
+        else " "
+        if c.isspace()
+        else "\N{REPLACEMENT CHARACTER}"
+        for c in text
+    )
 
 
 def quoted(text: object) -> str:

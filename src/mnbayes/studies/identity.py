@@ -7,11 +7,57 @@ from collections.abc import Mapping
 from typing import Any
 
 from mnbayes.base.problems import InputError, Problem, quoted
-from mnbayes.studies.study import Study
+from mnbayes.studies.study import KINDS, Study
 
 #: Name of the file.
 LEDGER = "study.ledger"
 ELSEWHERE = "; another folder begins a new study"
+FORMAT = 1
+
+
+def unusable(found: str, expected: str) -> InputError:
+    """The error of a ledger that cannot be gone on with."""
+    return InputError([Problem(LEDGER, None, None, found, expected + ELSEWHERE)])
+
+
+def header(study: Study) -> bytes:
+    """The first frame of a study's ledger: which study it is of."""
+    said = {"format": FORMAT, "identity": study.identity}
+    return json.dumps(said, ensure_ascii=False).encode()
+
+
+def read_header(payload: bytes) -> dict[str, Any]:
+    """A study's identity from the first frame of its ledger.
+
+    Raises
+    ------
+    InputError
+        If it is of another version, or does not say what the records hold.
+    """
+    try:
+        said = json.loads(payload)
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise unusable("a first record that is no JSON object", "the ledger of a study")
+    if said.get("format") != FORMAT:
+        found = f"format {quoted(said.get('format'))}"
+        raise unusable(found, f"format {FORMAT}, of this version of mnbayes")
+    identity = said.get("identity")
+    columns = identity.get("columns") if isinstance(identity, dict) else None
+    cells = identity.get("cells") if isinstance(identity, dict) else None
+    named = isinstance(columns, list) and all(
+        isinstance(each, list)
+        and len(each) == 2
+        and isinstance(each[0], str)
+        and each[1] in KINDS.values()
+        for each in columns
+    )
+    if not named or not isinstance(cells, list) or not all(isinstance(c, dict) for c in cells):
+        expected = "its columns, each with a kind, and its cells, each a table"
+        raise unusable("a first record that does not describe a study", expected)
+    found_identity: dict[str, Any] = identity
+    return found_identity
 
 
 def check_same(study: Study, stored: Mapping[str, Any]) -> None:
