@@ -19,9 +19,11 @@ import os
 import platform
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -32,7 +34,9 @@ from typing import Any
 RESULT = Path(__file__).parents[1] / "docs" / "fuzz.json"
 CASES, SECONDS, GUIDED = 10_000, 300.0, 300.0
 #: Seconds beyond its own that a process may take, for a case that hangs in a library's own code.
-_GRACE = 180.0
+_GRACE = 600.0
+#: The option that says how long each kind of cases takes.
+_TIMES = {"hypothesis": "seconds", "guided": "guided"}
 #: Inputs that the guided cases start from, and bytes of each; shorter ones choose no damage.
 _FIRST, _LENGTH = 24, 1024
 #: Cases after which the counts are written.
@@ -50,7 +54,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--run", type=Path, help="folder of a small run (default: one is made)")
     parser.add_argument("--kept", type=Path, help="folder for the files of each kind of defect")
     parser.add_argument("--out", type=Path, default=RESULT)
-    parser.add_argument("--child", choices=("hypothesis", "guided"), help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=tuple(_TIMES), help=argparse.SUPPRESS)
     return parser.parse_args(given)
 
 
@@ -61,99 +65,118 @@ def compiled() -> list[str]:
     return [f"mnbayes.{room}.{p.stem}" for room in rooms for p in (source / room).glob("*.py")]
 
 
-def child(asked: argparse.Namespace) -> None:
-    """Run the cases of one reader in this process; what came of them is written as they go."""
+def supervise(asked: argparse.Namespace) -> None:
+    """Run the cases of each reader in a process of its own, a fork of this one; keep the counts."""
     if asked.child == "guided":
         import atheris
 
         with atheris.instrument_imports(include=["mnbayes"], exclude=compiled()):
-            import fuzzing.readers
+            from fuzzing import readers
+    else:
+        from fuzzing import readers
+    for name in asked.reader or readers.READERS:
+        with TemporaryDirectory() as temporary:
+            scratch = Path(temporary)
+            process = os.fork()
+            if process == 0:
+                with (scratch / "said").open("wb") as file:
+                    os.dup2(file.fileno(), 1)
+                    os.dup2(file.fileno(), 2)
+                os.chdir(scratch)
+                try:
+                    cases_of(name, asked, scratch)
+                except BaseException:
+                    traceback.print_exc()
+                    sys.stderr.flush()
+                    os._exit(1)
+                os._exit(0)
+            ended = _waited(process, getattr(asked, _TIMES[asked.child]) + _GRACE)
+            keep(name, ended, asked, scratch)
+
+
+def _waited(process: int, seconds: float) -> int:
+    """How a process ended; -9 if it had to be ended."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        done, status = os.waitpid(process, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.2)
+    os.kill(process, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def keep(name: str, ended: int, asked: argparse.Namespace, scratch: Path) -> None:
+    """Put what came of a reader's cases into the stored result."""
+    counts = scratch / "counts.json"
+    last = (scratch / "said").read_text("utf-8", "replace").strip().splitlines()[-1:]
+    found: dict[str, Any] = {"cases": 0, "seconds": 0.0, "defects": {}}
+    if counts.is_file():
+        found = json.loads(counts.read_text(encoding="utf-8"))
+    if ended:
+        found["defects"][f"ended with {ended}"] = 1
+        print(f"  {name}: ended with {ended}: {last}", flush=True)
+    print(
+        f"{name}, {asked.child}: {found['cases']:,} cases in {found['seconds']:.0f} s, "
+        f"{found.get('refused', 0):,} refused, {found.get('read', 0):,} read, "
+        f"defects: {found['defects'] or 'none'}",
+        flush=True,
+    )
+    stored = json.loads(asked.out.read_text(encoding="utf-8"))
+    stored["readers"].setdefault(name, {})[asked.child] = found
+    asked.out.write_text(json.dumps(stored, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def cases_of(name: str, asked: argparse.Namespace, scratch: Path) -> None:
+    """The cases of one reader, in this process; what came of them is written as they go."""
     from fuzzing import readers, running
     from hypothesis import seed
 
-    reader = readers.READERS[asked.reader[0]]
+    counts, folder = scratch / "counts.json", scratch / "case"
+    kept = None if asked.kept is None else asked.kept / re.sub(r"\W+", "_", name)
+    reader = readers.READERS[name]
     sets = reader.files(asked.run)
-    folder = asked.out.parent / "case"
     running.warm_up(reader, sets, folder)
     running.limit_memory()
     outcomes = running.Outcomes()
     started = time.monotonic()
-    plain = running.case(reader, sets, folder, outcomes, asked.kept)
+    plain = running.case(reader, sets, folder, outcomes, kept)
 
     def noted(draw: Any) -> None:
         defects = outcomes.defects
         plain(draw)
         passed = time.monotonic() - started
+        over = asked.child == "hypothesis" and passed > asked.seconds
         # Now and then: a crash ends this process without a word.
-        if outcomes.cases % _NOTED == 0 or outcomes.defects != defects:
-            running.written(outcomes, asked.out, passed)
-        if asked.child == "hypothesis" and passed > asked.seconds:
-            running.written(outcomes, asked.out, passed)
+        if over or outcomes.cases % _NOTED == 0 or outcomes.defects != defects:
+            running.written(outcomes, counts, passed)
+        if over:
             os._exit(0)  # Hypothesis would take an error for a finding, and look for a smaller one
 
-    if asked.child == "guided":
-        test = running.property_of(noted, 1, repeatable=True)
-        corpus = asked.out.parent / "corpus"
-        corpus.mkdir()
-        numbers = random.Random(asked.seed)
-        for i in range(_FIRST):
-            (corpus / str(i)).write_bytes(numbers.randbytes(_LENGTH))
-        options = {
-            "max_total_time": int(asked.guided),
-            "seed": asked.seed + 1,
-            "max_len": 2 * _LENGTH,
-            "len_control": 0,
-            "rss_limit_mb": 0,
-            "timeout": 120,
-            "verbosity": 0,
-        }
-        atheris.Setup(
-            ["fuzz", *(f"-{k}={v}" for k, v in options.items()), str(corpus)],
-            test.hypothesis.fuzz_one_input,
-        )
-        atheris.Fuzz()
+    if asked.child == "hypothesis":
+        seed(asked.seed)(running.property_of(noted, asked.cases))()
+        running.written(outcomes, counts, time.monotonic() - started)
         return
 
-    test = running.property_of(noted, asked.cases, repeatable=False)
-    seed(asked.seed)(test)()
-    running.written(outcomes, asked.out, time.monotonic() - started)
+    import atheris
 
-
-def run_child(
-    name: str, kind: str, run: Path, asked: argparse.Namespace, scratch: Path
-) -> dict[str, Any]:
-    """The cases of one reader in a process of its own."""
-    out = scratch / f"{kind}.json"
-    seconds = asked.guided if kind == "guided" else asked.seconds
-    command = [sys.executable, __file__, "--child", kind, "--reader", name, "--out", str(out)]
-    for option in ("cases", "seconds", "guided", "seed"):
-        command += [f"--{option}", str(getattr(asked, option))]
-    command += ["--run", str(run)]
-    if asked.kept is not None:
-        command += ["--kept", str(asked.kept / re.sub(r"\W+", "_", name))]
-    # A file per example would outlive the process.
-    environment = os.environ | {"HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / ".hypothesis")}
-    try:
-        done = subprocess.run(
-            command,
-            check=False,
-            capture_output=True,
-            cwd=scratch,
-            env=environment,
-            timeout=seconds + _GRACE,
-        )
-        ended, said = done.returncode, done.stderr.decode("utf-8", "replace")
-    except subprocess.TimeoutExpired as error:
-        ended, said = -1, f"no end after {error.timeout:.0f} s"
-    if not out.is_file():
-        raise RuntimeError(f"{name}, {kind}: {said[-3000:]}")
-    found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    if ended:
-        last = said.strip().splitlines()[-1] if said.strip() else ""
-        kept = found["defects"]
-        kept["crash"] = kept.get("crash", 0) + 1
-        print(f"  {name}, {kind}: ended with {ended}: {last[:300]}", flush=True)
-    return found
+    corpus = scratch / "corpus"
+    corpus.mkdir()
+    numbers = random.Random(asked.seed)
+    for i in range(_FIRST):
+        (corpus / str(i)).write_bytes(numbers.randbytes(_LENGTH))
+    options = {
+        "max_total_time": max(int(asked.guided), 1),
+        "seed": asked.seed + 1,
+        "max_len": 2 * _LENGTH,
+        "len_control": 0,
+        "rss_limit_mb": 0,
+        "timeout": 600,
+    }
+    given = [f"-{option}={value}" for option, value in options.items()]
+    test = running.property_of(noted, 1)
+    atheris.Setup(["fuzz", *given, str(corpus)], test.hypothesis.fuzz_one_input)
+    atheris.Fuzz()
 
 
 def small_run(folder: Path) -> Path:
@@ -182,42 +205,34 @@ def main(given: Sequence[str] | None = None) -> int:
     """Run what was asked; 1 if a defect was found."""
     asked = arguments(given)
     if asked.child:
-        child(asked)
+        supervise(asked)
         return 0
-    from fuzzing.readers import READERS
-
-    kinds = ["hypothesis"] if find_spec("atheris") is None or asked.guided <= 0 else ["hypothesis", "guided"]
+    kinds = ["hypothesis"]
+    if asked.guided > 0 and find_spec("atheris") is not None:
+        kinds.append("guided")
     stored: dict[str, Any] = {"readers": {}}
     if asked.reader and asked.out.is_file():  # some of them anew
         stored = json.loads(asked.out.read_text(encoding="utf-8"))
     stored |= {
         "python": platform.python_version(),
         "tools": [each for each in (tool("hypothesis"), tool("atheris")) if each],
-        "limits": {"seconds_of_a_case": 5, "bytes_of_a_case": 2**30},
     }
-    defects = 0
+    asked.out.write_text(json.dumps(stored), encoding="utf-8")
     with TemporaryDirectory() as temporary:
         scratch = Path(temporary)
-        run = asked.run.resolve() if asked.run else small_run(scratch)
-        for number, name in enumerate(asked.reader or READERS):
-            found = {}
-            for kind in kinds:
-                place = scratch / f"{number}{kind}"
-                place.mkdir()
-                found[kind] = run_child(name, kind, run, asked, place)
-                said = found[kind]
-                print(
-                    f"{name}, {kind}: {said['cases']:,} cases in {said['seconds']:.0f} s, "
-                    f"{said['refused']:,} refused, {said['read']:,} read, "
-                    f"defects: {said['defects'] or 'none'}",
-                    flush=True,
-                )
-                defects += sum(said["defects"].values())
-            stored["readers"][name] = found
-            stored["readers"] = {n: stored["readers"][n] for n in READERS if n in stored["readers"]}
-            text = json.dumps(stored, indent=2, ensure_ascii=False)
-            asked.out.write_text(f"{text}\n", encoding="utf-8")
-    return int(defects > 0)
+        run = asked.run or small_run(scratch)
+        for kind in kinds:
+            command = [sys.executable, __file__, "--child", kind, "--run", str(run.resolve())]
+            for option in ("cases", "seconds", "guided", "seed", "out"):
+                command += [f"--{option}", str(getattr(asked, option))]
+            if asked.kept is not None:
+                command += ["--kept", str(asked.kept.resolve())]
+            for name in asked.reader or ():
+                command += ["--reader", name]
+            storage = {"HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}
+            subprocess.run(command, check=True, env=os.environ | storage)
+    stored = json.loads(asked.out.read_text(encoding="utf-8"))
+    return int(any(each["defects"] for of in stored["readers"].values() for each in of.values()))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
@@ -11,9 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from fuzzing.values import texts, toml_file, values
 from hypothesis import strategies as st
 
+from fuzzing.values import texts, toml_file, values
 from mnbayes.studies.frames import framed, whole_frames
 
 type Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -32,7 +33,7 @@ def of_bytes(draw: Draw, content: bytes) -> bytes:
     end = start + draw(st.integers(1, 64))
     match draw(st.integers(0, 8)):
         case 0 | 1 | 2:
-            flipped = draw(st.binary(min_size=1, max_size=8))
+            flipped: bytes = draw(st.binary(min_size=1, max_size=8))
             return content[:start] + flipped + content[start + len(flipped) :]
         case 3:
             return content[:start]
@@ -41,7 +42,8 @@ def of_bytes(draw: Draw, content: bytes) -> bytes:
         case 5:
             return content[:end] + content[start:]
         case 6:
-            return content[:start] + draw(st.binary(max_size=64)) + content[start:]
+            more: bytes = draw(st.binary(max_size=64))
+            return content[:start] + more + content[start:]
         case 7:
             return content[start:]
         case _:
@@ -112,9 +114,9 @@ def of_cells(draw: Draw, content: bytes) -> bytes:
             break
     written = io.StringIO(newline="")
     sign = draw(st.sampled_from((",", ",", ",", ",", ";", "\t")))
-    csv.writer(written, delimiter=sign, lineterminator=draw(st.sampled_from(("\n", "\r\n")))).writerows(
-        rows
-    )
+    csv.writer(
+        written, delimiter=sign, lineterminator=draw(st.sampled_from(("\n", "\r\n")))
+    ).writerows(rows)
     return written.getvalue().encode("utf-8", "replace")
 
 
@@ -136,11 +138,12 @@ def of_tree(draw: Draw, tree: Any) -> Any:
         other, another = places[_place(draw, len(places))]
         match draw(st.integers(0, 7)):
             case 0 | 1 | 2 | 3:
-                here[name] = draw(values)
+                here[name] = copy.deepcopy(draw(values))  # some are changed in their turn
             case 4:
                 del here[name]
             case 5 if isinstance(here, dict):
-                here[draw(texts)] = here[name] if draw(st.booleans()) else draw(values)
+                found = here[name] if draw(st.booleans()) else draw(values)
+                here[draw(texts)] = copy.deepcopy(found)
             case 6 if isinstance(here, dict):
                 here[draw(texts)] = here.pop(name)
             case _:  # what stands elsewhere
@@ -166,9 +169,8 @@ def of_json(draw: Draw, content: bytes) -> bytes:
         lines = [content] if content.lstrip()[:2] in (b"{\n", b"{ ") else content.splitlines()
         trees = [json.loads(line) for line in lines]
         i = _place(draw, len(trees))
-        trees[i] = of_tree(draw, [trees[i]])
-        texts_ = [json.dumps(each[0] if n == i and each else each, default=str) for n, each in enumerate(trees)]
-        return "\n".join(texts_).encode()
+        (trees[i],) = of_tree(draw, [trees[i]]) or [None]
+        return "\n".join(json.dumps(tree, default=str) for tree in trees).encode()
     except (ValueError, RecursionError):
         return of_text(draw, content)
 
@@ -223,7 +225,7 @@ def of_ledger(draw: Draw, content: bytes) -> bytes:
 
 def of_draws(draw: Draw, content: bytes) -> bytes:
     """Variables and attributes of a posterior's file: gone, renamed, of another shape or kind."""
-    import h5py
+    import h5py  # type: ignore[import-untyped]
 
     file = io.BytesIO(content)
     with h5py.File(file, "r+") as tree:

@@ -33,6 +33,7 @@ from mnbayes.exports.source import read_source
 from mnbayes.run.listing import list_runs
 from mnbayes.run.opened_run import open_run
 from mnbayes.run.stored_run import load_run
+from mnbayes.studies.frames import framed
 from mnbayes.studies.ledger import read_ledger
 from mnbayes.studies.records import record
 from mnbayes.studies.study import Cell, Study
@@ -164,7 +165,7 @@ def _only[T](read: Callable[[Path], T]) -> Callable[[Path], T]:
 
 
 def _run(folder: Path) -> None:
-    """A run as every command reads it."""
+    """A run's record and tables, as every command reads them."""
     place = folder / "run"
     with gathered() as attempt:
         attempt(list_runs, folder)
@@ -172,28 +173,33 @@ def _run(folder: Path) -> None:
         if opened is not None:
             attempt(str, opened)
             attempt(lambda: opened.tables)
-            for model in opened.models:
-                tree = attempt(opened.posterior, model)
-                if tree is not None:
-                    tree.close()
         attempt(load_run, place)
         attempt(read_source, place)
-        attempt(stored_evidence, place)
 
 
 def _runs(run: Path) -> list[Files]:
     names = ("run.json", "estimates.csv", "probabilities.csv", "population.csv", "decision.csv")
-    files = {f"run/{name}": (run / name).read_bytes() for name in names}
-    files |= {f"run/posterior/{p.name}": p.read_bytes() for p in run.glob("posterior/*.nc")}
-    return [files]
+    return [{f"run/{name}": (run / name).read_bytes() for name in names}]
+
+
+def _draws(folder: Path) -> None:
+    """A run's draws, from Python and as `mnbayes design` reads them."""
+    with gathered() as attempt:
+        tree = attempt(open_run(folder).posterior, "remission")
+        if tree is not None:
+            tree.close()
+        attempt(stored_evidence, folder)
+
+
+def _trees(run: Path) -> list[Files]:
+    names = ("posterior/remission.nc", "run.json", "probabilities.csv")
+    return [{name: (run / name).read_bytes() for name in names}]
 
 
 def _ledgers(_: Path) -> list[Files]:
-    from mnbayes.studies.frames import framed
-
     columns = {"mean": float, "largest": int, "above": bool, "label": str}
     cells = (Cell({"n": 3}, 4), Cell({"n": 5}, 2))
-    study = Study("fuzz", record, columns, cells, 1)
+    study = Study("fuzz", lambda *_: {}, columns, cells, 1)
     values = {"mean": 0.5, "largest": 2, "above": True, "label": "é"}
     header = json.dumps({"format": 1, "identity": study.identity}).encode()
     records = [
@@ -215,12 +221,8 @@ READERS: dict[str, Reader] = {
         ("patients.csv", "measurements.csv"),
     ),
     "events": Reader(_cohort, _cohorts, ("data.cohort",), ("events.csv",)),
-    "import: sheets": Reader(
-        _import, _sheets, ("data.imports.grids", "data.imports.importing")
-    ),
-    "import: CDISC": Reader(
-        _import, lambda run: list(_cdisc(run)), ("data.imports.datasets",)
-    ),
+    "import: sheets": Reader(_import, _sheets, ("data.imports.grids", "data.imports.importing")),
+    "import: CDISC": Reader(_import, lambda run: list(_cdisc(run)), ("data.imports.datasets",)),
     "import: names": Reader(_import, _mappings, ("data.imports.mapping",), ("mapping.toml",)),
     "card": Reader(
         _card,
@@ -251,8 +253,9 @@ READERS: dict[str, Reader] = {
     "stored run": Reader(
         _run,
         _runs,
-        ("run.record", "run.stored_run", "run.opened_run", "run.stored_tree", "exports.source"),
+        ("run.record", "run.stored_run", "run.opened_run", "exports.source"),
     ),
+    "stored draws": Reader(_draws, _trees, ("run.stored_tree", "inference.contract"), ("*.nc",)),
     "ledger": Reader(_only(lambda path: read_ledger(path.parent)), _ledgers, ("studies.ledger",)),
     "stored characteristics": Reader(
         read_result, _characteristics, ("analyses.characteristics.result",)

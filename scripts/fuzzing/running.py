@@ -19,11 +19,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from fuzzing.damage import Draw, damaged
-from fuzzing.readers import Files, Reader
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from fuzzing.damage import Draw, damaged
+from fuzzing.readers import Files, Reader
 from mnbayes.base.problems import InputError
 
 #: Seconds of the processor that a case may take, and bytes that it may take beyond what the process
@@ -162,14 +162,13 @@ def case(
     return run
 
 
-def property_of(run: Callable[[Draw], None], cases: int, *, repeatable: bool) -> Any:
+def property_of(run: Callable[[Draw], None], cases: int) -> Any:
     """A Hypothesis test that runs cases; nothing it meets ends it."""
 
     @settings(
         max_examples=cases,
         deadline=None,
         database=None,
-        derandomize=repeatable,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
@@ -206,5 +205,3 @@ def written(outcomes: Outcomes, path: Path, seconds: float) -> None:
         "slowest_case_seconds": round(outcomes.slowest, 2),
     }
     path.write_text(json.dumps(said), encoding="utf-8")
-
-

@@ -17,6 +17,7 @@ EXAMPLES = 3  # of what was found, in one problem of many rows
 RANGES = 6  # of rows, in one problem
 _HINTED = 200  # different texts of one problem that are looked at for a hint
 LONGEST = 60  # characters of a found value that are shown
+_LONGEST_FOUND = 500  # of all that is shown of one problem
 #: Shortest word, and least likeness (of 1), of which the beginning of a name is thought of.
 _SHORTEST, _ALIKE = 4, 0.8
 
@@ -59,9 +60,10 @@ class Problem:
         elif self.row is not None:
             place.append(f"row {self.row}")
         if self.column is not None:
-            place.append(f"column {self.column}")
+            place.append(f"column {cut(self.column, 2 * LONGEST)}")
         kind = "warning: " if self.severity == "warning" else ""
-        return one_line(f"{kind}{', '.join(place)}: found {self.found}; expected {self.expected}")
+        found = cut(self.found, _LONGEST_FOUND)
+        return one_line(f"{kind}{', '.join(place)}: found {found}; expected {self.expected}")
 
 
 class InputError(ValueError):
@@ -91,6 +93,11 @@ class TakenError(InputError):
     """Another run took the place of an output; what was made is kept, where the problem says."""
 
 
+def cut(text: str, most: int) -> str:
+    """The beginning of a text that is too long to be shown."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def one_line(text: str) -> str:
     """A text on one line: what breaks it as a blank, and a control code as "�"."""
     if text.isprintable():
@@ -110,8 +117,7 @@ def quoted(text: object) -> str:
     plain = str(text)
     if not plain:
         return "blank"
-    if len(plain) > LONGEST:
-        plain = plain[: LONGEST - 1] + "…"
+    plain = cut(plain, LONGEST)
     return '"' + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in plain) + '"'
 
 

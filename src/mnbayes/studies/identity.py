@@ -43,21 +43,23 @@ def read_header(payload: bytes) -> dict[str, Any]:
     if said.get("format") != FORMAT:
         found = f"format {quoted(said.get('format'))}"
         raise unusable(found, f"format {FORMAT}, of this version of mnbayes")
-    identity = said.get("identity")
-    columns = identity.get("columns") if isinstance(identity, dict) else None
-    cells = identity.get("cells") if isinstance(identity, dict) else None
-    named = isinstance(columns, list) and all(
-        isinstance(each, list)
-        and len(each) == 2
-        and isinstance(each[0], str)
-        and each[1] in KINDS.values()
-        for each in columns
-    )
-    if not named or not isinstance(cells, list) or not all(isinstance(c, dict) for c in cells):
+    identity: dict[str, Any] = said.get("identity")
+    if not isinstance(identity, dict) or not _described(identity):
         expected = "its columns, each with a kind, and its cells, each a table"
         raise unusable("a first record that does not describe a study", expected)
-    found_identity: dict[str, Any] = identity
-    return found_identity
+    return identity
+
+
+def _described(identity: Mapping[str, Any]) -> bool:
+    """Whether an identity says what the columns of records and the cells are."""
+    columns, cells = identity.get("columns"), identity.get("cells")
+    return (
+        isinstance(columns, list)
+        and all(isinstance(each, list) and len(each) == 2 for each in columns)
+        and all(isinstance(name, str) and kind in KINDS.values() for name, kind in columns)
+        and isinstance(cells, list)
+        and all(isinstance(cell, dict) for cell in cells)
+    )
 
 
 def check_same(study: Study, stored: Mapping[str, Any]) -> None:
