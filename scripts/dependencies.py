@@ -34,9 +34,10 @@ MODULES = {
 _TEMPLATE = """\
 # Dependencies
 
-By `python scripts/dependencies.py` on {system}. Licences are those that the packages state;
-sizes are what is installed, without bytecode; “import” is seconds of the processor in a new process, with all that the
-package imports in its turn. Nothing heavy is imported before it is used: `import mnbayes` takes {own} s.
+By `python scripts/dependencies.py` on {system}. Licences are those that the packages
+state; sizes are what is installed, without bytecode; “import” is seconds of the processor in a new
+process, with all that the package imports in its turn. Nothing heavy is imported before it is
+used: `import mnbayes` takes {own} s.
 
 ## What mnbayes needs
 

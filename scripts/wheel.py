@@ -22,15 +22,22 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parents[1]
 PYTHONS = ("python3.12", "python3.13", "python3.14")
 #: What is tried of an installed wheel, in an empty folder.
-COMMANDS: tuple[tuple[str, ...], ...] = (
-    ("-c", "import mnbayes as mn; print(mn.__file__, len(mn.embedded_cohort().patient_ids))"),
-    ("-m", "mnbayes.cli", "--version"),
-    ("-m", "mnbayes.cli", "init", "trial"),
-    ("-m", "mnbayes.cli", "check", "trial"),
-    tuple(
-        "-m mnbayes.cli fit trial --model proteinuria --no-influence --chains 2 --draws 100 "
-        "--tune 200 --allow-unconverged --out run".split()
-    ),
+COMMANDS = (
+    ["-c", "import mnbayes as mn; print(mn.__file__, len(mn.embedded_cohort().patient_ids))"],
+    ["-m", "mnbayes.cli", "--version"],
+    ["-m", "mnbayes.cli", "init", "trial"],
+    ["-m", "mnbayes.cli", "check", "trial"],
+    [
+        "-m",
+        "mnbayes.cli",
+        "fit",
+        "trial",
+        "--model",
+        "proteinuria",
+        "--no-influence",
+        "--out",
+        "run",
+    ],
 )
 
 
@@ -87,6 +94,16 @@ def try_wheel(python: str, wheel: Path, folder: Path) -> None:
         raise RuntimeError("the run has no report")
 
 
+def found(name: str) -> str | None:
+    """A Python itself, not the program that a version manager puts in its place; None if none."""
+    path = shutil.which(name)
+    if path is None:
+        return None
+    command = [path, "-c", "import sys; print(sys.executable)"]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    return None if done.returncode else done.stdout.strip()
+
+
 def main() -> int:
     """Try every Python that is there; 1 if one fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -99,8 +116,8 @@ def main() -> int:
         wheel = build(place / "dist")
         print(f"Built: {wheel.name}")
         for number, name in enumerate(asked.python or PYTHONS):
-            python = shutil.which(name)
-            if python is None or subprocess.run([python, "-V"], capture_output=True).returncode:
+            python = found(name)
+            if python is None:
                 print(f"{name}: not here, so not tried")
                 failed += asked.python is not None
                 continue

@@ -1,1 +1,1 @@
-"""What ``scripts/fuzz.py`` is made of: readers, how their files are damaged, and what may come of it."""
+"""Parts of ``scripts/fuzz.py``: readers, how their files are damaged, what may come of it."""

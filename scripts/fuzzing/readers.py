@@ -29,6 +29,7 @@ from mnbayes.data.imports.example import write_example
 from mnbayes.data.imports.importing import import_cohort
 from mnbayes.data.markers import load_markers
 from mnbayes.data.trial import load_trial
+from mnbayes.exports.measured import kept
 from mnbayes.exports.source import read_source
 from mnbayes.run.listing import list_runs
 from mnbayes.run.opened_run import open_run
@@ -188,6 +189,7 @@ def _draws(folder: Path) -> None:
         tree = attempt(open_run(folder).posterior, "remission")
         if tree is not None:
             tree.close()
+        attempt(kept, folder / "posterior" / "remission.nc")
         attempt(stored_evidence, folder)
 
 
@@ -255,8 +257,14 @@ READERS: dict[str, Reader] = {
         _runs,
         ("run.record", "run.stored_run", "run.opened_run", "exports.source"),
     ),
-    "stored draws": Reader(_draws, _trees, ("run.stored_tree", "inference.contract"), ("*.nc",)),
-    "ledger": Reader(_only(lambda path: read_ledger(path.parent)), _ledgers, ("studies.ledger",)),
+    "stored draws": Reader(
+        _draws, _trees, ("run.stored_tree", "inference.contract", "exports.measured"), ("*.nc",)
+    ),
+    "ledger": Reader(
+        _only(lambda path: read_ledger(path.parent)),
+        _ledgers,
+        ("studies.ledger", "studies.identity"),
+    ),
     "stored characteristics": Reader(
         read_result, _characteristics, ("analyses.characteristics.result",)
     ),

@@ -14,6 +14,7 @@ from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array
 from mnbayes.data.markers import Catalogue
 from mnbayes.inference.contract import catalogue, recorded
+from mnbayes.run.stored_tree import DAMAGED
 
 #: Groups that hold no draws, and those that tell what the patients' are over.
 _GROUPS = {"patients", "posterior", "observed_data", "constant_data"}
@@ -72,7 +73,7 @@ def kept(path: Path) -> Kept | None:
             tree = xr.DataTree.from_dict({name: group(name) for name in sorted(names)})
             tree.attrs = group("/").attrs
             return _kept(tree)
-    except (OSError, KeyError, ValueError):
+    except DAMAGED:
         return None
 
 

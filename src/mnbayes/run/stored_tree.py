@@ -9,6 +9,9 @@ import xarray as xr
 from mnbayes.base.problems import InputError, Problem, cut
 from mnbayes.inference.contract import lacking
 
+#: What HDF5, its Python and xarray raise on a damaged file; they have no common error.
+DAMAGED = (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError)
+
 
 def open_tree(path: Path, shown: str, expected: str) -> xr.DataTree:
     """Open a file of draws, whatever it holds; each variable is read when it is used.
@@ -28,8 +31,7 @@ def open_tree(path: Path, shown: str, expected: str) -> xr.DataTree:
     try:
         # A variable without its dimensions is told by what is lacking, not by a warning.
         return xr.open_datatree(path, engine="h5netcdf", phony_dims="access")
-    except (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        # What HDF5, its Python and xarray say of damage: no common error.
+    except DAMAGED as error:
         found = str(error).splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError([Problem(shown, None, None, cut(found, 200), expected)]) from error
 

@@ -43,7 +43,7 @@ def read_header(payload: bytes) -> dict[str, Any]:
     if said.get("format") != FORMAT:
         found = f"format {quoted(said.get('format'))}"
         raise unusable(found, f"format {FORMAT}, of this version of mnbayes")
-    identity: dict[str, Any] = said.get("identity")
+    identity: Any = said.get("identity")
     if not isinstance(identity, dict) or not _described(identity):
         expected = "its columns, each with a kind, and its cells, each a table"
         raise unusable("a first record that does not describe a study", expected)
