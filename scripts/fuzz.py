@@ -32,6 +32,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 RESULT = Path(__file__).parents[1] / "docs" / "fuzz.json"
+PAGE = RESULT.with_name("robustness.md")
+START, END = "<!-- fuzz -->", "<!-- /fuzz -->"
 CASES, SECONDS, GUIDED = 10_000, 300.0, 300.0
 #: Seconds beyond its own that a process may take, for a case that hangs in a library's own code.
 _GRACE = 600.0
@@ -47,9 +49,13 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     """What was asked on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--reader", action="append", help="only this one; repeatable")
-    parser.add_argument("--cases", type=int, default=CASES, help="of Hypothesis, of each reader")
+    parser.add_argument(
+        "--cases", type=int, default=CASES, help="of Hypothesis, of each reader; 0: none"
+    )
     parser.add_argument("--seconds", type=float, default=SECONDS, help="at most, for these")
-    parser.add_argument("--guided", type=float, default=GUIDED, help="seconds of guided cases")
+    parser.add_argument(
+        "--guided", type=float, default=GUIDED, help="seconds of guided cases; 0: none"
+    )
     parser.add_argument("--seed", type=int, default=0, help="0: the same cases each time")
     parser.add_argument("--run", type=Path, help="folder of a small run (default: one is made)")
     parser.add_argument("--kept", type=Path, help="folder for the files of each kind of defect")
@@ -193,6 +199,27 @@ def small_run(folder: Path) -> Path:
     return run
 
 
+def markdown(stored: dict[str, Any]) -> str:
+    """The stored result as a table."""
+    lines = ["| reader | Hypothesis | guided | refused | defects |", "|---|---|---|---|---|"]
+    for name, kinds in stored["readers"].items():
+        each = [kinds.get(kind, {}) for kind in _TIMES]
+        run = [f"{of['cases']:,} in {of['seconds']:.0f} s" if of else "" for of in each]
+        refused = sum(of.get("refused", 0) for of in each)
+        defects = sum(sum(of.get("defects", {}).values()) for of in each)
+        lines.append(f"| {name} | {' | '.join(run)} | {refused:,} | {defects} |")
+    cases = sum(of["cases"] for kinds in stored["readers"].values() for of in kinds.values())
+    tools = " and ".join(stored["tools"])
+    return "\n".join([f"{cases:,} cases; {tools}, Python {stored['python']}.", "", *lines])
+
+
+def with_table(page: str, stored: dict[str, Any]) -> str:
+    """A page whose block between the markers says what is stored."""
+    before, start, rest = page.partition(START)
+    _, end, after = rest.partition(END)
+    return f"{before}{start}\n{markdown(stored)}\n{end}{after}"
+
+
 def tool(name: str) -> str:
     """A package and its version."""
     try:
@@ -207,11 +234,11 @@ def main(given: Sequence[str] | None = None) -> int:
     if asked.child:
         supervise(asked)
         return 0
-    kinds = ["hypothesis"]
+    kinds = ["hypothesis"] if asked.cases > 0 else []
     if asked.guided > 0 and find_spec("atheris") is not None:
         kinds.append("guided")
     stored: dict[str, Any] = {"readers": {}}
-    if asked.reader and asked.out.is_file():  # some of them anew
+    if (asked.reader or len(kinds) < len(_TIMES)) and asked.out.is_file():  # some of it anew
         stored = json.loads(asked.out.read_text(encoding="utf-8"))
     stored |= {
         "python": platform.python_version(),
@@ -232,6 +259,8 @@ def main(given: Sequence[str] | None = None) -> int:
             storage = {"HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}
             subprocess.run(command, check=True, env=os.environ | storage)
     stored = json.loads(asked.out.read_text(encoding="utf-8"))
+    if asked.out == RESULT:
+        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), stored), encoding="utf-8")
     return int(any(each["defects"] for of in stored["readers"].values() for each in of.values()))
 
 

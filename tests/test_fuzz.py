@@ -69,6 +69,11 @@ def test_the_stored_result_has_every_reader_and_no_defect() -> None:
             assert found["slowest_case_seconds"] < running.SLOWEST, name
 
 
+def test_the_page_quotes_the_stored_result() -> None:
+    page = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
+    assert script("fuzz").with_table(page, STORED) == page
+
+
 @pytest.mark.parametrize("name", ["card", "trial", "prior set", "definitions", "ledger"])
 def test_a_small_part_of_it_again(name: str, tmp_path: Path) -> None:
     outcomes, reader = running.Outcomes(), readers.READERS[name]
