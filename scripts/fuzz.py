@@ -40,7 +40,7 @@ _GRACE = 600.0
 #: The option that says how long each kind of cases takes.
 _TIMES = {"hypothesis": "seconds", "guided": "guided"}
 #: Inputs that the guided cases start from, and bytes of each; shorter ones choose no damage.
-_FIRST, _LENGTH = 24, 1024
+_FIRST, _LENGTH = 8, 1024
 #: Cases after which the counts are written.
 _NOTED = 10
 

@@ -6,13 +6,18 @@ import json
 import re
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
+import xarray as xr
 from conftest import script
 
 from mnbayes.analyses.published.card import load_published_card
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.card import load_card
 from mnbayes.data.trial import load_trial
+from mnbayes.exports.measured import kept
+from mnbayes.run.stored_tree import open_tree
 from mnbayes.studies.frames import framed, whole_frames
 from mnbayes.studies.identity import LEDGER
 from mnbayes.studies.ledger import read_ledger
@@ -153,6 +158,22 @@ def test_a_whole_frame_that_is_no_record_is_refused(changed: object, tmp_path: P
     (tmp_path / LEDGER).write_bytes(framed(first) + framed(changed(record)))
     with pytest.raises(InputError, match=LEDGER):
         read_ledger(tmp_path)
+
+
+@pytest.mark.parametrize("lost", ["patient", "measurement"])
+def test_draws_whose_dimensions_are_lost_are_refused_or_left_out(lost: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.nc"
+    sizes = {"patient": ["a", "b"], "visit": [0.0, 4.0], "marker": ["albumin"]}
+    data = xr.Dataset({"measurement": (list(sizes), np.ones((2, 2, 1)))}, sizes)
+    xr.DataTree.from_dict({"/observed_data": data}).to_netcdf(path, engine="h5netcdf")
+    with h5py.File(path, "r+") as file:
+        del file[f"observed_data/{lost}"]
+        file[f"observed_data/{lost}"] = np.ones((2, 3))
+    assert kept(path) is None
+    found, said = running.outcome(
+        lambda folder: open_tree(folder / "a.nc", "a", "b").close(), tmp_path
+    )
+    assert found in ("read", "refused"), said
 
 
 @pytest.mark.parametrize("key", ["a\\u001b[31mb", "a\\nb", "x" * 10_000, "\\u2028"])

@@ -67,8 +67,10 @@ def kept(path: Path) -> Kept | None:
         with ExitStack() as opened:
 
             def group(name: str) -> xr.Dataset:
-                found = xr.open_dataset(path, group=name, engine="h5netcdf")
-                return opened.enter_context(found)
+                return opened.enter_context(
+                    # Without a warning of dimensions that are lost.
+                    xr.open_dataset(path, group=name, engine="h5netcdf", phony_dims="access")
+                )
 
             tree = xr.DataTree.from_dict({name: group(name) for name in sorted(names)})
             tree.attrs = group("/").attrs
