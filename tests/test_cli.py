@@ -1,7 +1,6 @@
 """The commands as a user runs them."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -416,44 +415,3 @@ def test_killed_run_leaves_the_previous_results(tmp_path: Path) -> None:
     process.kill()
     assert process.wait() == -signal.SIGKILL
     assert (out / MANIFEST).read_text() == '{"run": "previous"}'
-
-
-def lend_compiled_code(target: Path) -> None:
-    """Hand what earlier tests compiled to an installed copy of the same sources.
-
-    Numba looks beside a source for what it compiled of it at its size and time. Compiling again
-    takes a minute and is not what a wheel is tested for; what is missing it still compiles.
-    """
-    for source in (ROOT / "src").rglob("*.py"):
-        twin = target / source.relative_to(ROOT / "src")
-        if compiled := list((source.parent / "__pycache__").glob(f"{source.stem}.*.nb[ci]")):
-            shutil.copystat(source, twin)
-            (twin.parent / "__pycache__").mkdir(exist_ok=True)
-            for file in compiled:
-                shutil.copy(file, twin.parent / "__pycache__")
-
-
-def test_wheel_works_from_an_empty_folder(tmp_path: Path) -> None:
-    """The built wheel brings its cards and data; only the dependencies come from outside."""
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, check=True, cwd=ROOT, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    target, empty = tmp_path / "site", tmp_path / "empty"
-    empty.mkdir()
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-compile"]
-    subprocess.run([*pip, "--target", target, wheel], check=True, capture_output=True)
-    lend_compiled_code(target)
-    code = "import mnbayes.cli, sys; print(mnbayes.__file__, file=sys.stderr); mnbayes.cli.main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "fit", "--model", "proteinuria", "--no-influence"],
-        check=False,
-        cwd=empty,
-        env=os.environ | {"PYTHONPATH": str(target)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert str(target) in done.stderr
-    folder = empty / done.stdout.splitlines()[-1]
-    assert (folder / "report.html").is_file()
-    assert folder.parent == empty / "results"

@@ -18,6 +18,7 @@ EXAMPLES = 3  # of what was found, in one problem of many rows
 RANGES = 6  # of rows, in one problem
 _HINTED = 200  # different texts of one problem that are looked at for a hint
 LONGEST = 60  # characters of a found value that are shown
+_LONGEST_FOUND = 500  # of all that is shown of one problem
 #: Shortest word, and least likeness (of 1), of which the beginning of a name is thought of.
 _SHORTEST, _ALIKE = 4, 0.8
 
@@ -60,10 +61,12 @@ class Problem:
         elif self.row is not None:
             place.append(f"row {self.row}")
         if self.column is not None:
-            place.append(f"column {self.column}")
+            place.append(f"column {cut(self.column, 2 * LONGEST)}")
         kind = "warning: " if self.severity == "warning" else ""
+        found = cut(self.found, _LONGEST_FOUND)
+        said = f"{kind}{', '.join(place)}: found {found}; expected {self.expected}"
         # Names of files and columns may be somebody's trick on a terminal as well.
-        return visible(f"{kind}{', '.join(place)}: found {self.found}; expected {self.expected}")
+        return visible(" ".join(said.replace("\t", " ").splitlines()))
 
 
 class InputError(ValueError):
@@ -93,13 +96,17 @@ class TakenError(InputError):
     """Another run took the place of an output; what was made is kept, where the problem says."""
 
 
+def cut(text: str, most: int) -> str:
+    """The beginning of a text that is too long to be shown."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def quoted(text: object) -> str:
     """Text as found in a file, on one line, quoted and cut to a readable length."""
     plain = str(text)
     if not plain:
         return "blank"
-    if len(plain) > LONGEST:
-        plain = plain[: LONGEST - 1] + "…"
+    plain = cut(plain, LONGEST)
     return '"' + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in plain) + '"'
 
 

@@ -126,5 +126,5 @@ def _found_and_expected(
     expected = message.removeprefix("Value error, ").removeprefix("Input should be ")
     if "; found " in expected:  # from a check of our own, which knows what is worth quoting
         expected, _, found = expected.partition("; found ")
-        return found, expected
+        return found or "blank", expected
     return "otherwise" if isinstance(value, dict) else repr(value)[:80], expected

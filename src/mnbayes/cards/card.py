@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mnbayes.base.display import Displayed, Screen
-from mnbayes.base.problems import InputError, Problem, did_you_mean
+from mnbayes.base.problems import InputError, Problem, did_you_mean, quoted
 from mnbayes.base.resources import models_folder
 from mnbayes.base.text_table import Table
 from mnbayes.base.toml_files import FileName, read_toml, validation_problems
@@ -107,9 +107,9 @@ class PriorSpec(_Strict):
         family = priors.FAMILIES.get(self.distribution)
         if family is None:
             raise ValueError(
-                f"unknown distribution {self.distribution!r}; "
-                f"there are {', '.join(priors.FAMILIES)}"
-                f"{did_you_mean(self.distribution, priors.FAMILIES)}"
+                f"one of {', '.join(priors.FAMILIES)}"
+                f"{did_you_mean(self.distribution, priors.FAMILIES)}; "
+                f"found unknown distribution {quoted(self.distribution)}"
             )
         if set(self.arguments) != set(family.arguments):
             raise ValueError(

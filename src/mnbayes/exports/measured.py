@@ -14,6 +14,7 @@ from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array
 from mnbayes.data.markers import Catalogue
 from mnbayes.inference.contract import catalogue, recorded
+from mnbayes.run.stored_tree import DAMAGED
 
 #: Groups that hold no draws, and those that tell what the patients' are over.
 _GROUPS = {"patients", "posterior", "observed_data", "constant_data"}
@@ -66,13 +67,15 @@ def kept(path: Path) -> Kept | None:
         with ExitStack() as opened:
 
             def group(name: str) -> xr.Dataset:
-                found = xr.open_dataset(path, group=name, engine="h5netcdf")
-                return opened.enter_context(found)
+                return opened.enter_context(
+                    # Without a warning of dimensions that are lost.
+                    xr.open_dataset(path, group=name, engine="h5netcdf", phony_dims="access")
+                )
 
             tree = xr.DataTree.from_dict({name: group(name) for name in sorted(names)})
             tree.attrs = group("/").attrs
             return _kept(tree)
-    except (OSError, KeyError, ValueError):
+    except DAMAGED:
         return None
 
 

@@ -103,17 +103,13 @@ class OpenedRun(Displayed):
         InputError
             If the run has no draws of that name, or they cannot be read.
         """
-        import xarray as xr  # heavy, and not needed for tables
+        from mnbayes.run.stored_tree import open_tree  # xarray: heavy, and not needed for tables
 
         stored = {path.stem: path for path in sorted((self.folder / "posterior").glob("*.nc"))}
         if model not in stored:
             expected = f"one of {', '.join(stored) or 'none'}{did_you_mean(model, stored)}"
             raise InputError([Problem(f"{self.name}/posterior", None, None, repr(model), expected)])
-        try:
-            return xr.open_datatree(stored[model], engine="h5netcdf")
-        except (OSError, ValueError) as error:
-            file = f"{self.name}/posterior/{model}.nc"
-            raise InputError([Problem(file, None, None, str(error), "stored draws")]) from error
+        return open_tree(stored[model], f"{self.name}/posterior/{model}.nc", "stored draws")
 
     def _screen(self) -> Screen:
         rows = []

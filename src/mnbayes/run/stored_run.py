@@ -22,6 +22,7 @@ from mnbayes.data.read_table import read_table
 from mnbayes.run.record import MANIFEST, read_manifest, shown_name, table_of
 from mnbayes.run.run import Run, of_models
 from mnbayes.run.section import Section, Tidy
+from mnbayes.run.stored_tree import DAMAGED
 
 _GROUPS = ("posterior", PRIOR)
 #: Tables of responses.
@@ -145,7 +146,7 @@ def _stored_draws(folder: Path, model: str) -> dict[str, xr.DataArray]:
                 draws = variables["visit_change"]
                 coords = {name: _labels(variables[name][...]) for name in draws.dimensions}
                 found[group] = xr.DataArray(draws[...], coords, draws.dimensions)
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError):
+    except DAMAGED:
         return {}
     return {group: draws for group, draws in found.items() if set(draws.dims) == _DIMS}
 

@@ -6,8 +6,34 @@ from pathlib import Path
 
 import xarray as xr
 
-from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem, cut
 from mnbayes.inference.contract import lacking
+
+#: What HDF5, its Python and xarray raise on a damaged file; they have no common error.
+DAMAGED = (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError)
+
+
+def open_tree(path: Path, shown: str, expected: str) -> xr.DataTree:
+    """Open a file of draws, whatever it holds; each variable is read when it is used.
+
+    Parameters
+    ----------
+    path : Path
+    shown : str
+        What the file is called in a message.
+    expected : str
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened as a tree.
+    """
+    try:
+        # A variable without its dimensions is told by what is lacking, not by a warning.
+        return xr.open_datatree(path, engine="h5netcdf", phony_dims="access")
+    except DAMAGED as error:
+        found = str(error).splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError([Problem(shown, None, None, cut(found, 200), expected)]) from error
 
 
 def stored_tree(folder: Path, model: str) -> xr.DataTree:
@@ -28,11 +54,7 @@ def stored_tree(folder: Path, model: str) -> xr.DataTree:
     """
     path = folder / "posterior" / f"{model}.nc"
     expected = "the draws of this version's mnbayes fit: fit again"
-    try:
-        tree = xr.open_datatree(path, engine="h5netcdf")
-    except (OSError, KeyError, ValueError) as error:
-        found = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError([Problem(path.name, None, None, found, expected)]) from error
+    tree = open_tree(path, path.name, expected)
     missing = lacking(tree)
     if missing:
         tree.close()

@@ -10,7 +10,6 @@ off when the ledger is next opened; its replicates are done again, with the same
 from __future__ import annotations
 
 import io
-import json
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,14 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem, quoted
 from mnbayes.studies.frames import MARK, frame_follows, framed, whole_frames
-from mnbayes.studies.identity import ELSEWHERE, LEDGER, check_same
-from mnbayes.studies.records import as_frame, joined, places, read_records
+from mnbayes.studies.identity import LEDGER, check_same, header, read_header, unusable
+from mnbayes.studies.records import as_frame, check_places, joined, places, read_records
 from mnbayes.studies.study import Run, Study
 
 LOCK = "study.lock"
-FORMAT = 1
 
 
 class _Stored(NamedTuple):
@@ -228,8 +226,7 @@ def _busy(folder: Path) -> Problem:
 
 def _begin(study: Study, folder: Path) -> _Stored:
     """Write a ledger without replicates; it is there whole or not at all."""
-    header = json.dumps({"format": FORMAT, "identity": study.identity}, ensure_ascii=False)
-    data = framed(header.encode())
+    data = framed(header(study))
     temporary = folder / f".{LEDGER}.new"
     with temporary.open("wb") as file:
         file.write(data)
@@ -259,21 +256,18 @@ def _read(folder: Path) -> _Stored | None:
     payloads, end = whole_frames(data)
     if end < len(data) and frame_follows(data, end):
         found = f"damage at byte {end:,} with whole records behind it"
-        raise InputError([_unusable(found, "a ledger that nothing but a study has written to")])
+        raise unusable(found, "a ledger that nothing but a study has written to")
     if not payloads:
         if not data.startswith(MARK[: len(data)]):
-            raise InputError([_unusable("a file of another kind", "the ledger of a study")])
+            raise unusable("a file of another kind", "the ledger of a study")
         return None
-    header = json.loads(bytes(payloads[0]))
-    if header.get("format") != FORMAT:
-        found = f"format {header.get('format')}"
-        raise InputError([_unusable(found, f"format {FORMAT}, of this version of mnbayes")])
-    identity: dict[str, Any] = header["identity"]
-    return _Stored(identity, read_records(_kinds(identity), payloads[1:]), end)
-
-
-def _unusable(found: str, expected: str) -> Problem:
-    return Problem(LEDGER, None, None, found, expected + ELSEWHERE)
+    identity = read_header(bytes(payloads[0]))
+    try:
+        records = read_records(_kinds(identity), payloads[1:])
+        check_places(records, len(identity["cells"]))
+    except ValueError as error:
+        raise unusable(quoted(error), "records of replicates of the study") from error
+    return _Stored(identity, records, end)
 
 
 def _kinds(identity: Mapping[str, Any]) -> dict[str, str]:

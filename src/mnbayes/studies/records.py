@@ -57,10 +57,34 @@ def read_records(columns: Mapping[str, str], payloads: Sequence[bytes | memoryvi
     ----------
     columns : mapping of str to str
         Kinds by name, as in a ledger's header.
+
+    Raises
+    ------
+    ValueError
+        If a payload is no record of these columns.
     """
     schema = _schema(columns)
-    batches = [pa.ipc.read_record_batch(pa.py_buffer(each), schema) for each in payloads]
-    return pa.Table.from_batches(batches, schema)
+    try:
+        batches = [pa.ipc.read_record_batch(pa.py_buffer(each), schema) for each in payloads]
+        table = pa.Table.from_batches(batches, schema)
+        table.validate(full=True)  # offsets and texts as well: what is wrong could crash Arrow
+    except (pa.ArrowException, OSError, EOFError) as error:
+        raise ValueError(f"no record of these columns ({error})") from error
+    return table
+
+
+def check_places(table: Any, cells: int) -> None:
+    """Refuse records of cells that a study does not have.
+
+    Raises
+    ------
+    ValueError
+    """
+    if table["cell"].null_count or table["replicate"].null_count:
+        raise ValueError("replicates without a number")
+    cell, replicate = places(table)
+    if ((cell < 0) | (cell >= cells) | (replicate < 0)).any():
+        raise ValueError(f"replicates of another cell than 0 to {cells - 1}")
 
 
 def joined(*tables: Any) -> Any:

@@ -1,0 +1,271 @@
+"""Every reader of the package: valid files to start from, and the function that reads them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import make_adam
+
+from mnbayes.analyses.characteristics.result import read_result
+from mnbayes.analyses.design.evidence import stored_evidence
+from mnbayes.analyses.design.rules import load_rules
+from mnbayes.analyses.historical.card import load_historical_card
+from mnbayes.analyses.historical.table import load_historical
+from mnbayes.analyses.published.card import load_published_card
+from mnbayes.analyses.published.load_facts import load_facts
+from mnbayes.base.problems import gathered
+from mnbayes.cards.card import load_card
+from mnbayes.cards.choice import choose_models
+from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.overrides import override
+from mnbayes.cards.prior_sets import load_prior_set
+from mnbayes.data.cohort import load_cohort
+from mnbayes.data.imports.example import write_example
+from mnbayes.data.imports.importing import import_cohort
+from mnbayes.data.markers import load_markers
+from mnbayes.data.trial import load_trial
+from mnbayes.exports.measured import kept
+from mnbayes.exports.source import read_source
+from mnbayes.run.listing import list_runs
+from mnbayes.run.opened_run import open_run
+from mnbayes.run.stored_run import load_run
+from mnbayes.studies.frames import framed
+from mnbayes.studies.ledger import read_ledger
+from mnbayes.studies.records import record
+from mnbayes.studies.study import Cell, Study
+
+ROOT = Path(__file__).parents[2]
+
+#: Valid files by name; the first ones, as many as a reader says, are damaged.
+type Files = Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads files that a user brings.
+
+    Attributes
+    ----------
+    read : callable
+        Takes the folder of the files.
+    files : callable
+        Takes the folder of a finished run; returns sets of valid files to start from.
+    modules : tuple of str
+        Modules of mnbayes that read a file here; a test finds those that no reader names.
+    damaged : tuple of str
+        Patterns of the names of files that are damaged; the others stay as they are.
+    """
+
+    read: Callable[[Path], object]
+    files: Callable[[Path], list[Files]]
+    modules: tuple[str, ...]
+    damaged: tuple[str, ...] = ("*",)
+
+
+def _of(*patterns: str) -> Callable[[Path], list[Files]]:
+    """Each file of the repository by itself, under its own name."""
+
+    def files(_: Path) -> list[Files]:
+        paths = [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+        return [{path.name: path.read_bytes()} for path in paths]
+
+    return files
+
+
+def _folder(folder: Path) -> dict[str, bytes]:
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+@functools.cache
+def _example(scratch: Path) -> dict[str, bytes]:
+    """The folder of ``mnbayes init``."""
+    folder = scratch.parent / "example"
+    shutil.rmtree(folder, ignore_errors=True)
+    write_example(folder)
+    found = _folder(folder)
+    shutil.rmtree(folder)
+    return found
+
+
+def _cohorts(run: Path) -> list[Files]:
+    example = _example(run)
+    tables = ("patients.csv", "measurements.csv", "events.csv", "trial.toml")
+    return [{name: example[name] for name in tables}]
+
+
+def _sheets(run: Path) -> list[Files]:
+    sheet = (
+        "Patient;Sex;Age;Albumin BL (g/L);Albumin W4;24h protein BL (g/24h);24h protein W4;Left\n"
+        "a;f;50;28;30,5;5,1;<0,2;\nb;m;61;27;29;4,2;3,9;week 6\n"
+    )
+    return [{"wide.xlsx": _example(run)["wide.xlsx"]}, {"sheet.csv": sheet.encode()}]
+
+
+@functools.cache
+def _cdisc(run: Path) -> tuple[Files, ...]:
+    adsl, adlb, _ = make_adam.make()
+    some = adsl["USUBJID"].iloc[[0, 1, 2]]
+    found = []
+    for form, version in (("xpt", 5), ("xpt", 8), ("json", 5), ("ndjson", 5), ("csv", 5)):
+        files = {}
+        for name, frame in (("adsl", adsl), ("adlb", adlb)):
+            path = run.parent / f"{name}.{form}"
+            make_adam.write(frame[frame["USUBJID"].isin(some)], path, version)
+            files[path.name] = path.read_bytes()
+            path.unlink()
+        found.append(files)
+    return tuple(found)
+
+
+def _import(folder: Path) -> None:
+    """Import what is there; what is written is read back."""
+    out = folder.with_name("imported")
+    shutil.rmtree(out, ignore_errors=True)
+    mapping = folder / "mapping.toml"
+    files = [path for path in sorted(folder.iterdir()) if path != mapping]
+    import_cohort(files, out, mapping=mapping if mapping.is_file() else None)
+    load_cohort(out, arm=None)
+
+
+def _mappings(run: Path) -> list[Files]:
+    mapping = (ROOT / "data" / "import_mapping.toml").read_bytes()
+    own = b'[names]\nalbumin = ["Eiweiss"]\n[codes]\nXALB = "albumin"\n[units.albumin]\nfoo = 2.0\n'
+    sheet = _sheets(run)[1]
+    return [{"mapping.toml": own, **sheet}, {"mapping.toml": mapping, **sheet}]
+
+
+def _cohort(folder: Path) -> None:
+    choose_models(load_cohort(folder))
+
+
+def _prior_set(folder: Path) -> None:
+    """A set, and a card with it."""
+    (path,) = folder.iterdir()
+    override([load_card("remission")], [load_prior_set(path)])
+
+
+def _card(folder: Path) -> None:
+    (path,) = folder.iterdir()
+    load_card(path)
+
+
+def _only[T](read: Callable[[Path], T]) -> Callable[[Path], T]:
+    """Read the one file of a folder."""
+
+    def read_only(folder: Path) -> T:
+        (path,) = folder.iterdir()
+        return read(path)
+
+    return read_only
+
+
+def _run(folder: Path) -> None:
+    """A run's record and tables, as every command reads them."""
+    place = folder / "run"
+    with gathered() as attempt:
+        attempt(list_runs, folder)
+        opened = attempt(open_run, place)
+        if opened is not None:
+            attempt(str, opened)
+            attempt(lambda: opened.tables)
+        attempt(load_run, place)
+        attempt(read_source, place)
+
+
+def _runs(run: Path) -> list[Files]:
+    names = ("run.json", "estimates.csv", "probabilities.csv", "population.csv", "decision.csv")
+    return [{f"run/{name}": (run / name).read_bytes() for name in names}]
+
+
+def _draws(folder: Path) -> None:
+    """A run's draws, from Python and as `mnbayes design` reads them."""
+    with gathered() as attempt:
+        tree = attempt(open_run(folder).posterior, "remission")
+        if tree is not None:
+            tree.close()
+        attempt(kept, folder / "posterior" / "remission.nc")
+        attempt(stored_evidence, folder)
+
+
+def _trees(run: Path) -> list[Files]:
+    names = ("posterior/remission.nc", "run.json", "probabilities.csv")
+    return [{name: (run / name).read_bytes() for name in names}]
+
+
+def _ledgers(_: Path) -> list[Files]:
+    columns = {"mean": float, "largest": int, "above": bool, "label": str}
+    cells = (Cell({"n": 3}, 4), Cell({"n": 5}, 2))
+    study = Study("fuzz", lambda *_: {}, columns, cells, 1)
+    values = {"mean": 0.5, "largest": 2, "above": True, "label": "é"}
+    header = json.dumps({"format": 1, "identity": study.identity}).encode()
+    records = [
+        record(columns, [(0, 0, values, None), (0, 1, {}, "ArithmeticError")]),
+        record(columns, [(1, 0, values, None)]),
+    ]
+    return [{"study.ledger": b"".join(map(framed, [header, *records]))}]
+
+
+def _characteristics(_: Path) -> list[Files]:
+    return [_folder(ROOT / "data" / "characteristics" / "remission")]
+
+
+READERS: dict[str, Reader] = {
+    "cohort": Reader(
+        _cohort,
+        _cohorts,
+        ("data.cohort", "data.read_table"),
+        ("patients.csv", "measurements.csv"),
+    ),
+    "events": Reader(_cohort, _cohorts, ("data.cohort",), ("events.csv",)),
+    "import: sheets": Reader(_import, _sheets, ("data.imports.grids", "data.imports.importing")),
+    "import: CDISC": Reader(_import, lambda run: list(_cdisc(run)), ("data.imports.datasets",)),
+    "import: names": Reader(_import, _mappings, ("data.imports.mapping",), ("mapping.toml",)),
+    "card": Reader(
+        _card,
+        _of("models/proteinuria.toml", "models/remission.toml", "models/joint.toml"),
+        ("cards.card", "base.toml_files"),
+    ),
+    "published card": Reader(
+        _only(load_published_card), _of("models/published.toml"), ("analyses.published.card",)
+    ),
+    "historical card": Reader(
+        _only(load_historical_card), _of("models/historical.toml"), ("analyses.historical.card",)
+    ),
+    "prior set": Reader(_prior_set, _of("models/priors/*.toml"), ("cards.prior_sets",)),
+    "definitions": Reader(
+        _only(load_definitions), _of("models/definitions/*.toml"), ("cards.definitions",)
+    ),
+    "markers": Reader(_only(load_markers), _of("data/markers.toml"), ("data.markers",)),
+    "trial": Reader(load_trial, _of("data/cohort/trial.toml"), ("data.trial",)),
+    "published facts": Reader(
+        _only(load_facts), _of("data/published.toml"), ("analyses.published.load_facts",)
+    ),
+    "historical table": Reader(
+        _only(load_historical), _of("data/historical.csv"), ("analyses.historical.table",)
+    ),
+    "decision rule": Reader(
+        _only(load_rules), _of("models/decision.toml"), ("analyses.design.rules",)
+    ),
+    "stored run": Reader(
+        _run,
+        _runs,
+        ("run.record", "run.stored_run", "run.opened_run", "exports.source"),
+    ),
+    "stored draws": Reader(
+        _draws, _trees, ("run.stored_tree", "inference.contract", "exports.measured"), ("*.nc",)
+    ),
+    "ledger": Reader(
+        _only(lambda path: read_ledger(path.parent)),
+        _ledgers,
+        ("studies.ledger", "studies.identity"),
+    ),
+    "stored characteristics": Reader(
+        read_result, _characteristics, ("analyses.characteristics.result",)
+    ),
+}
