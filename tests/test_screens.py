@@ -52,13 +52,15 @@ def test_letters_that_a_screen_lacks_are_replaced(listed: Path, encoding: str) -
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status"), [(("--help",), 0), (("models",), 0), (("chec",), 2)]
+    ("arguments", "status"), [(("--help",), 0), (("runs", "{}"), 0), (("chec",), 2)]
 )
-def test_a_reader_who_left_changes_no_exit_status(arguments: tuple[str, ...], status: int) -> None:
+def test_a_reader_who_left_changes_no_exit_status(
+    listed: Path, arguments: tuple[str, ...], status: int
+) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        done = run(*arguments, stdout=writing)
+        done = run(*(each.format(listed) for each in arguments), stdout=writing)
     finally:
         os.close(writing)
     assert done.returncode == status
@@ -67,11 +69,11 @@ def test_a_reader_who_left_changes_no_exit_status(arguments: tuple[str, ...], st
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device on this system")
-@pytest.mark.parametrize("command", ["--help", "models"])
-def test_a_full_disk_is_said_once(command: str) -> None:
+@pytest.mark.parametrize("arguments", [("--help",), ("runs", "{}")])
+def test_a_full_disk_is_said_once(listed: Path, arguments: tuple[str, ...]) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     try:
-        done = run(command, stdout=full)
+        done = run(*(each.format(listed) for each in arguments), stdout=full)
     finally:
         os.close(full)
     assert done.returncode == 2

@@ -235,11 +235,12 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_run_under_pseudonyms_holds_no_name(hostile: Path, tmp_path: Path) -> None:
-    # Names that occur nowhere else.
-    names = {name: f"Zq{place}Wx" for place, name in enumerate(HOSTILE_IDS)}
+    # Names that occur nowhere else; the first one withdrew.
+    names = {name: f"Zq{place}Wx" for place, name in enumerate(HOSTILE_IDS[:4])}
     for table in ("patients", "measurements", "events"):
         text = pd.read_csv(hostile / f"{table}.csv", dtype=str, keep_default_na=False)
-        text["patient"] = text["patient"].map(undone).map(names)
+        text["patient"] = text["patient"].map(names, na_action="ignore")
+        text = text.dropna(subset="patient")
         (tmp_path / "named").mkdir(exist_ok=True)
         if table == "patients":
             text = text.assign(record=text["patient"], sight="good")
@@ -256,7 +257,7 @@ def test_a_run_under_pseudonyms_holds_no_name(hostile: Path, tmp_path: Path) -> 
     )
     for place in (out, made):
         files = everything(place)
-        assert any(b"P07" in content for content in files.values())
+        assert any(b"P03" in content for content in files.values())
         for name, content in files.items():
             assert not re.search(rb"Zq\d+Wx", content), name
     assert runner.invoke(app, ["export", str(out), "--pseudonyms", "--list"]).exit_code == 0
