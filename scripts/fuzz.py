@@ -24,6 +24,7 @@ import subprocess
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -41,8 +42,8 @@ _GRACE = 600.0
 _TIMES = {"hypothesis": "seconds", "guided": "guided"}
 #: Inputs that the guided cases start from, and bytes of each; shorter ones choose no damage.
 _FIRST, _LENGTH = 8, 1024
-#: Cases after which the counts are written.
-_NOTED = 10
+#: Seconds after which the counts are written.
+_NOTED = 0.5
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
@@ -80,10 +81,17 @@ def supervise(asked: argparse.Namespace) -> None:
             from fuzzing import readers
     else:
         from fuzzing import readers
+    from fuzzing import running, values
+
+    # Hypothesis's tables of characters: seconds, once for all.
+    running.property_of(lambda draw: draw(values.texts), 3)()
     for name in asked.reader or readers.READERS:
         with TemporaryDirectory() as temporary:
             scratch = Path(temporary)
-            process = os.fork()
+            with warnings.catch_warnings():
+                # Threads of libraries, idle here: the fork needs none of them.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                process = os.fork()
             if process == 0:
                 with (scratch / "said").open("wb") as file:
                     os.dup2(file.fileno(), 1)
@@ -148,14 +156,18 @@ def cases_of(name: str, asked: argparse.Namespace, scratch: Path) -> None:
     started = time.monotonic()
     plain = running.case(reader, sets, folder, outcomes, kept)
 
+    written = 0.0
+
     def noted(draw: Any) -> None:
+        nonlocal written
         defects = outcomes.defects
         plain(draw)
         passed = time.monotonic() - started
         over = asked.child == "hypothesis" and passed > asked.seconds
-        # Now and then: a crash ends this process without a word.
-        if over or outcomes.cases % _NOTED == 0 or outcomes.defects != defects:
+        # Now and then: a crash, or Atheris at its end, ends this process without a word.
+        if over or passed > written + _NOTED or outcomes.defects != defects:
             running.written(outcomes, counts, passed)
+            written = passed
         if over:
             os._exit(0)  # Hypothesis would take an error for a finding, and look for a smaller one
 
