@@ -28,7 +28,7 @@ from mnbayes.base.workers import silent
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.data.cohort import Cohort, synthetic_words
 from mnbayes.data.markers import Catalogue
-from mnbayes.inference.contract import PREDICTIONS, drawn
+from mnbayes.inference.contract import PREDICTIONS, at_weeks, drawn
 from mnbayes.inference.fit import Fit
 
 
@@ -215,6 +215,13 @@ def headline_week(fit: Fit, definitions: Definitions) -> float:
     return later[-2] if waits and len(later) > 1 and week == later[-1] else week
 
 
+def _headline_weeks(fit: Fit, definitions: Definitions) -> list[float]:
+    later, week = fit.observations.weeks[1:], headline_week(fit, definitions)
+    confirmed = any(definitions.confirmed(name) for name in definitions.categories)
+    following = [other for other in later if other > week][:1] if confirmed else []
+    return [week, *following]
+
+
 def before_primary(fit: Fit) -> list[float]:
     """The short term: later visits before the primary week, or all of them if there are none.
 
@@ -225,7 +232,12 @@ def before_primary(fit: Fit) -> list[float]:
 
 
 def base_result(
-    fit: Fit, definitions: Definitions, seed: int = 1, *, allow_unconverged: bool = False
+    fit: Fit,
+    definitions: Definitions,
+    seed: int = 1,
+    *,
+    allow_unconverged: bool = False,
+    headline: bool = False,
 ) -> tuple[Result, ResponseDraws | None]:
     """Turn a fit into the tables that every analysis builds on.
 
@@ -237,6 +249,10 @@ def base_result(
         Of the draws of new patients.
     allow_unconverged : bool
         Whether to show the numbers of a fit that failed the gate.
+    headline : bool
+        Whether to tabulate the visit of the headlines alone (and the next one, where a response
+        is to be confirmed), with the same numbers, in a quarter of the time; patients' changes
+        and the best visit are then left out.
 
     Returns
     -------
@@ -247,14 +263,16 @@ def base_result(
         What the probabilities were worked out from.
     """
     name, tree = fit.name, fit.tree
+    if headline:
+        tree = at_weeks(tree, _headline_weeks(fit, definitions))
     draws = response_draws(tree, definitions, seed)
     probabilities = probability_table(draws, name)
     population = population_table(draws, name)
     gmr = estimates(tree, name)
-    changes = patient_changes(tree, name)
+    changes = pd.DataFrame() if headline else patient_changes(tree, name)
     best = pd.DataFrame()
     judged = judge_of(tree, definitions)
-    if judged.main in fit.observations.markers and drawn(
+    if not headline and judged.main in fit.observations.markers and drawn(
         tree, PREDICTIONS["posterior"], "measurement"
     ):
         best = best_reduction(tree, judged.main, before_primary(fit))

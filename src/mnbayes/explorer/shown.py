@@ -1,0 +1,392 @@
+"""An answer as a page shows it: numbers with the report's own words, and flags."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mnbayes.analyses.design import words as decision_words
+from mnbayes.analyses.results.brief import beyond_the_model, patients_brief
+from mnbayes.analyses.results.page_one import answer_words, counted_words
+from mnbayes.analyses.sensitivity.power_scaling import CONFLICT, STRONG_PRIOR
+from mnbayes.answers.result import Result
+from mnbayes.base.text_table import Table, records
+from mnbayes.explorer.answers import Answered, Further
+from mnbayes.explorer.case import Case
+from mnbayes.explorer.dials import dials
+from mnbayes.explorer.elicitation import consequences
+from mnbayes.explorer.pictures import by_week, courses, densities, rounded, shares, tipping_curve
+from mnbayes.report.kit import wording
+from mnbayes.report.kit.prior_left import ratio_left, share_left
+from mnbayes.report.kit.results import fall_errors, prior_text, rows_of
+
+#: A change this many Monte Carlo standard errors is one; below it nothing is said to have moved.
+MOVED = 2.0
+
+
+def rows(answered: Answered) -> list[dict[str, Any]]:
+    """The answers, one row each, given the data and under the prior alone.
+
+    Returns
+    -------
+    list of dict
+        ``id``, ``label``, ``now`` and ``prior`` as printed; ``value`` with ``lower``, ``upper`` and
+        Monte Carlo error ``mcse``, the same of the prior, None where withheld; ``ratio`` says that
+        it is one, ``left`` how much of the prior's interval is left.
+    """
+    return [*_changes(answered), *_responses(answered)]
+
+
+def _row(
+    id_: str, label: str, now: str, prior: str, numbers: dict[str, Any], **more: Any
+) -> dict[str, Any]:
+    plain = {key: rounded(np.asarray(value, dtype=float)) for key, value in numbers.items()}
+    return {"id": id_, "label": label, "now": now, "prior": prior} | plain | more
+
+
+def _changes(answered: Answered) -> list[dict[str, Any]]:
+    result, found = answered.result, []
+    week = result.primary_week
+    for marker in result.fit.observations.markers:
+        about, errors = result.catalogue[marker], fall_errors(result, marker)[week]
+        table = result.estimates
+        row = records(table[(table["marker"] == marker) & (table["week"] == week)])[0]
+        name = wording.in_text(about)
+        ends = ("lower", "upper")
+        found.append(
+            _row(
+                f"gmr:{marker}",
+                f"{wording.capital(about.ratio)} of {name} to baseline, mean of such patients",
+                wording.gmr_range(row) if not result.withheld else wording.BLANK,
+                _prior_ratio(answered, marker),
+                {
+                    "value": row["gmr_median"],
+                    "mcse": row["gmr_median"] * errors["log_gmr"],
+                    **{end: row[f"gmr_{end}"] for end in ends},
+                    **_prior_ends(answered, marker),
+                },
+                ratio=True,
+                left=_left(row, answered, marker),
+            )
+        )
+        rises = about.better == "higher"
+        chance, before = row["p_fall"], _prior_row(answered, marker)["p_fall_prior"]
+        found.append(
+            _row(
+                f"fell:{marker}",
+                f"P({name} {'rose' if rises else 'fell'} at all, in that mean)",
+                wording.probability(1 - chance if rises else chance, errors["p_fall"])
+                if not result.withheld
+                else wording.BLANK,
+                prior_text(result, 1 - before if rises else before),
+                {
+                    "value": 1 - chance if rises else chance,
+                    "mcse": errors["p_fall"],
+                    "prior_value": 1 - before if rises else before,
+                },
+                ratio=False,
+                left=None,
+            )
+        )
+    return found
+
+
+def _prior_row(answered: Answered, marker: str) -> dict[str, Any]:
+    table = answered.before.estimates
+    week = answered.result.primary_week
+    return records(table[(table["marker"] == marker) & (table["week"] == week)])[0]
+
+
+def _prior_ratio(answered: Answered, marker: str) -> str:
+    return wording.gmr_range(_prior_row(answered, marker), "_prior")
+
+
+def _prior_ends(answered: Answered, marker: str) -> dict[str, float]:
+    row = _prior_row(answered, marker)
+    return {
+        "prior_value": row["gmr_median_prior"],
+        "prior_lower": row["gmr_lower_prior"],
+        "prior_upper": row["gmr_upper_prior"],
+    }
+
+
+def _left(row: dict[str, Any], answered: Answered, marker: str) -> Any:
+    before = _prior_row(answered, marker)
+    ends = (row["gmr_lower"], row["gmr_upper"], before["gmr_lower_prior"], before["gmr_upper_prior"])
+    return rounded(np.asarray(ratio_left(*map(float, ends))))
+
+
+def _responses(answered: Answered) -> list[dict[str, Any]]:
+    result, definitions = answered.result, answered.definitions
+    week, before = result.primary_week, answered.before
+    found = []
+    own = {
+        quantity: {row["category"]: row for row in rows_of(result, quantity, week)}
+        for quantity in ("next_patient", "population", "exceeds")
+    }
+    old = {
+        quantity: {row["category"]: row for row in rows_of(before, quantity, week)}
+        for quantity in own
+    }
+    population = records(result.population[result.population["week"] == week])
+    ends = {row["category"]: row for row in population}
+    earlier = records(before.population[before.population["week"] == week])
+    ends_before = {row["category"]: row for row in earlier}
+    withheld = bool(result.withheld)
+
+    def chance(row: dict[str, Any]) -> str:
+        return wording.BLANK if withheld else wording.probability(row["probability"], row["mcse"])
+
+    for category in definitions.responses:
+        if category in result.not_evaluable or category not in own["next_patient"]:
+            continue
+        name = definitions.label(category)
+        following, was = own["next_patient"][category], old["next_patient"][category]
+        found.append(
+            _row(
+                f"next:{category}",
+                f"Next patient, as measured: {name}",
+                chance(following),
+                prior_text(result, was["prior_probability"]),
+                {
+                    "value": following["probability"],
+                    "mcse": following["mcse"],
+                    "prior_value": was["prior_probability"],
+                },
+                ratio=False,
+                left=None,
+            )
+        )
+        mean, mean_before = own["population"].get(category), old["population"].get(category)
+        if mean is None or mean_before is None:
+            continue
+        now, prior = ends[category], ends_before[category]
+        span = (now["share_lower"], now["share_upper"])
+        span_prior = (prior["share_lower_prior"], prior["share_upper_prior"])
+        left = share_left(*map(float, (*span, *span_prior)))
+        found.append(
+            _row(
+                f"share:{category}",
+                f"Share of such patients: {name}",
+                wording.BLANK
+                if withheld
+                else wording.percent_with_range(mean["probability"], *span),
+                wording.percent_with_range(mean_before["prior_probability"], *span_prior),
+                {
+                    "value": mean["probability"],
+                    "mcse": mean["mcse"],
+                    "lower": span[0],
+                    "upper": span[1],
+                    "prior_value": mean_before["prior_probability"],
+                    "prior_lower": span_prior[0],
+                    "prior_upper": span_prior[1],
+                },
+                ratio=False,
+                left=rounded(np.asarray(left)),
+            )
+        )
+        bar = definitions.benchmarks.get(category)
+        exceeds = own["exceeds"].get(category)
+        if exceeds is None or bar is None:
+            continue
+        was = old["exceeds"][category]
+        found.append(
+            _row(
+                f"exceeds:{category}",
+                f"P(that share is above the benchmark of {wording.stated(bar)})",
+                chance(exceeds),
+                prior_text(result, was["prior_probability"]),
+                {
+                    "value": exceeds["probability"],
+                    "mcse": exceeds["mcse"],
+                    "prior_value": was["prior_probability"],
+                },
+                ratio=False,
+                left=None,
+            )
+        )
+    return found
+
+
+def flags(answered: Answered) -> list[dict[str, str]]:
+    """What makes an answer doubtful: no convergence, another engine, data that the prior denies."""
+    result, found = answered.result, []
+    if result.withheld:
+        why = "; ".join(result.withheld)
+        said = "no number is shown" if answered.settled else "no number yet: more draws follow"
+        found.append(_flag("stop" if answered.settled else "wait", f"Not converged ({why}): {said}."))
+    if result.fit.handed_over:
+        why = result.fit.handed_over
+        found.append(_flag("note", f"NUTS took over from the collapsed engine ({why})."))
+    for row in rows(answered):
+        if row["value"] is None or row.get("prior_lower") is None or row.get("lower") is None:
+            continue
+        if not row["prior_lower"] <= row["value"] <= row["prior_upper"]:
+            found.append(
+                _flag(
+                    "conflict",
+                    f"Prior–data conflict: {wording.small(row['label'])} is {row['now']} given the "
+                    f"data, beyond the prior’s 95 % interval ({row['prior']}).",
+                )
+            )
+    found += [_flag("note", said) for said in ([] if result.withheld else beyond_the_model(result))]
+    return found
+
+
+def _flag(kind: str, text: str) -> dict[str, str]:
+    return {"kind": kind, "text": text}
+
+
+def assumptions(case: Case, answered: Answered) -> str:
+    """What an answer is under, in one sentence: it stands beside it."""
+    settings, card = answered.settings, answered.card
+    result = answered.result
+    structure = card.structure
+    course = "courses can turn" if structure.drift else "one step after baseline"
+    residual = "heavy-tailed" if structure.residual == "student_t" else "normal"
+    changed = [name for name, _ in settings.priors]
+    own = f" with {wording.listed(changed)} as dialled" if changed else ""
+    morph = (
+        f", {100 * settings.morph:.0f} % of the way from sceptical to enthusiastic"
+        if settings.morph is not None
+        else ""
+    )
+    strategy = case.strategy_of(settings).label
+    return (
+        f"Under the priors {case.prior_set_name(settings)}{morph}{own}; {course}, {residual} "
+        f"measurement error; responses by {answered.definitions.name} at "
+        f"{wording.week_name(result.primary_week)}; who withdrew: {strategy}."
+    )
+
+
+def words(answered: Answered) -> str:
+    """The headline in the report's words; nothing where withheld."""
+    result = answered.result
+    if result.withheld:
+        return ""
+    return "".join(str(part) for part in (*answer_words(result), *counted_words(result)))
+
+
+def payload(case: Case, answered: Answered) -> dict[str, Any]:
+    """Everything that a page redraws while somebody drags."""
+    result, names = answered.result, case.names(answered.card)
+    shown = case.shown_card(answered.settings)
+    own = answered.own.among(case.cohort.catalogue).scheduled(case.weeks(answered.settings)[-1])
+    fitted = result.fit
+    return {
+        "settings": answered.settings.as_dict() | {"model": answered.settings.model},
+        "query": answered.settings.query,
+        "settled": answered.settled,
+        "converged": not result.withheld,
+        "engine": fitted.engine,
+        "draws": f"{fitted.sampling.chains} × {fitted.sampling.draws:,}",
+        "seconds": round(sum(fitted.seconds.values()), 2),
+        "week": result.primary_week,
+        "words": words(answered),
+        "assumptions": assumptions(case, answered),
+        "rows": rows(answered),
+        "flags": flags(answered),
+        "not_judged": [
+            f"{answered.definitions.label(name)}: {why}"
+            for name, why in result.not_evaluable.items()
+        ],
+        "dials": [asdict(each) for each in dials(shown, own, names)],
+        "says": consequences(answered),
+        "densities": densities(answered, names),
+        "courses": courses(answered),
+        "by_week": by_week(answered),
+        "shares": shares(answered),
+    }
+
+
+def table(shown: Table) -> dict[str, Any]:
+    """A table as plain values."""
+    return {"caption": shown.caption, "head": list(shown.head), "rows": [*map(list, shown.rows)]}
+
+
+def further_payload(answered: Answered, found: Further) -> dict[str, Any]:
+    """What a page adds once the dials are at rest."""
+    result = answered.result
+    patients = None
+    if result.evaluable and not result.withheld:
+        patients = table(patients_brief(result))
+    return {
+        "decision": _decision(found),
+        "patients": patients,
+        "enrolled": _enrolled(answered, found.enrolled),
+        "tipping": tipping_curve(found.swept, answered),
+        "tips": [] if found.swept is None else found.swept.points["sentence"].tolist(),
+        "flags": [*_power(result, found.power), *(_flag("prior", s) for s in found.prior.implausible)],
+        "decides": _decides(found.power),
+    }
+
+
+def _decision(found: Further) -> dict[str, Any]:
+    decision = found.decision
+    if decision is None:
+        return {"verdict": "", "said": ""}
+    return {
+        "verdict": decision.verdict,
+        "prior": decision.prior_verdict,
+        "said": decision_words.verdict(decision),
+        "doubts": list(decision_words.doubts(decision)),
+    }
+
+
+def _enrolled(answered: Answered, found: pd.DataFrame) -> dict[str, Any] | None:
+    if found.empty:
+        return None
+    definitions, lines = answered.definitions, []
+    for row in records(found):
+        category = row["category"]
+        ends = tuple(float(row[end]) for end in ("median", "lower", "upper"))
+        blank = not np.isfinite(ends[0])
+        if category:
+            name, value = definitions.label(category), wording.percent_with_range(*ends)
+        else:
+            name, value = "geometric mean ratio", wording.ratio_range(*ends)
+        chance = row["probability"]
+        lines.append(
+            [
+                row["assumption"],
+                f"share, {name}" if category else name,
+                wording.BLANK if blank else value,
+                wording.BLANK
+                if not np.isfinite(chance)
+                else wording.probability(chance, row["probability_mcse"]),
+            ]
+        )
+    head = ["Of who withdrew", "Of the enrolled", "Median (95 %)", "P(better than reference)"]
+    caption = f"The {int(found['enrolled'].iloc[0])} enrolled themselves"
+    return {"caption": caption, "head": head, "rows": lines}
+
+
+def _power(result: Result, power: pd.DataFrame) -> list[dict[str, str]]:
+    if power.empty:
+        return []
+    found = []
+    for row in records(power[power["kind"].isin(["gmr", "population"])]):
+        about = row["category"] or result.catalogue[row["marker"]].label
+        if row["category"]:
+            about = f"the share: {result.judged_by.label(row['category'])}"
+        if row["diagnosis"] == CONFLICT:
+            text = f"Prior and data both move {wording.within(about)}"
+            found.append(_flag("conflict", f"{text}: strongest is the prior on {row['strongest_prior']}."))
+        elif row["diagnosis"] == STRONG_PRIOR:
+            text = f"The prior on {row['strongest_prior']} decides {wording.within(about)}"
+            found.append(_flag("prior", f"{text}: the data hardly move it."))
+    return found
+
+
+def _decides(power: pd.DataFrame) -> str:
+    """Which assumption moves the first answer most."""
+    if power.empty:
+        return ""
+    strongest = [str(name) for name in power["strongest_prior"] if str(name)]
+    if not strongest:
+        return "No prior by itself decides these answers (power scaling)."
+    names = wording.listed(list(dict.fromkeys(strongest)))
+    return f"What decides: the prior on {names} (power scaling)."
