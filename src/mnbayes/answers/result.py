@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from mnbayes.answers.response_draws import (
     ResponseDraws,
     judge_of,
     response_draws,
+    without_repeats,
 )
 from mnbayes.base.display import Displayed, Screen
 from mnbayes.base.montecarlo import round_to_mcse
@@ -215,6 +216,24 @@ def headline_week(fit: Fit, definitions: Definitions) -> float:
     return later[-2] if waits and len(later) > 1 and week == later[-1] else week
 
 
+def withheld(result: Result) -> Result:
+    """A result without the numbers of a model whose fit failed the gate; the measured stay."""
+    modelled = result.probabilities["quantity"] != "observed"
+    columns = ["probability", "mcse", "prior_probability"]
+    probabilities = result.probabilities.copy()
+    probabilities.loc[modelled, columns] = np.nan
+    return replace(
+        result,
+        probabilities=probabilities,
+        population=blanked(result.population, ROW_KEYS["population"]),
+        estimates=blanked(result.estimates, ROW_KEYS["estimates"]),
+        patient_changes=result.patient_changes.iloc[:0],
+        best=result.best.iloc[:0],
+        answers=pd.DataFrame(),
+        withheld=result.fit.diagnostics.reasons,
+    )
+
+
 def _headline_weeks(fit: Fit, definitions: Definitions) -> list[float]:
     later, week = fit.observations.weeks[1:], headline_week(fit, definitions)
     confirmed = any(definitions.confirmed(name) for name in definitions.categories)
@@ -251,8 +270,8 @@ def base_result(
         Whether to show the numbers of a fit that failed the gate.
     headline : bool
         Whether to tabulate the visit of the headlines alone (and the next one, where a response
-        is to be confirmed), with the same numbers, in a quarter of the time; patients' changes
-        and the best visit are then left out.
+        is to be confirmed), with the same numbers, in a quarter of the time; patients' changes,
+        the best visit and repeat measurements are then left out.
 
     Returns
     -------
@@ -266,6 +285,8 @@ def base_result(
     if headline:
         tree = at_weeks(tree, _headline_weeks(fit, definitions))
     draws = response_draws(tree, definitions, seed)
+    if headline and draws is not None:
+        draws = without_repeats(draws)
     probabilities = probability_table(draws, name)
     population = population_table(draws, name)
     gmr = estimates(tree, name)
@@ -276,18 +297,6 @@ def base_result(
         tree, PREDICTIONS["posterior"], "measurement"
     ):
         best = best_reduction(tree, judged.main, before_primary(fit))
-    withheld = () if allow_unconverged else fit.diagnostics.reasons
-    answers = pd.DataFrame()
-    if not withheld:
-        answers = answer_table(probabilities, population, gmr, tree)
-    else:
-        modelled = probabilities["quantity"] != "observed"
-        columns = ["probability", "mcse", "prior_probability"]
-        probabilities = probabilities.copy()
-        probabilities.loc[modelled, columns] = np.nan
-        population = blanked(population, ROW_KEYS["population"])
-        gmr = blanked(gmr, ROW_KEYS["estimates"])
-        changes, best = changes.iloc[:0], best.iloc[:0]
     result = Result(
         fit=fit,
         probabilities=probabilities,
@@ -297,8 +306,10 @@ def base_result(
         best=best,
         not_evaluable=dict(judged.reasons),
         notes=judged.remarks(fit.observations.weeks[-1]),
-        withheld=tuple(withheld),
-        answers=answers,
         definitions=definitions,
     )
+    if not allow_unconverged and not fit.diagnostics.converged:
+        return withheld(result), draws
+    answers = answer_table(probabilities, population, gmr, tree)
+    result = replace(result, answers=answers)
     return result, draws

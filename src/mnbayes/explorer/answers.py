@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,20 +17,20 @@ from mnbayes.analyses.withdrawal.strategies import find_strategy
 from mnbayes.analyses.withdrawal.tipping import Tipping, tipping
 from mnbayes.analyses.withdrawal.unseen import withdrawal_draws
 from mnbayes.answers.response_draws import ResponseDraws
-from mnbayes.answers.result import Result, base_result
+from mnbayes.answers.result import Result, base_result, withheld
 from mnbayes.base.workers import silent
 from mnbayes.cards.card import Card
 from mnbayes.cards.definitions import Definitions
 from mnbayes.explorer.case import Case
 from mnbayes.explorer.settings import Settings
 from mnbayes.inference.fit import Fit, fit
-from mnbayes.inference.sampling import ENOUGH, Engine, Sampling
+from mnbayes.inference.sampling import Sampling
 from mnbayes.models.density import gaussian
 from mnbayes.models.well_posed import well_posed
 
-#: Draws of a chain while somebody drags, by the number of markers; a settled answer has those of
-#: ``mnbayes fit``. Seventeen unknowns need more of them to pass the gate than seven.
-WHILE_DRAGGING = {1: 400}
+#: Draws of a chain while somebody drags a model of one marker; with fewer its gate would fail now
+#: and then. Models of several need those of a settled answer for that.
+WHILE_DRAGGING = 400
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,6 @@ class Further:
     prior: PriorPredictive
 
 
-def sampling_of(settings: Settings, *, settled: bool = True) -> Sampling:
-    """How the fit of some settings is sampled: as ``mnbayes fit --engine auto`` does."""
-    engine: Engine = "auto" if settled else "collapsed"
-    return Sampling(seed=settings.seed, engine=engine)
-
-
 def answer(
     case: Case,
     settings: Settings,
@@ -129,20 +123,21 @@ def answer(
     """
     own, card = case.base(settings), case.card(settings)
     definitions, cohort = case.definitions_of(settings), case.cohort_of(settings)
-    sampling = sampling_of(settings, settled=settled)
+    sampling = Sampling(seed=settings.seed, engine="auto")
     if not settled:
         if not gaussian(card, well_posed(card, cohort)):
             return None
-        draws = WHILE_DRAGGING.get(len(card.markers), ENOUGH)
-        sampling = Sampling(seed=settings.seed, engine="collapsed", draws=draws)
+        sampling = replace(sampling, engine="collapsed")
+        if len(card.markers) == 1:
+            sampling = replace(sampling, draws=WHILE_DRAGGING)
     fitted = fit(card, cohort, sampling, progress)
     before, drawn = base_result(
         fitted, definitions, settings.seed, headline=True, allow_unconverged=True
     )
-    result = before
-    if not fitted.diagnostics.converged:
-        result, _ = base_result(fitted, definitions, settings.seed, headline=True)
-    return Answered(settings, own, card, definitions, result, before, drawn, settled)
+    result = before if fitted.diagnostics.converged else withheld(before)
+    # Of as many draws, and not handed over, a quick answer is the settled one.
+    same = fitted.diagnostics.converged and sampling.draws == Sampling().draws
+    return Answered(settings, own, card, definitions, result, before, drawn, settled or same)
 
 
 def further(case: Case, answered: Answered) -> Further:

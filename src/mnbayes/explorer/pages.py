@@ -52,7 +52,7 @@ class Page:
     settings: Settings
     answered: Answered | None = None
     pictures: dict[str, bytes] = field(default_factory=dict)
-    _quick: tuple[Settings, Answered] | None = None
+    _quick: Answered | None = None
 
     def work_on(self, said: Mapping[str, Any]) -> Callable[[Newer], None]:
         """What a message asks for, to be done by the worker.
@@ -89,18 +89,28 @@ class Page:
 
     def _answer(self, settings: Settings, n: Any, newer: Newer, *, live: bool) -> None:
         self.case.check(settings)
-        known = self._quick is not None and self._quick[0] == settings
-        if live or not known:
-            quick = answer(self.case, settings, settled=False)
-            if quick is not None:
-                self._quick = (settings, quick)
-                self._show(quick, n)
-            elif live:
-                self._settle(settings, n, newer)
-                return
-        if live or newer():
+        quick, fresh = self._quick, False
+        if live or quick is None or quick.settings != settings:
+            quick, fresh = answer(self.case, settings, settled=False), True
+            self._quick = quick
+        if quick is None:
+            self._settle(settings, n, newer)
+        elif live or newer():
+            self._show(quick, n, settled=False)
+        elif quick.settled:
+            self.answered, self.pictures = quick, {}
+            self._show(quick, n, settled=True)
+            self._more(quick, n, newer)
+        else:
+            if fresh:
+                self._show(quick, n, settled=False)
+            self._settle(settings, n, newer)
+
+    def _more(self, found: Answered, n: Any, newer: Newer) -> None:
+        if newer():
             return
-        self._settle(settings, n, newer)
+        more = further_payload(found, further(self.case, found))
+        self.send({"type": "further", "n": n, **more, **self._taken(found.settings)})
 
     def _settle(self, settings: Settings, n: Any, newer: Newer) -> None:
         def told(stage: str, done: int, total: int) -> None:
@@ -117,15 +127,13 @@ class Page:
         found = answer(self.case, settings, settled=True, progress=told)
         assert found is not None
         self.answered, self.pictures = found, {}
-        self._show(found, n)
-        if not newer():
-            more = further_payload(found, further(self.case, found))
-            self.send({"type": "further", "n": n, **more, **self._taken(settings)})
+        self._show(found, n, settled=True)
+        self._more(found, n, newer)
 
-    def _show(self, found: Answered, n: Any) -> None:
+    def _show(self, found: Answered, n: Any, *, settled: bool) -> None:
         controls = controls_of(self.case, found.settings, found.card)
         shown = payload(self.case, found)
-        self.send({"type": "answers", "n": n, "controls": controls, **shown})
+        self.send({"type": "answers", "n": n, "settled": settled, "controls": controls, **shown})
 
     def _taken(self, settings: Settings) -> dict[str, Any]:
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,13 @@ DIGITS = 4
 
 def rounded(values: Floats) -> Any:
     """An array as plain numbers, None where there is none."""
-    found = np.asarray(values, dtype=float)
-    if found.ndim:
-        return [rounded(each) for each in found]
-    value = float(found)
-    return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
+    return _plain(np.asarray(values, dtype=float).tolist())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
 
 
 def densities(answered: Answered, names: dict[str, tuple[str, str]]) -> dict[str, Any]:
@@ -91,7 +94,7 @@ def _draws(posterior: xr.Dataset, parameter: str, marker: str) -> Floats:
 
 
 def _natural(belief: Belief, values: Floats) -> Any:
-    return rounded(np.array([belief.natural(float(value)) for value in values]))
+    return rounded(np.array([belief.natural(value) for value in values.tolist()]))
 
 
 def courses(answered: Answered) -> list[dict[str, Any]]:

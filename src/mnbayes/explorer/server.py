@@ -37,8 +37,12 @@ GRACE = 10.0
 #: Most pages that may be open at a time.
 MOST_PAGES = 20
 #: Pictures, and what else a page may be given, by the ending of its name.
-TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-STATIC = ("explorer.js", "drawn.js", "dials.js", "facts.js", "explorer.css")
+TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+STATIC = ("explorer.js", "drawn.js", "dials.js", "facts.js", "explorer.css", "icon.svg")
 
 
 @dataclass
@@ -181,7 +185,7 @@ class _Static(_Answering):
     def get(self, name: str) -> None:
         if name not in STATIC:
             raise HTTPError(404)
-        self.set_header("Content-Type", f"{TYPES[Path(name).suffix]}; charset=utf-8")
+        self.set_header("Content-Type", TYPES[Path(name).suffix])
         self.finish((TEMPLATES / name).read_bytes())
 
 

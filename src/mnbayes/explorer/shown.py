@@ -21,7 +21,7 @@ from mnbayes.explorer.elicitation import consequences
 from mnbayes.explorer.pictures import by_week, courses, densities, rounded, shares, tipping_curve
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.prior_left import ratio_left, share_left
-from mnbayes.report.kit.results import fall_errors, prior_text, rows_of
+from mnbayes.report.kit.results import prior_text, rows_of
 
 #: A change this many Monte Carlo standard errors is one; below it nothing is said to have moved.
 MOVED = 2.0
@@ -49,44 +49,43 @@ def _row(
 
 def _changes(answered: Answered) -> list[dict[str, Any]]:
     result, found = answered.result, []
-    week = result.primary_week
+    week, withheld = result.primary_week, bool(result.withheld)
+    now, before = _by_marker(result, week), _by_marker(answered.before, week)
+    errors = _errors(answered.before, week)
     for marker in result.fit.observations.markers:
-        about, errors = result.catalogue[marker], fall_errors(result, marker)[week]
-        table = result.estimates
-        row = records(table[(table["marker"] == marker) & (table["week"] == week)])[0]
+        about, row, prior = result.catalogue[marker], now[marker], before[marker]
         name = wording.in_text(about)
-        ends = ("lower", "upper")
+        ends = [row["gmr_lower"], row["gmr_upper"], prior["gmr_lower_prior"], prior["gmr_upper_prior"]]
         found.append(
             _row(
                 f"gmr:{marker}",
                 f"{wording.capital(about.ratio)} of {name} to baseline, mean of such patients",
-                wording.gmr_range(row) if not result.withheld else wording.BLANK,
-                _prior_ratio(answered, marker),
+                wording.BLANK if withheld else wording.gmr_range(row),
+                wording.gmr_range(prior, "_prior"),
                 {
                     "value": row["gmr_median"],
-                    "mcse": row["gmr_median"] * errors["log_gmr"],
-                    **{end: row[f"gmr_{end}"] for end in ends},
-                    **_prior_ends(answered, marker),
+                    "mcse": errors["gmr", marker],
+                    "lower": ends[0],
+                    "upper": ends[1],
+                    "prior_value": prior["gmr_median_prior"],
+                    "prior_lower": ends[2],
+                    "prior_upper": ends[3],
                 },
                 ratio=True,
-                left=_left(row, answered, marker),
+                left=rounded(np.asarray(ratio_left(*map(float, ends)))),
             )
         )
         rises = about.better == "higher"
-        chance, before = row["p_fall"], _prior_row(answered, marker)["p_fall_prior"]
+        chance, was = row["p_fall"], prior["p_fall_prior"]
+        value, value_before = (1 - chance, 1 - was) if rises else (chance, was)
+        error = errors["p_fall", marker]
         found.append(
             _row(
                 f"fell:{marker}",
                 f"P({name} {'rose' if rises else 'fell'} at all, in that mean)",
-                wording.probability(1 - chance if rises else chance, errors["p_fall"])
-                if not result.withheld
-                else wording.BLANK,
-                prior_text(result, 1 - before if rises else before),
-                {
-                    "value": 1 - chance if rises else chance,
-                    "mcse": errors["p_fall"],
-                    "prior_value": 1 - before if rises else before,
-                },
+                wording.BLANK if withheld else wording.probability(value, error),
+                prior_text(result, value_before),
+                {"value": value, "mcse": error, "prior_value": value_before},
                 ratio=False,
                 left=None,
             )
@@ -94,29 +93,15 @@ def _changes(answered: Answered) -> list[dict[str, Any]]:
     return found
 
 
-def _prior_row(answered: Answered, marker: str) -> dict[str, Any]:
-    table = answered.before.estimates
-    week = answered.result.primary_week
-    return records(table[(table["marker"] == marker) & (table["week"] == week)])[0]
+def _by_marker(result: Result, week: float) -> dict[str, dict[str, Any]]:
+    table = result.estimates
+    return {row["marker"]: row for row in records(table[table["week"] == week])}
 
 
-def _prior_ratio(answered: Answered, marker: str) -> str:
-    return wording.gmr_range(_prior_row(answered, marker), "_prior")
-
-
-def _prior_ends(answered: Answered, marker: str) -> dict[str, float]:
-    row = _prior_row(answered, marker)
-    return {
-        "prior_value": row["gmr_median_prior"],
-        "prior_lower": row["gmr_lower_prior"],
-        "prior_upper": row["gmr_upper_prior"],
-    }
-
-
-def _left(row: dict[str, Any], answered: Answered, marker: str) -> Any:
-    before = _prior_row(answered, marker)
-    ends = (row["gmr_lower"], row["gmr_upper"], before["gmr_lower_prior"], before["gmr_upper_prior"])
-    return rounded(np.asarray(ratio_left(*map(float, ends))))
+def _errors(result: Result, week: float) -> dict[tuple[str, str], float]:
+    """Monte Carlo error of a ratio and of the probability of a fall, by marker."""
+    table = result.answers[result.answers["week"] == week]
+    return {(row["kind"], row["marker"]): row["mcse"] for row in records(table)}
 
 
 def _responses(answered: Answered) -> list[dict[str, Any]]:
@@ -211,17 +196,17 @@ def _responses(answered: Answered) -> list[dict[str, Any]]:
     return found
 
 
-def flags(answered: Answered) -> list[dict[str, str]]:
+def flags(answered: Answered, found_rows: list[dict[str, Any]]) -> list[dict[str, str]]:
     """What makes an answer doubtful: no convergence, another engine, data that the prior denies."""
     result, found = answered.result, []
     if result.withheld:
         why = "; ".join(result.withheld)
-        said = "no number is shown" if answered.settled else "no number yet: more draws follow"
+        said = "no number is shown" if answered.settled else "no number yet, better draws follow"
         found.append(_flag("stop" if answered.settled else "wait", f"Not converged ({why}): {said}."))
     if result.fit.handed_over:
         why = result.fit.handed_over
         found.append(_flag("note", f"NUTS took over from the collapsed engine ({why})."))
-    for row in rows(answered):
+    for row in found_rows:
         if row["value"] is None or row.get("prior_lower") is None or row.get("lower") is None:
             continue
         if not row["prior_lower"] <= row["value"] <= row["prior_upper"]:
@@ -275,11 +260,10 @@ def payload(case: Case, answered: Answered) -> dict[str, Any]:
     result, names = answered.result, case.names(answered.card)
     shown = case.shown_card(answered.settings)
     own = answered.own.among(case.cohort.catalogue).scheduled(case.weeks(answered.settings)[-1])
-    fitted = result.fit
+    fitted, found = result.fit, rows(answered)
     return {
         "settings": answered.settings.as_dict() | {"model": answered.settings.model},
         "query": answered.settings.query,
-        "settled": answered.settled,
         "converged": not result.withheld,
         "engine": fitted.engine,
         "draws": f"{fitted.sampling.chains} × {fitted.sampling.draws:,}",
@@ -287,8 +271,8 @@ def payload(case: Case, answered: Answered) -> dict[str, Any]:
         "week": result.primary_week,
         "words": words(answered),
         "assumptions": assumptions(case, answered),
-        "rows": rows(answered),
-        "flags": flags(answered),
+        "rows": found,
+        "flags": flags(answered, found),
         "not_judged": [
             f"{answered.definitions.label(name)}: {why}"
             for name, why in result.not_evaluable.items()

@@ -8,10 +8,12 @@ import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mnbayes.answers.categories import judge
 from mnbayes.base.problems import InputError, Problem, gathered
 from mnbayes.base.resources import embedded_cohort_folder
 from mnbayes.cards.card import Card, as_card
 from mnbayes.cards.choice import choose_models
+from mnbayes.cards.chosen_definitions import choose_definitions
 from mnbayes.data.cohort import Cohort, as_cohort
 from mnbayes.explorer.case import Case
 from mnbayes.explorer.server import Explorer, serving
@@ -59,7 +61,7 @@ def explored(
         raise InputError([Problem("--model", None, None, found, "models of different names")])
     case = Case(
         read,
-        chosen if named else _primary_first(read, chosen),
+        chosen if named else _primary_first(read, chosen, definitions),
         folder,
         tuple(map(str, sets)),
         "" if definitions is None else str(definitions),
@@ -68,10 +70,18 @@ def explored(
     return case
 
 
-def _primary_first(cohort: Cohort, cards: Sequence[Card]) -> tuple[Card, ...]:
-    """The cards with that of the primary marker alone first: the quickest to answer."""
-    first = cohort.primary_marker
-    return tuple(sorted(cards, key=lambda card: (card.markers[0] != first, len(card.markers))))
+def _primary_first(
+    cohort: Cohort, cards: Sequence[Card], definitions: str | Path | None
+) -> tuple[Card, ...]:
+    """The cards, that of page 1 of a report first: it judges most, of equals the smallest."""
+    judged_by = choose_definitions(cohort, definitions, cards[0].markers).definitions
+
+    def rank(card: Card) -> tuple[int, bool, int]:
+        known = {**cohort.catalogue, **card.catalogue}
+        able = judge(judged_by, card.markers, known).categories
+        return (-len(able), cohort.primary_marker not in card.markers, len(card.markers))
+
+    return tuple(sorted(cards, key=rank))
 
 
 def explore(

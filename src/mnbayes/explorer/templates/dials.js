@@ -2,11 +2,13 @@
 import { density, element } from "./drawn.js";
 
 const STEPS = 1000, BINS = 10;
+// What a clinician has an opinion on comes first.
+const FIRST = ["change_mean", "common_change", "baseline_mean"];
 const short = (value) => Number(value.toPrecision(3)).toString();
 
 export class Dials {
-  constructor(place, moved, ask) {
-    Object.assign(this, { place, moved, ask, made: new Map(), held: null, experts: new Map() });
+  constructor(place, others, moved, ask) {
+    Object.assign(this, { place, others, moved, ask, made: new Map(), held: null, experts: new Map() });
   }
 
   show(dials, densities, stated) {
@@ -15,7 +17,10 @@ export class Dials {
     if (kinds !== this.kinds) {
       this.kinds = kinds;
       this.made.clear();
-      this.place.replaceChildren(...dials.map((dial) => this.make(dial)));
+      const first = (dial) => FIRST.includes(dial.parameter);
+      const rank = (dial) => FIRST.indexOf(dial.parameter);
+      this.place.replaceChildren(...dials.filter(first).sort((a, b) => rank(a) - rank(b)).map((dial) => this.make(dial)));
+      this.others.replaceChildren(...dials.filter((dial) => !first(dial)).map((dial) => this.make(dial)));
     }
     for (const dial of dials) this.update(dial, densities[dial.name], dial.name in stated);
     return names;

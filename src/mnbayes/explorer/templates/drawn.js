@@ -85,9 +85,9 @@ function median(values) {
 export function share(data, reference) {
   const width = 330, height = 130, base = 104, svg = canvas(width, height, `Share in ${data.label}: prior, data, benchmark`);
   const bars = data.now || data.prior, peak = Math.max(...bars, ...data.prior.slice(1, -1)) || 1;
-  const at = scaled(0, 1, 8, width - 10, false), up = (h) => Math.max(4, base - (h / peak) * (base - 8));
+  const at = scaled(0, 1, 14, width - 18, false), up = (h) => Math.max(4, base - (h / peak) * (base - 8));
   if (data.now) data.now.forEach((h, i) => {
-    if (h > 0) svg.append(shape("rect", { class: "nowbar", x: at(i / data.now.length), y: up(h), width: (width - 18) / data.now.length - 0.4, height: base - up(h) }));
+    if (h > 0) svg.append(shape("rect", { class: "nowbar", x: at(i / data.now.length), y: up(h), width: (width - 32) / data.now.length - 0.4, height: base - up(h) }));
   });
   const steps = (values) => line(values.flatMap((h, i) => [[at(i / values.length), up(h)], [at((i + 1) / values.length), up(h)]]));
   svg.append(shape("path", { class: "prior", d: steps(data.prior) }));
@@ -168,7 +168,7 @@ export function tipping(data) {
 }
 
 export function interval(row, reference) {
-  const width = 150, height = 34, rows = [[row.prior_lower, row.prior_upper, row.prior_value, "priorbar", "priordot", 6], [row.lower, row.upper, row.value, "nowline", "dot", 17]];
+  const width = 130, height = 34, rows = [[row.prior_lower, row.prior_upper, row.prior_value, "priorbar", "priordot", 6], [row.lower, row.upper, row.value, "nowline", "dot", 17]];
   if (reference) rows.push([reference.lower, reference.upper, reference.value, "refline", "refdot", 28]);
   const svg = canvas(width, height, "prior, data and reference");
   const clip = (v) => (row.ratio ? Math.min(Math.max(v, 0.05), 20) : v);

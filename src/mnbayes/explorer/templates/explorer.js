@@ -3,7 +3,7 @@ import { alone, course, element, interval, share, tipping, weeks } from "./drawn
 import { Dials } from "./dials.js";
 
 const $ = (id) => document.getElementById(id);
-const page = { settings: null, n: 0, busy: false, waiting: null, reference: null, last: null, tried: [], protocol: null };
+const page = { settings: null, n: 0, busy: false, waiting: null, reference: null, first: null, last: null, tried: [], protocol: null };
 const TRIED = 12;
 
 const here = new URL("socket/live", location.href);
@@ -13,7 +13,7 @@ const line = new WebSocket(here);
 line.addEventListener("message", (event) => receive(JSON.parse(event.data)));
 line.addEventListener("close", () => { $("state").textContent = "The explorer has stopped. Start it again with mnbayes explore; the address of this page keeps the state (its first part is new)."; });
 
-const dials = new Dials($("priors"), (name, stated, live) => {
+const dials = new Dials($("priors"), $("others"), (name, stated, live) => {
   const priors = { ...page.settings.priors };
   if (stated === null) delete priors[name]; else priors[name] = stated;
   change({ priors }, live);
@@ -73,8 +73,10 @@ function answers(message) {
   if (!page.waiting && message.n >= page.n) page.settings = message.settings;
   if (message.n === 0 && !page.settings) page.settings = message.settings;
   page.last = message;
-  if (!page.reference) page.reference = message;
-  else if (page.reference.query === message.query && message.settled) page.reference = message;
+  if (!page.reference || (page.reference.query === message.query && message.settled)) {
+    if (page.first === page.reference) page.first = message;
+    page.reference = message;
+  }
   headline(message);
   table(message);
   pictures(message);
@@ -247,7 +249,7 @@ $("seed").addEventListener("change", () => change({ seed: Number($("seed").value
 $("dials").addEventListener("submit", (event) => event.preventDefault());
 $("back").addEventListener("click", () => change_to(page.protocol));
 $("lock").addEventListener("click", () => { page.reference = page.last; answers_again(); });
-$("unlock").addEventListener("click", () => { const first = page.tried.find((each) => each.query === "") || page.first; if (first) { page.reference = first; answers_again(); } });
+$("unlock").addEventListener("click", () => { page.reference = page.first; answers_again(); });
 
 function answers_again() { table(page.last); pictures(page.last); }
 
