@@ -124,8 +124,14 @@ class Case:
 
     def changes(self, settings: Settings) -> tuple[Change, ...]:
         """What settings change of the priors beyond the prior sets; later ones are stronger."""
+        markers = self.base(settings).markers
         own = [_change(name, said) for name, said in settings.priors]
-        return (*self.morphed(settings), *own)
+        stated = {(change.parameter, change.marker) for change in own}
+        if len(markers) == 1:  # a marker that goes without saying
+            stated |= {(change.parameter, markers[0]) for change in own if not change.marker}
+        moved = self.morphed(settings)
+        kept = [change for change in moved if (change.parameter, change.marker) not in stated]
+        return (*kept, *own)
 
     def morphed(self, settings: Settings) -> tuple[Change, ...]:
         """Numbers on the way from the sceptical to the enthusiastic set, where both differ.

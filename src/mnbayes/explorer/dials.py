@@ -25,7 +25,10 @@ REACH = 1.2
 #: A single slider reaches from this share of the card's own value to so many times of it.
 LEAST, MOST = 0.05, 4.0
 #: Families that a slider pair fixes, and those that one slider does.
-_PAIRED, _SINGLE = ("Normal", "StudentT", "LogNormal"), ("HalfNormal", "HalfStudentT", "Exponential")
+_PAIRED, _SINGLE = (
+    ("Normal", "StudentT", "LogNormal"),
+    ("HalfNormal", "HalfStudentT", "Exponential"),
+)
 #: Bounds of numbers that have no scale of their own, by argument.
 _RANGES = {"eta": (0.1, 20.0), "alpha": (0.1, 20.0), "beta": (0.005, 2.0)}
 #: Points of a density that is drawn.

@@ -167,9 +167,7 @@ def _moments(points: Floats, below: Floats, family: str) -> tuple[float, float]:
     return float(middle), max(float(high - low) / 2, 1e-3 * max(1.0, abs(float(middle))))
 
 
-def _start(
-    name: str, family: str, centre: float, spread: float, positive: frozenset[str]
-) -> float:
+def _start(name: str, family: str, centre: float, spread: float, positive: frozenset[str]) -> float:
     if name == "mu":
         return centre
     size = max(abs(centre), spread, 1e-6)
@@ -202,9 +200,9 @@ def consequences(answered: Answered) -> list[str]:
         low, middle, high = np.quantile(change, [1 / ONE_IN, 0.5, 1 - 1 / ONE_IN])
         name = wording.in_text(about)
         said.append(
-            f"Before any data, {name} at {wording.week_name(result.primary_week)}: "
-            f"one patient in {_IN_WORDS} {_moved(high, upper=True)}, half {_moved(middle)}, "
-            f"one in {_IN_WORDS} {_moved(low, upper=False)}."
+            f"Before any data, {name} at {wording.week_name(result.primary_week)}: in one patient "
+            f"of {_IN_WORDS} it {_moved(high, upper=True)}, in half it {_moved(middle)}, in one of "
+            f"{_IN_WORDS} it {_moved(low, upper=False)}."
         )
     return said
 
@@ -218,7 +216,9 @@ def _moved(ratio: float, upper: bool | None = None) -> str:
     if abs(percent) < 1:
         return "stays where it was or rises" if upper else "stays where it was or falls"
     if percent > 0:
-        times = f"rises to {ratio:.3g} times baseline" if ratio >= 2 else f"rises by {percent:.0f} %"
+        times = (
+            f"rises to {ratio:.3g} times baseline" if ratio >= 2 else f"rises by {percent:.0f} %"
+        )
         return f"{times} or more" if upper in (True, None) else f"{times} or less, or falls"
     falls = f"falls by {-percent:.0f} %"
     return f"{falls} or more" if not upper else f"{falls} or less, or rises"

@@ -44,7 +44,12 @@ _PARTS = {
 #: Priors of this page, by name, each with the bounds of its sliders.
 _DIALS = {
     "mean_log_ratio": ("Typical ratio to baseline", ("low", "high"), 0.05, 20.0),
-    "sd_log_ratio": ("How differently patients change (SD, log scale): 95 % below", ("below",), 0.1, 5.0),
+    "sd_log_ratio": (
+        "How differently patients change (SD, log scale): 95 % below",
+        ("below",),
+        0.1,
+        5.0,
+    ),
 }
 
 
@@ -73,7 +78,11 @@ class FactsPage:
             raise InputError([Problem("the page", None, "type", quoted(said.get("type")), "set")])
         given = said.get("settings")
         readings = given.get("readings", {}) if isinstance(given, dict) else {}
-        rest = {key: given[key] for key in ("sets", "priors") if key in given} if isinstance(given, dict) else {}
+        rest = (
+            {key: given[key] for key in ("sets", "priors") if key in given}
+            if isinstance(given, dict)
+            else {}
+        )
         settings = read_settings(rest, "published")
         if not isinstance(readings, dict) or not all(isinstance(v, str) for v in readings.values()):
             expected = "a choice for each switch"
@@ -106,7 +115,10 @@ class FactsPage:
                 (
                     switch,
                     sentences[switch],
-                    [(choice, said.format(**words), own[switch] == choice) for choice, said in told.items()],
+                    [
+                        (choice, said.format(**words), own[switch] == choice)
+                        for choice, said in told.items()
+                    ],
                 )
                 for switch, told in WORDS.items()
             ],
@@ -136,9 +148,7 @@ def published(settings: Any, readings: list[str]) -> PublishedResult:
         for name, said in settings.priors
     ]
     used = override_published(card, [load_prior_set(name) for name in settings.sets], changes)
-    return fit_published(
-        load_facts(), used, load_definitions(), Sampling(draws=DRAWS), others={}
-    )
+    return fit_published(load_facts(), used, load_definitions(), Sampling(draws=DRAWS), others={})
 
 
 def shown(result: PublishedResult) -> dict[str, Any]:
@@ -160,9 +170,7 @@ def shown(result: PublishedResult) -> dict[str, Any]:
                 "readings": _span(row, values.min(), values.max()) if len(values) > 1 else "",
             }
         )
-    ends = {
-        name: spec.formula for name, spec in result.card.prior.items()
-    }
+    ends = {name: spec.formula for name, spec in result.card.prior.items()}
     return {
         "rows": rows,
         "converged": result.converged,
@@ -183,7 +191,8 @@ def _quantiles(result: PublishedResult, name: str) -> dict[str, float]:
     at = (0.05, 0.95) if len(keys) == 2 else (0.95,)
     own = families.quantile(spec.distribution, spec.arguments, list(at))
     return {
-        key: float(f"{belief.natural(float(value)):.4g}") for key, value in zip(keys, own, strict=True)
+        key: float(f"{belief.natural(float(value)):.4g}")
+        for key, value in zip(keys, own, strict=True)
     }
 
 

@@ -7,13 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from mnbayes.analyses.withdrawal.strategies import withdrawal_strategies
 from mnbayes.base.problems import InputError, Problem, quoted
+from mnbayes.cards.beliefs import Belief, Quantity
 from mnbayes.cards.card import Card
 from mnbayes.cards.elicit import read_prior_belief
 from mnbayes.cards.parameters import quantity
 from mnbayes.explorer.answers import Answered, answer, further
 from mnbayes.explorer.case import Case
+from mnbayes.explorer.dials import SURE
 from mnbayes.explorer.elicitation import Judged, fit_chips, pool
 from mnbayes.explorer.saving import command_line, python_lines, remarks
 from mnbayes.explorer.settings import Settings, parse_message, read_settings
@@ -207,32 +211,33 @@ def judged(card: Card, parameter: str, marker: str, kind: Any, said: Mapping[str
             raise InputError([Problem("judgements", None, None, "no chips", "edges and chips")])
         own = [own_scale(about, float(edge)) for edge in edges or ()]
         return fit_chips(own, chips or (), family, present)
-    experts, weights = [], []
+    experts: list[tuple[str, Mapping[str, float]]] = []
+    weights: list[float] = []
     given = said.get("experts")
     for each in given if isinstance(given, list) else ():
         stated = each.get("stated") if isinstance(each, dict) else None
-        weight = each.get("weight", 1.0) if isinstance(each, dict) else None
+        weight: Any = each.get("weight", 1.0) if isinstance(each, dict) else None
         if isinstance(stated, str):
             fitted = read_prior_belief({"belief": stated}, about, family, present)
             experts.append((family, fitted.arguments))
-        elif isinstance(stated, dict) and set(stated) == set(present) and _numbers([*stated.values()]):
+        elif (
+            isinstance(stated, dict)
+            and set(stated) == set(present)
+            and _numbers([*stated.values()])
+        ):
             experts.append((family, {key: float(value) for key, value in stated.items()}))
         else:
             expected = f"a belief, or {', '.join(present)}"
             raise InputError([Problem("judgements", None, "experts", quoted(stated), expected)])
-        weights.append(weight if _numbers([weight]) else float("nan"))
+        weights.append(float(weight) if _numbers([weight]) else float("nan"))
     return pool(experts, weights, family, present)
 
 
-def own_scale(about: Any, value: float) -> float:
-    """A value in the first unit of a quantity on the parameter's own scale."""
-    from mnbayes.cards.beliefs import Belief
-
-    belief = Belief(0.9, None, None, None, about.scales[0], about)
-    try:
+def own_scale(about: Quantity, value: float) -> float:
+    """A value in the first unit of a quantity on the parameter's own scale; NaN where it has none."""
+    belief = Belief(SURE, None, None, None, about.scales[0], about)
+    with np.errstate(all="ignore"):
         return belief.own(value)
-    except (ValueError, ZeroDivisionError, FloatingPointError):
-        return float("nan")
 
 
 def _numbers(values: Any) -> bool:

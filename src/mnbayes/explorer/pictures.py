@@ -175,8 +175,8 @@ def shares(answered: Answered) -> list[dict[str, Any]]:
                 "category": category,
                 "label": answered.definitions.label(category),
                 "benchmark": answered.definitions.benchmarks.get(category),
-                "now": None if result.withheld else rounded(now / max(1, now.sum())),
-                "prior": rounded(prior / max(1, prior.sum())),
+                "now": None if result.withheld else rounded(now / max(1, int(now.sum()))),
+                "prior": rounded(prior / max(1, int(prior.sum()))),
             }
         )
     return found

@@ -30,9 +30,7 @@ class Running:
     process: subprocess.Popen[str] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def start(
-        self, case: Case, settings: Settings, author: Author, out: Path, send: Any
-    ) -> str:
+    def start(self, case: Case, settings: Settings, author: Author, out: Path, send: Any) -> str:
         """Begin a run; what becomes of it is sent to the page.
 
         Raises

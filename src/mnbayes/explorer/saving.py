@@ -18,11 +18,16 @@ from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.card_file import card_toml
 from mnbayes.cards.parameters import SHARED, quantity
 from mnbayes.cards.prior_sets import SEAL_ENDING, Change, PriorSet, seal_text
-from mnbayes.explorer.case import Case
+from mnbayes.explorer.case import ORIGIN, Case
 from mnbayes.explorer.settings import Settings
 
 #: Names of the files of one state.
-PRIORS, CARD, DEFINITIONS, README = "my-priors.toml", "my-card.toml", "my-definitions.toml", "readme.txt"
+PRIORS, CARD, DEFINITIONS, README = (
+    "my-priors.toml",
+    "my-card.toml",
+    "my-definitions.toml",
+    "readme.txt",
+)
 #: Longest text that a person may give.
 LONGEST_TEXT = 2000
 
@@ -54,23 +59,41 @@ def read_author(said: Mapping[str, Any]) -> Author:
     return Author(text("who"), text("why"), said.get("seen") is not False)
 
 
-def prior_set_toml(case: Case, settings: Settings, author: Author, now: datetime) -> str:
-    """The priors of settings beyond the prior sets as a file that ``--priors`` reads."""
+def prior_set_toml(
+    case: Case, settings: Settings, author: Author, now: datetime, *, whole: bool = False
+) -> str:
+    """The priors of settings as a file that ``--priors`` reads.
+
+    Those beyond the prior sets, as they were stated; or with ``whole`` every prior in use, in
+    numbers, so that the file stands by itself.
+    """
     card = case.card(settings)
     by = f" by {author.who}" if author.who else ""
+    sets = "" if whole else f"{' '.join(_priors(settings))} "
     lines = [
-        "# What was stated in mnbayes explore. Use it: mnbayes fit "
-        f"{' '.join(_priors(settings))} --priors {PRIORS}",
+        f"# What was stated in mnbayes explore. Use it: mnbayes fit {sets}--priors {PRIORS}",
         'name = "my-priors"',
         f"title = {toml_text(_title(settings))}",
         f"why = {toml_text(author.why or 'No reason was given.')}",
         f"source = {toml_text(f'Stated with mnbayes explore{by} on {now:%Y-%m-%d %H:%M} UTC')}",
     ]
-    for change in case.changes(settings):
+    for change in _whole(case, settings) if whole else case.changes(settings):
         marker = change.marker or ("" if change.parameter in SHARED else card.markers[0])
         place = ".".join(("priors", change.parameter, *([marker] if marker else [])))
         lines += ["", f"[{place}]", *_values(change, card, marker)]
     return "\n".join(lines) + "\n"
+
+
+def _whole(case: Case, settings: Settings) -> list[Change]:
+    """Every prior in use, in numbers."""
+    card = case.shown_card(settings)
+    found = []
+    for parameter, marker in case.names(card).values():
+        spec = card.prior[parameter][marker]
+        values = {"distribution": spec.distribution, **spec.arguments}
+        texts = {"meaning": spec.meaning, "why": spec.why, "source": spec.source}
+        found.append(Change(parameter, marker, values | texts, ORIGIN))
+    return found
 
 
 def _title(settings: Settings) -> str:
@@ -84,7 +107,10 @@ def _values(change: Change, card: Card, marker: str) -> list[str]:
         belief = parse_belief(change.values["belief"], about)
         text, _, scale = belief.text.rpartition(" on ")
         return [f"belief = {toml_text(text)}", f"on = {toml_text(scale)}"]
-    return [f"{name} = {float(value)!r}" for name, value in change.values.items()]
+    return [
+        f"{name} = {toml_text(value) if isinstance(value, str) else repr(float(value))}"
+        for name, value in change.values.items()
+    ]
 
 
 def prior_set_of(case: Case, settings: Settings, author: Author, now: datetime) -> PriorSet:
@@ -253,14 +279,15 @@ def taken_along(
     settings : Settings
     author : Author
     sealed : bool
-        Whether the prior set is sealed: its hash, the date and whether the data were known.
+        Whether the prior set is sealed: its hash, the date and whether the data were known. It
+        then states every prior in use.
     pictures : mapping, optional
         Name of a file to its bytes.
     now : datetime, optional
         Default: the present.
     """
     now = datetime.now(UTC) if now is None else now
-    priors = prior_set_toml(case, settings, author, now)
+    priors = prior_set_toml(case, settings, author, now, whole=sealed)
     files: dict[str, bytes] = {PRIORS: priors.encode()}
     if _named_card(case, settings) == CARD:
         files[CARD] = _card_text(case, settings).encode()

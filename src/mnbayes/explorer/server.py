@@ -36,6 +36,8 @@ LOOPBACK = "127.0.0.1"
 GRACE = 10.0
 #: Most pages that may be open at a time.
 MOST_PAGES = 20
+#: Most bytes of a message that holds the pictures of a page.
+MOST_TAKEN = 4_000_000
 #: Pictures, and what else a page may be given, by the ending of its name.
 TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -207,7 +209,7 @@ class _Taken(_Answering):
 
     def post(self) -> None:
         try:
-            said = parse_message(self.request.body)
+            said = parse_message(self.request.body, MOST_TAKEN)
             said = said if isinstance(said, dict) else {}
             settings = read_settings(said.get("settings"), self.explorer.case.cards[0].name)
             self.explorer.case.check(settings)
@@ -402,7 +404,7 @@ async def serving(
         out=out,
         pages=pages,
     )
-    server = HTTPServer(application(explorer), max_body_size=20 * MOST_BYTES)
+    server = HTTPServer(application(explorer), max_body_size=MOST_TAKEN)
     server.add_socket(socket)
     worker.start()
     loop = asyncio.get_running_loop()

@@ -96,9 +96,7 @@ class Settings:
     def with_prior(self, name: str, said: Stated | None) -> Settings:
         """The same with one prior stated otherwise, or no longer."""
         kept = {key: value for key, value in self.priors if key != name}
-        return replace(
-            self, priors=tuple((kept if said is None else kept | {name: said}).items())
-        )
+        return replace(self, priors=tuple((kept if said is None else kept | {name: said}).items()))
 
 
 def _plain(said: Stated) -> Any:
@@ -213,17 +211,17 @@ def read_settings(said: object, model: str) -> Settings:
     return Settings(**values)
 
 
-def parse_message(text: str | bytes) -> Any:
-    """JSON of a browser as plain values.
+def parse_message(text: str | bytes, most: int = MOST_BYTES) -> Any:
+    """JSON of a browser as plain values, of so many bytes at most.
 
     Raises
     ------
     InputError
         If it is too long or no JSON.
     """
-    if len(text) > MOST_BYTES:
+    if len(text) > most:
         found = f"{len(text):,} bytes"
-        raise InputError([Problem("the page", None, None, found, f"at most {MOST_BYTES:,}")])
+        raise InputError([Problem("the page", None, None, found, f"at most {most:,}")])
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -16,12 +16,13 @@ from mnbayes.answers.result import Result
 from mnbayes.base.text_table import Table, records
 from mnbayes.explorer.answers import Answered, Further
 from mnbayes.explorer.case import Case
+from mnbayes.explorer.conflict import prior_predictive_check
 from mnbayes.explorer.dials import dials
 from mnbayes.explorer.elicitation import consequences
 from mnbayes.explorer.pictures import by_week, courses, densities, rounded, shares, tipping_curve
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.prior_left import ratio_left, share_left
-from mnbayes.report.kit.results import prior_text, rows_of
+from mnbayes.report.kit.results import prior_draws, prior_text, rows_of
 
 #: A change this many Monte Carlo standard errors is one; below it nothing is said to have moved.
 MOVED = 2.0
@@ -55,7 +56,12 @@ def _changes(answered: Answered) -> list[dict[str, Any]]:
     for marker in result.fit.observations.markers:
         about, row, prior = result.catalogue[marker], now[marker], before[marker]
         name = wording.in_text(about)
-        ends = [row["gmr_lower"], row["gmr_upper"], prior["gmr_lower_prior"], prior["gmr_upper_prior"]]
+        ends = [
+            row["gmr_lower"],
+            row["gmr_upper"],
+            prior["gmr_lower_prior"],
+            prior["gmr_upper_prior"],
+        ]
         found.append(
             _row(
                 f"gmr:{marker}",
@@ -196,27 +202,32 @@ def _responses(answered: Answered) -> list[dict[str, Any]]:
     return found
 
 
-def flags(answered: Answered, found_rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+def flags(answered: Answered) -> list[dict[str, str]]:
     """What makes an answer doubtful: no convergence, another engine, data that the prior denies."""
     result, found = answered.result, []
     if result.withheld:
         why = "; ".join(result.withheld)
         said = "no number is shown" if answered.settled else "no number yet, better draws follow"
-        found.append(_flag("stop" if answered.settled else "wait", f"Not converged ({why}): {said}."))
+        found.append(
+            _flag("stop" if answered.settled else "wait", f"Not converged ({why}): {said}.")
+        )
     if result.fit.handed_over:
         why = result.fit.handed_over
         found.append(_flag("note", f"NUTS took over from the collapsed engine ({why})."))
-    for row in found_rows:
-        if row["value"] is None or row.get("prior_lower") is None or row.get("lower") is None:
+    week = result.primary_week
+    for marker in result.fit.observations.markers:
+        check = prior_predictive_check(result.fit.tree, marker, week)
+        if check is None or not check.there:
             continue
-        if not row["prior_lower"] <= row["value"] <= row["prior_upper"]:
-            found.append(
-                _flag(
-                    "conflict",
-                    f"Prior–data conflict: {wording.small(row['label'])} is {row['now']} given the "
-                    f"data, beyond the prior’s 95 % interval ({row['prior']}).",
-                )
-            )
+        about = result.catalogue[marker]
+        chance = wording.probability_of_draws(check.tail, prior_draws(result))
+        text = (
+            f"Prior–data conflict: {wording.in_text(about)} of the {check.patients} measured had a "
+            f"mean ratio of {wording.ratio(check.ratio)} at {wording.week_name(week)}; the priors "
+            f"expected {wording.ratio(check.lower)} to {wording.ratio(check.upper)} (95 %; "
+            f"{chance} as far out)."
+        )
+        found.append(_flag("conflict", text))
     found += [_flag("note", said) for said in ([] if result.withheld else beyond_the_model(result))]
     return found
 
@@ -272,7 +283,7 @@ def payload(case: Case, answered: Answered) -> dict[str, Any]:
         "words": words(answered),
         "assumptions": assumptions(case, answered),
         "rows": found,
-        "flags": flags(answered, found),
+        "flags": flags(answered),
         "not_judged": [
             f"{answered.definitions.label(name)}: {why}"
             for name, why in result.not_evaluable.items()
@@ -303,8 +314,11 @@ def further_payload(answered: Answered, found: Further) -> dict[str, Any]:
         "enrolled": _enrolled(answered, found.enrolled),
         "tipping": tipping_curve(found.swept, answered),
         "tips": [] if found.swept is None else found.swept.points["sentence"].tolist(),
-        "flags": [*_power(result, found.power), *(_flag("prior", s) for s in found.prior.implausible)],
-        "decides": _decides(found.power),
+        "flags": [
+            *_power(result, found.power),
+            *(_flag("prior", s) for s in found.prior.implausible),
+        ],
+        "decides": _decides(answered, found.power),
     }
 
 
@@ -353,24 +367,31 @@ def _power(result: Result, power: pd.DataFrame) -> list[dict[str, str]]:
         return []
     found = []
     for row in records(power[power["kind"].isin(["gmr", "population"])]):
-        about = row["category"] or result.catalogue[row["marker"]].label
         if row["category"]:
-            about = f"the share: {result.judged_by.label(row['category'])}"
+            about = f"the share in {result.judged_by.label(row['category'])}"
+        else:
+            about = f"the mean change of {wording.in_text(result.catalogue[row['marker']])}"
+        strongest = wording.PARAMETER_LABELS.get(row["strongest_prior"], row["strongest_prior"])
         if row["diagnosis"] == CONFLICT:
-            text = f"Prior and data both move {wording.within(about)}"
-            found.append(_flag("conflict", f"{text}: strongest is the prior on {row['strongest_prior']}."))
+            text = f"Priors and data both move {about}; of the priors that on the {strongest} most."
+            found.append(_flag("prior", text))
         elif row["diagnosis"] == STRONG_PRIOR:
-            text = f"The prior on {row['strongest_prior']} decides {wording.within(about)}"
-            found.append(_flag("prior", f"{text}: the data hardly move it."))
+            text = f"The prior on the {strongest} decides {about}: the data hardly move it."
+            found.append(_flag("conflict", text))
     return found
 
 
-def _decides(power: pd.DataFrame) -> str:
-    """Which assumption moves the first answer most."""
+def _decides(answered: Answered, power: pd.DataFrame) -> str:
+    """Which prior moves the headlines most: those of the first marker and the main category."""
     if power.empty:
         return ""
-    strongest = [str(name) for name in power["strongest_prior"] if str(name)]
-    if not strongest:
-        return "No prior by itself decides these answers (power scaling)."
-    names = wording.listed(list(dict.fromkeys(strongest)))
-    return f"What decides: the prior on {names} (power scaling)."
+    main = {*answered.result.fit.observations.markers[:1], *answered.definitions.stated[:1]}
+    names = []
+    for row in records(power):
+        if (row["marker"] or row["category"]) in main and row["strongest_prior"]:
+            name = row["strongest_prior"]
+            names.append(wording.PARAMETER_LABELS.get(name, name))
+    if not names:
+        return "No prior decides the headline by itself (power scaling)."
+    listed = wording.listed(list(dict.fromkeys(names)))
+    return f"What moves the headline most: the prior on the {listed} (power scaling)."

@@ -75,4 +75,6 @@ class Worker:
                 self.failed(page, str(error))
             except Exception as error:  # one page's trouble must not end the others
                 traceback.print_exc()
-                self.failed(page, f"This could not be worked out ({type(error).__name__}: {error}).")
+                self.failed(
+                    page, f"This could not be worked out ({type(error).__name__}: {error})."
+                )

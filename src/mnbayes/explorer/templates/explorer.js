@@ -236,8 +236,8 @@ function controls(message) {
 }
 
 for (const button of document.querySelectorAll(".set")) button.addEventListener("click", () => change({ sets: [button.dataset.set], morph: undefined, priors: undefined }));
-$("morph").addEventListener("input", () => change({ morph: Number($("morph").value) }, true));
-$("morph").addEventListener("change", () => change({ morph: Number($("morph").value) }));
+$("morph").addEventListener("input", () => change({ morph: Number($("morph").value), priors: undefined }, true));
+$("morph").addEventListener("change", () => change({ morph: Number($("morph").value), priors: undefined }));
 $("unmorph").addEventListener("click", () => change({ morph: undefined }));
 $("model").addEventListener("change", () => change({ model: $("model").value, priors: undefined, week: undefined }));
 for (const id of ["trajectory", "residual", "strategy"]) $(id).addEventListener("change", () => change({ [id]: $(id).value }));
@@ -247,7 +247,7 @@ $("delta").addEventListener("input", () => { $("delta-box").value = $("delta").v
 for (const id of ["delta", "delta-box"]) $(id).addEventListener("change", () => change({ delta: Number($(id).value) }));
 $("seed").addEventListener("change", () => change({ seed: Number($("seed").value) }));
 $("dials").addEventListener("submit", (event) => event.preventDefault());
-$("back").addEventListener("click", () => change_to(page.protocol));
+$("back").addEventListener("click", () => change_to({ ...page.protocol, model: page.settings.model }));
 $("lock").addEventListener("click", () => { page.reference = page.last; answers_again(); });
 $("unlock").addEventListener("click", () => { page.reference = page.first; answers_again(); });
 
