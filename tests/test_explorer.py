@@ -31,6 +31,7 @@ from mnbayes.explorer.case import Case
 from mnbayes.explorer.conflict import prior_predictive_check
 from mnbayes.explorer.dials import dials
 from mnbayes.explorer.elicitation import fit_chips, pool
+from mnbayes.explorer.facts import FactsPage
 from mnbayes.explorer.pages import Page, dumped
 from mnbayes.explorer.saving import Author, command_line, taken_along
 from mnbayes.explorer.settings import Settings, changed, parse_message, read_query, read_settings
@@ -342,7 +343,7 @@ def test_data_that_the_prior_denies_are_flagged(case: Case, found: Answered) -> 
     assert check.ratio == pytest.approx(np.exp(ratio))
     assert check.patients == 7
     assert check.there
-    assert [flag["kind"] for flag in flags(made)][0] == "conflict"
+    assert flags(made)[0]["kind"] == "conflict"
     assert not any(flag["kind"] == "conflict" for flag in flags(found))
 
 
@@ -508,3 +509,42 @@ def test_what_a_user_names_makes_a_case() -> None:
     for wrong in ({"cards": ["proteinuria", "proteinuria"]}, {"prior_set": "sceptcal"}):
         with pytest.raises(InputError):
             explored(**wrong)  # type: ignore[arg-type]
+
+
+# A paper's facts ------------------------------------------------------------------------------
+
+
+def test_the_facts_of_a_paper_move_with_their_reading() -> None:
+    sent: list[Any] = []
+    page = FactsPage(sent.append)
+    asked = {
+        "readings": {"withdrawn": "failure"},
+        "priors": {"sd_log_ratio": "95% below 1.5 on sd"},
+    }
+    page.work_on({"type": "set", "n": 1, "settings": asked})(lambda: False)
+    (got,) = sent
+    text = dumped(got)
+    assert "NaN" not in text
+    first = got["rows"][0]
+    assert first["label"] == "Typical ratio to baseline"
+    assert first["now"] != first["prior"]
+    low, high = map(float, first["readings"].split(" to "))
+    assert low <= float(first["now"].split(" ")[0]) <= high
+    assert got["beliefs"]["sd_log_ratio"]["below"] == pytest.approx(1.5, rel=1e-3)
+    assert got["converged"]
+    for wrong in (
+        {"readings": {"withdrawn": "lost"}},
+        {"readings": ["x"]},
+        {"sets": ["/etc/passwd"]},
+        {"priors": {"change_mean": NARROW}},
+    ):
+        with pytest.raises(InputError):
+            page.work_on({"type": "set", "settings": wrong})(lambda: False)
+    told = FactsPage.choices()
+    assert [name for name, *_ in told["readings"]] == [
+        "remission",
+        "no_response",
+        "ends",
+        "withdrawn",
+    ]
+    assert all(says for _, says, _ in told["readings"])

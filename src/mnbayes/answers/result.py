@@ -293,8 +293,10 @@ def base_result(
     changes = pd.DataFrame() if headline else patient_changes(tree, name)
     best = pd.DataFrame()
     judged = judge_of(tree, definitions)
-    if not headline and judged.main in fit.observations.markers and drawn(
-        tree, PREDICTIONS["posterior"], "measurement"
+    if (
+        not headline
+        and judged.main in fit.observations.markers
+        and drawn(tree, PREDICTIONS["posterior"], "measurement")
     ):
         best = best_reduction(tree, judged.main, before_primary(fit))
     result = Result(

@@ -97,6 +97,7 @@ def answer(
     settings: Settings,
     *,
     settled: bool = True,
+    draws: int | None = None,
     progress: Callable[[str, int, int], None] = silent,
 ) -> Answered | None:
     """Fit settings and tabulate the headlines.
@@ -123,12 +124,12 @@ def answer(
     """
     own, card = case.base(settings), case.card(settings)
     definitions, cohort = case.definitions_of(settings), case.cohort_of(settings)
-    sampling = Sampling(seed=settings.seed, engine="auto")
+    sampling = Sampling(seed=settings.seed, engine="auto", draws=draws or Sampling().draws)
     if not settled:
         if not gaussian(card, well_posed(card, cohort)):
             return None
         sampling = replace(sampling, engine="collapsed")
-        if len(card.markers) == 1:
+        if len(card.markers) == 1 and draws is None:
             sampling = replace(sampling, draws=WHILE_DRAGGING)
     fitted = fit(card, cohort, sampling, progress)
     before, drawn = base_result(

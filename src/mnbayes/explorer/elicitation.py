@@ -2,8 +2,9 @@
 
 Chips are fitted as SHELF does: within the prior's family the numbers whose cumulative
 probabilities are closest (least squares) to those of the chips at the edges of the bins (Oakley
-and O'Hagan, SHELF 4.0; the roulette of Gore 1987). Experts are pooled linearly: the mixture of their
-distributions with equal or stated weights (Stone 1961), to which the family is fitted likewise.
+and O'Hagan, SHELF 4.0; the roulette of Gore 1987). Experts are pooled linearly: the mixture of
+their distributions with equal or stated weights (Stone 1961), to which the family is fitted
+likewise.
 """
 
 from __future__ import annotations

@@ -234,7 +234,7 @@ def judged(card: Card, parameter: str, marker: str, kind: Any, said: Mapping[str
 
 
 def own_scale(about: Quantity, value: float) -> float:
-    """A value in the first unit of a quantity on the parameter's own scale; NaN where it has none."""
+    """A value in the first unit of a quantity on the parameter's own scale; else NaN."""
     belief = Belief(SURE, None, None, None, about.scales[0], about)
     with np.errstate(all="ignore"):
         return belief.own(value)

@@ -184,7 +184,7 @@ def _own_definitions(case: Case, settings: Settings) -> str:
     return settings.definitions if settings.definitions != first or first else ""
 
 
-def _set_texts(case: Case, settings: Settings) -> list[str]:
+def set_texts(case: Case, settings: Settings) -> list[str]:
     """The priors of settings beyond the sets, as ``--set`` takes them."""
     found = []
     for change in case.changes(settings):
@@ -209,7 +209,7 @@ def command_line(case: Case, settings: Settings) -> str:
         *folder,
         f"--model {shlex.quote(_named_card(case, settings))}",
         *_priors(settings),
-        *(f"--set {shlex.quote(text)}" for text in _set_texts(case, settings)),
+        *(f"--set {shlex.quote(text)}" for text in set_texts(case, settings)),
         *([f"--definitions {shlex.quote(definitions)}"] if definitions else []),
         f"--engine auto --seed {settings.seed}",
     ]
@@ -244,7 +244,7 @@ def python_lines(case: Case, settings: Settings) -> str:
     )
     definitions = _own_definitions(case, settings)
     asked = f"mn.load_definitions({definitions!r})" if definitions else "None"
-    sets, texts = list(settings.sets), _set_texts(case, settings)
+    sets, texts = list(settings.sets), set_texts(case, settings)
     lines = ["import mnbayes as mn", "", f"cohort = {cohort}"]
     if settings.week is not None:
         lines = ["from dataclasses import replace", "", *lines]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import signal
+import socket
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +16,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
-from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
@@ -349,14 +349,15 @@ class _Nothing(_Answering):
     post = get
 
 
-def _bound(port: int) -> Any:
+def _bound(port: int) -> socket.socket:
     try:
-        (socket,) = bind_sockets(port, LOOPBACK)
+        bound = socket.create_server((LOOPBACK, port))
     except OSError as error:
         found = f"{port} ({error.strerror})"
         expected = "a port that is free, or none"
         raise InputError([Problem("--port", None, None, found, expected)]) from error
-    return socket
+    bound.setblocking(False)
+    return bound
 
 
 async def serving(
@@ -386,7 +387,7 @@ async def serving(
     InputError
         If the port is taken.
     """
-    socket = _bound(port)
+    bound = _bound(port)
     pages: dict[int, Page | FactsPage] = {}
 
     def failed(page: Hashable, text: str) -> None:
@@ -398,14 +399,14 @@ async def serving(
     explorer = Explorer(
         case,
         secrets.token_urlsafe(24),
-        socket.getsockname()[1],
+        bound.getsockname()[1],
         worker,
         grace=grace,
         out=out,
         pages=pages,
     )
     server = HTTPServer(application(explorer), max_body_size=MOST_TAKEN)
-    server.add_socket(socket)
+    server.add_socket(bound)
     worker.start()
     loop = asyncio.get_running_loop()
     handled = []

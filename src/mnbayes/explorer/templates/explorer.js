@@ -68,7 +68,7 @@ function progress(message) {
 }
 
 function answers(message) {
-  $("problem").textContent = "";
+  if (message.n > 0) $("problem").textContent = "";
   if (message.settled) hide();
   if (!page.waiting && message.n >= page.n) page.settings = message.settings;
   if (message.n === 0 && !page.settings) page.settings = message.settings;
