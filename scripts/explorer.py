@@ -3,8 +3,8 @@
 python scripts/explorer.py    (writes docs/explorer.json; a Chromium is needed)
 
 Three parts, each by itself with --only: ``drags`` (in a browser: from a move of a slider to the
-redrawn page), ``memory`` (of the server after many drags, and its start), ``settings`` (random ones:
-each answer against the same made by prior texts, ``mn.fit`` and the tables of a run).
+redrawn page), ``memory`` (of the server after many drags, and its start), ``settings`` (random
+ones: each answer against the same made by prior texts, ``mn.fit`` and the tables of a run).
 """
 
 from __future__ import annotations

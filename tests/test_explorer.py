@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import shlex
+import threading
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,12 +35,17 @@ from mnbayes.explorer.dials import dials
 from mnbayes.explorer.elicitation import fit_chips, pool
 from mnbayes.explorer.facts import FactsPage
 from mnbayes.explorer.pages import Page, dumped
+from mnbayes.explorer.running import asked_of, run
 from mnbayes.explorer.saving import Author, command_line, taken_along
 from mnbayes.explorer.settings import Settings, changed, parse_message, read_query, read_settings
 from mnbayes.explorer.shown import flags, further_payload, payload, rows
 from mnbayes.explorer.start import explored
+from mnbayes.explorer.worker import Worker
 from mnbayes.inference.fit import Fit
 from mnbayes.inference.sampling import Sampling
+from mnbayes.pipeline import Job
+from mnbayes.run.keeping import Target
+from mnbayes.run.run import Run
 
 NOW = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
 NARROW = "90% between 0.5 and 1.2 on gmr"
@@ -509,6 +516,70 @@ def test_what_a_user_names_makes_a_case() -> None:
     for wrong in ({"cards": ["proteinuria", "proteinuria"]}, {"prior_set": "sceptcal"}):
         with pytest.raises(InputError):
             explored(**wrong)  # type: ignore[arg-type]
+
+
+# Run this, and the one thread ------------------------------------------------------------------
+
+
+def test_run_this_is_the_job_of_fit(
+    case: Case, stated: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[Job] = []
+
+    def pretend(job: Job, target: Target, progress: Any) -> Run:
+        jobs.append(job)
+        return Run(job.cohort, job.judged_by, (), job.prior_set, folder=target.folder)
+
+    monkeypatch.setattr("mnbayes.pipeline.run_job", pretend)
+    told = asked_of(case, stated, Author("A. B.", "Because."), tmp_path)
+    said = run(json.loads(json.dumps(told)))
+    (job,) = jobs
+    assert str(tmp_path) in said
+    assert job.cards[0].priors_sha256 == case.card(stated).priors_sha256
+    assert job.cards[0].structure == case.card(stated).structure
+    assert job.judged_by == case.definitions_of(stated)
+    assert job.cohort.primary_week(job.cards[0].markers) == 4.0
+    assert job.prior_set == "sceptical + my-priors"
+    assert job.prior_sets[-1].why == "Because."
+    assert "A. B." in job.prior_sets[-1].source
+    assert (job.sampling.engine, job.sampling.seed, job.influence) == ("auto", 7, True)
+
+
+def test_of_a_page_s_wishes_the_newest_counts() -> None:
+    begun, go, done = threading.Event(), threading.Event(), threading.Event()
+    told: list[Any] = []
+
+    def first(newer: Callable[[], bool]) -> None:
+        begun.set()
+        go.wait(30)
+        told.append(("first", newer()))
+
+    def wish(name: str) -> Callable[[Callable[[], bool]], None]:
+        def work(newer: Callable[[], bool]) -> None:
+            told.append((name, newer()))
+            if name == "fails":
+                raise InputError([])
+            if name == "last":
+                done.set()
+
+        return work
+
+    failed: list[Any] = []
+    worker = Worker(lambda page, text: failed.append(page))
+    worker.start()
+    worker.ask(1, first)
+    assert begun.wait(30)
+    for name in ("never", "second"):
+        worker.ask(1, wish(name))
+    worker.ask(3, wish("gone"))
+    worker.ask(2, wish("fails"))
+    worker.ask(4, wish("last"))
+    worker.forget(3)
+    go.set()
+    assert done.wait(30)
+    worker.stop()
+    assert told == [("first", True), ("second", False), ("fails", False), ("last", False)]
+    assert failed == [2]
 
 
 # A paper's facts ------------------------------------------------------------------------------

@@ -42,15 +42,7 @@ class Running:
             if self.process is not None and self.process.poll() is None:
                 expected = "one run at a time: wait for it"
                 raise InputError([Problem("the page", None, None, "a run under way", expected)])
-            told = {
-                "folder": str(case.folder) if case.folder is not None else None,
-                "models": [card.model_dump(mode="json", by_alias=True) for card in case.cards],
-                "files": list(case.files),
-                "definitions": case.definitions,
-                "settings": settings.as_dict() | {"model": settings.model},
-                "author": asdict(author),
-                "out": str(out),
-            }
+            told = asked_of(case, settings, author, out)
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mnbayes.explorer.running"],
                 stdin=subprocess.PIPE,
@@ -78,6 +70,19 @@ class Running:
             if self.process is not None and self.process.poll() is None:
                 self.process.terminate()
                 self.process.wait(10)
+
+
+def asked_of(case: Case, settings: Settings, author: Author, out: Path) -> dict[str, Any]:
+    """A run as plain values, which :func:`run` takes in another process."""
+    return {
+        "folder": str(case.folder) if case.folder is not None else None,
+        "models": [card.model_dump(mode="json", by_alias=True) for card in case.cards],
+        "files": list(case.files),
+        "definitions": case.definitions,
+        "settings": settings.as_dict() | {"model": settings.model},
+        "author": asdict(author),
+        "out": str(out),
+    }
 
 
 def _until_told_otherwise() -> None:
