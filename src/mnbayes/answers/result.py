@@ -235,10 +235,13 @@ def withheld(result: Result) -> Result:
 
 
 def _headline_weeks(fit: Fit, definitions: Definitions) -> list[float]:
-    later, week = fit.observations.weeks[1:], headline_week(fit, definitions)
+    """The visit of the headlines; all where a response must be confirmed.
+
+    There the visits together are integrated over, so that fewer of them have other points.
+    """
+    later = list(fit.observations.weeks[1:])
     confirmed = any(definitions.confirmed(name) for name in definitions.categories)
-    following = [other for other in later if other > week][:1] if confirmed else []
-    return [week, *following]
+    return later if confirmed else [headline_week(fit, definitions)]
 
 
 def before_primary(fit: Fit) -> list[float]:
@@ -269,9 +272,9 @@ def base_result(
     allow_unconverged : bool
         Whether to show the numbers of a fit that failed the gate.
     headline : bool
-        Whether to tabulate the visit of the headlines alone (and the next one, where a response
-        is to be confirmed), with the same numbers, in a quarter of the time; patients' changes,
-        the best visit and repeat measurements are then left out.
+        Whether to tabulate the visit of the headlines alone (all, where a response must be
+        confirmed), with the same numbers, in a quarter of the time; patients' changes, the best
+        visit and repeat measurements are then left out.
 
     Returns
     -------
