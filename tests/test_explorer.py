@@ -296,7 +296,13 @@ def test_a_page_is_plain_and_names_what_it_rests_on(case: Case, found: Answered)
     shown = payload(case, found)
     text = dumped({**shown, **further_payload(found, further(case, found))})
     assert "NaN" not in text
-    for said in ("sceptical", "change_mean", "one step after baseline", "week 4", "3 times worse"):
+    for said in (
+        "sceptical",
+        "Typical ratio to baseline",
+        "one step after baseline",
+        "week 4",
+        "3 times worse",
+    ):
         assert said in shown["assumptions"]
     assert shown["says"][0].startswith("Before any data, 24-h urinary protein at week 4")
     densities = shown["densities"]

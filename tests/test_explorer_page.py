@@ -223,6 +223,10 @@ SETTLED = """() => document.body.dataset.settled === 'true'
   && !document.getElementById('state').textContent.endsWith('…')"""
 
 
+def _plain(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
 class Opened:
     """A page with a list of what went wrong on it, and of addresses that it asked for."""
 
@@ -252,7 +256,7 @@ class Opened:
         """The answers given the data by row."""
         lines = self.page.locator("#rows tbody tr")
         return {
-            str(line.get_attribute("data-id")): line.locator("td").nth(1).inner_text()
+            str(line.get_attribute("data-id")): _plain(line.locator("td").nth(1).inner_text())
             for line in lines.all()
         }
 

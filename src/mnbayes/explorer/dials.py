@@ -143,6 +143,12 @@ def _unit(about: Quantity, marker: Marker | None) -> str:
     return marker.unit if scale and marker is not None and scale == marker.unit else scale
 
 
+def label(card: Card, parameter: str, marker: str) -> str:
+    """What a prior is of, in a few words."""
+    of = f", {wording.in_text(card.catalogue[marker])}" if marker else ""
+    return _LABELS[parameter] + of
+
+
 def dial(card: Card, own: PriorSpec, name: str, parameter: str, marker: str) -> Dial:
     """A prior of a card as a dial.
 
@@ -159,7 +165,6 @@ def dial(card: Card, own: PriorSpec, name: str, parameter: str, marker: str) -> 
     """
     spec, about = card.prior[parameter][marker], _quantity(card, parameter, marker)
     belief, info = _belief(about), card.catalogue[marker] if marker else None
-    label = _LABELS[parameter] + (f", {wording.in_text(info)}" if info is not None else "")
     kind: Kind = "numbers"
     if belief is not None and spec.distribution in _PAIRED:
         kind, sliders = "range", _pair(spec, own, belief)
@@ -171,7 +176,7 @@ def dial(card: Card, own: PriorSpec, name: str, parameter: str, marker: str) -> 
         name,
         parameter,
         marker,
-        label,
+        label(card, parameter, marker),
         kind,
         belief.scale if belief is not None else "",
         _unit(about, info),

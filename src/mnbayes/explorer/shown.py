@@ -17,7 +17,7 @@ from mnbayes.base.text_table import Table, records
 from mnbayes.explorer.answers import Answered, Further
 from mnbayes.explorer.case import Case
 from mnbayes.explorer.conflict import prior_predictive_check
-from mnbayes.explorer.dials import dials
+from mnbayes.explorer.dials import dials, label
 from mnbayes.explorer.elicitation import consequences
 from mnbayes.explorer.pictures import by_week, courses, densities, rounded, shares, tipping_curve
 from mnbayes.report.kit import wording
@@ -79,6 +79,7 @@ def _changes(answered: Answered) -> list[dict[str, Any]]:
                 },
                 ratio=True,
                 left=rounded(np.asarray(ratio_left(*map(float, ends)))),
+                short=about.short,
             )
         )
         rises = about.better == "higher"
@@ -149,6 +150,7 @@ def _responses(answered: Answered) -> list[dict[str, Any]]:
                 },
                 ratio=False,
                 left=None,
+                short=definitions.patients(category),
             )
         )
         mean, mean_before = own["population"].get(category), old["population"].get(category)
@@ -197,6 +199,7 @@ def _responses(answered: Answered) -> list[dict[str, Any]]:
                 },
                 ratio=False,
                 left=None,
+                short=f"{definitions.patients(category)} above {wording.stated(bar)}",
             )
         )
     return found
@@ -243,7 +246,10 @@ def assumptions(case: Case, answered: Answered) -> str:
     structure = card.structure
     course = "courses can turn" if structure.drift else "one step after baseline"
     residual = "heavy-tailed" if structure.residual == "student_t" else "normal"
-    changed = [name for name, _ in settings.priors]
+    names = case.names(card)
+    changed = [
+        f"“{label(card, *names[name])}”" if name in names else name for name, _ in settings.priors
+    ]
     own = f" with {wording.listed(changed)} as dialled" if changed else ""
     morph = (
         f", {100 * settings.morph:.0f} % of the way from sceptical to enthusiastic"

@@ -1,7 +1,7 @@
 // Dials: a slider and a number box for each number of a prior, in the unit that it is stated in.
 import { density, element } from "./drawn.js";
 
-const STEPS = 1000, BINS = 10;
+const STEPS = 1000, BINS = 12;
 // What a clinician has an opinion on comes first.
 const FIRST = ["change_mean", "common_change", "baseline_mean"];
 const short = (value) => Number(value.toPrecision(3)).toString();
@@ -92,7 +92,7 @@ export class Dials {
   }
 
   stated(dial, values) {
-    const plain = (value) => Number(value.toPrecision(10)).toString();
+    const plain = (value) => Number(value.toPrecision(5)).toString();
     if (dial.kind === "range") return `90% between ${plain(values.low)} and ${plain(values.high)} on ${dial.scale}`;
     if (dial.kind === "below") return `95% below ${plain(values.below)} on ${dial.scale}`;
     return { ...values };
@@ -167,8 +167,10 @@ export class Dials {
   }
 
   edges(parts) {
-    const { least, most, logs } = [...parts.sliders.values()][0].slider, from = parts.dial.kind === "below" ? 1e-9 : least;
-    return Array.from({ length: BINS + 1 }, (_, i) => (logs && parts.dial.kind === "range" ? least * (most / least) ** (i / BINS) : from + (i / BINS) * (most - from)));
+    // The middle of what the slider reaches: there the chips of most people lie.
+    const { least, most, logs } = [...parts.sliders.values()][0].slider, below = parts.dial.kind === "below";
+    const between = (at) => (logs ? least * (most / least) ** at : least + at * (most - least));
+    return Array.from({ length: BINS + 1 }, (_, i) => (below ? 1e-9 + (i / BINS) * 0.6 * most : between(0.2 + (0.6 * i) / BINS)));
   }
 
   judged(message) {

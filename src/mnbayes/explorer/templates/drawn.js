@@ -4,7 +4,8 @@ const NS = "http://www.w3.org/2000/svg";
 export function element(name, attributes = {}, text = "") {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text) made.textContent = text;
+  // A number and its percent sign stay on one line.
+  if (text) made.textContent = text.replaceAll(" %", "\u00a0%");
   return made;
 }
 
@@ -38,7 +39,8 @@ export function ticks(low, high, log, most = 5) {
         if (value >= low * 0.999 && value <= high * 1.001) found.push(value);
       }
     const every = Math.ceil(found.length / most);
-    return found.filter((_, i) => i % every === 0);
+    // Where less than a decade is shown, even steps say more.
+    if (found.length > 2) return found.filter((_, i) => i % every === 0);
   }
   const raw = (high - low) / most, size = 10 ** Math.floor(Math.log10(raw || 1));
   const step = [1, 2, 5, 10].map((k) => k * size).find((k) => k >= raw) || size;
@@ -144,6 +146,8 @@ export function course(data, row) {
     svg.append(shape("path", { class: "now", d: line(middle.map((v, i) => [across(i), up(v)])) }));
   }
   data.weeks.forEach((week, i) => {
+    if (data.bands && data.value[row][i] === null && data.lower[row][i] === null && data.upper[row][i] === null)
+      svg.append(shape("circle", { class: "predicted", cx: across(i), cy: up(data.bands[row][2][i]), r: 3.4 }));
     if (data.value[row][i] !== null) svg.append(shape("circle", { class: "seen", cx: across(i), cy: up(data.value[row][i]), r: 3 }));
     else if (data.lower[row][i] !== null || data.upper[row][i] !== null) {
       const top = up(Math.min(data.upper[row][i] ?? high, high)), end = up(Math.max(data.lower[row][i] || low, low));

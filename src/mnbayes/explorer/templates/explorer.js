@@ -99,9 +99,9 @@ function headline(message) {
   const category = main[1] ? main[1].id.split(":")[1] : null;
   const following = message.rows.find((row) => row.id === `next:${category}`);
   const parts = [];
-  if (main[0]) parts.push(`Ratio ${main[0].now}`);
-  if (following) parts.push(`next patient ${following.now}`);
-  if (main[1]) parts.push(`share above benchmark ${main[1].now}`);
+  if (main[0]) parts.push(`${main[0].short} ${main[0].now} of baseline`);
+  if (following) parts.push(`next patient ${following.short}: ${following.now}`);
+  if (main[1]) parts.push(`P(share ${main[1].short}) ${main[1].now}`);
   $("headline").textContent = message.converged ? `Week ${message.week}: ${parts.join(" · ")}` : "No answer: the fit did not converge.";
   $("words").textContent = message.words;
   $("assumptions").textContent = message.assumptions;
@@ -112,11 +112,13 @@ const flag = (each) => element("li", { class: each.kind }, each.text);
 
 function moved(row, before) {
   if (!before || row.value === null || before.value === null) return "";
+  if (row.now === before.now) return "–"; // nobody sees a digit that is not printed
   const error = 2 * Math.hypot(row.mcse || 0, before.mcse || 0);
   if (Math.abs(row.value - before.value) <= Math.max(error, 1e-9)) return "–";
   if (row.ratio) return `× ${(row.value / before.value).toFixed(2)}`;
   const points = 100 * (row.value - before.value);
-  return Math.abs(points) < 0.5 ? "–" : `${points > 0 ? "+" : "−"}${Math.abs(points).toFixed(0)} points`;
+  const size = Math.abs(points).toFixed(0);
+  return size === "0" ? "–" : `${points > 0 ? "+" : "−"}${size} point${size === "1" ? "" : "s"}`;
 }
 
 function table(message) {
@@ -196,11 +198,14 @@ function tried(message) {
   }));
 }
 
+const WORDS = { sets: "prior set", morph: "morph", trajectory: "course", residual: "measurement error", strategy: "withdrawal" };
+
 function differences(before, after) {
+  const labels = Object.fromEntries(page.last.dials.map((dial) => [dial.name, dial.label]));
   const old = { ...before, ...before.priors }, now = { ...after, ...after.priors };
   const names = [...new Set([...Object.keys(old), ...Object.keys(now)])].filter((key) => key !== "priors" && JSON.stringify(old[key]) !== JSON.stringify(now[key]));
-  const text = (value) => (value === undefined ? "as before" : typeof value === "object" ? JSON.stringify(value).replaceAll('"', "") : String(value));
-  return names.map((key) => `${key} ${text(now[key])}`).join("; ") || "the same";
+  const text = (value) => (value === undefined ? "as at first" : Array.isArray(value) ? value.join(" + ") : typeof value === "object" ? JSON.stringify(value).replaceAll('"', "") : String(value));
+  return names.map((key) => `${labels[key] || WORDS[key] || key} ${text(now[key])}`).join("; ") || "the same";
 }
 
 function change_to(settings) { dials.held = null; page.settings = { ...settings }; wish(false); }
