@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import platform
@@ -240,22 +241,25 @@ def settings(count: int) -> dict[str, Any]:
     rng = np.random.default_rng(2)
     refused: dict[str, int] = {}
     different, failed = [], []
-    for number in range(count):
-        asked = random_settings(case, rng)
-        try:
-            wrong, why = same_answers(case, asked)
-        except Exception:
-            failed.append({"settings": asked.query, "traceback": traceback.format_exc()})
-            continue
-        if wrong:
-            different.append({"settings": asked.query, "difference": wrong[:500]})
-        if why:
-            refused[why[:200]] = refused.get(why[:200], 0) + 1
-        if number % 50 == 49:
-            told = f"{number + 1} settings: {len(different)} differ, {len(failed)} failed"
-            print(told, file=sys.stderr, flush=True)
+    done = 0
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C: what there is so far
+        while done < count:
+            asked = random_settings(case, rng)
+            done += 1
+            try:
+                wrong, why = same_answers(case, asked)
+            except Exception:
+                failed.append({"settings": asked.query, "traceback": traceback.format_exc()})
+                continue
+            if wrong:
+                different.append({"settings": asked.query, "difference": wrong[:500]})
+            if why:
+                refused[why[:200]] = refused.get(why[:200], 0) + 1
+            if done % 50 == 0:
+                told = f"{done} settings: {len(different)} differ, {len(failed)} failed"
+                print(told, file=sys.stderr, flush=True)
     return {
-        "asked": count,
+        "asked": done,
         "draws": f"4 × {DRAWS}",
         "refused": refused,
         "different": different,
