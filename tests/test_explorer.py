@@ -580,13 +580,17 @@ def test_of_a_page_s_wishes_the_newest_counts() -> None:
     for name in ("never", "second"):
         worker.ask(1, wish(name))
     worker.ask(3, wish("gone"))
+    worker.ask(1, wish("chips"), "chips")  # of another kind: it waits beside
     worker.ask(2, wish("fails"))
     worker.ask(4, wish("last"))
     worker.forget(3)
     go.set()
     assert done.wait(30)
     worker.stop()
-    assert told == [("first", True), ("second", False), ("fails", False), ("last", False)]
+    assert told == [
+        *(("first", True), ("second", False), ("chips", False)),
+        *(("fails", False), ("last", False)),
+    ]
     assert failed == [2]
 
 

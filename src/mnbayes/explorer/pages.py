@@ -174,12 +174,10 @@ class Page:
             return
         withheld = bool(found.result.withheld)
         for name, picture in arviz_pictures(found.fit.tree, withheld=withheld):
-            if self.answered is not found:
-                return
             self.pictures[name] = picture
             self.send({"type": "arviz", "name": name, "count": len(self.pictures)})
             if newer():
-                return
+                break
         self.send({"type": "arviz", "name": "", "count": len(self.pictures)})
 
 

@@ -299,7 +299,9 @@ class _Socket(WebSocketHandler):
     def _ask(self, said: Any) -> None:
         if not isinstance(said, dict):
             raise InputError([Problem("the page", None, None, "no table", "a table")])
-        self.explorer.worker.ask(self.number, self.page.work_on(said))
+        kind = said.get("type")
+        work = self.page.work_on(said)
+        self.explorer.worker.ask(self.number, work, kind if isinstance(kind, str) else "")
 
     def _run(self, said: dict[str, Any]) -> None:
         settings = read_settings(said.get("settings"), self.explorer.case.cards[0].name)

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 
 from mnbayes.base.problems import InputError
 
-#: What a task is given: a function that says whether a newer wish of its page is waiting.
+#: Kind of a wish for other settings; a task is given a function that says whether one waits.
+SETTINGS = "set"
 type Newer = Callable[[], bool]
 type Work = Callable[[Newer], None]
 
 
 @dataclass
 class Worker:
-    """Runs one task after the other; a page's newer task replaces its waiting one.
+    """Runs one task after the other; a page's newer task replaces the one of its kind that waits.
 
     Attributes
     ----------
@@ -25,7 +26,7 @@ class Worker:
     """
 
     failed: Callable[[Hashable, str], None]
-    _waiting: dict[Hashable, Work] = field(default_factory=dict)
+    _waiting: dict[tuple[Hashable, str], Work] = field(default_factory=dict)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _stopped: bool = False
     _thread: threading.Thread | None = None
@@ -35,17 +36,18 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="explorer fits", daemon=True)
         self._thread.start()
 
-    def ask(self, page: Hashable, work: Work) -> None:
-        """Wish for something in place of what this page still waits for."""
+    def ask(self, page: Hashable, work: Work, kind: str = SETTINGS) -> None:
+        """Wish for something in place of what this page still waits for of that kind."""
         with self._changed:
-            self._waiting.pop(page, None)  # a page that drags stands behind the others
-            self._waiting[page] = work
+            self._waiting.pop((page, kind), None)  # a page that drags stands behind the others
+            self._waiting[page, kind] = work
             self._changed.notify()
 
     def forget(self, page: Hashable) -> None:
         """A page was closed: nothing is done for it any more."""
         with self._changed:
-            self._waiting.pop(page, None)
+            for key in [key for key in self._waiting if key[0] == page]:
+                del self._waiting[key]
 
     def stop(self, seconds: float = 10.0) -> None:
         """Finish what is under way and stop."""
@@ -63,11 +65,11 @@ class Worker:
                     self._changed.wait()
                 if self._stopped:
                     return
-                page = next(iter(self._waiting))
-                work = self._waiting.pop(page)
+                page, kind = next(iter(self._waiting))
+                work = self._waiting.pop((page, kind))
 
             def newer(page: Hashable = page) -> bool:
-                return page in self._waiting or self._stopped
+                return (page, SETTINGS) in self._waiting or self._stopped
 
             try:
                 work(newer)
@@ -75,6 +77,5 @@ class Worker:
                 self.failed(page, str(error))
             except Exception as error:  # one page's trouble must not end the others
                 traceback.print_exc()
-                self.failed(
-                    page, f"This could not be worked out ({type(error).__name__}: {error})."
-                )
+                said = f"This could not be worked out ({type(error).__name__}: {error})."
+                self.failed(page, said)

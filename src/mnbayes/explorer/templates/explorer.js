@@ -261,7 +261,7 @@ function answers_again() { table(page.last); pictures(page.last); }
 $("draw").addEventListener("click", () => { $("gallery").replaceChildren(); $("drawn").textContent = "ArviZ draws …"; line.send(JSON.stringify({ type: "arviz" })); });
 
 function gallery(message) {
-  if (!message.name) { $("drawn").textContent = message.count ? `${message.count} pictures of the settled fit.` : "There is no settled fit yet."; return; }
+  if (!message.name) { $("drawn").textContent = message.count ? `${message.count} pictures of the settled fit as it was then.` : "There is no settled fit yet."; return; }
   const name = message.name.replace(/^\d+_/, "").replaceAll("_", " "), figure = element("figure");
   figure.append(element("img", { src: `arviz/${page.number}/${message.name}.svg?${Date.now()}`, alt: `ArviZ: ${name}` }), element("figcaption", {}, name));
   $("gallery").append(figure);
