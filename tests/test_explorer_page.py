@@ -479,7 +479,7 @@ def test_hostile_names_stay_text(browser: Browser, cohort: Cohort, proteinuria_c
         assert page.locator("#courses img, #patients b").count() == 0
         asked = "?model=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E"
         page.goto(explorer.address + asked)
-        opened.settle()
+        page.wait_for_function("() => document.getElementById('problem').textContent")
         assert "The address says what there is not" in page.inner_text("#problem")
         assert page.locator("#problem img").count() == 0
         assert opened.wrong == []
@@ -489,8 +489,8 @@ def test_hostile_names_stay_text(browser: Browser, cohort: Cohort, proteinuria_c
 def test_the_last_page_that_closes_ends_it(browser: Browser, case: Case) -> None:
     with served(case, grace=0.2) as explorer:
         context = browser.new_context()
-        page = Opened(context, explorer.address)
-        page.page.wait_for_function("() => document.body.dataset.n")
+        Opened(context, explorer.address)
+        assert _eventually(lambda: len(explorer.pages) == 1)
         assert not explorer.stopped.is_set()
         context.close()
         assert _eventually(explorer.stopped.is_set)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +23,9 @@ from mnbayes.base.problems import InputError, Problem
 from mnbayes.explorer.case import Case
 from mnbayes.explorer.saving import Author, prior_set_of
 from mnbayes.explorer.settings import Settings, read_settings
+
+#: Seconds in which a run that is told to end may clear away what it has begun.
+_LONGEST_END = 30.0
 
 
 @dataclass
@@ -64,12 +69,18 @@ class Running:
             send({"type": "ran", "text": last})
         process.wait()
 
-    def stop(self) -> None:
-        """End a run that is under way."""
+    def stop(self, seconds: float = 40.0) -> None:
+        """End a run that is under way; what it had begun to write is cleared away."""
         with self._lock:
-            if self.process is not None and self.process.poll() is None:
-                self.process.terminate()
-                self.process.wait(10)
+            if self.process is None or self.process.poll() is not None:
+                return
+            assert self.process.stdin is not None
+            self.process.stdin.close()  # its end is what the process waits for
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
 
 
 def asked_of(case: Case, settings: Settings, author: Author, out: Path) -> dict[str, Any]:
@@ -85,8 +96,11 @@ def asked_of(case: Case, settings: Settings, author: Author, out: Path) -> dict[
     }
 
 
-def _until_told_otherwise() -> None:
-    sys.stdin.read()  # ends with the explorer
+def _until_the_end() -> None:
+    """End this process with the one that asked: as Ctrl-C would, so that nothing is left."""
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(_LONGEST_END)
     os._exit(1)
 
 
@@ -139,11 +153,13 @@ def run(told: Mapping[str, Any]) -> str:
 def main() -> None:
     """Read one line, run it, say where it is."""
     told = json.loads(sys.stdin.readline())
-    threading.Thread(target=_until_told_otherwise, daemon=True).start()
+    threading.Thread(target=_until_the_end, daemon=True).start()
     try:
         print(run(told), flush=True)
     except InputError as error:
         print(f"Nothing was written. {error}", flush=True)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":
