@@ -106,6 +106,8 @@ print(",".join(m for m in {heavy} if m in sys.modules), status)
         ("calibrate --model protienuria", "proteinuria"),
         ("published --priors sceptcal", "sceptical"),
         ("models protienuria", "proteinuria"),
+        ("explore --priors sceptcal", "sceptical"),
+        ("explore --model protienuria", "proteinuria"),
     ],
 )
 def test_a_misspelt_name_is_refused_before_anything_heavy_is_loaded(

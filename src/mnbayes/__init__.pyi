@@ -41,6 +41,7 @@ from .data.cohort import Cohort as Cohort
 from .data.cohort import load_cohort as load_cohort
 from .data.embedded import embedded_cohort as embedded_cohort
 from .data.imports.importing import import_cohort as import_cohort
+from .explorer.start import explore as explore
 from .exports.exporting import export as export
 from .inference.fit import Fit as Fit
 from .inference.fit import fit as fit

@@ -5,15 +5,13 @@ What compares fits (influence, power scaling, the multiverse) compares these row
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 import xarray as xr
 
 from mnbayes.answers.change import FALLS, estimates
 from mnbayes.answers.probability_tables import population_table, probability_table
 from mnbayes.answers.reported import estimate_errors
-from mnbayes.answers.response_draws import ResponseDraws, response_draws
+from mnbayes.answers.response_draws import ResponseDraws, response_draws, without_repeats
 from mnbayes.base.labelled import array
 from mnbayes.cards.definitions import Definitions
 
@@ -108,7 +106,6 @@ def refit_answers(
     """
     draws = response_draws(tree, definitions, seed)
     if draws is not None:
-        repeat = replace(draws.posterior.repeat, categories={})
-        draws = replace(draws, posterior=replace(draws.posterior, repeat=repeat))
+        draws = without_repeats(draws)
     tables = probability_table(draws, model), population_table(draws, model), estimates(tree, model)
     return answer_table(*tables, tree), draws

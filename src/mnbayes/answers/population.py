@@ -45,12 +45,13 @@ def true_levels(
     n_marker = population.n_markers
     size = 2 * n_marker
     factor = population.effect_cholesky
-    effects = np.moveaxis(normals[..., :size] @ np.swapaxes(factor, -1, -2), -1, 0)
-    baseline = population.baseline_mean.T[:, :, None] + effects[:n_marker]
+    # In order in memory: what follows takes half the time, and no number changes.
+    effects = _leading(normals[..., :size] @ np.swapaxes(factor, -1, -2))
+    baseline = np.ascontiguousarray(population.baseline_mean.T)[:, :, None] + effects[:n_marker]
     shift = np.moveaxis(population.visit_change, 0, -1)[..., None]
     levels = baseline + shift + effects[n_marker:]
     if population.serial:
-        noise = np.moveaxis(normals[..., size:], -1, 0)
+        noise = _leading(normals[..., size:])
         first, fresh = noise[:n_marker], noise[n_marker:]
         sd = population.serial_sd.T[:, :, None]
         since = np.diff(weeks, prepend=0.0) if course else weeks
@@ -66,6 +67,11 @@ def true_levels(
             levels = levels + sd * (decay * first + np.sqrt(1 - decay**2) * fresh)
         baseline = baseline + sd * first
     return baseline, levels
+
+
+def _leading(values: Floats) -> Floats:
+    """The last axis first, in order in memory."""
+    return np.ascontiguousarray(np.moveaxis(values, -1, 0))
 
 
 def population_share(

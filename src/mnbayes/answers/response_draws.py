@@ -21,7 +21,8 @@ The expensive draws are made once (:func:`response_draws`) and serve both tables
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -236,11 +237,20 @@ def response_draws(tree: xr.DataTree, definitions: Definitions, seed: int) -> Re
         np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2)
     )
     nothing = {name: np.full_like(values, np.nan) for name, values in measured.items()}
+    with ThreadPoolExecutor(1) as beside:  # they share nothing
+        prior = beside.submit(_group_draws, tree, "prior", judged, nothing, of_prior)
+        posterior = _group_draws(tree, "posterior", judged, measured, of_posterior)
     return ResponseDraws(
         patients=tuple(labels(level(tree, "posterior")["patient"])),
         weeks=tuple(array(tree["posterior"].dataset["later_visit"]).tolist()),
         judged=judged,
         observed=_observed(tree, judged),
-        posterior=_group_draws(tree, "posterior", judged, measured, of_posterior),
-        prior=_group_draws(tree, "prior", judged, nothing, of_prior),
+        posterior=posterior,
+        prior=prior.result(),
     )
+
+
+def without_repeats(draws: ResponseDraws) -> ResponseDraws:
+    """The same without repeat measurements, whose errors take as long as all the others'."""
+    repeat = replace(draws.posterior.repeat, categories={})
+    return replace(draws, posterior=replace(draws.posterior, repeat=repeat))

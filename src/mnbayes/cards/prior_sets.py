@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from mnbayes.base.toml_files import read_toml, toml_text
 from mnbayes.cards import published_parameters as published
 from mnbayes.cards.parameters import PARAMETERS, SHARED
 
+#: What the name of a seal ends in, in place of the prior set's ``.toml``.
+SEAL_ENDING = ".seal.json"
 _TEXTS = ("name", "title", "why", "source")
 _KEYS = (*_TEXTS, "priors")
 _SETTING = "NAME.ARG=VALUE"
@@ -59,6 +63,8 @@ class PriorSet:
         Of the file's bytes.
     brought : bool
         Whether it is one that mnbayes brings, called by its name.
+    sealed : str
+        What the seal beside its file says (:func:`read_seal`); blank where there is none.
     """
 
     name: str
@@ -68,6 +74,7 @@ class PriorSet:
     source: str = ""
     sha256: str = ""
     brought: bool = False
+    sealed: str = ""
 
     @property
     def first_sentence(self) -> str:
@@ -78,7 +85,8 @@ class PriorSet:
     def described(self) -> dict[str, str]:
         """What ``run.json`` says of it."""
         texts = ("name", "title", "why", "source", "sha256")
-        return {key: str(getattr(self, key)) for key in texts}
+        said = {key: str(getattr(self, key)) for key in texts}
+        return said | ({"sealed": self.sealed} if self.sealed else {})
 
 
 def available_prior_sets() -> dict[str, Path]:
@@ -130,7 +138,52 @@ def load_prior_set(name: str | Path) -> PriorSet:
         changes=tuple(changes),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         brought=str(name) in sets,
+        sealed="" if str(name) in sets else read_seal(path),
     )
+
+
+def seal_text(content: bytes, when: datetime, who: str, *, data_seen: bool) -> str:
+    """A seal as the file that stands beside a prior set: its hash, and when it was sealed.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the prior set's file.
+    when : datetime
+        With its time zone.
+    who : str
+    data_seen : bool
+        Whether who states it knew the data.
+    """
+    said = {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "sealed": when.isoformat(timespec="seconds"),
+        "who": who,
+        "data_seen": data_seen,
+    }
+    return json.dumps(said, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_seal(path: Path) -> str:
+    """What the seal of a prior set's file says of it now, in a sentence; blank without a seal.
+
+    The clock is that of whoever sealed it: a hash that was sent to somebody, or registered,
+    proves the date.
+    """
+    seal = path.with_name(path.stem + SEAL_ENDING)
+    if not seal.is_file():
+        return ""
+    try:
+        said = json.loads(seal.read_text(encoding="utf-8"))
+        sealed, kept = str(said["sealed"]), str(said["sha256"])
+        moment = f"{datetime.fromisoformat(sealed):%Y-%m-%d %H:%M %Z}".strip()
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{seal.name} is no seal"
+    if kept != hashlib.sha256(path.read_bytes()).hexdigest():
+        return f"BROKEN: it is not what was sealed on {moment}"
+    who = f" by {said['who']}" if isinstance(said.get("who"), str) and said["who"] else ""
+    seen = "after" if said.get("data_seen", True) else "before"
+    return f"kept as sealed on {moment}{who}, {seen} the data were seen (as stated)"
 
 
 def _changes(tables: Any, file: str) -> tuple[list[Change], list[Problem]]:

@@ -8,6 +8,7 @@ from mnbayes.base.ending import end_as_interrupted
 from mnbayes.base.threads import use_one_thread
 from mnbayes.cli import cohorts as cohorts
 from mnbayes.cli import evidence as evidence
+from mnbayes.cli import explore as explore
 from mnbayes.cli import exports as exports
 from mnbayes.cli import imports as imports
 from mnbayes.cli import priors as priors

@@ -27,6 +27,8 @@ PREDICTIONS = {"posterior": "predictions", "prior": "prior_predictions"}
 MARKERS_SAID = "markers"
 #: Cells of a table of measurements.
 CELLS = ("patient", "visit", "marker")
+#: Groups of what was measured.
+_SEEN = ("observed_data", "constant_data")
 #: Parameters of a population that every card has.
 _POPULATION = ("baseline_mean", "baseline_sd", "visit_change", "change_sd", "residual_sd")
 
@@ -157,6 +159,33 @@ def recorded(tree: xr.DataTree) -> xr.Dataset:
         table[tuple(places)] = values
         cells[name] = (CELLS, table)
     return xr.Dataset(cells, names)
+
+
+def at_weeks(tree: xr.DataTree, weeks: Sequence[float]) -> xr.DataTree:
+    """The draws of a tree at baseline and at some later visits: what tables are made of.
+
+    Pointwise densities and the sampler's statistics are left out.
+
+    Parameters
+    ----------
+    tree : DataTree
+    weeks : sequence of float
+        Later visits, ascending.
+    """
+    visits = [0.0, *weeks]
+    seen = np.isin(tree["observed_data"].dataset["visit"].to_numpy(), visits)
+    places = {"visit": visits, "later_visit": list(weeks)}
+    found = {}
+    for name in ("posterior", "prior", *PATIENTS.values(), *PREDICTIONS.values(), *_SEEN):
+        if name not in tree.children:
+            continue
+        data = tree[name].to_dataset()
+        if "observation" in data.dims:
+            data = data.isel(observation=np.flatnonzero(seen))
+        found[name] = data.sel({dim: at for dim, at in places.items() if dim in data.dims})
+    out = xr.DataTree.from_dict(found)
+    out.attrs = dict(tree.attrs)
+    return out
 
 
 def correlated_pairs(data: xr.Dataset) -> list[tuple[str, str]]:

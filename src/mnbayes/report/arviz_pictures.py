@@ -122,16 +122,22 @@ def write_arviz_pictures(tree: xr.DataTree, folder: Path, *, withheld: bool = Fa
         Whether the fit failed its gate and its numbers are not shown: then only
         :data:`DIAGNOSTIC` are drawn, which help to see why.
     """
+    folder.mkdir(parents=True)
+    for name, picture in arviz_pictures(tree, withheld=withheld):
+        (folder / f"{name}.svg").write_bytes(picture)
+
+
+def arviz_pictures(tree: xr.DataTree, *, withheld: bool = False) -> Iterator[tuple[str, bytes]]:
+    """The pictures of :func:`write_arviz_pictures` one by one: name and SVG."""
     import matplotlib.pyplot as plt
 
-    folder.mkdir(parents=True)
-    with _quiet():
-        for name, draw in calls(tree).items():
-            if withheld and name not in DIAGNOSTIC:
-                continue
+    for name, draw in calls(tree).items():
+        if withheld and name not in DIAGNOSTIC:
+            continue
+        with _quiet():
             picture = _svg(draw(), tree.attrs.get("title", ""))
-            (folder / f"{name}.svg").write_bytes(picture)
             plt.close("all")
+        yield name, picture
 
 
 def _svg(collection: Any, title: str) -> bytes:

@@ -34,7 +34,8 @@ def prior_sentences(
     said = []
     for each in sets:
         title = f" ({each.title})" if each.title else ""
-        said.append(f"Prior set {each.name}{title}. {each.first_sentence}".rstrip())
+        seal = f" Seal: {each.sealed}." if each.sealed else ""
+        said.append(f"Prior set {each.name}{title}. {each.first_sentence}".rstrip() + seal)
     found = differences(own, cards)
     for difference in found:
         said.append(

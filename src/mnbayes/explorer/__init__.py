@@ -1,0 +1,1 @@
+"""The live explorer: move a prior, see every answer move (``mnbayes explore``)."""

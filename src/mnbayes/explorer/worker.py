@@ -1,0 +1,81 @@
+"""One thread that fits: of each page only the newest wish counts."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+from mnbayes.base.problems import InputError
+
+#: Kind of a wish for other settings; a task is given a function that says whether one waits.
+SETTINGS = "set"
+type Newer = Callable[[], bool]
+type Work = Callable[[Newer], None]
+
+
+@dataclass
+class Worker:
+    """Runs one task after the other; a page's newer task replaces the one of its kind that waits.
+
+    Attributes
+    ----------
+    failed : callable
+        Called with the page and what to say where a task raises.
+    """
+
+    failed: Callable[[Hashable, str], None]
+    _waiting: dict[tuple[Hashable, str], Work] = field(default_factory=dict)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _stopped: bool = False
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread = threading.Thread(target=self._run, name="explorer fits", daemon=True)
+        self._thread.start()
+
+    def ask(self, page: Hashable, work: Work, kind: str = SETTINGS) -> None:
+        """Wish for something in place of what this page still waits for of that kind."""
+        with self._changed:
+            self._waiting.pop((page, kind), None)  # a page that drags stands behind the others
+            self._waiting[page, kind] = work
+            self._changed.notify()
+
+    def forget(self, page: Hashable) -> None:
+        """A page was closed: nothing is done for it any more."""
+        with self._changed:
+            for key in [key for key in self._waiting if key[0] == page]:
+                del self._waiting[key]
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """Finish what is under way and stop."""
+        with self._changed:
+            self._stopped = True
+            self._waiting.clear()
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._stopped:
+                    self._changed.wait()
+                if self._stopped:
+                    return
+                page, kind = next(iter(self._waiting))
+                work = self._waiting.pop((page, kind))
+
+            def newer(page: Hashable = page) -> bool:
+                return (page, SETTINGS) in self._waiting or self._stopped
+
+            try:
+                work(newer)
+            except InputError as error:
+                self.failed(page, str(error))
+            except Exception as error:  # one page's trouble must not end the others
+                traceback.print_exc()
+                said = f"This could not be worked out ({type(error).__name__}: {error})."
+                self.failed(page, said)

@@ -1,0 +1,517 @@
+"""The explorer's server and its page: who may ask, and what a person with a browser finds.
+
+What needs a browser is skipped where there is no Chromium, or one made from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+import mnbayes as mn
+from mnbayes.base.problems import InputError
+from mnbayes.cards.card import Card
+from mnbayes.data.cohort import Cohort
+from mnbayes.explorer.answers import answer
+from mnbayes.explorer.case import Case
+from mnbayes.explorer.server import Explorer, serving
+from mnbayes.explorer.settings import Settings, read_query
+from mnbayes.explorer.shown import rows
+from mnbayes.inference.sampling import Sampling
+from mnbayes.report.pdf import find_browser
+
+HOSTILE = ("<img src=x onerror=document.title='taken'>", "</script><b>B</b>", "\"'&{{7*7}}", "é😀")
+
+
+@contextmanager
+def served(case: Case, grace: float = 0.0, port: int = 0) -> Iterator[Explorer]:
+    """A case on a server in a thread of its own."""
+    ready, found = threading.Event(), []
+
+    def listening(explorer: Explorer) -> None:
+        found.append((explorer, asyncio.get_running_loop()))
+        ready.set()
+
+    def run() -> None:
+        asyncio.run(serving(case, port, grace=grace, ready=listening))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert ready.wait(30)
+    explorer, loop = found[0]
+    try:
+        yield explorer
+    finally:
+        if thread.is_alive():
+            loop.call_soon_threadsafe(explorer.stopped.set)
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def case(cohort: Cohort, proteinuria_card: Card) -> Case:
+    return Case(cohort, (proteinuria_card,))
+
+
+@pytest.fixture(scope="module")
+def explorer(case: Case) -> Iterator[Explorer]:
+    with served(case) as found:
+        yield found
+
+
+# Who may ask ----------------------------------------------------------------------------------
+
+
+def _ask(
+    explorer: Explorer, path: str, method: str = "GET", body: str | None = None, **headers: str
+) -> tuple[int, dict[str, str], bytes]:
+    line = http.client.HTTPConnection("127.0.0.1", explorer.port, timeout=30)
+    line.putrequest(method, path, skip_host="Host" in headers)
+    if body is not None:
+        headers["Content-Length"] = str(len(body))
+    for name, value in headers.items():
+        line.putheader(name.replace("_", "-"), value)
+    line.endheaders(body.encode() if body is not None else None)
+    answered = line.getresponse()
+    found = answered.status, dict(answered.headers), answered.read()
+    line.close()
+    return found
+
+
+def test_only_who_knows_the_address_is_answered(explorer: Explorer) -> None:
+    start = f"/{explorer.token}/"
+    assert _ask(explorer, start)[0] == 200
+    for path in ("/", "/x/", f"/{'x' * 32}/", f"{start}nothing", f"{start}static/server.py"):
+        assert _ask(explorer, path)[0] == 404, path
+    assert _ask(explorer, f"{start}static/..%2fserver.py")[0] == 404
+    assert _ask(explorer, f"{start}arviz/1/02_trace.svg")[0] == 404
+    assert len(explorer.token) >= 32
+
+
+def test_another_site_that_leads_here_is_refused(explorer: Explorer) -> None:
+    start, own = f"/{explorer.token}/", f"http://127.0.0.1:{explorer.port}"
+    for host in ("evil.example", f"evil.example:{explorer.port}", "127.0.0.1", ""):
+        assert _ask(explorer, start, Host=host)[0] == 403, host
+    assert _ask(explorer, start, Host=f"localhost:{explorer.port}")[0] == 200
+    assert _ask(explorer, start, Origin="http://evil.example")[0] == 403
+    said = json.dumps({"settings": {}})
+    assert _ask(explorer, f"{start}take", "POST", said)[0] == 403
+    assert _ask(explorer, f"{start}take", "POST", said, Origin="null")[0] == 403
+    assert _ask(explorer, f"{start}take", "POST", said, Origin=own)[0] == 200
+    socket = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec_WebSocket_Version": "13",
+        "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    for origin in ({}, {"Origin": "http://evil.example"}, {"Origin": f"http://x:{explorer.port}"}):
+        assert _ask(explorer, f"{start}socket/live", **socket, **origin)[0] == 403
+
+
+def test_a_page_may_load_nothing_from_elsewhere(explorer: Explorer) -> None:
+    _, headers, body = _ask(explorer, f"/{explorer.token}/")
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert headers["Referrer-Policy"] == "no-referrer"  # the address holds the token
+    assert headers["Cache-Control"] == "no-store"
+    text = body.decode()
+    assert "SYNTHETIC cohort" in text
+    assert "://" not in text.replace("http://www.w3.org", "")
+    assert "onclick" not in text
+    assert "style=" not in text
+
+
+def test_files_to_take_along_are_made_of_the_state_that_is_sent(explorer: Explorer) -> None:
+    own = f"http://127.0.0.1:{explorer.port}"
+    belief = "90% between 0.5 and 1.2 on gmr"
+    said = {
+        "settings": {"priors": {"change_mean": belief}},
+        "pictures": {"shares_1": "<svg/>", "../x": "<svg/>", "y": 3},
+        "who": "A. B.",
+        "sealed": True,
+        "seen": False,
+    }
+    path = f"/{explorer.token}/take"
+    status, headers, body = _ask(explorer, path, "POST", json.dumps(said), Origin=own)
+    assert status == 200
+    assert headers["Content-Disposition"].startswith("attachment")
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        assert archive.namelist() == [
+            *("my-priors.toml", "my-priors.seal.json", "readme.txt", "shares_1.svg")
+        ]
+        assert json.loads(archive.read("my-priors.seal.json"))["who"] == "A. B."
+        assert belief in archive.read("readme.txt").decode()
+    for wrong in ("[", "[]", '{"settings": {"model": "x"}}', '{"settings": {"seed": "1"}}'):
+        status, _, body = _ask(explorer, path, "POST", wrong, Origin=own)
+        assert status == 400, wrong
+        assert b"Traceback" not in body
+
+
+def test_a_port_that_is_taken_is_said(explorer: Explorer, case: Case) -> None:
+    with pytest.raises(InputError, match=r"--port: found .*in use"):
+        asyncio.run(serving(case, explorer.port))
+
+
+def test_ctrl_c_ends_it_and_nothing_is_left(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mnbayes.cli", "explore", "--no-browser"],
+        cwd=here,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(temporary)},
+    )
+    assert process.stdout is not None
+    address = next(line.strip() for line in process.stdout if line.startswith("http://127."))
+    line = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
+    line.request("GET", urlsplit(address).path)
+    assert line.getresponse().status == 200
+    line.close()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    process.stdout.close()
+    assert not any(here.iterdir())
+    assert not any(temporary.iterdir())
+    with pytest.raises(OSError, match="refused"):
+        http.client.HTTPConnection(urlsplit(address).netloc, timeout=5).connect()
+
+
+# With a browser -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    try:
+        found = find_browser()
+    except InputError:
+        pytest.skip("no Chromium on this machine")
+    quiet = ["background-networking", "component-update", "sync"]
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=found, args=[f"--disable-{each}" for each in quiet]
+        )
+        yield launched
+        launched.close()
+
+
+#: The page has drawn a settled answer to its newest wish, and what follows from it.
+SETTLED = """() => document.body.dataset.settled === 'true'
+  && document.body.dataset.further === document.body.dataset.n
+  && !document.getElementById('state').textContent.endsWith('…')"""
+
+
+def _plain(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+class Opened:
+    """A page with a list of what went wrong on it, and of addresses that it asked for."""
+
+    def __init__(self, context: BrowserContext, address: str) -> None:
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(60_000)
+        self.wrong: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.wrong.append(message.text))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(address)
+
+    def settle(self) -> Opened:
+        self.page.wait_for_function(SETTLED)
+        return self
+
+    def after(self, act: Callable[[], Any]) -> Opened:
+        """Wait until what an act asks for is drawn."""
+        n = int(self.page.evaluate("document.body.dataset.n"))
+        act()
+        self.page.wait_for_function(f"() => Number(document.body.dataset.n) > {n}")
+        return self.settle()
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """The answers given the data by row."""
+        lines = self.page.locator("#rows tbody tr")
+        return {
+            str(line.get_attribute("data-id")): _plain(line.locator("td").nth(1).inner_text())
+            for line in lines.all()
+        }
+
+    @property
+    def settings(self) -> Settings:
+        """The state that the address holds."""
+        return read_query(urlsplit(self.page.url).query, "proteinuria")
+
+
+def _wanted(case: Case, settings: Settings) -> dict[str, str]:
+    """The same numbers, made without a page."""
+    made = answer(case, settings)
+    assert made is not None
+    return {row["id"]: row["now"] for row in rows(made)}
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, explorer: Explorer) -> Iterator[Opened]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield Opened(context, explorer.address).settle()
+    context.close()
+
+
+def _dial(opened: Opened, name: str = "change_mean") -> Any:
+    return opened.page.locator(f"fieldset[data-name={name}]")
+
+
+def test_a_real_drag_moves_the_answers_to_those_of_the_same_fit(
+    opened: Opened, case: Case, cohort: Cohort
+) -> None:
+    page, before = opened.page, opened.numbers
+    slider = _dial(opened).locator("input[type=range]").nth(1)
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    y = box["y"] + box["height"] / 2
+
+    def drag() -> None:
+        page.mouse.move(box["x"] + 0.63 * box["width"], y)
+        page.mouse.down()
+        for step in range(10):
+            page.mouse.move(box["x"] + (0.6 - 0.02 * step) * box["width"], y)
+        page.mouse.up()
+
+    opened.after(drag)
+    settings = opened.settings
+    ((name, belief),) = settings.priors
+    assert name == "change_mean"
+    assert opened.numbers == _wanted(case, settings) != before
+    card = mn.with_priors(mn.load_card("proteinuria"), "weak", [f"{name}={belief}"])
+    fitted = mn.fit(card, cohort, Sampling(engine="auto"))
+    result = mn.summarise(fitted, seed=1, refits=False)
+    last = result.estimates.set_index("week").loc[12.0]
+    ends = " ".join(f"{last[f'gmr_{end}']:.2f}" for end in ("median", "lower", "upper"))
+    shown = opened.numbers["gmr:urine_protein_24h"]
+    assert shown.replace("(", "").replace(")", "").replace(" to ", " ") == ends
+    assert "sure that the typical ratio" in _dial(opened).locator(".says").inner_text()
+    reference = page.locator("#rows tbody tr").first.locator("td").nth(2).inner_text()
+    assert reference == before["gmr:urine_protein_24h"]
+    opened.after(lambda: page.click("#back"))
+    assert opened.numbers == before
+    assert page.locator("#tried li").count() == 2
+
+
+def test_the_keyboard_alone_does_it(opened: Opened, case: Case) -> None:
+    page = opened.page
+    slider = _dial(opened, "visit_sd").locator("input[type=range]")
+
+    def press() -> None:
+        slider.focus()
+        for _ in range(3):
+            page.keyboard.press("PageDown")
+        page.keyboard.press("Tab")
+
+    opened.after(press)
+    assert page.evaluate("document.activeElement.type") == "number"
+    ((name, _),) = opened.settings.priors
+    assert name == "visit_sd"
+
+    def type_a_number() -> None:
+        page.keyboard.press("Control+A")
+        page.keyboard.type("0.4")
+        page.keyboard.press("Enter")
+
+    opened.after(type_a_number)
+    assert opened.settings.priors == (("visit_sd", "95% below 0.4 on sd"),)
+    assert opened.numbers == _wanted(case, opened.settings)
+
+
+def test_every_control_is_a_setting(opened: Opened, case: Case) -> None:
+    page = opened.page
+
+    def all_at_once() -> None:  # of wishes that come faster than answers the last one counts
+        page.locator("button[data-set=sceptical]").press("Enter")
+        page.select_option("#trajectory", "step")
+        page.select_option("#week", "4")
+        page.fill("#bar-effective-box", "65")
+        page.keyboard.press("Tab")
+
+    all_at_once()
+    page.wait_for_function("() => location.search.includes('0.65')")
+    opened.settle()
+    wanted = Settings(
+        "proteinuria",
+        sets=("sceptical",),
+        trajectory="step",
+        week=4.0,
+        benchmarks=(("effective", 0.65),),
+    )
+    assert opened.settings == wanted
+    before = opened.numbers
+    assert before == _wanted(case, wanted)
+    page.reload()
+    opened.settle()
+    assert opened.settings == wanted  # the address restores the state
+    assert opened.numbers == before
+
+
+def test_chips_words_and_what_makes_no_sense(opened: Opened) -> None:
+    page, dial = opened.page, _dial(opened)
+    dial.locator("summary").click()
+    for place in (3, 4, 4, 5):
+        dial.locator(".bin button[aria-label^='One chip more']").nth(place).click()
+    page.wait_for_function(
+        "() => document.querySelector('[data-name=change_mean]').textContent.includes('Closest')"
+    )
+    opened.after(lambda: dial.get_by_text("Use the chips").click())
+    ((name, stated),) = opened.settings.priors
+    assert name == "change_mean"
+    assert set(stated) == {"mu", "sigma"}
+    before = opened.numbers
+    words = dial.locator("input[aria-label$='a belief in words']")
+    words.fill("90% between 3 and 2 on gmr")
+    dial.get_by_text("Say it").click()
+    page.wait_for_function("() => document.getElementById('problem').textContent")
+    assert "the smaller number first" in page.inner_text("#problem")
+    assert opened.numbers == before
+    words.fill("90% between 0% and 70% on fall")
+    opened.after(lambda: dial.get_by_text("Say it").click())
+    assert page.inner_text("#problem") == ""
+    assert opened.settings.priors == (("change_mean", "90% between 0% and 70% on fall"),)
+
+
+def test_two_pages_do_not_mix(
+    opened: Opened, browser: Browser, explorer: Explorer, case: Case
+) -> None:
+    context = browser.new_context()
+    other = Opened(context, f"{explorer.address}?sets=%5B%22enthusiastic%22%5D")
+    opened.after(lambda: opened.page.click("button[data-set=historical]"))
+    other.settle()
+    assert opened.settings.sets == ("historical",)
+    assert other.settings == Settings("proteinuria", sets=("enthusiastic",))
+    for each in (opened, other):
+        assert each.numbers == _wanted(case, each.settings)
+    context.close()
+    assert not other.wrong
+
+
+def _violations(page: Page) -> list[str]:
+    """What axe-core finds; the page's policy lets it in from outside alone."""
+    page.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": AXE_SCRIPT})
+    found = page.evaluate(
+        "axe.run(document, {resultTypes: ['violations'], rules: {'target-size': {enabled: true}}})"
+    )
+    return [
+        f"{each['id']} at {node['target']}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_anybody_can_use_it(opened: Opened, scheme: str) -> None:
+    page = opened.page
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+
+    assert _violations(page) == []
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = false; })")
+    page.emulate_media(color_scheme="light")
+
+
+def test_a_phone_shows_all_of_it(opened: Opened) -> None:
+    page = opened.page
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    strip = page.locator("#strip")
+    page.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
+    assert strip.bounding_box()["y"] >= 0  # the answer stays in sight
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def test_nothing_went_wrong_and_nothing_else_was_asked_for(
+    opened: Opened, explorer: Explorer
+) -> None:
+    assert opened.wrong == []
+    start = explorer.address.removeprefix("http")
+    assert all(
+        url.removeprefix("http").removeprefix("ws").startswith(start) for url in opened.asked
+    )
+
+
+def test_hostile_names_stay_text(browser: Browser, cohort: Cohort, proteinuria_card: Card) -> None:
+    names = dict(zip(cohort.patient_ids, HOSTILE, strict=False))
+    hostile = replace(
+        cohort,
+        patients=cohort.patients.assign(patient=cohort.patients["patient"].replace(names)),
+        measurements=cohort.measurements.assign(
+            patient=cohort.measurements["patient"].replace(names)
+        ),
+        trial=cohort.trial.model_copy(update={"title": "</title><script>document.title='taken'"}),
+    )
+    card = proteinuria_card.model_copy(update={"title": '"><script>document.title="taken"'})
+    with served(Case(hostile, (card,))) as explorer:
+        context = browser.new_context()
+        opened = Opened(context, explorer.address).settle()
+        page = opened.page
+        assert "taken" not in page.title().replace("document.title='taken'", "")
+        text = page.inner_text("#courses") + page.inner_text("#patients")
+        assert all(name in text for name in HOSTILE)
+        assert page.locator("#courses img, #patients b").count() == 0
+        asked = "?model=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E"
+        page.goto(explorer.address + asked)
+        page.wait_for_function("() => document.getElementById('problem').textContent")
+        assert "The address says what there is not" in page.inner_text("#problem")
+        assert page.locator("#problem img").count() == 0
+        assert opened.wrong == []
+        context.close()
+
+
+def test_the_last_page_that_closes_ends_it(browser: Browser, case: Case) -> None:
+    with served(case, grace=0.2) as explorer:
+        context = browser.new_context()
+        Opened(context, explorer.address)
+        assert _eventually(lambda: len(explorer.pages) == 1)
+        assert not explorer.stopped.is_set()
+        context.close()
+        assert _eventually(explorer.stopped.is_set)
+        assert explorer.pages == {}
+
+
+def _eventually(holds: Callable[[], bool]) -> bool:
+    waited = threading.Event()
+    for _ in range(600):
+        if holds():
+            return True
+        waited.wait(0.05)
+    return False
+
+
+def test_the_facts_of_a_paper_have_their_page(browser: Browser, explorer: Explorer) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    opened = Opened(context, f"{explorer.address}facts")
+    opened.page.wait_for_selector("body[data-n='0']")
+    assert "Typical ratio to baseline: 0.60" in opened.page.inner_text("#headline")
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert _violations(opened.page) == []
+    assert opened.wrong == []
+    context.close()
