@@ -154,12 +154,12 @@ def kill(kind: str, number: int, fit: subprocess.Popen[bytes], place: Path) -> f
     return time.monotonic() - clock
 
 
-def next_start(place: Path) -> None:
-    """What the start of the next run does before it works."""
+def next_start(place: Path) -> bool:
+    """What the start of the next run does before it works; whether it could."""
     code = "from pathlib import Path; from mnbayes.run.keeping import claim; "
     code += f"claim(Path({str(place / 'out' / 'run')!r}), force=True)"
     environment = os.environ | {"TMPDIR": str(place / "tmp")}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    return not subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode
 
 
 def trial(
@@ -191,8 +191,8 @@ def trial(
         for process in left:
             os.kill(process, signal.SIGKILL)
     left_over = sorted(name for name in beside(place) if "mnbayes-" in name or "pymp-" in name)
-    if kind in ("KILL", "power"):
-        next_start(place)
+    if kind in ("KILL", "power") and not next_start(place):
+        wrong.append("another run cannot be started")
     runs = {path.name: contents(path) for path in (place / "out").iterdir()}
     kept = [name for name, found in runs.items() if found == before]
     new = sorted(set(runs) - set(kept))
