@@ -118,7 +118,16 @@ def run(name: str, fault: Fault, place: Path, numba: Path) -> dict[str, Any]:
         steps = [filled(fault.shell), f"echo $$ > {joined}/cgroup.procs" if joined else ""]
         shell = " && ".join(filter(None, steps)) or ":"
         done = subprocess.run(
-            ["unshare", "--mount", "sh", "-c", f'{shell} || exit 99; exec "$@"', "sh", *program],
+            [
+                "unshare",
+                "--mount",
+                "--propagation=slave",
+                "sh",
+                "-c",
+                f'{shell} || exit 99; exec "$@"',
+                "sh",
+                *program,
+            ],
             env=environment,
             capture_output=True,
             text=True,
@@ -130,7 +139,8 @@ def run(name: str, fault: Fault, place: Path, numba: Path) -> dict[str, Any]:
         wrong.append(f"exit status {done.returncode}")
     if "Traceback" in done.stderr or filled(fault.says) not in done.stderr:
         wrong.append(done.stderr[-500:])
-    return {"fault": name, "status": done.returncode, "said": said(done), "wrong": wrong}
+    words = said(done).replace(str(place), "FOLDER")
+    return {"fault": name, "status": done.returncode, "said": words, "wrong": wrong}
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:

@@ -125,6 +125,11 @@ def cut_power(place: Path) -> None:
     fcntl.ioctl(handle, _SHUT_DOWN, struct.pack("I", _NO_FLUSH))
     os.close(handle)
     unmount(place)
+    # Whoever else has it mounted (a process with mounts of its own) would keep it shut down.
+    while subprocess.run(
+        ["losetup", "--associated", image], check=True, capture_output=True
+    ).stdout:
+        time.sleep(0.1)
     subprocess.run(["mount", "-o", "loop", image, place], check=True)
 
 
@@ -154,12 +159,12 @@ def kill(kind: str, number: int, fit: subprocess.Popen[bytes], place: Path) -> f
     return time.monotonic() - clock
 
 
-def next_start(place: Path) -> None:
-    """What the start of the next run does before it works."""
+def next_start(place: Path) -> bool:
+    """What the start of the next run does before it works; whether it could."""
     code = "from pathlib import Path; from mnbayes.run.keeping import claim; "
     code += f"claim(Path({str(place / 'out' / 'run')!r}), force=True)"
     environment = os.environ | {"TMPDIR": str(place / "tmp")}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    return not subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode
 
 
 def trial(
@@ -191,8 +196,8 @@ def trial(
         for process in left:
             os.kill(process, signal.SIGKILL)
     left_over = sorted(name for name in beside(place) if "mnbayes-" in name or "pymp-" in name)
-    if kind in ("KILL", "power"):
-        next_start(place)
+    if kind in ("KILL", "power") and not next_start(place):
+        wrong.append("another run cannot be started")
     runs = {path.name: contents(path) for path in (place / "out").iterdir()}
     kept = [name for name, found in runs.items() if found == before]
     new = sorted(set(runs) - set(kept))
@@ -205,7 +210,8 @@ def trial(
         wrong.append("there is no run in the folder")
     if extra := sorted(beside(place) - set(kept) - set(new)):
         wrong.append(f"left: {extra}")
-    said = (place / "said").read_text(errors="replace")
+    told = place / "said"  # which may have gone with the power
+    said = told.read_text(errors="replace") if told.is_file() else ""
     if "Traceback" in said:
         wrong.append(f"a traceback: …{said[-300:]}")
     return {
