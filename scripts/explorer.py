@@ -74,7 +74,7 @@ def quantiles(values: list[float]) -> dict[str, float]:
     return {"median": round(float(middle), 3), "95 %": round(float(high), 3), "count": len(values)}
 
 
-def drags(model: str) -> dict[str, Any]:
+def drags(model: str, moves: int) -> dict[str, Any]:
     """Move a slider step by step with the mouse, and wait for each redrawn page."""
     from playwright.sync_api import sync_playwright
 
@@ -93,7 +93,7 @@ def drags(model: str) -> dict[str, Any]:
         y = box["y"] + box["height"] / 2
         page.mouse.move(box["x"] + 0.36 * box["width"], y)
         page.mouse.down()
-        for move in range(MOVES):
+        for move in range(moves):
             n = int(page.evaluate("document.body.dataset.n"))
             before = cpu_seconds(process.pid)
             page.mouse.move(box["x"] + (0.2 + 0.15 * (move % 10) / 10) * box["width"], y)
@@ -272,11 +272,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=["drags", "memory", "settings"])
     parser.add_argument("--settings", type=int, default=SETTINGS)
+    parser.add_argument("--moves", type=int, default=MOVES)
     parser.add_argument("--drags", type=int, default=DRAGS)
     parser.add_argument("--out", type=Path, default=RESULT)
     asked = parser.parse_args()
     parts: dict[str, Callable[[], Any]] = {
-        "drags": lambda: {model: drags(model) for model in MODELS},
+        "drags": lambda: {model: drags(model, asked.moves) for model in MODELS},
         "memory": lambda: memory(asked.drags),
         "settings": lambda: settings(asked.settings),
     }
