@@ -92,9 +92,7 @@ FAULTS = {
     ),
     "1 GiB of address space": Fault("ulimit -v 1048576", status=2, says="an address space of"),
     "1 GiB of memory": Fault(memory=_GIB),
-    "1 GiB of memory, five models": Fault(
-        status=2, says="MB free", memory=_GIB, fit="fit --no-report"
-    ),
+    "512 MiB of memory": Fault(status=2, says="MB free", memory=_GIB // 2),
 }
 
 

@@ -11,7 +11,7 @@ import numba as nb
 import numpy as np
 import pytest
 
-from mnbayes.numerics.compiling import compiled
+from mnbayes.numerics.compiling import c_function, compiled
 from mnbayes.numerics.small_matrices import fill_inverse, fill_root
 
 GRADIENTS = """
@@ -93,6 +93,18 @@ def test_a_half_written_cache_costs_a_compilation(cache: Path, ending: str, kept
     again = compiled(twice)
     assert again(3.0) == 6.0
     assert again.stats.cache_hits
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+def test_a_half_written_cache_of_a_c_function_is_begun_anew(cache: Path, ending: str) -> None:
+    signature = nb.types.double(nb.types.double)
+    c_function(signature)(twice)
+    (file,) = cache.rglob(f"*.{ending}")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:100])
+    for _ in range(2):  # compiled, and again to be kept
+        assert c_function(signature)(twice).ctypes(2.0) == 4.0
+    assert c_function(signature)(twice).cache_hits == 1
 
 
 def test_a_full_disk_keeps_nothing_and_stops_nothing(

@@ -16,6 +16,7 @@ import numba as nb
 import numpy as np
 
 from mnbayes.numerics.c_signature import SIGNATURE as SIGNATURE
+from mnbayes.numerics.compiling import c_function
 from mnbayes.numerics.density import Density
 
 #: Signature of nutpie's function from a point to what it stores: here the point itself.
@@ -28,7 +29,7 @@ _EXPAND = nb.types.int64(
 )
 
 
-@nb.cfunc(_EXPAND, cache=True)
+@c_function(_EXPAND)
 def _copy(n, n_out, point, out, data):  # type: ignore[no-untyped-def]
     for i in range(n_out):
         out[i] = point[i]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numba as nb
+from numba.core.caching import FunctionCache
 
 from mnbayes.base.new_files import lasting_folder
 
@@ -71,3 +72,22 @@ def compiled(function: Callable[..., Any]) -> Any:
 
 def _cached(function: Callable[..., Any]) -> Any:
     return nb.njit(cache=True, error_model="numpy", nogil=True)(function)
+
+
+def c_function(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Compile a function to one of C at once, or load it from the disk (``numba.cfunc``).
+
+    As with :func:`compiled`, a damaged file there, or no room, costs a compilation.
+    """
+
+    def made(function: Callable[..., Any]) -> Any:
+        try:
+            return nb.cfunc(signature, cache=True, **options)(function)
+        except (
+            Exception
+        ):  # whatever half a pickle raises; what is wrong with a function comes again
+            with suppress(Exception):
+                FunctionCache(function).flush()
+            return nb.cfunc(signature, **options)(function)
+
+    return made

@@ -21,7 +21,7 @@ import numpy as np
 
 from mnbayes.base.arrays import Floats
 from mnbayes.numerics.c_signature import SIGNATURE
-from mnbayes.numerics.compiling import SOURCES, compiled
+from mnbayes.numerics.compiling import SOURCES, c_function, compiled
 from mnbayes.numerics.coordinates import COORDINATE, chain_rule, constrain, set_inputs
 from mnbayes.numerics.inputs import begins
 from mnbayes.numerics.marginal import fixed_given_cells
@@ -108,7 +108,7 @@ def given_point(point, data):
 
 def _gradient_function(sources: str) -> Any:
     # As a closure's value the hash of the sources is part of the disk cache's key.
-    @nb.cfunc(SIGNATURE, cache=True, error_model="numpy")
+    @c_function(SIGNATURE, error_model="numpy")
     def density(n, point, gradient, log_density, data):
         x, d_x = nb.carray(point, (n,)), nb.carray(gradient, (n,))
         coordinate, inputs, rest, k = parts(nb.carray(data, (int(data[0]),)))
@@ -138,7 +138,7 @@ def _gradient_function(sources: str) -> Any:
 
 
 def _value_function(sources: str) -> Any:
-    @nb.cfunc(SIGNATURE, cache=True, error_model="numpy")
+    @c_function(SIGNATURE, error_model="numpy")
     def density(n, point, gradient, log_density, data):
         log_prior, _, _, _, given = given_point(
             nb.carray(point, (n,)), nb.carray(data, (int(data[0]),))
