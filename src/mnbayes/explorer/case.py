@@ -58,6 +58,7 @@ class Case:
     _sets: dict[tuple[str, ...], tuple[PriorSet, ...]] = field(
         default_factory=dict, compare=False, repr=False
     )
+    _definitions: dict[str, Definitions] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def first(self) -> Settings:
@@ -181,7 +182,13 @@ class Case:
         ------
         InputError
         """
-        asked, known = settings.definitions, self.definition_names
+        asked = settings.definitions
+        if asked not in self._definitions:
+            self._definitions[asked] = self._chosen(asked)
+        return with_benchmarks(self._definitions[asked], dict(settings.benchmarks))
+
+    def _chosen(self, asked: str) -> Definitions:
+        known = self.definition_names
         if asked and asked not in known:
             expected = f"one of {', '.join(known)}{did_you_mean(asked, known)}"
             raise InputError([Problem(ORIGIN, None, "definitions", quoted(asked), expected)])
@@ -189,8 +196,7 @@ class Case:
         if asked and asked != self.cohort.trial.definitions:
             wanted = load_definitions(asked)
         markers = self.cards[0].markers
-        found = choose_definitions(self.cohort, wanted, markers).definitions
-        return with_benchmarks(found, dict(settings.benchmarks))
+        return choose_definitions(self.cohort, wanted, markers).definitions
 
     def cohort_of(self, settings: Settings) -> Cohort:
         """The cohort, with the primary week that was set.

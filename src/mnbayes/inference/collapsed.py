@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -22,6 +24,8 @@ LEAST_SHAPING = 1000
 #: Proposals of the last round for each draw asked for; as many again where they are too few.
 PROPOSALS = 3
 MOST_PROPOSALS = 48
+#: Proposals from which on two threads share them: each is weighted by itself, so no number changes.
+BESIDE = 4000
 #: Effective draws wanted, as a share of the draws asked for: about what NUTS gives.
 WANTED = 0.5
 
@@ -83,11 +87,30 @@ def weighted_rounds(
             proposal = importance.adapted(proposal, weighted.points, weighted.weight)
         normal = rng.standard_normal((count, n))
         chi_square = rng.chisquare(importance.PROPOSAL_DF, count)
-        points, log_weight = importance.propose(
-            value, data, proposal.centre, proposal.root, normal, chi_square
-        )
+        points, log_weight = _proposed(value, data, proposal, normal, chi_square)
         weighted = Weighted(points, *importance.smooth(log_weight))
         yield weighted
+
+
+def _proposed(
+    value: int, data: Any, proposal: importance.Proposal, normal: Floats, chi_square: Floats
+) -> tuple[Floats, Floats]:
+    """Draws of a proposal and their log weights; of many the second half beside the first."""
+
+    def some(rows: slice) -> tuple[Floats, Floats]:
+        found: tuple[Floats, Floats] = importance.propose(
+            value, data, proposal.centre, proposal.root, normal[rows], chi_square[rows]
+        )
+        return found
+
+    if len(normal) < BESIDE:
+        return some(slice(None))
+    half = len(normal) // 2
+    with ThreadPoolExecutor(1) as beside:
+        second = beside.submit(some, slice(half, None))
+        first = some(slice(half))
+    points, log_weight = (np.concatenate(pair) for pair in zip(first, second.result(), strict=True))
+    return points, log_weight
 
 
 def weighted_draws(density: Density, rounds: Sequence[int], rng: np.random.Generator) -> Weighted:
