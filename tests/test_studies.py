@@ -642,11 +642,12 @@ class _Dask:
         scheduler = ("--port", "0", "--no-dashboard", "--no-show")
         self.scheduler = self._start("scheduler", "--host", "127.0.0.1", *scheduler)
         self.workers = [self.add_worker() for _ in range(workers)]
-        sr.wait_until(
-            lambda: self.file.exists() and self.file.read_text().endswith("}"),
-            "the scheduler does not say where it is",
-        )
+        sr.wait_until(self._listens, "the scheduler does not say where it is")
         self.address = str(json.loads(self.file.read_text())["address"])
+
+    def _listens(self) -> bool:
+        assert self.scheduler.poll() is None, (self.folder / "scheduler.log").read_text()[-2000:]
+        return self.file.exists() and self.file.read_text().endswith("}")
 
     def add_worker(self) -> subprocess.Popen[bytes]:
         options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0")

@@ -6,7 +6,8 @@ Sockets of this machine stay: Dask and multiprocessing talk over them.
 import socket
 from typing import Any
 
-HERE = ("127.0.0.1", "::1", "localhost", "", None)
+#: The last three are of those that listen: Dask, on every address.
+HERE = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "", None)
 _connect, _connect_ex, _getaddrinfo = (
     *(socket.socket.connect, socket.socket.connect_ex),
     socket.getaddrinfo,
