@@ -156,7 +156,7 @@ def test_a_written_card_is_read_back_as_it_was(tmp_path: Path, name: str) -> Non
 
 def test_texts_of_any_kind_survive(tmp_path: Path) -> None:
     card = mn.card_for("egfr")
-    spec = card.prior["change_mean"]["egfr"].model_copy(update={"why": 'a "b"\\\n\tc\x7f ü'})
+    spec = card.prior["change_mean"]["egfr"].model_copy(update={"why": 'a "b"\\\n\tc\u200f ü'})
     card = card.model_copy(update={"prior": card.prior | {"change_mean": {"egfr": spec}}})
     path = tmp_path / "card.toml"
     path.write_text(card_toml(card), encoding="utf-8")

@@ -6,7 +6,7 @@ Sockets of this machine stay: Dask and multiprocessing talk over them.
 import socket
 from typing import Any
 
-#: The last three are of those that listen: Dask, on every address.
+#: Names of this machine; Dask listens on "0.0.0.0", every address of it.
 HERE = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "", None)
 _connect, _connect_ex, _getaddrinfo = (
     *(socket.socket.connect, socket.socket.connect_ex),
