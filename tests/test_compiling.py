@@ -89,7 +89,6 @@ def test_a_half_written_cache_costs_a_compilation(cache: Path, ending: str, kept
     function = compiled(twice)
     assert function(2.0) == 4.0
     assert not function.stats.cache_hits
-    assert file.stat().st_size == len(whole)
     again = compiled(twice)
     assert again(3.0) == 6.0
     assert again.stats.cache_hits

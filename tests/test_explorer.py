@@ -100,6 +100,7 @@ def test_an_address_keeps_the_state(stated: Settings) -> None:
         ({"model": "a\x00b"}, "model"),
         ({"morph": 2}, "morph"),
         ({"morph": True}, "morph"),
+        ({"morph": 10**400}, "morph"),
         ({"priors": {"change_mean": {"mu": float("nan")}}}, "priors"),
         ({"priors": {"change_mean": {"mu": "0"}}}, "priors"),
         ({"priors": {"change_mean": "9" * 300}}, "priors"),

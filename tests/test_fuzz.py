@@ -34,8 +34,11 @@ READING = re.compile(
 OWN = {
     "analyses.calibration.section",
     "analyses.historical.matching",
+    "base.memory",
     "cli.imports",
     "data.embedded",
+    "explorer.running",
+    "explorer.server",
     "exports.figures",
     "numerics.compiling",
     "report.kit.templates",

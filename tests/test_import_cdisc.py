@@ -465,7 +465,7 @@ def test_text_of_windows_1252_in_an_xpt(tmp_path: Path) -> None:
 def test_a_limit_without_a_number_is_left_out_and_told(tmp_path: Path) -> None:
     found = adam(tmp_path, [*ADLB, row("1", "Week 8", "", AVALC="<LLOQ")])
     assert len(found) == 5
-    assert "limit without a number (<LLOQ) | 1" in log(tmp_path)
+    assert r"limit without a number (\<LLOQ) | 1" in log(tmp_path)
 
 
 def test_two_codes_of_one_marker_are_asked(tmp_path: Path) -> None:

@@ -25,10 +25,14 @@ from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.overrides import override
 from mnbayes.cards.prior_sets import load_prior_set
 from mnbayes.data.cohort import load_cohort
+from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.imports.example import write_example
 from mnbayes.data.imports.importing import import_cohort
+from mnbayes.data.load_pseudonymised import load_pseudonymised
 from mnbayes.data.markers import load_markers
 from mnbayes.data.trial import load_trial
+from mnbayes.explorer.case import Case
+from mnbayes.explorer.settings import parse_message, read_query, read_settings
 from mnbayes.exports.measured import kept
 from mnbayes.exports.source import read_source
 from mnbayes.run.listing import list_runs
@@ -144,6 +148,30 @@ def _cohort(folder: Path) -> None:
     choose_models(load_cohort(folder))
 
 
+def _pseudonymised(folder: Path) -> None:
+    load_pseudonymised(folder)
+
+
+@functools.cache
+def _case() -> Case:
+    return Case(embedded_cohort(), (load_card("proteinuria"),))
+
+
+def _settings(path: Path) -> None:
+    """What a page of the explorer sends, and the same as the query of an address."""
+    said = read_settings(parse_message(path.read_bytes()), "proteinuria")
+    _case().check(said)
+    assert read_query(said.query, "proteinuria") == said
+
+
+def _messages(_: Path) -> list[Files]:
+    priors = {"change_mean": {"mu": -0.3, "sigma": 0.5}, "change_sd": "95% below 0.8"}
+    said = {"model": "proteinuria", "sets": ["weak", "sceptical"], "morph": 0.4, "priors": priors}
+    said |= {"trajectory": "step", "residual": "normal", "benchmarks": {"remission": 0.3}}
+    said |= {"week": 12, "strategy": "delta", "delta": 1.5, "seed": 3}
+    return [{"settings.json": json.dumps(said).encode()}]
+
+
 def _prior_set(folder: Path) -> None:
     """A set, and a card with it."""
     (path,) = folder.iterdir()
@@ -222,7 +250,9 @@ READERS: dict[str, Reader] = {
         ("data.cohort", "data.read_table"),
         ("patients.csv", "measurements.csv"),
     ),
-    "events": Reader(_cohort, _cohorts, ("data.cohort",), ("events.csv",)),
+    "events": Reader(
+        _pseudonymised, _cohorts, ("data.cohort", "data.load_pseudonymised"), ("events.csv",)
+    ),
     "import: sheets": Reader(_import, _sheets, ("data.imports.grids", "data.imports.importing")),
     "import: CDISC": Reader(_import, lambda run: list(_cdisc(run)), ("data.imports.datasets",)),
     "import: names": Reader(_import, _mappings, ("data.imports.mapping",), ("mapping.toml",)),
@@ -255,7 +285,7 @@ READERS: dict[str, Reader] = {
     "stored run": Reader(
         _run,
         _runs,
-        ("run.record", "run.stored_run", "run.opened_run", "exports.source"),
+        ("run.record", "run.stored_run", "run.opened_run", "exports.source", "base.csv_files"),
     ),
     "stored draws": Reader(
         _draws, _trees, ("run.stored_tree", "inference.contract", "exports.measured"), ("*.nc",)
@@ -268,4 +298,5 @@ READERS: dict[str, Reader] = {
     "stored characteristics": Reader(
         read_result, _characteristics, ("analyses.characteristics.result",)
     ),
+    "explorer's settings": Reader(_only(_settings), _messages, ("explorer.settings",)),
 }

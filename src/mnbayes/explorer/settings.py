@@ -112,8 +112,12 @@ def _text(value: object) -> bool:
 
 
 def _number(value: object) -> bool:
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return plain and bool(np.isfinite(float(value)))  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return bool(np.isfinite(float(value)))
+    except OverflowError:  # a whole number of four hundred digits
+        return False
 
 
 def _stated(name: object, said: object) -> bool:
