@@ -4,9 +4,10 @@ import importlib
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from typer.testing import CliRunner
 
+from mnbayes.base.problems import InputError
 from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cli import app
@@ -21,6 +23,10 @@ from mnbayes.data.cohort import Cohort
 from mnbayes.data.embedded import embedded_cohort
 from mnbayes.data.markers import MARKERS
 from mnbayes.inference.fit import Fit, Sampling, fit
+from mnbayes.report.pdf import find_browser
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # The same examples each time and no clock: a busy machine fails nothing. New examples are looked
 # for with `pytest --hypothesis-profile explore`.
@@ -72,6 +78,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items.sort(key=lambda item: LONGEST.get(item.path.stem, len(LONGEST)))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Chromium without a screen, where the machine has one."""
+    from playwright.sync_api import sync_playwright
+
+    try:
+        found = find_browser()
+    except InputError:
+        pytest.skip("no Chromium on this machine")
+    quiet = ["background-networking", "component-update", "sync"]
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=found, args=[f"--disable-{each}" for each in quiet]
+        )
+        yield launched
+        launched.close()
 
 
 MakeCohort = Callable[..., Cohort]

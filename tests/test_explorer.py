@@ -36,7 +36,14 @@ from mnbayes.explorer.facts import FactsPage
 from mnbayes.explorer.pages import Page, dumped
 from mnbayes.explorer.running import asked_of, run
 from mnbayes.explorer.saving import Author, command_line, taken_along
-from mnbayes.explorer.settings import Settings, changed, parse_message, read_query, read_settings
+from mnbayes.explorer.settings import (
+    Settings,
+    changed,
+    parse_message,
+    parse_table,
+    read_query,
+    read_settings,
+)
 from mnbayes.explorer.shown import flags, further_payload, payload, rows
 from mnbayes.explorer.start import explored
 from mnbayes.explorer.worker import Worker
@@ -376,7 +383,7 @@ def test_a_quick_answer_is_of_fewer_draws_and_never_of_nuts(case: Case) -> None:
 
 def _asked(page: Page, sent: list[Any], said: dict[str, Any], waiting: bool = False) -> list[Any]:
     sent.clear()
-    page.receive(json.dumps(said))(lambda: waiting)
+    page.work_on(parse_table(json.dumps(said)))(lambda: waiting)
     return list(sent)
 
 
@@ -416,6 +423,7 @@ def test_chips_and_experts_come_back_as_numbers(talking: tuple[Page, list[Any]])
         {"type": "chips", "name": "nothing", "edges": edges, "chips": [1, 4, 4, 1]},
         {"type": "chips", "name": "change_mean", "edges": edges, "chips": [1, 4]},
         {"type": "chips", "name": "change_mean", "edges": [-1, *edges[1:]], "chips": [1, 4, 4, 1]},
+        {"type": "chips", "name": "change_mean", "edges": [*edges[1:], 10**400], "chips": [1] * 4},
         {"type": "pool", "name": "change_mean", "experts": [{"stated": {"mu": 1}}]},
         {"type": "pool", "name": "change_mean", "experts": []},
         {"type": "pool", "name": "change_mean", "experts": [{"stated": NARROW, "weight": -1}]},
@@ -423,7 +431,7 @@ def test_chips_and_experts_come_back_as_numbers(talking: tuple[Page, list[Any]])
         with pytest.raises(InputError):
             _asked(page, sent, wrong)
     with pytest.raises(InputError):
-        page.receive('{"type": "drop"}')
+        page.work_on(parse_table('{"type": "drop"}'))
 
 
 # Judgements -----------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 import mnbayes as mn
 from mnbayes.base.problems import InputError
@@ -36,7 +36,6 @@ from mnbayes.explorer.server import Explorer, serving
 from mnbayes.explorer.settings import Settings, read_query
 from mnbayes.explorer.shown import rows
 from mnbayes.inference.sampling import Sampling
-from mnbayes.report.pdf import find_browser
 
 HOSTILE = ("<img src=x onerror=document.title='taken'>", "</script><b>B</b>", "\"'&{{7*7}}", "é😀")
 
@@ -200,21 +199,6 @@ def test_ctrl_c_ends_it_and_nothing_is_left(tmp_path: Path) -> None:
 
 
 # With a browser -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        found = find_browser()
-    except InputError:
-        pytest.skip("no Chromium on this machine")
-    quiet = ["background-networking", "component-update", "sync"]
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=found, args=[f"--disable-{each}" for each in quiet]
-        )
-        yield launched
-        launched.close()
 
 
 #: The page has drawn a settled answer to its newest wish, and what follows from it.

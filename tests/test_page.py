@@ -6,7 +6,6 @@ What needs a browser is skipped where there is no Chromium, or one made from it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,18 +15,17 @@ import pytest
 import runs
 from axe_playwright_python.base import AXE_SCRIPT
 from markupsafe import Markup
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from pypdf import PdfReader
 
 from mnbayes.analyses.catalogue import catalogue
 from mnbayes.analyses.summarise import summarise
-from mnbayes.base.problems import InputError
 from mnbayes.cards.card import load_card
 from mnbayes.data.embedded import embedded_cohort
 from mnbayes.report.kit.headings import below
 from mnbayes.report.kit.numbering import numbered
 from mnbayes.report.page import render_pages
-from mnbayes.report.pdf import find_browser, report_pdf
+from mnbayes.report.pdf import report_pdf
 from mnbayes.run.analysis import sections_of
 from mnbayes.run.run import Run
 from mnbayes.run.section import Picture
@@ -87,21 +85,6 @@ def folder(pages: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> P
     for file, page in pages.items():
         (place / file).write_text(page, encoding="utf-8")
     return place
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        found = find_browser()
-    except InputError:
-        pytest.skip("no Chromium on this machine")
-    quiet = ["background-networking", "component-update", "sync"]
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=found, args=[f"--disable-{each}" for each in quiet]
-        )
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -112,13 +112,7 @@ class Case:
         InputError
         """
         key, known = tuple(names), self.set_names
-        problems = [
-            Problem(ORIGIN, None, "sets", quoted(name), f"one of {', '.join(known)}")
-            for name in key
-            if name not in known
-        ]
-        if problems:
-            raise InputError(problems)
+        refuse_unknown("sets", key, known)
         if key not in self._sets:
             self._sets[key] = load_prior_sets(key)
         return self._sets[key]
@@ -126,7 +120,7 @@ class Case:
     def changes(self, settings: Settings) -> tuple[Change, ...]:
         """What settings change of the priors beyond the prior sets; later ones are stronger."""
         markers = self.base(settings).markers
-        own = [_change(name, said) for name, said in settings.priors]
+        own = [change_of(name, said) for name, said in settings.priors]
         stated = {(change.parameter, change.marker) for change in own}
         if len(markers) == 1:  # a marker that goes without saying
             stated |= {(change.parameter, markers[0]) for change in own if not change.marker}
@@ -259,7 +253,22 @@ def _between(start: float, end: float, place: float, positive: bool) -> float:
     return (1 - place) * start + place * end
 
 
-def _change(name: str, said: Stated) -> Change:
+def refuse_unknown(key: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Refuse names that there are not.
+
+    Raises
+    ------
+    InputError
+        With every one of them.
+    """
+    expected = f"one of {', '.join(known) or 'none'}"
+    unknown = [Problem(ORIGIN, None, key, quoted(n), expected) for n in names if n not in known]
+    if unknown:
+        raise InputError(unknown)
+
+
+def change_of(name: str, said: Stated) -> Change:
+    """What a page states of a prior, as a change of it."""
     parameter, _, marker = name.partition(".")
     values = {"belief": said} if isinstance(said, str) else dict(said)
     return Change(parameter, marker, values, ORIGIN)
@@ -273,14 +282,7 @@ def with_benchmarks(definitions: Definitions, shares: Mapping[str, float]) -> De
     InputError
         If a category has none.
     """
-    known = definitions.benchmarks
-    problems = [
-        Problem(ORIGIN, None, "benchmarks", quoted(name), f"one of {', '.join(known) or 'none'}")
-        for name in shares
-        if name not in known
-    ]
-    if problems:
-        raise InputError(problems)
+    refuse_unknown("benchmarks", shares, definitions.benchmarks)
     if not shares:
         return definitions
     bars = tuple(

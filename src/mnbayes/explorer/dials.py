@@ -122,10 +122,8 @@ def _quantity(card: Card, parameter: str, marker: str) -> Quantity:
     return quantity(parameter, marker, card.catalogue)
 
 
-def _belief(about: Quantity) -> Belief | None:
-    """Any belief on the first scale of a quantity, to turn numbers into its unit."""
-    if not about.scales:
-        return None
+def unit_of(about: Quantity) -> Belief:
+    """Any belief on the first scale of a quantity that has one, to turn numbers into its unit."""
     return Belief(SURE, None, None, None, about.scales[0], about)
 
 
@@ -164,7 +162,8 @@ def dial(card: Card, own: PriorSpec, name: str, parameter: str, marker: str) -> 
         ``marker`` is blank for what the markers share.
     """
     spec, about = card.prior[parameter][marker], _quantity(card, parameter, marker)
-    belief, info = _belief(about), card.catalogue[marker] if marker else None
+    belief = unit_of(about) if about.scales else None
+    info = card.catalogue[marker] if marker else None
     kind: Kind = "numbers"
     if belief is not None and spec.distribution in _PAIRED:
         kind, sliders = "range", _pair(spec, own, belief)

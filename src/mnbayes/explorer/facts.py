@@ -15,8 +15,11 @@ from mnbayes.analyses.published.readings import WORDS, bounds
 from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.base.problems import InputError, Problem, quoted
 from mnbayes.base.text_table import records
+from mnbayes.cards import families
 from mnbayes.cards.definitions import load_definitions
-from mnbayes.cards.prior_sets import Change, available_prior_sets, load_prior_set
+from mnbayes.cards.prior_sets import available_prior_sets, load_prior_set
+from mnbayes.explorer.case import change_of, refuse_unknown
+from mnbayes.explorer.dials import unit_of
 from mnbayes.explorer.settings import read_settings
 from mnbayes.explorer.worker import Newer
 from mnbayes.inference.sampling import Sampling
@@ -24,7 +27,6 @@ from mnbayes.report.kit import wording
 
 #: Draws of the tree, which this page does not show; the answers are sums and do not depend on it.
 DRAWS = 100
-_ORIGIN = "the explorer"
 _NAMES = {
     "gmr": "Typical ratio to baseline",
     "p_fall": "P(it fell at all)",
@@ -137,16 +139,10 @@ def published(settings: Any, readings: list[str]) -> PublishedResult:
         Of a reading, a set or a prior that does not exist, and where the facts cannot be true.
     """
     known = available_prior_sets()
-    for name in settings.sets:
-        if name not in known:
-            expected = f"one of {', '.join(known)}"
-            raise InputError([Problem(_ORIGIN, None, "sets", quoted(name), expected)])
+    refuse_unknown("sets", settings.sets, known)
     card = load_published_card()
     card = card.model_copy(update={"readings": parse_readings(readings, card.readings)})
-    changes = [
-        Change(name, "", {"belief": said} if isinstance(said, str) else dict(said), _ORIGIN)
-        for name, said in settings.priors
-    ]
+    changes = [change_of(name, said) for name, said in settings.priors]
     used = override_published(card, [load_prior_set(name) for name in settings.sets], changes)
     return fit_published(load_facts(), used, load_definitions(), Sampling(draws=DRAWS), others={})
 
@@ -182,11 +178,7 @@ def shown(result: PublishedResult) -> dict[str, Any]:
 
 
 def _quantiles(result: PublishedResult, name: str) -> dict[str, float]:
-    from mnbayes.cards import families
-    from mnbayes.cards.beliefs import Belief
-
-    spec, quantity = result.card.prior[name], about(name)
-    belief = Belief(0.9, None, None, None, quantity.scales[0], quantity)
+    spec, belief = result.card.prior[name], unit_of(about(name))
     keys = _DIALS[name][1]
     at = (0.05, 0.95) if len(keys) == 2 else (0.95,)
     own = families.quantile(spec.distribution, spec.arguments, list(at))

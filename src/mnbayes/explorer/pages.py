@@ -11,16 +11,16 @@ import numpy as np
 
 from mnbayes.analyses.withdrawal.strategies import withdrawal_strategies
 from mnbayes.base.problems import InputError, Problem, quoted
-from mnbayes.cards.beliefs import Belief, Quantity
+from mnbayes.cards.beliefs import Quantity
 from mnbayes.cards.card import Card
 from mnbayes.cards.elicit import read_prior_belief
 from mnbayes.cards.parameters import quantity
 from mnbayes.explorer.answers import Answered, answer, further
 from mnbayes.explorer.case import Case
-from mnbayes.explorer.dials import SURE
+from mnbayes.explorer.dials import unit_of
 from mnbayes.explorer.elicitation import Judged, fit_chips, pool
 from mnbayes.explorer.saving import command_line, python_lines, remarks
-from mnbayes.explorer.settings import Settings, parse_message, read_settings
+from mnbayes.explorer.settings import Settings, number, read_settings
 from mnbayes.explorer.shown import further_payload, payload
 from mnbayes.explorer.worker import Newer
 
@@ -78,18 +78,6 @@ class Page:
             return lambda newer: self._draw(newer)
         expected = "set, chips, pool or arviz"
         raise InputError([Problem("the page", None, "type", quoted(kind), expected)])
-
-    def receive(self, text: str | bytes) -> Callable[[Newer], None]:
-        """As :meth:`work_on`, of a message as it came.
-
-        Raises
-        ------
-        InputError
-        """
-        said = parse_message(text)
-        if not isinstance(said, dict):
-            raise InputError([Problem("the page", None, None, quoted(said), "a table")])
-        return self.work_on(said)
 
     def _answer(self, settings: Settings, n: Any, newer: Newer, *, live: bool) -> None:
         self.case.check(settings)
@@ -233,15 +221,12 @@ def judged(card: Card, parameter: str, marker: str, kind: Any, said: Mapping[str
 
 def own_scale(about: Quantity, value: float) -> float:
     """A value in the first unit of a quantity on the parameter's own scale; else NaN."""
-    belief = Belief(SURE, None, None, None, about.scales[0], about)
     with np.errstate(all="ignore"):
-        return belief.own(value)
+        return unit_of(about).own(value)
 
 
 def _numbers(values: Any) -> bool:
-    return isinstance(values, list) and all(
-        isinstance(value, int | float) and not isinstance(value, bool) for value in values
-    )
+    return isinstance(values, list) and all(map(number, values))
 
 
 def controls_of(case: Case, settings: Settings, card: Card) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from mnbayes.cards import families
 from mnbayes.cards.beliefs import Belief
 from mnbayes.cards.parameters import SHARED, quantity
 from mnbayes.explorer.answers import Answered
-from mnbayes.explorer.dials import SURE, density
+from mnbayes.explorer.dials import density, unit_of
 from mnbayes.inference.contract import level
 from mnbayes.report.kit import style
 from mnbayes.report.kit.measured import measured
@@ -61,7 +61,7 @@ def densities(answered: Answered, names: dict[str, tuple[str, str]]) -> dict[str
         about = quantity(parameter, marker, card.catalogue)
         if spec.distribution == "LKJ" or not about.scales:
             continue
-        belief = Belief(SURE, None, None, None, about.scales[0], about)
+        belief = unit_of(about)
         ends = families.quantile(
             spec.distribution, spec.arguments, [(1 - DRAWN) / 2, (1 + DRAWN) / 2]
         )

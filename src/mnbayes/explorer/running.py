@@ -90,7 +90,7 @@ def asked_of(case: Case, settings: Settings, author: Author, out: Path) -> dict[
         "models": [card.model_dump(mode="json", by_alias=True) for card in case.cards],
         "files": list(case.files),
         "definitions": case.definitions,
-        "settings": settings.as_dict() | {"model": settings.model},
+        "settings": settings.as_dict(),
         "author": asdict(author),
         "out": str(out),
     }

@@ -47,6 +47,16 @@ class Author:
     why: str = ""
     seen: bool = True
 
+    @property
+    def reason(self) -> str:
+        """Why, or that nobody said."""
+        return self.why or "No reason was given."
+
+    def source(self, now: datetime) -> str:
+        """Where priors that are stated now come from, as the source of a prior set."""
+        by = f" by {self.who}" if self.who else ""
+        return f"Stated with mnbayes explore{by} on {now:%Y-%m-%d %H:%M} UTC"
+
 
 def read_author(said: Mapping[str, Any]) -> Author:
     """An author from plain values that nobody has looked at yet; texts are cut to what fits."""
@@ -68,14 +78,13 @@ def prior_set_toml(
     numbers, so that the file stands by itself.
     """
     card = case.card(settings)
-    by = f" by {author.who}" if author.who else ""
     sets = "" if whole else f"{' '.join(_priors(settings))} "
     lines = [
         f"# What was stated in mnbayes explore. Use it: mnbayes fit {sets}--priors {PRIORS}",
         'name = "my-priors"',
         f"title = {toml_text(_title(settings))}",
-        f"why = {toml_text(author.why or 'No reason was given.')}",
-        f"source = {toml_text(f'Stated with mnbayes explore{by} on {now:%Y-%m-%d %H:%M} UTC')}",
+        f"why = {toml_text(author.reason)}",
+        f"source = {toml_text(author.source(now))}",
     ]
     for change in _whole(case, settings) if whole else case.changes(settings):
         marker = change.marker or ("" if change.parameter in SHARED else card.markers[0])
@@ -116,13 +125,12 @@ def _values(change: Change, card: Card, marker: str) -> list[str]:
 def prior_set_of(case: Case, settings: Settings, author: Author, now: datetime) -> PriorSet:
     """The same as a prior set in memory, for a run's record."""
     text = prior_set_toml(case, settings, author, now)
-    by = f" by {author.who}" if author.who else ""
     return PriorSet(
         name="my-priors",
         title=_title(settings),
-        why=author.why or "No reason was given.",
+        why=author.reason,
         changes=case.changes(settings),
-        source=f"Stated with mnbayes explore{by} on {now:%Y-%m-%d %H:%M} UTC",
+        source=author.source(now),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
     )
 

@@ -26,7 +26,7 @@ from mnbayes.explorer.facts import FactsPage
 from mnbayes.explorer.pages import Page, choices, dumped
 from mnbayes.explorer.running import Running
 from mnbayes.explorer.saving import read_author, taken_along
-from mnbayes.explorer.settings import MOST_BYTES, parse_message, read_query, read_settings
+from mnbayes.explorer.settings import MOST_BYTES, parse_table, read_query, read_settings
 from mnbayes.explorer.worker import Worker
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -209,8 +209,7 @@ class _Taken(_Answering):
 
     def post(self) -> None:
         try:
-            said = parse_message(self.request.body, MOST_TAKEN)
-            said = said if isinstance(said, dict) else {}
+            said = parse_table(self.request.body, MOST_TAKEN)
             settings = read_settings(said.get("settings"), self.explorer.case.cards[0].name)
             self.explorer.case.check(settings)
             pictures = _texts(said.get("pictures"))
@@ -279,26 +278,23 @@ class _Socket(WebSocketHandler):
                 self.explorer.case.check(asked)
             except InputError as error:
                 asked, said = first, str(error)
-        reference = first.as_dict() | {"model": first.model}
-        self.tell({"type": "hello", "page": self.number, "reference": reference})
+        self.tell({"type": "hello", "page": self.number, "reference": first.as_dict()})
         if said:
             text = f"The address says what there is not, so the page begins anew. {said}"
             self.tell({"type": "problem", "n": 0, "text": text})
-        self._ask({"type": "set", "n": 0, "settings": asked.as_dict() | {"model": asked.model}})
+        self._ask({"type": "set", "n": 0, "settings": asked.as_dict()})
 
     def on_message(self, message: str | bytes) -> None:
         try:
-            said = parse_message(message)
-            if isinstance(said, dict) and said.get("type") == "run":
+            said = parse_table(message)
+            if said.get("type") == "run":
                 self._run(said)
                 return
             self._ask(said)
         except InputError as error:
             self.tell({"type": "problem", "n": None, "text": str(error)})
 
-    def _ask(self, said: Any) -> None:
-        if not isinstance(said, dict):
-            raise InputError([Problem("the page", None, None, "no table", "a table")])
+    def _ask(self, said: dict[str, Any]) -> None:
         kind = said.get("type")
         work = self.page.work_on(said)
         self.explorer.worker.ask(self.number, work, kind if isinstance(kind, str) else "")

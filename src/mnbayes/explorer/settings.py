@@ -111,7 +111,8 @@ def _text(value: object) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST_NAME and value.isprintable()
 
 
-def _number(value: object) -> bool:
+def number(value: object) -> bool:
+    """Whether a plain value is a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:
@@ -128,12 +129,12 @@ def _stated(name: object, said: object) -> bool:
     return (
         isinstance(said, dict)
         and 0 < len(said) <= len(fields(Settings))
-        and all(_text(key) and _number(value) for key, value in said.items())
+        and all(_text(key) and number(value) for key, value in said.items())
     )
 
 
 def _within(value: object, low: float, high: float) -> bool:
-    return _number(value) and low <= float(value) <= high  # type: ignore[arg-type]
+    return number(value) and low <= float(value) <= high  # type: ignore[arg-type]
 
 
 _CHECKS: dict[str, tuple[Any, str]] = {
@@ -230,6 +231,19 @@ def parse_message(text: str | bytes, most: int = MOST_BYTES) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         raise InputError([Problem("the page", None, None, quoted(text), "JSON")]) from None
+
+
+def parse_table(text: str | bytes, most: int = MOST_BYTES) -> dict[str, Any]:
+    """As :func:`parse_message`, of what must be a table.
+
+    Raises
+    ------
+    InputError
+    """
+    said = parse_message(text, most)
+    if not isinstance(said, dict):
+        raise InputError([Problem("the page", None, None, quoted(said), "a table")])
+    return said
 
 
 #: Settings that an address writes as they are; the others are JSON.

@@ -129,28 +129,32 @@ def _responses(answered: Answered) -> list[dict[str, Any]]:
     ends_before = {row["category"]: row for row in earlier}
     withheld = bool(result.withheld)
 
-    def chance(row: dict[str, Any]) -> str:
-        return wording.BLANK if withheld else wording.probability(row["probability"], row["mcse"])
+    def chance(
+        id_: str, label: str, now: dict[str, Any], prior: dict[str, Any], short: str
+    ) -> dict[str, Any]:
+        value, error, was = now["probability"], now["mcse"], prior["prior_probability"]
+        return _row(
+            id_,
+            label,
+            wording.BLANK if withheld else wording.probability(value, error),
+            prior_text(result, was),
+            {"value": value, "mcse": error, "prior_value": was},
+            ratio=False,
+            left=None,
+            short=short,
+        )
 
     for category in definitions.responses:
         if category in result.not_evaluable or category not in own["next_patient"]:
             continue
         name = definitions.label(category)
-        following, was = own["next_patient"][category], old["next_patient"][category]
         found.append(
-            _row(
+            chance(
                 f"next:{category}",
                 f"Next patient, as measured: {name}",
-                chance(following),
-                prior_text(result, was["prior_probability"]),
-                {
-                    "value": following["probability"],
-                    "mcse": following["mcse"],
-                    "prior_value": was["prior_probability"],
-                },
-                ratio=False,
-                left=None,
-                short=definitions.patients(category),
+                own["next_patient"][category],
+                old["next_patient"][category],
+                definitions.patients(category),
             )
         )
         mean, mean_before = own["population"].get(category), old["population"].get(category)
@@ -185,21 +189,13 @@ def _responses(answered: Answered) -> list[dict[str, Any]]:
         exceeds = own["exceeds"].get(category)
         if exceeds is None or bar is None:
             continue
-        was = old["exceeds"][category]
         found.append(
-            _row(
+            chance(
                 f"exceeds:{category}",
                 f"P(that share is above the benchmark of {wording.stated(bar)})",
-                chance(exceeds),
-                prior_text(result, was["prior_probability"]),
-                {
-                    "value": exceeds["probability"],
-                    "mcse": exceeds["mcse"],
-                    "prior_value": was["prior_probability"],
-                },
-                ratio=False,
-                left=None,
-                short=f"{definitions.patients(category)} above {wording.stated(bar)}",
+                exceeds,
+                old["exceeds"][category],
+                f"{definitions.patients(category)} above {wording.stated(bar)}",
             )
         )
     return found
@@ -279,7 +275,7 @@ def payload(case: Case, answered: Answered) -> dict[str, Any]:
     own = answered.own.among(case.cohort.catalogue).scheduled(case.weeks(answered.settings)[-1])
     fitted, found = result.fit, rows(answered)
     return {
-        "settings": answered.settings.as_dict() | {"model": answered.settings.model},
+        "settings": answered.settings.as_dict(),
         "query": answered.settings.query,
         "converged": not result.withheld,
         "engine": fitted.engine,
@@ -377,7 +373,7 @@ def _power(result: Result, power: pd.DataFrame) -> list[dict[str, str]]:
             about = f"the share in {result.judged_by.label(row['category'])}"
         else:
             about = f"the mean change of {wording.in_text(result.catalogue[row['marker']])}"
-        strongest = wording.PARAMETER_LABELS.get(row["strongest_prior"], row["strongest_prior"])
+        strongest = _prior_on(row)
         if row["diagnosis"] == CONFLICT:
             text = f"Priors and data both move {about}; of the priors that on the {strongest} most."
             found.append(_flag("prior", text))
@@ -385,6 +381,12 @@ def _power(result: Result, power: pd.DataFrame) -> list[dict[str, str]]:
             text = f"The prior on the {strongest} decides {about}: the data hardly move it."
             found.append(_flag("conflict", text))
     return found
+
+
+def _prior_on(row: dict[str, Any]) -> str:
+    """What the prior is on that moves an answer most."""
+    name = str(row["strongest_prior"])
+    return wording.PARAMETER_LABELS.get(name, name)
 
 
 def _decides(answered: Answered, power: pd.DataFrame) -> str:
@@ -395,8 +397,7 @@ def _decides(answered: Answered, power: pd.DataFrame) -> str:
     names = []
     for row in records(power):
         if (row["marker"] or row["category"]) in main and row["strongest_prior"]:
-            name = row["strongest_prior"]
-            names.append(wording.PARAMETER_LABELS.get(name, name))
+            names.append(_prior_on(row))
     if not names:
         return "No prior decides the headline by itself (power scaling)."
     listed = wording.listed(list(dict.fromkeys(names)))

@@ -151,11 +151,10 @@ def show(
 
     serve = serving(case, port, out=out, ready=listening)
     try:
-        running = asyncio.get_running_loop()
+        asyncio.get_running_loop()
     except RuntimeError:
         asyncio.run(serve)
         return
     # In a notebook a loop runs already: the page is served by a thread of its own.
-    del running
     thread = threading.Thread(target=asyncio.run, args=(serve,), daemon=True)
     thread.start()

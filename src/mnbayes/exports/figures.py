@@ -10,12 +10,12 @@ stand where Matplotlib put them.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
+from mnbayes.base.new_files import temporary_folder
 from mnbayes.base.problems import InputError, Problem, did_you_mean
 
 #: What ``--figures`` takes.
@@ -84,8 +84,7 @@ def figure_files(paths: Iterable[Path], kinds: Iterable[str]) -> Iterator[tuple[
         If one of the files is no SVG that can be read.
     """
     wanted = tuple(kinds)
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
+    with temporary_folder() as place:
         converter = None
         for path in paths:
             content = path.read_bytes()

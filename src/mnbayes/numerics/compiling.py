@@ -83,9 +83,8 @@ def c_function(signature: Any, **options: Any) -> Callable[[Callable[..., Any]],
     def made(function: Callable[..., Any]) -> Any:
         try:
             return nb.cfunc(signature, cache=True, **options)(function)
-        except (
-            Exception
-        ):  # whatever half a pickle raises; what is wrong with a function comes again
+        # Whatever half a pickle raises; what is wrong with a function comes again below.
+        except Exception:
             with suppress(Exception):
                 FunctionCache(function).flush()
             return nb.cfunc(signature, **options)(function)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mnbayes.base.csv_files import csv_rows
-from mnbayes.base.new_files import move_into, temporary_beside
+from mnbayes.base.new_files import move_into, temporary_beside, temporary_folder
 from mnbayes.base.problems import InputError, Problem, few
 from mnbayes.base.text_table import Table
 from mnbayes.base.toml_files import toml_text
@@ -138,8 +137,8 @@ def _tables(
 
 def _validate(draft: Draft, patients: set[str], readings: Sequence[Reading], accept: bool) -> None:
     """Let the loader read it; its rows are traced back to the cells they come from."""
-    with tempfile.TemporaryDirectory() as temporary:
-        _fill(Path(temporary), _tables(draft, patients, readings))
+    with temporary_folder() as temporary:
+        _fill(temporary, _tables(draft, patients, readings))
         try:
             found = load_cohort(temporary, accept_implausible=accept).warnings
         except InputError as error:
