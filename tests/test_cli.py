@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -71,6 +72,8 @@ def test_files_of_a_run(finished: Path) -> None:
     plots = "joint_correlations lymphocytes_subset_forest remission_trajectories_albumin "
     plots += "proteinuria_trajectories_urine_protein_24h decision_assurance published_answers"
     assert names >= {f"plots/{name}.svg" for name in plots.split()}
+    for picture in finished.rglob("*.svg"):
+        ET.parse(picture)  # a browser shows nothing of what is no XML
     assert {"report.html", "annex.html", "paper.html", "history.html", MANIFEST} <= names
 
 

@@ -82,6 +82,16 @@ def test_a_compact_picture_shows_the_same() -> None:
     assert curve.get("d") == "M 0 0 C 1 1 2 2 3 3 L 4 4"
 
 
+def test_a_group_without_anything_in_it_takes_no_other_s_end() -> None:
+    svg = (
+        b'<svg><g id="a"><g id="points"/><g clip-path="url(#c)"/><g clip-path="url(#c)">'
+        b'<path d="M 0 0"/></g></g><path d="M 1 1"/></svg>'
+    )
+    (group, after, _) = ET.fromstring(compact(svg))
+    assert [child.get("d") for child in group] == ["M 0 0"]
+    assert after.get("d") == "M 1 1"
+
+
 def test_every_picture_states_a_finding_in_text_that_is_text(drawn: list[Drawn]) -> None:
     names = {each.name for each in drawn}
     assert {"arrows", "gmr_by_visit", "regression_bound", "pit", "ranks"} <= names

@@ -9,9 +9,11 @@ from mnbayes.report.kit.colours import dark
 #: Places in an SVG, and their digits beyond a tenth of a point.
 _PLACES = re.compile(rb' (?:d|x|y|transform)="[^"]*"')
 _DIGITS, _ZERO = re.compile(rb"(\.\d)\d+"), re.compile(rb"\.0(?!\d)")
-#: What says nothing: the file's own description, and a turn by nothing.
+#: What says nothing: the file's own description, a turn by nothing, and a group that closes itself,
+#: of points of which there are none.
 _NOTHING = re.compile(
-    rb"<metadata>.*?</metadata>|<!DOCTYPE[^>]*>|<!--.*?-->| transform=\"rotate\(-?0 [^\"]*\"",
+    rb"<metadata>.*?</metadata>|<!DOCTYPE[^>]*>|<!--.*?-->| transform=\"rotate\(-?0 [^\"]*\""
+    rb"|<g(?: [^>]*)?/>",
     re.DOTALL,
 )
 _FONT = re.compile(rb"; font-family: [^;\"]*")
