@@ -2,6 +2,7 @@
 
 python scripts/fuzz.py                        (all readers; writes docs/fuzz.json)
 python scripts/fuzz.py --reader card --cases 500 --seconds 60 --kept /tmp/defects
+python scripts/fuzz.py --more --seconds 3600  (other cases, until those stored are ten thousand)
 
 Each reader starts from valid files. Hypothesis damages cells, rows, columns, values, keys, frames
 and bytes; then Atheris (``pip install "mnbayes[fuzz]"``), guided by what of the package's code is
@@ -14,6 +15,7 @@ own; what crashes it, is a defect too.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import platform
@@ -25,7 +27,9 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,6 +62,9 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         "--guided", type=float, default=GUIDED, help="seconds of guided cases; 0: none"
     )
     parser.add_argument("--seed", type=int, default=0, help="0: the same cases each time")
+    parser.add_argument(
+        "--more", action="store_true", help="go on where the stored result ends, up to the numbers"
+    )
     parser.add_argument("--run", type=Path, help="folder of a small run (default: one is made)")
     parser.add_argument("--kept", type=Path, help="folder for the files of each kind of defect")
     parser.add_argument("--out", type=Path, default=RESULT)
@@ -86,6 +93,9 @@ def supervise(asked: argparse.Namespace) -> None:
     # Hypothesis's tables of characters: seconds, once for all.
     running.property_of(lambda draw: draw(values.texts), 3)()
     for name in asked.reader or readers.READERS:
+        wanted = left(name, asked)
+        if wanted.cases <= 0 if asked.child == "hypothesis" else wanted.guided < 1:
+            continue
         with TemporaryDirectory() as temporary:
             scratch = Path(temporary)
             with warnings.catch_warnings():
@@ -98,13 +108,13 @@ def supervise(asked: argparse.Namespace) -> None:
                     os.dup2(file.fileno(), 2)
                 os.chdir(scratch)
                 try:
-                    cases_of(name, asked, scratch)
+                    cases_of(name, wanted, scratch)
                 except BaseException:
                     traceback.print_exc()
                     sys.stderr.flush()
                     os._exit(1)
                 os._exit(0)
-            ended = _waited(process, getattr(asked, _TIMES[asked.child]) + _GRACE)
+            ended = _waited(process, getattr(wanted, _TIMES[asked.child]) + _GRACE)
             keep(name, ended, asked, scratch)
 
 
@@ -136,9 +146,49 @@ def keep(name: str, ended: int, asked: argparse.Namespace, scratch: Path) -> Non
         f"defects: {found['defects'] or 'none'}",
         flush=True,
     )
+    with locked(asked.out):
+        stored = json.loads(asked.out.read_text(encoding="utf-8"))
+        of = stored["readers"].setdefault(name, {})
+        of[asked.child] = together(of.get(asked.child, {}), found) if asked.more else found
+        text = json.dumps(stored, indent=2, ensure_ascii=False)
+        asked.out.write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time change a file: several may fuzz side by side."""
+    with path.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def together(before: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """The counts of two times as one."""
+    if not before or not found["cases"]:
+        return before or found
+    added = {key: before[key] + found[key] for key in ("cases", "read", "refused")}
+    return {
+        **added,
+        "seconds": round(before["seconds"] + found["seconds"], 1),
+        "defects": dict(Counter(before["defects"]) + Counter(found["defects"])),
+        "slowest_case_seconds": max(each["slowest_case_seconds"] for each in (before, found)),
+    }
+
+
+def left(name: str, asked: argparse.Namespace) -> argparse.Namespace:
+    """What is asked of one reader; with ``--more`` what the stored result lacks of it."""
+    if not asked.more:
+        return asked
     stored = json.loads(asked.out.read_text(encoding="utf-8"))
-    stored["readers"].setdefault(name, {})[asked.child] = found
-    asked.out.write_text(json.dumps(stored, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    done = stored["readers"].get(name, {}).get(asked.child, {"cases": 0, "seconds": 0.0})
+    return argparse.Namespace(
+        **vars(asked)
+        | {
+            "cases": asked.cases - done["cases"],
+            "guided": asked.guided - done["seconds"],
+            "seed": asked.seed + done["cases"],  # other cases than those
+        }
+    )
 
 
 def cases_of(name: str, asked: argparse.Namespace, scratch: Path) -> None:
@@ -250,13 +300,15 @@ def main(given: Sequence[str] | None = None) -> int:
     if asked.guided > 0 and find_spec("atheris") is not None:
         kinds.append("guided")
     stored: dict[str, Any] = {"readers": {}}
-    if (asked.reader or len(kinds) < len(_TIMES)) and asked.out.is_file():  # some of it anew
+    part = asked.more or asked.reader or len(kinds) < len(_TIMES)
+    if part and asked.out.is_file():
         stored = json.loads(asked.out.read_text(encoding="utf-8"))
     stored |= {
         "python": platform.python_version(),
         "tools": [each for each in (tool("hypothesis"), tool("atheris")) if each],
     }
-    asked.out.write_text(json.dumps(stored), encoding="utf-8")
+    if not asked.more:
+        asked.out.write_text(json.dumps(stored), encoding="utf-8")
     with TemporaryDirectory() as temporary:
         scratch = Path(temporary)
         run = asked.run or small_run(scratch)
@@ -266,6 +318,7 @@ def main(given: Sequence[str] | None = None) -> int:
                 command += [f"--{option}", str(getattr(asked, option))]
             if asked.kept is not None:
                 command += ["--kept", str(asked.kept.resolve())]
+            command += ["--more"] if asked.more else []
             for name in asked.reader or ():
                 command += ["--reader", name]
             storage = {"HYPOTHESIS_STORAGE_DIRECTORY": str(scratch / "hypothesis")}

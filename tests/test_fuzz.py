@@ -15,8 +15,10 @@ from conftest import script
 from mnbayes.analyses.published.card import load_published_card
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.cards.card import load_card
+from mnbayes.data.markers import shipped_markers
 from mnbayes.data.trial import load_trial
 from mnbayes.exports.measured import kept
+from mnbayes.inference.contract import catalogue
 from mnbayes.run.stored_tree import open_tree
 from mnbayes.studies.frames import framed, whole_frames
 from mnbayes.studies.identity import LEDGER
@@ -211,3 +213,16 @@ def test_what_a_card_was_refused_for_is_said_and_is_short(
     with pytest.raises(InputError) as refused:
         load(tmp_path / "card.toml")
     assert not running.unclear(refused.value)
+
+
+@pytest.mark.parametrize("said", ["[1]", "{", "3", "null", "[" * 100_000])
+def test_damaged_markers_of_stored_draws_are_refused(said: str) -> None:
+    with pytest.raises(InputError) as error:
+        catalogue(xr.DataTree(xr.Dataset(attrs={"markers": said})))
+    assert not running.unclear(error.value)
+
+
+@pytest.mark.parametrize("said", [np.arange(3.0), 0, b"\xff", ""])
+def test_of_what_is_no_text_come_the_markers_that_mnbayes_brings(said: object) -> None:
+    tree = xr.DataTree(xr.Dataset(attrs={"markers": said}))
+    assert catalogue(tree) == shipped_markers()

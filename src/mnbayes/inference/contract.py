@@ -16,6 +16,7 @@ import xarray as xr
 
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels, stacked
+from mnbayes.base.problems import InputError, Problem, quoted
 from mnbayes.data.markers import Catalogue, catalogue_of, shipped_markers
 from mnbayes.models.hyperparameters import Hyperparameters
 
@@ -64,15 +65,27 @@ def catalogue(tree: xr.DataTree) -> Catalogue:
     mapping
         The ones that mnbayes brings, and those of the tree itself as its cohort had them; of a
         tree that says nothing of its markers, an older one or somebody's own, the former alone.
+
+    Raises
+    ------
+    InputError
+        If what it says of them is damaged.
     """
-    return _said(tree.attrs.get(MARKERS_SAID, ""))
+    said = tree.attrs.get(MARKERS_SAID)
+    return _said(said) if isinstance(said, str) and said else shipped_markers()
 
 
 @lru_cache(maxsize=32)
-def _said(text: object) -> Catalogue:
-    if not isinstance(text, str) or not text:
-        return shipped_markers()
-    return {**shipped_markers(), **catalogue_of(json.loads(text), f"attribute {MARKERS_SAID}")}
+def _said(text: str) -> Catalogue:
+    place = f"attribute {MARKERS_SAID}"
+    try:
+        own = json.loads(text)
+    except (ValueError, RecursionError):
+        own = None
+    if not isinstance(own, dict):
+        expected = "the markers of the draws, as JSON: fit again"
+        raise InputError([Problem(place, None, None, quoted(text), expected)])
+    return {**shipped_markers(), **catalogue_of(own, place)}
 
 
 def lacking(tree: xr.DataTree) -> tuple[str, ...]:
