@@ -55,7 +55,7 @@ def test_unknown_card_names_the_ones_that_exist() -> None:
             'distribution = "Exponential"\nlam = 2',
             "takes lam",
         ),
-        ("[priors.baseline_sd.", "[priors.basline_sd.", "unknown parameter 'basline_sd'"),
+        ("[priors.baseline_sd.", "[priors.basline_sd.", 'unknown parameter "basline_sd"'),
         ('markers = ["urine_protein_24h"]', 'markers = ["protein"]', "different names from"),
         ('residual = "normal"', 'residual = "gaussian"', "'normal' or 'student_t'"),
         ('title = "', 'colour = "red"\ntitle = "', "colour"),

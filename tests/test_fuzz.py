@@ -201,7 +201,9 @@ def test_a_name_that_hurts_a_terminal_is_shown_on_one_line(key: str, tmp_path: P
             'distribution = "Normal"',
             f'distribution = "{"x" * 9999}"',
         ),
+        (load_card, "proteinuria", "[priors.residual_sd.", f"[priors.{'9' * 5000}."),
     ],
+    ids=lambda value: str(value)[:40],
 )
 def test_what_a_card_was_refused_for_is_said_and_is_short(
     load: object, card: str, old: str, new: str, tmp_path: Path

@@ -18,7 +18,7 @@ EXAMPLES = 3  # of what was found, in one problem of many rows
 RANGES = 6  # of rows, in one problem
 _HINTED = 200  # different texts of one problem that are looked at for a hint
 LONGEST = 60  # characters of a found value that are shown
-_LONGEST_FOUND = 500  # of all that is shown of one problem
+_LONGEST_FOUND, _LONGEST_EXPECTED = 500, 1500  # of all that is shown of one problem
 #: Shortest word, and least likeness (of 1), of which the beginning of a name is thought of.
 _SHORTEST, _ALIKE = 4, 0.8
 
@@ -64,7 +64,8 @@ class Problem:
             place.append(f"column {cut(self.column, 2 * LONGEST)}")
         kind = "warning: " if self.severity == "warning" else ""
         found = cut(self.found, _LONGEST_FOUND)
-        said = f"{kind}{', '.join(place)}: found {found}; expected {self.expected}"
+        expected = cut(self.expected, _LONGEST_EXPECTED)
+        said = f"{kind}{', '.join(place)}: found {found}; expected {expected}"
         # Names of files and columns may be somebody's trick on a terminal as well.
         return visible(" ".join(said.replace("\t", " ").splitlines()))
 

@@ -211,7 +211,7 @@ class Card(Displayed, _Strict):
             if one and on
         ]
         problems += [
-            f"prior of unknown parameter {name!r}; there are {', '.join(PARAMETERS)}"
+            f"prior of unknown parameter {quoted(name)}; there are {', '.join(PARAMETERS)}"
             f"{did_you_mean(name, PARAMETERS)}"
             for name in self.prior
             if name not in PARAMETERS

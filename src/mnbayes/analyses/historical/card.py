@@ -160,13 +160,13 @@ class HistoricalCard(_Strict):
         if self.benchmark.treatment_class not in self.classes:
             problems.append(
                 f"a benchmark of one of the classes {', '.join(self.classes)}; "
-                f"found {self.benchmark.treatment_class!r}"
+                f"found {quoted(self.benchmark.treatment_class)}"
             )
         problems += [f"no prior of {name}" for name in PARAMETERS if name not in self.prior]
         for name, spec in self.prior.items():
             if name not in PARAMETERS:
                 problems.append(
-                    f"prior of unknown parameter {name!r}; there are {', '.join(PARAMETERS)}"
+                    f"prior of unknown parameter {quoted(name)}; there are {', '.join(PARAMETERS)}"
                     f"{did_you_mean(name, PARAMETERS)}"
                 )
             elif spec.distribution not in (fitting := FAMILIES[PARAMETERS[name]]):

@@ -94,7 +94,7 @@ class PublishedCard(BaseModel):
         for name, spec in self.prior.items():
             if name not in PARAMETERS:
                 hint = did_you_mean(name, NAMES)
-                problems.append(f"unknown prior {name!r}; there are {', '.join(NAMES)}{hint}")
+                problems.append(f"unknown prior {quoted(name)}; there are {', '.join(NAMES)}{hint}")
                 continue
             role = PARAMETERS[name][1]
             fitting = [f.name for f in priors.FAMILIES.values() if role in f.roles]
