@@ -49,7 +49,8 @@ def true_levels(
     effects = _leading(normals[..., :size] @ np.swapaxes(factor, -1, -2))
     baseline = np.ascontiguousarray(population.baseline_mean.T)[:, :, None] + effects[:n_marker]
     shift = np.moveaxis(population.visit_change, 0, -1)[..., None]
-    levels = baseline + shift + effects[n_marker:]
+    levels = baseline + shift
+    levels += effects[n_marker:]
     if population.serial:
         noise = _leading(normals[..., size:])
         first, fresh = noise[:n_marker], noise[n_marker:]
@@ -64,7 +65,10 @@ def true_levels(
                 drift.append(last)
             levels = levels + sd * np.array(drift)
         else:
-            levels = levels + sd * (decay * first + np.sqrt(1 - decay**2) * fresh)
+            moved = decay * first
+            moved += np.sqrt(1 - decay**2) * fresh
+            moved *= sd
+            levels += moved
         baseline = baseline + sd * first
     return baseline, levels
 

@@ -186,9 +186,7 @@ def _group_draws(
     )
 
 
-def _observed(tree: xr.DataTree, judged: Judge) -> dict[Category, Floats]:
-    table = recorded(tree)
-
+def _observed(table: xr.Dataset, judged: Judge) -> dict[Category, Floats]:
     def intervals(visits: slice) -> dict[str, Interval]:
         found = {}
         for marker in judged.markers:
@@ -231,7 +229,8 @@ def response_draws(tree: xr.DataTree, definitions: Definitions, seed: int) -> Re
     judged = judge_of(tree, definitions)
     if not judged.categories:
         return None
-    baselines = recorded(tree)["log_value"].sel(visit=0.0)
+    table = recorded(tree)
+    baselines = table["log_value"].sel(visit=0.0)
     measured = {name: array(baselines.sel(marker=name), "patient") for name in judged.markers}
     of_posterior, of_prior = (
         np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2)
@@ -244,7 +243,7 @@ def response_draws(tree: xr.DataTree, definitions: Definitions, seed: int) -> Re
         patients=tuple(labels(level(tree, "posterior")["patient"])),
         weeks=tuple(array(tree["posterior"].dataset["later_visit"]).tolist()),
         judged=judged,
-        observed=_observed(tree, judged),
+        observed=_observed(table, judged),
         posterior=posterior,
         prior=prior.result(),
     )
