@@ -45,8 +45,7 @@ def true_levels(
     n_marker = population.n_markers
     size = 2 * n_marker
     factor = population.effect_cholesky
-    # In order in memory: what follows takes half the time, and no number changes.
-    effects = _leading(normals[..., :size] @ np.swapaxes(factor, -1, -2))
+    effects = _effects(normals[..., :size], factor)
     baseline = np.ascontiguousarray(population.baseline_mean.T)[:, :, None] + effects[:n_marker]
     shift = np.moveaxis(population.visit_change, 0, -1)[..., None]
     levels = baseline + shift
@@ -71,6 +70,16 @@ def true_levels(
             levels += moved
         baseline = baseline + sd * first
     return baseline, levels
+
+
+def _effects(normals: Floats, factor: Floats) -> Floats:
+    """Patient effects of standard normals, shape (effect, draw, patient), in order in memory."""
+    if len(normals) > 1:
+        return _leading(normals @ np.swapaxes(factor, -1, -2))
+    # The same patients for every draw: one product instead of one for each draw.
+    rows = _leading(np.swapaxes(factor, -1, -2))
+    effects: Floats = rows.reshape(-1, rows.shape[-1]) @ normals[0].T
+    return effects.reshape(*rows.shape[:2], -1)
 
 
 def _leading(values: Floats) -> Floats:

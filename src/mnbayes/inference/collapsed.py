@@ -25,7 +25,7 @@ LEAST_SHAPING = 1000
 PROPOSALS = 3
 MOST_PROPOSALS = 48
 #: Proposals from which on two threads share them: each is weighted by itself, so no number changes.
-BESIDE = 4000
+BESIDE = 1000
 #: Effective draws wanted, as a share of the draws asked for: about what NUTS gives.
 WANTED = 0.5
 

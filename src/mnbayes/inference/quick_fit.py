@@ -19,8 +19,8 @@ from mnbayes.models.well_posed import well_posed
 
 #: Chains, and draws of each.
 CHAINS, DRAWS = 4, 250
-#: Proposals of each round, until one has half as many effective draws as are drawn.
-ROUNDS = (1000, 1500, 4000)
+#: Proposals of each round, until one can be trusted.
+ROUNDS = (1000, 2000, 6000)
 
 
 def quick_fit(card: Card, cohort: Cohort, seed: int = 1) -> Fit | None:
@@ -55,7 +55,7 @@ def quick_fit(card: Card, cohort: Cohort, seed: int = 1) -> Fit | None:
     density = longitudinal_density(card, data)
     proposing, completing = np.random.SeedSequence(seed).spawn(2)
     rng = np.random.default_rng(proposing)
-    weighted = enough_rounds(density, ROUNDS, rng, CHAINS * DRAWS / 2)
+    weighted = enough_rounds(density, ROUNDS, rng)
     sampled = in_chains(weighted, CHAINS, DRAWS, rng)
     watch.lap("sample")
     drawn = draw_gaussian_effects(card, data, density, sampled.draws["unconstrained"], rng)
