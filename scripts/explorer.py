@@ -4,7 +4,8 @@ python scripts/explorer.py    (writes docs/explorer.json; a Chromium is needed)
 
 Three parts, each by itself with --only: ``drags`` (in a browser: from a move of a slider to the
 redrawn page), ``memory`` (of the server after many drags, and its start), ``settings`` (random
-ones: each answer against the same made by prior texts, ``mn.fit`` and the tables of a run).
+ones: each answer against the same made by prior texts, ``mn.fit`` and the tables of a run; an
+hour).
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ RESULT = Path(__file__).parents[1] / "docs" / "explorer.json"
 MODELS = ("proteinuria", "remission")
 #: Moves of a slider in the browser, messages of the memory test, random settings.
 MOVES, DRAGS, SETTINGS = 60, 1000, 1000
-#: Draws of a chain of the random settings: enough to compare, few enough to be quick.
-DRAWS = 100
+#: Of the random settings, how many have Student-t residuals, which NUTS samples.
+HEAVY = 0.05
 
 
 @contextmanager
@@ -169,6 +170,8 @@ def random_settings(case: Any, rng: np.random.Generator) -> Any:
     if rng.random() < 0.3:
         settings = replace(settings, morph=float(rng.random()))
     settings = replace(settings, trajectory=str(rng.choice(["", "step", "drift"])))
+    if rng.random() < HEAVY:
+        settings = replace(settings, residual="student_t")
     card = case.shown_card(settings)
     found = dials(card, case.base(settings), case.names(card))
     for place in rng.choice(len(found), int(rng.integers(0, 4)), replace=False):
@@ -192,8 +195,14 @@ def random_settings(case: Any, rng: np.random.Generator) -> Any:
     return replace(settings, strategy=str(rng.choice(["mar", "composite", "locf", "delta"])))
 
 
-def same_answers(case: Any, settings: Any) -> tuple[str, str]:
-    """An answer as the page and as the library make it: what differs, and why it was refused."""
+def same_answers(case: Any, settings: Any) -> tuple[str, str, str]:
+    """An answer as the page and as ``mnbayes fit --engine auto`` make it.
+
+    Returns
+    -------
+    tuple of str
+        What differs, why it was refused, and which engine drew; blank where nothing.
+    """
     import mnbayes as mn
     from mnbayes.answers.result import base_result
     from mnbayes.base.problems import InputError
@@ -207,17 +216,19 @@ def same_answers(case: Any, settings: Any) -> tuple[str, str]:
     settings = read_query(settings.query, MODELS[0])
     try:
         case.check(settings)
-        made = answer(case, settings, settled=False, draws=DRAWS)
+        quick, made = answer(case, settings, settled=False), answer(case, settings)
     except InputError as error:
-        return "", str(error)
+        return "", str(error), ""
     assert made is not None
-    dumped(payload(case, made))
+    for each in (quick, made):
+        if each is not None:
+            dumped(payload(case, each))
     if settings.seed % 5 == 0:  # they take as long as all else
         dumped(further_payload(made, further(case, made)))
     card = mn.with_priors(mn.load_card(settings.model), settings.sets, set_texts(case, settings))
     structure = made.card.structure
     card = card.model_copy(update={"structure": structure})
-    sampling = Sampling(seed=settings.seed, engine="collapsed", draws=DRAWS)
+    sampling = Sampling(seed=settings.seed, engine="auto")
     fitted = mn.fit(card, case.cohort_of(settings), sampling)
     definitions = case.definitions_of(settings)
     result, _ = base_result(fitted, definitions, settings.seed, allow_unconverged=True)
@@ -229,8 +240,8 @@ def same_answers(case: Any, settings: Any) -> tuple[str, str]:
             ours.sort_values(keys, ignore_index=True), same.sort_values(keys, ignore_index=True)
         )
     except AssertionError as error:
-        return str(error), ""
-    return "", ""
+        return str(error), "", made.fit.engine
+    return "", "", made.fit.engine
 
 
 def settings(count: int) -> dict[str, Any]:
@@ -240,6 +251,7 @@ def settings(count: int) -> dict[str, Any]:
     case = explored(None, MODELS)
     rng = np.random.default_rng(2)
     refused: dict[str, int] = {}
+    engines: dict[str, int] = {}
     different, failed = [], []
     done = 0
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C: what there is so far
@@ -247,12 +259,14 @@ def settings(count: int) -> dict[str, Any]:
             asked = random_settings(case, rng)
             done += 1
             try:
-                wrong, why = same_answers(case, asked)
+                wrong, why, engine = same_answers(case, asked)
             except Exception:
                 failed.append({"settings": asked.query, "traceback": traceback.format_exc()})
                 continue
             if wrong:
                 different.append({"settings": asked.query, "difference": wrong[:500]})
+            if engine:
+                engines[engine] = engines.get(engine, 0) + 1
             if why:
                 refused[why[:200]] = refused.get(why[:200], 0) + 1
             if done % 50 == 0:
@@ -260,7 +274,7 @@ def settings(count: int) -> dict[str, Any]:
                 print(told, file=sys.stderr, flush=True)
     return {
         "asked": done,
-        "draws": f"4 × {DRAWS}",
+        "engines": engines,
         "refused": refused,
         "different": different,
         "tracebacks": failed,

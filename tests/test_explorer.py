@@ -47,7 +47,9 @@ from mnbayes.explorer.settings import (
 from mnbayes.explorer.shown import flags, further_payload, payload, rows
 from mnbayes.explorer.start import explored
 from mnbayes.explorer.worker import Worker
+from mnbayes.inference.collapsed import weights_doubt
 from mnbayes.inference.fit import Fit
+from mnbayes.inference.quick_fit import quick_fit
 from mnbayes.inference.sampling import Sampling
 from mnbayes.pipeline import Job
 from mnbayes.run.keeping import Target
@@ -358,7 +360,7 @@ def test_data_that_the_prior_denies_are_flagged(case: Case, found: Answered) -> 
     wrong = Settings("proteinuria", priors=(("change_mean", twice), ("visit_sd", "95% below 0.05")))
     made = answer(case, wrong, settled=False)
     assert made is not None
-    check = prior_predictive_check(made.fit.tree, "urine_protein_24h", 12.0)
+    check = prior_predictive_check(made.fit, "urine_protein_24h", 12.0)
     assert check is not None
     own = case.cohort.measurements
     rows_ = own[(own["marker"] == "urine_protein_24h") & own["week"].isin([0.0, 12.0])]
@@ -375,7 +377,38 @@ def test_a_quick_answer_is_of_fewer_draws_and_never_of_nuts(case: Case) -> None:
     assert quick is not None
     assert (quick.fit.engine, quick.settled) == ("collapsed", False)
     assert quick.fit.sampling.draws < Sampling().draws
+    assert not quick.result.withheld
     assert answer(case, Settings("proteinuria", residual="student_t"), settled=False) is None
+
+
+@pytest.mark.parametrize("model", ["proteinuria", "remission"])
+def test_a_quick_answer_is_the_settled_one_but_for_monte_carlo_error(
+    case: Case, model: str
+) -> None:
+    settings = Settings(model, sets=("sceptical",))
+    tables = []
+    for settled in (False, True):
+        made = answer(case, settings, settled=settled)
+        assert made is not None
+        tables.append(made.result.answers)
+    keys = ["kind", "patient", "marker", "week", "category"]
+    both = tables[0].merge(tables[1], on=keys, suffixes=("_quick", ""), validate="1:1")
+    assert len(both) == len(tables[0]) == len(tables[1]) > 10
+    error = np.hypot(both["mcse_quick"], both["mcse"])
+    assert ((both["value_quick"] - both["value"]).abs() <= 4 * error).all()
+
+
+def test_weights_that_a_study_would_not_trust_give_no_number(case: Case) -> None:
+    cohort = case.cohort
+    made = quick_fit(load_card("lymphocytes"), cohort)
+    assert made is not None
+    doubt = weights_doubt(made.diagnostics.pareto_k, made.diagnostics.worst_ess_bulk)
+    assert made.diagnostics.reasons == (doubt,)
+    assert not made.diagnostics.converged
+    assert weights_doubt(0.7, 400.0) == ""
+    assert "Pareto" in weights_doubt(0.71, 400.0)
+    assert "effective" in weights_doubt(0.7, 399.0)
+    assert weights_doubt(float("nan"), 1000.0)
 
 
 # A page ---------------------------------------------------------------------------------------

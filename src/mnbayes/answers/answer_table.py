@@ -59,7 +59,8 @@ def answer_table(
 def _ratios(gmr: pd.DataFrame, tree: xr.DataTree) -> pd.DataFrame:
     """Ratios to baseline and probabilities of a fall; rows as in ``estimates.csv``, repeated."""
     errors = estimate_errors(
-        array(tree["posterior"].dataset["visit_change"], "marker", "later_visit")
+        array(tree["posterior"].dataset["visit_change"], "marker", "later_visit"),
+        ("gmr_median", *FALLS),
     )
     place = gmr[["marker", "week"]]
     ratio = place.assign(

@@ -130,7 +130,7 @@ def probability_table(draws: ResponseDraws | None, model: str) -> pd.DataFrame:
             "category": np.array(categories),
         }
         frames.append(_frame(PROBABILITY_COLUMNS, cells | place, shape))
-    return pd.concat([typed(frame, _TEXTS) for frame in frames], ignore_index=True)
+    return typed(pd.concat(frames, ignore_index=True), _TEXTS)
 
 
 def population_table(draws: ResponseDraws | None, model: str) -> pd.DataFrame:

@@ -5,14 +5,14 @@ Two runs can then be matched number by number, whatever tables they came from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from mnbayes.answers.change import falls
+from mnbayes.answers.change import FALLS, falls
 from mnbayes.answers.response_draws import POINTS
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array, labels
@@ -52,13 +52,17 @@ def of_prior(column: pd.Series) -> pd.Series:
     return column.str.startswith(PRIOR) | column.str.endswith(f"_{PRIOR}")
 
 
-def estimate_errors(log_gmr: Floats) -> dict[str, tuple[Floats, Floats]]:
+def estimate_errors(
+    log_gmr: Floats, columns: Collection[str] = ("gmr_median", "gmr_lower", "gmr_upper", *FALLS)
+) -> dict[str, tuple[Floats, Floats]]:
     """Spread and Monte Carlo error of each column of ``estimates.csv``.
 
     Parameters
     ----------
     log_gmr : array, shape (chain, draw, ...)
         Natural log of the geometric mean ratio.
+    columns : collection of str
+        Those that are wanted; default: all.
 
     Returns
     -------
@@ -79,8 +83,8 @@ def estimate_errors(log_gmr: Floats) -> dict[str, tuple[Floats, Floats]]:
     sd = np.asarray(log_gmr.std(axis=(0, 1), ddof=1))
     blank = np.full(sd.shape, np.nan)
     quantiles = {"gmr_median": 0.5, "gmr_lower": 0.025, "gmr_upper": 0.975}
-    return {name: (sd, quantile_error(p)) for name, p in quantiles.items()} | {
-        name: (blank, mcse(met, log_gmr)) for name, met in falls(log_gmr).items()
+    return {name: (sd, quantile_error(p)) for name, p in quantiles.items() if name in columns} | {
+        name: (blank, mcse(met, log_gmr)) for name, met in falls(log_gmr).items() if name in columns
     }
 
 

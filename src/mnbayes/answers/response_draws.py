@@ -49,6 +49,8 @@ from mnbayes.inference.contract import (
 #: Points of the integral over patients, and the seed of their scrambling: one fixed set, so
 #: that shares of different draws differ by their parameters alone.
 POINTS, POINTS_SEED = 512, 20240301
+#: Draws from which on prior and posterior are worked out side by side.
+BESIDE = 2000
 
 
 @dataclass(frozen=True)
@@ -186,9 +188,7 @@ def _group_draws(
     )
 
 
-def _observed(tree: xr.DataTree, judged: Judge) -> dict[Category, Floats]:
-    table = recorded(tree)
-
+def _observed(table: xr.Dataset, judged: Judge) -> dict[Category, Floats]:
     def intervals(visits: slice) -> dict[str, Interval]:
         found = {}
         for marker in judged.markers:
@@ -231,22 +231,30 @@ def response_draws(tree: xr.DataTree, definitions: Definitions, seed: int) -> Re
     judged = judge_of(tree, definitions)
     if not judged.categories:
         return None
-    baselines = recorded(tree)["log_value"].sel(visit=0.0)
+    table = recorded(tree)
+    baselines = table["log_value"].sel(visit=0.0)
     measured = {name: array(baselines.sel(marker=name), "patient") for name in judged.markers}
     of_posterior, of_prior = (
         np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(2)
     )
     nothing = {name: np.full_like(values, np.nan) for name, values in measured.items()}
-    with ThreadPoolExecutor(1) as beside:  # they share nothing
-        prior = beside.submit(_group_draws, tree, "prior", judged, nothing, of_prior)
+
+    def prior_draws() -> GroupDraws:
+        return _group_draws(tree, "prior", judged, nothing, of_prior)
+
+    # They share nothing; but of few draws two threads wait for each other more than they work.
+    size = tree["posterior"].sizes
+    with ThreadPoolExecutor(1) as beside:
+        other = beside.submit(prior_draws) if size["chain"] * size["draw"] >= BESIDE else None
         posterior = _group_draws(tree, "posterior", judged, measured, of_posterior)
+        prior = prior_draws() if other is None else other.result()
     return ResponseDraws(
         patients=tuple(labels(level(tree, "posterior")["patient"])),
         weeks=tuple(array(tree["posterior"].dataset["later_visit"]).tolist()),
         judged=judged,
-        observed=_observed(tree, judged),
+        observed=_observed(table, judged),
         posterior=posterior,
-        prior=prior.result(),
+        prior=prior,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -97,6 +97,14 @@ class Result(Displayed):
     def judged(self) -> Judge:
         """The definitions as they apply to this model's markers."""
         return judge_of(self.fit.tree, self.judged_by)
+
+    @cached_property
+    def rows(self) -> Mapping[tuple[str, float], Sequence[Mapping[str, Any]]]:
+        """Rows of the probabilities by quantity and week."""
+        found: dict[tuple[str, float], list[Mapping[str, Any]]] = {}
+        for row in records(self.probabilities):
+            found.setdefault((row["quantity"], row["week"]), []).append(row)
+        return found
 
     @property
     def evaluable(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from mnbayes.base.arrays import Floats
 from mnbayes.base.problems import did_you_mean
 from mnbayes.data.markers import Scale
 
@@ -182,14 +183,18 @@ class Belief:
 
     def natural(self, value: float) -> float:
         """A value of the parameter's own scale on the stated one."""
+        return float(self.naturals(np.asarray(value, dtype=float)))
+
+    def naturals(self, values: Floats) -> Floats:
+        """As :meth:`natural`, of an array."""
         with np.errstate(over="ignore"):
             if self.scale == "fall":
-                return float(-100 * np.expm1(value))
+                return -100 * np.expm1(values)
             if self._share:
-                return float(100.0 / (1.0 + np.exp(-value)))
+                return 100.0 / (1.0 + np.exp(-values))
             if self.quantity.kind in ("level", "change") and self.scale not in ("log", "logit"):
-                return float(np.exp(value))
-        return value
+                return np.exp(values)
+        return values
 
     @property
     def _share(self) -> bool:

@@ -140,8 +140,8 @@ class PriorSpec(_Strict):
         if self.distribution == "LKJ":
             return self.meaning
         fields: dict[str, str] = {}
-        for key, probability in _QUANTILES.items():
-            value = float(priors.quantile(self.distribution, self.arguments, probability))
+        at = priors.quantile(self.distribution, self.arguments, list(_QUANTILES.values()))
+        for key, value in zip(_QUANTILES, at.tolist(), strict=True):
             fields[f"q{key}"] = f"{value:.2g}"
             with np.errstate(over="ignore"):
                 fields[f"x{key}"] = _plain(float(np.exp(value)))

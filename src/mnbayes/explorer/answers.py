@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -24,13 +24,8 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.explorer.case import Case
 from mnbayes.explorer.settings import Settings
 from mnbayes.inference.fit import Fit, fit
+from mnbayes.inference.quick_fit import quick_fit
 from mnbayes.inference.sampling import Sampling
-from mnbayes.models.density import gaussian
-from mnbayes.models.well_posed import well_posed
-
-#: Draws of a chain while somebody drags a model of one marker; with fewer its gate would fail now
-#: and then. Models of several need those of a settled answer for that.
-WHILE_DRAGGING = 400
 
 
 @dataclass(frozen=True)
@@ -108,7 +103,9 @@ def answer(
     settings : Settings
     settled : bool
         Whether the draws are those of ``mnbayes fit --engine auto``, with NUTS where the collapsed
-        engine cannot be trusted; else fewer draws of the collapsed engine alone.
+        engine cannot be trusted; else those of :func:`mnbayes.inference.quick_fit.quick_fit`.
+    draws : int, optional
+        Of a chain of a settled answer, where not as many as usual.
     progress : callable
         Called with a stage, the steps done and in all.
 
@@ -124,21 +121,19 @@ def answer(
     """
     own, card = case.base(settings), case.card(settings)
     definitions, cohort = case.definitions_of(settings), case.cohort_of(settings)
-    sampling = Sampling(seed=settings.seed, engine="auto", draws=draws or Sampling().draws)
-    if not settled:
-        if not gaussian(card, well_posed(card, cohort)):
-            return None
-        sampling = replace(sampling, engine="collapsed")
-        if len(card.markers) == 1 and draws is None:
-            sampling = replace(sampling, draws=WHILE_DRAGGING)
-    fitted = fit(card, cohort, sampling, progress)
+    if settled:
+        many = draws or Sampling().draws
+        sampling = Sampling(seed=settings.seed, engine="auto", draws=many)
+        fitted: Fit | None = fit(card, cohort, sampling, progress)
+    else:
+        fitted = quick_fit(card, cohort, settings.seed)
+    if fitted is None:
+        return None
     before, drawn = base_result(
         fitted, definitions, settings.seed, headline=True, allow_unconverged=True
     )
     result = before if fitted.diagnostics.converged else withheld(before)
-    # Of as many draws, and not handed over, a quick answer is the settled one.
-    same = fitted.diagnostics.converged and sampling.draws == Sampling().draws
-    return Answered(settings, own, card, definitions, result, before, drawn, settled or same)
+    return Answered(settings, own, card, definitions, result, before, drawn, settled)
 
 
 def further(case: Case, answered: Answered) -> Further:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 
 from mnbayes.base.labelled import array, stacked
-from mnbayes.inference.contract import PREDICTIONS, drawn, predicted, recorded
+from mnbayes.inference.contract import PREDICTIONS, drawn, predicted
+from mnbayes.inference.fit import Fit
 
 #: A two-sided tail below this is called a conflict.
 UNLIKELY = 0.05
@@ -50,13 +50,13 @@ class Conflict:
         return self.tail < UNLIKELY
 
 
-def prior_predictive_check(tree: xr.DataTree, marker: str, week: float) -> Conflict | None:
+def prior_predictive_check(fit: Fit, marker: str, week: float) -> Conflict | None:
     """Compare the measured mean change with what the priors predict of it.
 
     Parameters
     ----------
-    tree : DataTree
-        A fit, with prior predictions.
+    fit : Fit
+        With prior predictions.
     marker : str
     week : float
         A later visit.
@@ -67,9 +67,10 @@ def prior_predictive_check(tree: xr.DataTree, marker: str, week: float) -> Confl
         None where fewer than two patients were measured at both visits, or the tree has no prior
         predictions.
     """
+    tree = fit.tree
     if not drawn(tree, PREDICTIONS["prior"], "measurement"):
         return None
-    data = recorded(tree)["log_value"].sel(marker=marker, visit=[0.0, week])
+    data = fit.recorded["log_value"].sel(marker=marker, visit=[0.0, week])
     change = np.diff(array(data, "patient", "visit"), axis=1)[:, 0]
     seen = np.isfinite(change)
     if np.count_nonzero(seen) < FEWEST:

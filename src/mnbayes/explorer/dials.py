@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -127,9 +128,20 @@ def unit_of(about: Quantity) -> Belief:
     return Belief(SURE, None, None, None, about.scales[0], about)
 
 
+def quantiles(spec: PriorSpec, *at: float) -> list[float]:
+    """Quantiles of a prior on the parameter's own scale; most dials stay while one is moved."""
+    return list(_quantiles_of(spec.distribution, tuple(spec.arguments.items()), at))
+
+
+@lru_cache(maxsize=1000)
+def _quantiles_of(
+    family: str, arguments: tuple[tuple[str, float], ...], at: tuple[float, ...]
+) -> tuple[float, ...]:
+    return tuple(families.quantile(family, dict(arguments), list(at)).tolist())
+
+
 def _quantiles(spec: PriorSpec, belief: Belief, *at: float) -> list[float]:
-    own = families.quantile(spec.distribution, spec.arguments, list(at))
-    return [belief.natural(float(value)) for value in own]
+    return [belief.natural(value) for value in quantiles(spec, *at)]
 
 
 def _unit(about: Quantity, marker: Marker | None) -> str:

@@ -89,10 +89,6 @@ class Page:
             self._settle(settings, n, newer)
         elif live or newer():
             self._show(quick, n, settled=False)
-        elif quick.settled:
-            self.answered, self.pictures = quick, {}
-            self._show(quick, n, settled=True)
-            self._more(quick, n, newer)
         else:
             if fresh:
                 self._show(quick, n, settled=False)

@@ -14,11 +14,10 @@ from mnbayes.answers.change import estimates
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import stacked
 from mnbayes.base.text_table import records
-from mnbayes.cards import families
 from mnbayes.cards.beliefs import Belief
 from mnbayes.cards.parameters import SHARED, quantity
 from mnbayes.explorer.answers import Answered
-from mnbayes.explorer.dials import density, unit_of
+from mnbayes.explorer.dials import density, quantiles, unit_of
 from mnbayes.inference.contract import level
 from mnbayes.report.kit import style
 from mnbayes.report.kit.measured import measured
@@ -62,10 +61,7 @@ def densities(answered: Answered, names: dict[str, tuple[str, str]]) -> dict[str
         if spec.distribution == "LKJ" or not about.scales:
             continue
         belief = unit_of(about)
-        ends = families.quantile(
-            spec.distribution, spec.arguments, [(1 - DRAWN) / 2, (1 + DRAWN) / 2]
-        )
-        low, high = float(ends[0]), float(ends[1])
+        low, high = quantiles(spec, (1 - DRAWN) / 2, (1 + DRAWN) / 2)
         if about.kind not in ("level", "change"):
             low = 0.0
         draws = _draws(posterior, parameter, marker) if shown else np.empty(0)
@@ -94,7 +90,7 @@ def _draws(posterior: xr.Dataset, parameter: str, marker: str) -> Floats:
 
 
 def _natural(belief: Belief, values: Floats) -> Any:
-    return rounded(np.array([belief.natural(value) for value in values.tolist()]))
+    return rounded(belief.naturals(values))
 
 
 def courses(answered: Answered) -> list[dict[str, Any]]:

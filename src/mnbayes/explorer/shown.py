@@ -215,7 +215,7 @@ def flags(answered: Answered) -> list[dict[str, str]]:
         found.append(_flag("note", f"NUTS took over from the collapsed engine ({why})."))
     week = result.primary_week
     for marker in result.fit.observations.markers:
-        check = prior_predictive_check(result.fit.tree, marker, week)
+        check = prior_predictive_check(result.fit, marker, week)
         if check is None or not check.there:
             continue
         about = result.catalogue[marker]

@@ -12,7 +12,7 @@ import xarray as xr
 
 from mnbayes.base.arrays import Floats
 from mnbayes.base.workers import silent
-from mnbayes.inference.diagnostics import MAX_PARETO_K
+from mnbayes.inference.diagnostics import MAX_PARETO_K, MIN_ESS
 from mnbayes.inference.sampling import Sampling
 from mnbayes.inference.traces import Sampled
 from mnbayes.numerics import importance
@@ -25,7 +25,7 @@ LEAST_SHAPING = 1000
 PROPOSALS = 3
 MOST_PROPOSALS = 48
 #: Proposals from which on two threads share them: each is weighted by itself, so no number changes.
-BESIDE = 4000
+BESIDE = 1000
 #: Effective draws wanted, as a share of the draws asked for: about what NUTS gives.
 WANTED = 0.5
 
@@ -55,6 +55,18 @@ class Weighted:
     def trusted(self) -> bool:
         """Whether the Pareto shape is low enough."""
         return self.pareto_k <= MAX_PARETO_K
+
+    @property
+    def doubt(self) -> str:
+        """Which of the Pareto shape and the effective number does not pass; empty if none."""
+        return weights_doubt(self.pareto_k, self.effective)
+
+
+def weights_doubt(pareto_k: float, effective: float) -> str:
+    """Why weights are not to be trusted: their Pareto shape, their effective number; or nothing."""
+    if not pareto_k <= MAX_PARETO_K:
+        return f"Pareto k above {MAX_PARETO_K:g}"
+    return "" if effective >= MIN_ESS else f"effective draws below {MIN_ESS}"
 
 
 def weighted_rounds(
@@ -117,6 +129,31 @@ def weighted_draws(density: Density, rounds: Sequence[int], rng: np.random.Gener
     """The last round of :func:`weighted_rounds`."""
     *_, last = weighted_rounds(density, rounds, rng)
     return last
+
+
+def enough_rounds(
+    density: Density, rounds: Sequence[int], rng: np.random.Generator, wanted: float = MIN_ESS
+) -> Weighted:
+    """The first round of :func:`weighted_rounds` to be trusted, with the draws that are wanted.
+
+    Parameters
+    ----------
+    density : Density
+    rounds : sequence of int
+        Draws of each round; those before the last one made only shape it.
+    rng : Generator
+    wanted : float
+        Effective draws.
+
+    Returns
+    -------
+    Weighted
+        The last round where none is good enough.
+    """
+    for weighted in weighted_rounds(density, rounds, rng):
+        if weighted.trusted and weighted.effective >= wanted:
+            break
+    return weighted
 
 
 def equal_draws(weighted: Weighted, chains: int, draws: int, rng: np.random.Generator) -> Floats:
@@ -194,14 +231,25 @@ def importance_sample(
         if enough or hopeless or 2 * factor > MOST_PROPOSALS:
             break
         factor *= 2
-    points = equal_draws(weighted, sampling.chains, sampling.draws, rng)
+    drawn = in_chains(weighted, sampling.chains, sampling.draws, rng)
     news(count, count)
-    shape = (sampling.chains, sampling.draws, dimension)
-    repeated = np.zeros(shape[:2], dtype=bool)
-    repeated[:, 1:] = (np.diff(points.reshape(shape), axis=1) == 0.0).all(axis=2)
+    return drawn
+
+
+def in_chains(weighted: Weighted, chains: int, draws: int, rng: np.random.Generator) -> Sampled:
+    """Equally weighted draws in the form that NUTS hands its draws over.
+
+    Returns
+    -------
+    Sampled
+        As of :func:`collapsed_sample`.
+    """
+    points = equal_draws(weighted, chains, draws, rng)
+    repeated = np.zeros((chains, draws), dtype=bool)
+    repeated[:, 1:] = (np.diff(points.reshape(chains, draws, -1), axis=1) == 0.0).all(axis=2)
     stats = xr.Dataset(
         {"repeated": (("chain", "draw"), repeated)},
-        coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1])},
+        coords={"chain": np.arange(chains), "draw": np.arange(draws)},
         attrs={"pareto_k": weighted.pareto_k, "effective": weighted.effective},
     )
     return Sampled({"unconstrained": points}, stats)

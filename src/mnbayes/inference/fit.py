@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,13 @@ from mnbayes.data.cohort import Cohort, as_cohort, synthetic_words
 from mnbayes.data.markers import Catalogue
 from mnbayes.data.observations import Observations
 from mnbayes.inference.collapsed import collapsed_sample
-from mnbayes.inference.completing import complete_posterior, complete_prior
-from mnbayes.inference.contract import catalogue, primary_week
+from mnbayes.inference.contract import catalogue, primary_week, recorded
 from mnbayes.inference.densities import nutpie_model
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
 from mnbayes.inference.sampling import Sampling as Sampling
 from mnbayes.inference.sampling import at_most_twice, sample
 from mnbayes.inference.traces import Sampled
-from mnbayes.inference.trees import attributes, build_tree, coordinates, top_level
+from mnbayes.inference.trees import attributes, completed_tree, coordinates, top_level
 from mnbayes.models.density import gaussian, longitudinal_density
 from mnbayes.models.gaussian_effects import draw_gaussian_effects
 from mnbayes.models.longitudinal import statement
@@ -133,6 +132,11 @@ class Fit(Displayed):
     def catalogue(self) -> Catalogue:
         """What its markers are, as the draws say."""
         return catalogue(self.tree)
+
+    @cached_property
+    def recorded(self) -> xr.Dataset:
+        """What was measured: see :func:`mnbayes.inference.contract.recorded`."""
+        return recorded(self.tree)
 
     @property
     def synthetic(self) -> bool:
@@ -355,11 +359,8 @@ def _complete(
         new = {name: array for name, array in draws.items() if name not in known.result()}
         if new:
             checks.append(beside.submit(check, new))
-        rng = np.random.default_rng(completing)
-        # The streams of the next patient are those that its tables have always had.
-        of_posterior, of_prior = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(2))
-        posterior = complete_posterior(card, data, draws, rng, of_posterior, effects, drift)
-        prior = complete_prior(card, data, len(posterior.measurement), rng, of_prior)
-        tree = build_tree(card, data, names.result(), posterior, prior, sampled.stats)
+        tree = completed_tree(
+            card, data, draws, effects, drift, names.result(), sampled.stats, completing, seed
+        )
         table = pd.concat([checked.result() for checked in checks], ignore_index=True)
     return _Attempt(tree, table, diagnose(table, sampled.stats))

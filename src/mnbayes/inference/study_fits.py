@@ -9,9 +9,9 @@ import numpy as np
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
-from mnbayes.inference.collapsed import equal_draws, weighted_rounds
+from mnbayes.inference.collapsed import enough_rounds, equal_draws, weights_doubt
 from mnbayes.inference.collapsed_effects import complete_draws
-from mnbayes.inference.diagnostics import MAX_PARETO_K, MIN_ESS
+from mnbayes.inference.diagnostics import MIN_ESS
 from mnbayes.models.density import longitudinal_density
 
 #: Draws of each round, until a round's weights are to be trusted.
@@ -38,9 +38,7 @@ class StudyFit:
     @property
     def doubt(self) -> str:
         """Which of the weights' Pareto shape and effective number does not pass; empty if none."""
-        if not self.pareto_k <= MAX_PARETO_K:
-            return f"Pareto k above {MAX_PARETO_K:g}"
-        return "" if self.effective >= MIN_ESS else f"effective draws below {MIN_ESS}"
+        return weights_doubt(self.pareto_k, self.effective)
 
     @property
     def trusted(self) -> bool:
@@ -78,9 +76,7 @@ def study_fit(
         Look at ``trusted``; a study records a fit that is not as failed.
     """
     density = longitudinal_density(card, observations)
-    for weighted in weighted_rounds(density, rounds, rng):
-        if weighted.trusted and weighted.effective >= wanted:
-            break
+    weighted = enough_rounds(density, rounds, rng, wanted)
     points = equal_draws(weighted, 1, draws, rng)
     completed = complete_draws(card, observations, density, points, rng)
     return StudyFit(completed, weighted.pareto_k, weighted.effective)

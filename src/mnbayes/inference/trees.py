@@ -19,7 +19,12 @@ from mnbayes.cards.card import Card
 from mnbayes.data.cohort import Cohort
 from mnbayes.data.markers import said_of
 from mnbayes.data.observations import ModelNeeds, Observations
-from mnbayes.inference.completing import Completed, CompletedPosterior
+from mnbayes.inference.completing import (
+    Completed,
+    CompletedPosterior,
+    complete_posterior,
+    complete_prior,
+)
 from mnbayes.inference.contract import CELLS, MARKERS_SAID, PATIENTS, PREDICTIONS, effect_names
 from mnbayes.models.correlation import free_pairs
 from mnbayes.models.roles import prior_arguments
@@ -285,3 +290,36 @@ def build_tree(
     tree = xr.DataTree()
     tree.children = {name: xr.DataTree(dataset) for name, dataset in datasets.items()}
     return tree
+
+
+def completed_tree(
+    card: Card,
+    observations: Observations,
+    draws: Mapping[str, Floats],
+    effects: Floats,
+    drift: Floats | None,
+    names: xr.Coordinates,
+    sample_stats: xr.Dataset,
+    stream: np.random.SeedSequence,
+    seed: int,
+) -> xr.DataTree:
+    """The tree of a posterior's draws, with as many of the prior.
+
+    Parameters
+    ----------
+    draws, effects, drift
+        As :func:`mnbayes.inference.completing.complete_posterior` takes them.
+    names : Coordinates
+        From :func:`coordinates`.
+    sample_stats : Dataset
+    stream : SeedSequence
+        Of what follows from the draws.
+    seed : int
+        Of the next patient.
+    """
+    rng = np.random.default_rng(stream)
+    # The streams of the next patient are those that its tables have always had.
+    of_posterior, of_prior = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(2))
+    posterior = complete_posterior(card, observations, draws, rng, of_posterior, effects, drift)
+    prior = complete_prior(card, observations, len(posterior.measurement), rng, of_prior)
+    return build_tree(card, observations, names, posterior, prior, sample_stats)

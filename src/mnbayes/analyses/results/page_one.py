@@ -116,7 +116,7 @@ def answer_words(result: Result) -> tuple[str | Asked, ...]:
     odds = marker.scale == "logit"
     text = wording.ratio_range(*now) if odds else percent_with_range(*now)
     assumed = wording.ratio_range(*before) if odds else percent_with_range(*before)
-    errors = fall_errors(result, marker.name)[week]
+    errors = fall_errors(result, marker.name, [week])[week]
     chance, error = float(row["p_fall"]), errors["p_fall"]
     rises = now[0] > 1
     ratio = Asked(

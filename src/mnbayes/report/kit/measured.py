@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array
-from mnbayes.inference.contract import recorded
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Measured:
 
 def measured(result: Result, marker: str) -> Measured:
     """Measurements of a marker that a fit used."""
-    data = recorded(result.fit.tree).sel(marker=marker)
+    data = result.fit.recorded.sel(marker=marker)
     value, lower, upper = (
         result.catalogue[marker].in_units(array(data[name], "patient", "visit"))
         for name in ("log_value", "log_lower", "log_upper")

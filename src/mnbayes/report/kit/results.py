@@ -47,8 +47,10 @@ def measured_at(result: Result, week: float, marker: str) -> str:
     return f"{int(seen.sum())} of {len(seen)} patients measured"
 
 
-def fall_errors(result: Result, marker: str) -> dict[float, dict[str, float]]:
-    """Monte Carlo standard errors of the probabilities of a fall.
+def fall_errors(
+    result: Result, marker: str, weeks: Sequence[float] = ()
+) -> dict[float, dict[str, float]]:
+    """Monte Carlo standard errors of the probabilities of a fall; at all weeks if none is named.
 
     Returns
     -------
@@ -57,6 +59,8 @@ def fall_errors(result: Result, marker: str) -> dict[float, dict[str, float]]:
         of the mean log ratio.
     """
     draws = result.fit.tree["posterior"].dataset["visit_change"].sel(marker=marker)
+    if weeks:
+        draws = draws.sel(later_visit=list(weeks))
     log_gmr = array(draws, "later_visit")
     columns = {
         **{name: mcse(met, log_gmr) for name, met in falls(log_gmr).items()},
@@ -106,8 +110,7 @@ def awaits_confirmation(result: Result, week: float) -> bool:
 
 def rows_of(result: Result, quantity: str, week: float) -> list[dict[str, Any]]:
     """Rows of one quantity at one visit."""
-    table = result.probabilities
-    return records(table[(table["quantity"] == quantity) & (table["week"] == week)])
+    return [dict(row) for row in result.rows.get((quantity, week), ())]
 
 
 def by_patient(
