@@ -35,6 +35,7 @@ from mnbayes.explorer.case import Case
 from mnbayes.explorer.server import Explorer, serving
 from mnbayes.explorer.settings import Settings, read_query
 from mnbayes.explorer.shown import rows
+from mnbayes.explorer.worker import SupersededError
 from mnbayes.inference.sampling import Sampling
 
 HOSTILE = ("<img src=x onerror=document.title='taken'>", "</script><b>B</b>", "\"'&{{7*7}}", "é😀")
@@ -355,6 +356,38 @@ def test_every_control_is_a_setting(opened: Opened, case: Case) -> None:
     page.reload()
     opened.settle()
     assert opened.settings == wanted  # the address restores the state
+    assert opened.numbers == before
+
+
+def test_a_fit_that_takes_long_gives_way(
+    opened: Opened, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, given_up, waited = opened.page, threading.Event(), threading.Event()
+
+    def slow(case: Case, settings: Settings, **asked: Any) -> Any:
+        """NUTS that draws until something newer waits."""
+        if settings.residual != "student_t":
+            return answer(case, settings, **asked)
+        if not asked["settled"]:
+            return None
+        try:
+            for done in range(600):
+                asked["progress"]("sampling", done, 600)
+                waited.wait(0.05)
+        except SupersededError:
+            given_up.set()
+            raise
+        raise AssertionError("the page did not say what is newer")
+
+    monkeypatch.setattr("mnbayes.explorer.pages.answer", slow)
+    before = opened.numbers
+    page.select_option("#residual", "student_t")
+    page.wait_for_selector("#progress:not([hidden])")
+    assert "NUTS draws" in page.inner_text("#state")
+    opened.after(lambda: page.select_option("#residual", "normal"))
+    assert given_up.is_set()
+    assert page.locator("#progress").is_hidden()
+    assert page.inner_text("#problem") == ""
     assert opened.numbers == before
 
 

@@ -22,7 +22,7 @@ from mnbayes.explorer.elicitation import Judged, fit_chips, pool
 from mnbayes.explorer.saving import command_line, python_lines, remarks
 from mnbayes.explorer.settings import Settings, number, read_settings
 from mnbayes.explorer.shown import further_payload, payload
-from mnbayes.explorer.worker import Newer
+from mnbayes.explorer.worker import Newer, SupersededError
 
 #: Called with plain values that go to the page.
 type Send = Callable[[Mapping[str, Any]], None]
@@ -115,6 +115,8 @@ class Page:
                     "total": total,
                 }
             )
+            if newer():  # a fit by NUTS takes seconds
+                raise SupersededError
 
         found = answer(self.case, settings, settled=True, progress=told)
         assert found is not None

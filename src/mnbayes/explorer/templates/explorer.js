@@ -3,7 +3,7 @@ import { alone, course, element, interval, share, tipping, weeks } from "./drawn
 import { Dials } from "./dials.js";
 
 const $ = (id) => document.getElementById(id);
-const page = { settings: null, n: 0, busy: false, waiting: null, reference: null, first: null, last: null, tried: [], protocol: null };
+const page = { settings: null, n: 0, sent_n: 0, busy: true, waiting: null, reference: null, first: null, last: null, tried: [], protocol: null };
 const TRIED = 12;
 
 const here = new URL("socket/live", location.href);
@@ -27,7 +27,7 @@ function change(parts, live = false) {
   wish(live);
 }
 
-// While an answer is on its way only the newest wish waits; the last one is always sent.
+// While an answer is on its way, the first one too, only the newest wish waits; the last one is always sent.
 function wish(live) {
   page.n += 1;
   const message = { type: "set", n: page.n, live, settings: page.settings, at: performance.now() };
@@ -38,6 +38,7 @@ function send(message) {
   page.busy = true;
   page.sent = message.at;
   page.sent_n = message.n;
+  hide();
   const { at, ...rest } = message;
   line.send(JSON.stringify(rest));
   $("state").textContent = "…";
@@ -65,6 +66,7 @@ function progress(message) {
   const bar = $("progress");
   bar.hidden = message.total === 0;
   if (message.total) { bar.max = message.total; bar.value = message.done; $("state").textContent = `${message.text} …`; }
+  if (page.reference && message.n >= page.sent_n) next(); // a fit that takes long is cut short by what is newer
 }
 
 function answers(message) {
