@@ -21,10 +21,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, Page
+from pypdf import PdfReader
 
 import mnbayes as mn
 from mnbayes.base.problems import InputError
@@ -165,6 +167,68 @@ def test_files_to_take_along_are_made_of_the_state_that_is_sent(explorer: Explor
         status, _, body = _ask(explorer, path, "POST", wrong, Origin=own)
         assert status == 400, wrong
         assert b"Traceback" not in body
+
+
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 40" width="90" height="40">'
+    "<title>{}</title><text x='5' y='20' font-size='11px'>{}</text></svg>"
+)
+
+
+def _pdf(content: bytes) -> PdfReader:
+    """A PDF whose letters can be read, with all of its fonts inside and no date."""
+    made = PdfReader(io.BytesIO(content))
+    assert made.metadata is not None
+    assert "/CreationDate" not in made.metadata
+    fonts = made.pages[0]["/Resources"]["/Font"].values()  # type: ignore[index]
+    inside = [font.get_object()["/DescendantFonts"][0]["/FontDescriptor"] for font in fonts]
+    assert inside
+    assert all({"/FontFile2", "/FontFile3"} & set(each) for each in inside)
+    return made
+
+
+def test_pictures_are_taken_along_as_pdf_too(explorer: Explorer) -> None:
+    own, path = f"http://127.0.0.1:{explorer.port}", f"/{explorer.token}/take"
+    pictures = {
+        "shares_1": SVG.format("Share in β ≥ ½", "benchmark"),
+        "courses_1": SVG.format('SYNTHETIC: "#panic() \\&amp;&lt;b&gt;', "é"),
+        "weeks_1": SVG.format("", "x"),
+    }
+    said = {"settings": {}, "pictures": pictures, "format": "pdf"}
+    body = _ask(explorer, path, "POST", json.dumps(said), Origin=own)[2]
+    again = _ask(explorer, path, "POST", json.dumps(said), Origin=own)[2]
+    with (
+        zipfile.ZipFile(io.BytesIO(body)) as archive,
+        zipfile.ZipFile(io.BytesIO(again)) as other,
+    ):
+        names = archive.namelist()
+        assert names[-3:] == ["shares_1.pdf", "courses_1.pdf", "weeks_1.pdf"]
+        assert "SYNTHETIC" in archive.read("readme.txt").decode()
+        found = [_pdf(archive.read(name)) for name in names[-3:]]
+        assert [archive.read(name) for name in names[-3:]] == [
+            other.read(name) for name in names[-3:]
+        ]
+    titles = [str(each.metadata.title) for each in found if each.metadata is not None]
+    assert titles == [
+        "SYNTHETIC: Share in β ≥ ½",
+        "SYNTHETIC: '#panic() /&<b>",
+        "SYNTHETIC: weeks_1",
+    ]
+    assert found[0].pages[0].extract_text() == "benchmark"
+    for wrong in (
+        {"format": "png"},
+        {"format": ["pdf"]},
+        {"pictures": {"x": "<svg"}},
+        {
+            "pictures": {
+                "x": '<svg xmlns="http://www.w3.org/2000/svg"><image href="/etc/passwd"/></svg>'
+            }
+        },
+        {"pictures": {f"x{i}": "" for i in range(501)}},
+    ):
+        status, _, body = _ask(explorer, path, "POST", json.dumps(said | wrong), Origin=own)
+        assert status == 400, wrong
+        assert b"found" in body
 
 
 def test_a_port_that_is_taken_is_said(explorer: Explorer, case: Case) -> None:
@@ -429,6 +493,36 @@ def test_two_pages_do_not_mix(
         assert each.numbers == _wanted(case, each.settings)
     context.close()
     assert not other.wrong
+
+
+def _taken(page: Page, kind: str) -> dict[str, bytes]:
+    """What the button downloads, pictures of that kind."""
+    page.evaluate("document.getElementById('take').open = true")
+    page.select_option("#format", kind)
+    with page.expect_download() as begun:
+        page.click("#files")
+    with zipfile.ZipFile(begun.value.path()) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    page.evaluate("document.getElementById('take').open = false")
+    return found
+
+
+def test_the_pictures_that_are_seen_are_taken_along(opened: Opened) -> None:
+    as_svg, as_pdf = (_taken(opened.page, kind) for kind in ("svg", "pdf"))
+    names = [Path(name).stem for name in as_svg if name.endswith(".svg")]
+    assert names == [Path(name).stem for name in as_pdf if name.endswith(".pdf")]
+    assert {name.split("_")[0] for name in names} >= {"shares", "weeks", "courses"}
+    svg = ElementTree.fromstring(as_svg["courses_1.svg"])
+    title = svg.findtext("{*}title")
+    assert title is not None
+    assert title.startswith("SYNTHETIC: 24-h urinary protein")
+    assert [each.text for each in svg.findall(".//{*}text")][
+        -1
+    ] == "SYNTHETIC cohort: no real patient."
+    pdf = _pdf(as_pdf["courses_1.pdf"])
+    assert pdf.metadata is not None
+    assert pdf.metadata.title == title
+    assert "SYNTHETIC cohort" in pdf.pages[0].extract_text()
 
 
 def _violations(page: Page) -> list[str]:

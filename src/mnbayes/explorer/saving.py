@@ -305,6 +305,7 @@ def taken_along(
         text = seal_text(priors.encode(), now, author.who, data_seen=author.seen)
         files[PRIORS.removesuffix(".toml") + SEAL_ENDING] = text.encode()
     said = [
+        *(["SYNTHETIC cohort: no real patient.", ""] if case.cohort.synthetic else []),
         "The same numbers, from the command line:",
         command_line(case, settings),
         *remarks(case, settings),

@@ -22,6 +22,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.versions import versions
 from mnbayes.explorer.case import Case
+from mnbayes.explorer.drawn_pictures import read_pictures
 from mnbayes.explorer.facts import FactsPage
 from mnbayes.explorer.pages import Page, choices, dumped
 from mnbayes.explorer.running import Running
@@ -44,7 +45,10 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-STATIC = ("explorer.js", "drawn.js", "dials.js", "facts.js", "explorer.css", "icon.svg")
+STATIC = (
+    *("explorer.js", "drawn.js", "dials.js", "taking.js", "facts.js"),
+    *("explorer.css", "icon.svg"),
+)
 
 
 @dataclass
@@ -207,17 +211,11 @@ class _Picture(_Answering):
 class _Taken(_Answering):
     """Files to take along, of the state in the message."""
 
-    def post(self) -> None:
+    async def post(self) -> None:
+        # Pictures become PDF in a second or two, in which other pages are answered.
+        loop = asyncio.get_running_loop()
         try:
-            said = parse_table(self.request.body, MOST_TAKEN)
-            settings = read_settings(said.get("settings"), self.explorer.case.cards[0].name)
-            self.explorer.case.check(settings)
-            pictures = _texts(said.get("pictures"))
-            author = read_author(said)
-            sealed = said.get("sealed") is True
-            made = taken_along(
-                self.explorer.case, settings, author, sealed=sealed, pictures=pictures
-            )
+            made = await loop.run_in_executor(None, self._made)
         except InputError as error:
             self.set_status(400)
             self.set_header("Content-Type", "text/plain; charset=utf-8")
@@ -227,15 +225,14 @@ class _Taken(_Answering):
         self.set_header("Content-Disposition", 'attachment; filename="mnbayes-explore.zip"')
         self.finish(made)
 
-
-def _texts(said: object) -> dict[str, bytes]:
-    """Pictures that the page drew itself, by a name of letters alone."""
-    given = said if isinstance(said, dict) else {}
-    return {
-        f"{name}.svg": text.encode()
-        for name, text in given.items()
-        if isinstance(name, str) and name.isidentifier() and isinstance(text, str)
-    }
+    def _made(self) -> bytes:
+        case = self.explorer.case
+        said = parse_table(self.request.body, MOST_TAKEN)
+        settings = read_settings(said.get("settings"), case.cards[0].name)
+        case.check(settings)
+        pictures = read_pictures(said, synthetic=case.cohort.synthetic)
+        sealed = said.get("sealed") is True
+        return taken_along(case, settings, read_author(said), sealed=sealed, pictures=pictures)
 
 
 class _Socket(WebSocketHandler):

@@ -1,6 +1,7 @@
 // The page's state, its line to the server, and what is drawn of an answer.
-import { alone, course, element, interval, share, tipping, weeks } from "./drawn.js";
+import { course, element, interval, share, tipping, weeks } from "./drawn.js";
 import { Dials } from "./dials.js";
+import { take } from "./taking.js";
 
 const $ = (id) => document.getElementById(id);
 const page = { settings: null, n: 0, sent_n: 0, busy: true, waiting: null, reference: null, first: null, last: null, tried: [], protocol: null };
@@ -272,17 +273,6 @@ function gallery(message) {
 
 const author = () => ({ who: $("who").value, why: $("why").value, seen: !$("unseen").checked });
 
-async function take(sealed) {
-  const found = {};
-  for (const id of ["shares", "weeks", "courses", "tipping"]) document.querySelectorAll(`#${id} svg`).forEach((svg, i) => { found[`${id}_${i + 1}`] = alone(svg); });
-  const body = JSON.stringify({ settings: page.settings, pictures: sealed ? {} : found, sealed, ...author() });
-  const answer = await fetch("take", { method: "POST", body, headers: { "Content-Type": "application/json" } });
-  if (!answer.ok) { $("ran").textContent = await answer.text(); return; }
-  const link = element("a", { href: URL.createObjectURL(await answer.blob()), download: sealed ? "mnbayes-sealed.zip" : "mnbayes-explore.zip" });
-  link.click();
-  URL.revokeObjectURL(link.href);
-  $("ran").textContent = sealed ? "Sealed. The date is this machine’s: send the hash to somebody, or register it." : "Downloaded.";
-}
-$("files").addEventListener("click", () => take(false));
-$("seal").addEventListener("click", () => take(true));
+for (const [id, sealed] of [["files", false], ["seal", true]])
+  $(id).addEventListener("click", async () => { $("ran").textContent = await take({ settings: page.settings, ...author() }, sealed); });
 $("run").addEventListener("click", () => line.send(JSON.stringify({ type: "run", settings: page.settings, ...author() })));
