@@ -417,7 +417,10 @@ def test_chips_and_experts_come_back_as_numbers(talking: tuple[Page, list[Any]])
         page, sent, {"type": "chips", "name": "change_mean", "edges": edges, "chips": [1, 4, 4, 1]}
     )
     assert chips["stated"]["mu"] == pytest.approx(np.log(0.4), abs=0.02)
-    experts = [{"stated": NARROW}, {"stated": "90% between 0.2 and 0.8 on gmr", "weight": 2}]
+    experts = [
+        {"who": "A", "belief": NARROW},
+        {"who": "B", "belief": "90% between 0.2 and 0.8 on gmr", "weight": 2},
+    ]
     (pooled,) = _asked(page, sent, {"type": "pool", "name": "change_mean", "experts": experts})
     assert np.log(0.4) < pooled["stated"]["mu"] < np.log(np.sqrt(0.6))
     for wrong in (
@@ -425,9 +428,18 @@ def test_chips_and_experts_come_back_as_numbers(talking: tuple[Page, list[Any]])
         {"type": "chips", "name": "change_mean", "edges": edges, "chips": [1, 4]},
         {"type": "chips", "name": "change_mean", "edges": [-1, *edges[1:]], "chips": [1, 4, 4, 1]},
         {"type": "chips", "name": "change_mean", "edges": [*edges[1:], 10**400], "chips": [1] * 4},
-        {"type": "pool", "name": "change_mean", "experts": [{"stated": {"mu": 1}}]},
+        {"type": "pool", "name": "change_mean", "experts": [{"who": "A", "numbers": {"mu": 1}}]},
         {"type": "pool", "name": "change_mean", "experts": []},
-        {"type": "pool", "name": "change_mean", "experts": [{"stated": NARROW, "weight": -1}]},
+        {
+            "type": "pool",
+            "name": "change_mean",
+            "experts": [{"who": "A", "belief": NARROW, "weight": -1}],
+        },
+        {
+            "type": "pool",
+            "name": "change_mean",
+            "experts": [{"who": "A", "belief": "90% between 3 and 2 on gmr"}],
+        },
     ):
         with pytest.raises(InputError):
             _asked(page, sent, wrong)

@@ -34,6 +34,7 @@ from mnbayes.cards.card import Card
 from mnbayes.data.cohort import Cohort
 from mnbayes.explorer.answers import answer
 from mnbayes.explorer.case import Case
+from mnbayes.explorer.judgements import read_judgements
 from mnbayes.explorer.server import Explorer, serving
 from mnbayes.explorer.settings import Settings, read_query
 from mnbayes.explorer.shown import rows
@@ -423,6 +424,69 @@ def test_every_control_is_a_setting(opened: Opened, case: Case) -> None:
     assert opened.numbers == before
 
 
+def _pooled(opened: Opened) -> Any:
+    """The prior after experts' judgements were pooled and the pool is used."""
+    page, dial = opened.page, _dial(opened)
+    dial.get_by_role("button", name="Pool them").click()
+    page.wait_for_function("() => document.body.textContent.includes('Closest to the mixture')")
+    opened.after(lambda: dial.get_by_role("button", name="Use the pool").click())
+    ((name, stated),) = opened.settings.priors
+    assert name == "change_mean"
+    return stated
+
+
+def test_experts_are_kept_pooled_saved_and_opened_again(
+    opened: Opened, browser: Browser, explorer: Explorer, tmp_path: Path
+) -> None:
+    page, dial = opened.page, _dial(opened)
+    dial.locator("summary").click()
+
+    def keep(who: str, how: str, weight: str = "1") -> None:
+        dial.locator("input[aria-label^='Expert on']").fill(who)
+        dial.locator("input[aria-label^='Weight of this expert']").fill(weight)
+        dial.get_by_role("button", name=how, exact=True).click()
+
+    keep(HOSTILE[0], "Keep as this expert’s")
+    for place in (3, 4, 4, 5):
+        dial.locator(".bin button[aria-label^='One chip more']").nth(place).click()
+    keep("B", "Keep the chips as this expert’s", "2")
+    first = _pooled(opened)
+    file = tmp_path / "my-experts.toml"
+    file.write_bytes(_taken(page, "svg")["my-experts.toml"])
+    (change,) = read_judgements(file.read_bytes()).prior
+    assert [(each.who, each.weight) for each in change.expert] == [(HOSTILE[0], 1.0), ("B", 2.0)]
+    assert sum(change.expert[1].chips) == 4
+    assert change.pooled == first
+    page.reload()  # the tab keeps them
+    opened.settle()
+    assert str(page.locator("#kept").text_content()).startswith(
+        "2 judgements of experts on 1 prior"
+    )
+
+    context = browser.new_context()
+    other = Opened(context, explorer.address).settle()
+    page, dial = other.page, _dial(other)
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    assert "No expert’s" in page.inner_text("#kept")
+    for said in ("2 opened", "0 opened"):  # twice the same adds nothing
+        page.set_input_files("#open", file)
+        page.wait_for_function(
+            f"() => document.getElementById('opened').textContent.startsWith('{said}')"
+        )
+        assert dial.locator("li").count() == 2
+    assert HOSTILE[0] in dial.locator("li").first.inner_text()
+    assert page.locator("#dials img").count() == 0
+    assert _pooled(other) == first  # number for number
+    broken = tmp_path / "broken.toml"
+    broken.write_text(file.read_text(encoding="utf-8").replace("weight = 2.0", "weight = -2.0"))
+    page.set_input_files("#open", broken)
+    page.wait_for_function("() => document.getElementById('opened').textContent.includes('-2')")
+    assert "expected greater than 0" in page.inner_text("#opened")
+    assert dial.locator("li").count() == 2
+    assert [text for text in other.wrong if "400" not in text] == []
+    context.close()
+
+
 def test_a_fit_that_takes_long_gives_way(
     opened: Opened, case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -552,7 +616,9 @@ def test_anybody_can_use_it(opened: Opened, scheme: str) -> None:
 def test_a_phone_shows_all_of_it(opened: Opened) -> None:
     page = opened.page
     page.set_viewport_size({"width": 360, "height": 740})
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = false; })")
     strip = page.locator("#strip")
     page.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
     assert strip.bounding_box()["y"] >= 0  # the answer stays in sight

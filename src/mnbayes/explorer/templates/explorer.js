@@ -85,7 +85,7 @@ function answers(message) {
   pictures(message);
   controls(message);
   const sent = page.waiting ? page.waiting.settings : page.settings;
-  dials.show(message.dials, message.densities, (sent && sent.priors) || {});
+  dials.show(message.dials, message.densities, (sent && sent.priors) || {}, message.controls.model);
   $("says").textContent = message.says.join(" ");
   if (message.settled) { tried(message); history.replaceState(null, "", message.query ? `?${message.query}` : location.pathname); }
   document.body.dataset.settled = String(message.settled);
@@ -271,8 +271,16 @@ function gallery(message) {
   $("drawn").textContent = `${message.count} drawn …`;
 }
 
+dials.experts.changed = () => { $("kept").textContent = dials.experts.summary; };
+dials.experts.changed();
+$("open").addEventListener("change", async () => {
+  const [file] = $("open").files;
+  if (file) $("opened").textContent = await dials.experts.open(file, page.settings);
+  $("open").value = ""; // the same file may be opened again
+});
+
 const author = () => ({ who: $("who").value, why: $("why").value, seen: !$("unseen").checked });
 
 for (const [id, sealed] of [["files", false], ["seal", true]])
-  $(id).addEventListener("click", async () => { $("ran").textContent = await take({ settings: page.settings, ...author() }, sealed); });
+  $(id).addEventListener("click", async () => { $("ran").textContent = await take({ settings: page.settings, experts: dials.experts.given, ...author() }, sealed); });
 $("run").addEventListener("click", () => line.send(JSON.stringify({ type: "run", settings: page.settings, ...author() })));
