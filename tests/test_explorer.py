@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shlex
@@ -46,7 +47,7 @@ from mnbayes.explorer.settings import (
 )
 from mnbayes.explorer.shown import flags, further_payload, payload, rows
 from mnbayes.explorer.start import explored
-from mnbayes.explorer.worker import Worker
+from mnbayes.explorer.worker import SupersededError, Worker
 from mnbayes.inference.collapsed import weights_doubt
 from mnbayes.inference.fit import Fit
 from mnbayes.inference.quick_fit import quick_fit
@@ -449,7 +450,10 @@ def test_chips_and_experts_come_back_as_numbers(talking: tuple[Page, list[Any]])
         page, sent, {"type": "chips", "name": "change_mean", "edges": edges, "chips": [1, 4, 4, 1]}
     )
     assert chips["stated"]["mu"] == pytest.approx(np.log(0.4), abs=0.02)
-    experts = [{"stated": NARROW}, {"stated": "90% between 0.2 and 0.8 on gmr", "weight": 2}]
+    experts = [
+        {"who": "A", "belief": NARROW},
+        {"who": "B", "belief": "90% between 0.2 and 0.8 on gmr", "weight": 2},
+    ]
     (pooled,) = _asked(page, sent, {"type": "pool", "name": "change_mean", "experts": experts})
     assert np.log(0.4) < pooled["stated"]["mu"] < np.log(np.sqrt(0.6))
     for wrong in (
@@ -457,9 +461,18 @@ def test_chips_and_experts_come_back_as_numbers(talking: tuple[Page, list[Any]])
         {"type": "chips", "name": "change_mean", "edges": edges, "chips": [1, 4]},
         {"type": "chips", "name": "change_mean", "edges": [-1, *edges[1:]], "chips": [1, 4, 4, 1]},
         {"type": "chips", "name": "change_mean", "edges": [*edges[1:], 10**400], "chips": [1] * 4},
-        {"type": "pool", "name": "change_mean", "experts": [{"stated": {"mu": 1}}]},
+        {"type": "pool", "name": "change_mean", "experts": [{"who": "A", "numbers": {"mu": 1}}]},
         {"type": "pool", "name": "change_mean", "experts": []},
-        {"type": "pool", "name": "change_mean", "experts": [{"stated": NARROW, "weight": -1}]},
+        {
+            "type": "pool",
+            "name": "change_mean",
+            "experts": [{"who": "A", "belief": NARROW, "weight": -1}],
+        },
+        {
+            "type": "pool",
+            "name": "change_mean",
+            "experts": [{"who": "A", "belief": "90% between 3 and 2 on gmr"}],
+        },
     ):
         with pytest.raises(InputError):
             _asked(page, sent, wrong)
@@ -634,6 +647,97 @@ def test_of_a_page_s_wishes_the_newest_counts() -> None:
         *(("fails", False), ("last", False)),
     ]
     assert failed == [2]
+
+
+def _sampling_threads() -> list[str]:
+    """Names of nutpie's threads of this process, where the system lists them."""
+    names = []
+    for place in Path("/proc/self/task").glob("*/comm"):
+        with contextlib.suppress(OSError):  # a thread that ended meanwhile
+            names.append(place.read_text().strip())
+    return [name for name in names if name.startswith("nutpie-worker")]
+
+
+def _none_samples() -> bool:
+    waited = threading.Event()
+    for _ in range(600):
+        if not _sampling_threads():
+            return True
+        waited.wait(0.05)
+    return False
+
+
+def test_what_a_progress_callback_raises_ends_sampling(
+    cohort: Cohort, proteinuria_card: Card
+) -> None:
+    told: list[tuple[int, int]] = []
+
+    def stop(stage: str, done: int, total: int) -> None:
+        told.append((done, total))
+        if threading.current_thread() is not threading.main_thread():  # nutpie's own: it samples
+            raise SupersededError
+
+    long = Sampling(chains=2, draws=200_000)  # minutes, if it went on
+    with pytest.raises(SupersededError):
+        mn.fit(proteinuria_card, cohort, long, progress=stop)
+    done, total = told[-1]
+    assert done < total == 2 * 200_500
+    assert _none_samples()
+
+
+def test_a_newer_setting_cuts_a_fit_by_nuts_short(case: Case) -> None:
+    sent: list[Any] = []
+    failed: list[Any] = []
+    settled, asked = threading.Event(), threading.Event()
+
+    def send(said: Any) -> None:
+        sent.append(said)
+        drawing = said["type"] == "progress" and said["text"] == "NUTS draws"
+        if drawing and threading.current_thread().name != "explorer fits" and not asked.is_set():
+            asked.set()
+            worker.ask(1, page.work_on({"type": "set", "n": 2, "settings": {}}))
+        if said["type"] == "further":
+            settled.set()
+
+    page = Page(case, send, case.first)
+    worker = Worker(lambda number, text: failed.append(text))
+    worker.start()
+    worker.ask(1, page.work_on({"type": "set", "n": 1, "settings": {"residual": "student_t"}}))
+    assert settled.wait(60)
+    worker.stop()
+    assert asked.is_set()
+    answers = [(each["n"], each["settled"]) for each in sent if each["type"] == "answers"]
+    assert answers[-1] == (2, True)
+    assert 1 not in dict(answers)
+    assert failed == []
+    assert page.answered is not None
+    assert page.answered.fit.engine == "collapsed"
+    assert _none_samples()
+
+
+def test_nothing_is_worked_out_for_a_page_that_was_closed() -> None:
+    begun, closed, done = threading.Event(), threading.Event(), threading.Event()
+    told: list[bool] = []
+
+    def work(newer: Callable[[], bool]) -> None:
+        told.append(newer())
+        begun.set()
+        closed.wait(30)
+        told.append(newer())
+        raise SupersededError
+
+    failed: list[Any] = []
+    worker = Worker(lambda page, text: failed.append(page))
+    worker.start()
+    worker.ask(1, work)
+    assert begun.wait(30)
+    worker.forget(1)
+    closed.set()
+    worker.ask(2, lambda newer: done.set())
+    assert done.wait(30)
+    worker.stop()
+    assert told == [False, True]
+    assert failed == []
 
 
 # A paper's facts ------------------------------------------------------------------------------

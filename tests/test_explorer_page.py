@@ -21,10 +21,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, Page
+from pypdf import PdfReader
 
 import mnbayes as mn
 from mnbayes.base.problems import InputError
@@ -32,9 +34,11 @@ from mnbayes.cards.card import Card
 from mnbayes.data.cohort import Cohort
 from mnbayes.explorer.answers import answer
 from mnbayes.explorer.case import Case
+from mnbayes.explorer.judgements import read_judgements
 from mnbayes.explorer.server import Explorer, serving
 from mnbayes.explorer.settings import Settings, read_query
 from mnbayes.explorer.shown import rows
+from mnbayes.explorer.worker import SupersededError
 from mnbayes.inference.sampling import Sampling
 
 HOSTILE = ("<img src=x onerror=document.title='taken'>", "</script><b>B</b>", "\"'&{{7*7}}", "é😀")
@@ -164,6 +168,68 @@ def test_files_to_take_along_are_made_of_the_state_that_is_sent(explorer: Explor
         status, _, body = _ask(explorer, path, "POST", wrong, Origin=own)
         assert status == 400, wrong
         assert b"Traceback" not in body
+
+
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 40" width="90" height="40">'
+    "<title>{}</title><text x='5' y='20' font-size='11px'>{}</text></svg>"
+)
+
+
+def _pdf(content: bytes) -> PdfReader:
+    """A PDF whose letters can be read, with all of its fonts inside and no date."""
+    made = PdfReader(io.BytesIO(content))
+    assert made.metadata is not None
+    assert "/CreationDate" not in made.metadata
+    fonts = made.pages[0]["/Resources"]["/Font"].values()  # type: ignore[index]
+    inside = [font.get_object()["/DescendantFonts"][0]["/FontDescriptor"] for font in fonts]
+    assert inside
+    assert all({"/FontFile2", "/FontFile3"} & set(each) for each in inside)
+    return made
+
+
+def test_pictures_are_taken_along_as_pdf_too(explorer: Explorer) -> None:
+    own, path = f"http://127.0.0.1:{explorer.port}", f"/{explorer.token}/take"
+    pictures = {
+        "shares_1": SVG.format("Share in β ≥ ½", "benchmark"),
+        "courses_1": SVG.format('SYNTHETIC: "#panic() \\&amp;&lt;b&gt;', "é"),
+        "weeks_1": SVG.format("", "x"),
+    }
+    said = {"settings": {}, "pictures": pictures, "format": "pdf"}
+    body = _ask(explorer, path, "POST", json.dumps(said), Origin=own)[2]
+    again = _ask(explorer, path, "POST", json.dumps(said), Origin=own)[2]
+    with (
+        zipfile.ZipFile(io.BytesIO(body)) as archive,
+        zipfile.ZipFile(io.BytesIO(again)) as other,
+    ):
+        names = archive.namelist()
+        assert names[-3:] == ["shares_1.pdf", "courses_1.pdf", "weeks_1.pdf"]
+        assert "SYNTHETIC" in archive.read("readme.txt").decode()
+        found = [_pdf(archive.read(name)) for name in names[-3:]]
+        assert [archive.read(name) for name in names[-3:]] == [
+            other.read(name) for name in names[-3:]
+        ]
+    titles = [str(each.metadata.title) for each in found if each.metadata is not None]
+    assert titles == [
+        "SYNTHETIC: Share in β ≥ ½",
+        "SYNTHETIC: '#panic() /&<b>",
+        "SYNTHETIC: weeks_1",
+    ]
+    assert found[0].pages[0].extract_text() == "benchmark"
+    for wrong in (
+        {"format": "png"},
+        {"format": ["pdf"]},
+        {"pictures": {"x": "<svg"}},
+        {
+            "pictures": {
+                "x": '<svg xmlns="http://www.w3.org/2000/svg"><image href="/etc/passwd"/></svg>'
+            }
+        },
+        {"pictures": {f"x{i}": "" for i in range(501)}},
+    ):
+        status, _, body = _ask(explorer, path, "POST", json.dumps(said | wrong), Origin=own)
+        assert status == 400, wrong
+        assert b"found" in body
 
 
 def test_a_port_that_is_taken_is_said(explorer: Explorer, case: Case) -> None:
@@ -358,6 +424,101 @@ def test_every_control_is_a_setting(opened: Opened, case: Case) -> None:
     assert opened.numbers == before
 
 
+def _pooled(opened: Opened) -> Any:
+    """The prior after experts' judgements were pooled and the pool is used."""
+    page, dial = opened.page, _dial(opened)
+    dial.get_by_role("button", name="Pool them").click()
+    page.wait_for_function("() => document.body.textContent.includes('Closest to the mixture')")
+    opened.after(lambda: dial.get_by_role("button", name="Use the pool").click())
+    ((name, stated),) = opened.settings.priors
+    assert name == "change_mean"
+    return stated
+
+
+def test_experts_are_kept_pooled_saved_and_opened_again(
+    opened: Opened, browser: Browser, explorer: Explorer, tmp_path: Path
+) -> None:
+    page, dial = opened.page, _dial(opened)
+    dial.locator("summary").click()
+
+    def keep(who: str, how: str, weight: str = "1") -> None:
+        dial.locator("input[aria-label^='Expert on']").fill(who)
+        dial.locator("input[aria-label^='Weight of this expert']").fill(weight)
+        dial.get_by_role("button", name=how, exact=True).click()
+
+    keep(HOSTILE[0], "Keep as this expert’s")
+    for place in (3, 4, 4, 5):
+        dial.locator(".bin button[aria-label^='One chip more']").nth(place).click()
+    keep("B", "Keep the chips as this expert’s", "2")
+    first = _pooled(opened)
+    file = tmp_path / "my-experts.toml"
+    file.write_bytes(_taken(page, "svg")["my-experts.toml"])
+    (change,) = read_judgements(file.read_bytes()).prior
+    assert [(each.who, each.weight) for each in change.expert] == [(HOSTILE[0], 1.0), ("B", 2.0)]
+    assert sum(change.expert[1].chips) == 4
+    assert change.pooled == first
+    page.reload()  # the tab keeps them
+    opened.settle()
+    assert str(page.locator("#kept").text_content()).startswith(
+        "2 judgements of experts on 1 prior"
+    )
+
+    context = browser.new_context()
+    other = Opened(context, explorer.address).settle()
+    page, dial = other.page, _dial(other)
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    assert "No expert’s" in page.inner_text("#kept")
+    for said in ("2 opened", "0 opened"):  # twice the same adds nothing
+        page.set_input_files("#open", file)
+        page.wait_for_function(
+            f"() => document.getElementById('opened').textContent.startsWith('{said}')"
+        )
+        assert dial.locator("li").count() == 2
+    assert HOSTILE[0] in dial.locator("li").first.inner_text()
+    assert page.locator("#dials img").count() == 0
+    assert _pooled(other) == first  # number for number
+    broken = tmp_path / "broken.toml"
+    broken.write_text(file.read_text(encoding="utf-8").replace("weight = 2.0", "weight = -2.0"))
+    page.set_input_files("#open", broken)
+    page.wait_for_function("() => document.getElementById('opened').textContent.includes('-2')")
+    assert "expected greater than 0" in page.inner_text("#opened")
+    assert dial.locator("li").count() == 2
+    assert [text for text in other.wrong if "400" not in text] == []
+    context.close()
+
+
+def test_a_fit_that_takes_long_gives_way(
+    opened: Opened, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, given_up, waited = opened.page, threading.Event(), threading.Event()
+
+    def slow(case: Case, settings: Settings, **asked: Any) -> Any:
+        """NUTS that draws until something newer waits."""
+        if settings.residual != "student_t":
+            return answer(case, settings, **asked)
+        if not asked["settled"]:
+            return None
+        try:
+            for done in range(600):
+                asked["progress"]("sampling", done, 600)
+                waited.wait(0.05)
+        except SupersededError:
+            given_up.set()
+            raise
+        raise AssertionError("the page did not say what is newer")
+
+    monkeypatch.setattr("mnbayes.explorer.pages.answer", slow)
+    before = opened.numbers
+    page.select_option("#residual", "student_t")
+    page.wait_for_selector("#progress:not([hidden])")
+    assert "NUTS draws" in page.inner_text("#state")
+    opened.after(lambda: page.select_option("#residual", "normal"))
+    assert given_up.is_set()
+    assert page.locator("#progress").is_hidden()
+    assert page.inner_text("#problem") == ""
+    assert opened.numbers == before
+
+
 def test_chips_words_and_what_makes_no_sense(opened: Opened) -> None:
     page, dial = opened.page, _dial(opened)
     dial.locator("summary").click()
@@ -398,6 +559,36 @@ def test_two_pages_do_not_mix(
     assert not other.wrong
 
 
+def _taken(page: Page, kind: str) -> dict[str, bytes]:
+    """What the button downloads, pictures of that kind."""
+    page.evaluate("document.getElementById('take').open = true")
+    page.select_option("#format", kind)
+    with page.expect_download() as begun:
+        page.click("#files")
+    with zipfile.ZipFile(begun.value.path()) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    page.evaluate("document.getElementById('take').open = false")
+    return found
+
+
+def test_the_pictures_that_are_seen_are_taken_along(opened: Opened) -> None:
+    as_svg, as_pdf = (_taken(opened.page, kind) for kind in ("svg", "pdf"))
+    names = [Path(name).stem for name in as_svg if name.endswith(".svg")]
+    assert names == [Path(name).stem for name in as_pdf if name.endswith(".pdf")]
+    assert {name.split("_")[0] for name in names} >= {"shares", "weeks", "courses"}
+    svg = ElementTree.fromstring(as_svg["courses_1.svg"])
+    title = svg.findtext("{*}title")
+    assert title is not None
+    assert title.startswith("SYNTHETIC: 24-h urinary protein")
+    assert [each.text for each in svg.findall(".//{*}text")][
+        -1
+    ] == "SYNTHETIC cohort: no real patient."
+    pdf = _pdf(as_pdf["courses_1.pdf"])
+    assert pdf.metadata is not None
+    assert pdf.metadata.title == title
+    assert "SYNTHETIC cohort" in pdf.pages[0].extract_text()
+
+
 def _violations(page: Page) -> list[str]:
     """What axe-core finds; the page's policy lets it in from outside alone."""
     page.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": AXE_SCRIPT})
@@ -425,7 +616,9 @@ def test_anybody_can_use_it(opened: Opened, scheme: str) -> None:
 def test_a_phone_shows_all_of_it(opened: Opened) -> None:
     page = opened.page
     page.set_viewport_size({"width": 360, "height": 740})
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = false; })")
     strip = page.locator("#strip")
     page.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
     assert strip.bounding_box()["y"] >= 0  # the answer stays in sight

@@ -34,7 +34,9 @@ from mnbayes.data.load_pseudonymised import load_pseudonymised
 from mnbayes.data.markers import load_markers
 from mnbayes.data.trial import load_trial
 from mnbayes.explorer.case import Case
-from mnbayes.explorer.settings import parse_message, read_query, read_settings
+from mnbayes.explorer.judgements import judgements_toml, read_judgements
+from mnbayes.explorer.judging import opened_judgements, stated_judgements
+from mnbayes.explorer.settings import Settings, parse_message, read_query, read_settings
 from mnbayes.exports.measured import kept
 from mnbayes.exports.source import read_source
 from mnbayes.run.listing import list_runs
@@ -172,6 +174,27 @@ def _messages(_: Path) -> list[Files]:
     said |= {"trajectory": "step", "residual": "normal", "benchmarks": {"remission": 0.3}}
     said |= {"week": 12, "strategy": "delta", "delta": 1.5, "seed": 3}
     return [{"settings.json": json.dumps(said).encode()}]
+
+
+def _judgements(path: Path) -> None:
+    """What experts judged, as a page opens it; what is read is written to the same."""
+    read = read_judgements(path.read_bytes())
+    assert read_judgements(judgements_toml(read)) == read
+    opened_judgements(_case(), Settings("proteinuria"), path.read_bytes().decode("utf-8-sig"))
+
+
+def _experts(_: Path) -> list[Files]:
+    given = {
+        "change_mean": [
+            {"who": "A. B.", "belief": "90% between 0.5 and 1.2 on gmr", "weight": 2},
+            {"who": "é", "edges": [0.1, 0.2, 0.4, 0.8, 1.6], "chips": [1, 4, 4, 1]},
+            {"who": "C", "numbers": {"mu": -0.1, "sigma": 0.4}},
+        ],
+        "visit_sd": [{"who": "A. B.", "belief": "95% below 0.4 on sd"}],
+    }
+    stated = stated_judgements(_case(), Settings("proteinuria"), given, "Because.", "Stated.")
+    assert stated is not None
+    return [{"my-experts.toml": judgements_toml(stated).encode()}]
 
 
 def _prior_set(folder: Path) -> None:
@@ -320,4 +343,5 @@ READERS: dict[str, Reader] = {
         read_result, _characteristics, ("analyses.characteristics.result",)
     ),
     "explorer's settings": Reader(_only(_settings), _messages, ("explorer.settings",)),
+    "experts' judgements": Reader(_only(_judgements), _experts, ("explorer.judgements",)),
 }

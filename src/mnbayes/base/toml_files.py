@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -37,22 +37,41 @@ def read_toml(path: Path) -> dict[str, Any]:
         If the file is missing, is not UTF-8 or is not TOML.
     """
     try:
-        read = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(
             [Problem(str(path), None, None, error.strerror or "unreadable", "a TOML file")]
         ) from error
+    except ValueError as error:  # a path that Python itself refuses
+        raise _no_toml(str(path), error) from error
+    return parse_toml(content, str(path))
+
+
+def parse_toml(content: bytes, file: str) -> dict[str, Any]:
+    """As :func:`read_toml`, of what a file holds.
+
+    Raises
+    ------
+    InputError
+        If it is not UTF-8 or is not TOML.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+        read = tomllib.loads(text.replace("\r\n", "\n").replace("\r", "\n"))
     except RecursionError:
         found = "tables or lists nested too deeply"
-        raise InputError([Problem(str(path), None, None, found, "a prior's numbers")]) from None
+        raise InputError([Problem(file, None, None, found, "a prior's numbers")]) from None
     except ValueError as error:
         # Not UTF-8, not TOML, or a number or date that Python itself refuses.
-        found = quoted(error)
-        raise InputError([Problem(str(path), None, None, found, "valid TOML in UTF-8")]) from error
+        raise _no_toml(file, error) from error
     # An escape such as \u001b says what the file itself may not hold.
-    if problems := list(_control_codes(read, path.name, ())):
+    if problems := list(_control_codes(read, Path(file).name, ())):
         raise InputError(problems)
     return read
+
+
+def _no_toml(file: str, error: ValueError) -> InputError:
+    return InputError([Problem(file, None, None, quoted(error), "valid TOML in UTF-8")])
 
 
 def _control_codes(value: object, file: str, place: tuple[str, ...]) -> Iterator[Problem]:
@@ -72,6 +91,38 @@ def toml_text(text: str) -> str:
     """A text as a basic string of TOML, on one line: its escapes are those of JSON."""
     whole = text.encode("utf-8", "replace").decode()  # a lone surrogate is no character
     return json.dumps(whole, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def plain_toml(values: Mapping[str, Any], place: str = "") -> list[str]:
+    """Plain values as lines of TOML: numbers, texts, and tables of them in any depth."""
+    own, below = [], []
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            below.append((key, [value], False))
+        elif isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
+            below.append((key, value, True))
+        else:
+            own.append(f"{_key(key)} = {_plain_value(value)}")
+    for key, tables, many in below:
+        inner = f"{place}.{_key(key)}" if place else _key(key)
+        for table in tables:
+            own += ["", f"[[{inner}]]" if many else f"[{inner}]", *plain_toml(table, inner)]
+    return own
+
+
+def _key(key: object) -> str:
+    text = str(key)
+    return text if re.fullmatch("[A-Za-z0-9_-]+", text) else toml_text(text)
+
+
+def _plain_value(value: Any) -> str:
+    if isinstance(value, str):
+        return toml_text(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_plain_value, value))}]"
+    return "{}" if isinstance(value, Mapping) else repr(value)
 
 
 def validation_problems(

@@ -7,22 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from mnbayes.analyses.withdrawal.strategies import withdrawal_strategies
 from mnbayes.base.problems import InputError, Problem, quoted
-from mnbayes.cards.beliefs import Quantity
 from mnbayes.cards.card import Card
-from mnbayes.cards.elicit import read_prior_belief
 from mnbayes.cards.parameters import quantity
 from mnbayes.explorer.answers import Answered, answer, further
 from mnbayes.explorer.case import Case
-from mnbayes.explorer.dials import unit_of
-from mnbayes.explorer.elicitation import Judged, fit_chips, pool
+from mnbayes.explorer.elicitation import Judged, fit_chips
+from mnbayes.explorer.judgements import read_experts
+from mnbayes.explorer.judging import own_scale, pooled
 from mnbayes.explorer.saving import command_line, python_lines, remarks
 from mnbayes.explorer.settings import Settings, number, read_settings
 from mnbayes.explorer.shown import further_payload, payload
-from mnbayes.explorer.worker import Newer
+from mnbayes.explorer.worker import Newer, SupersededError
 
 #: Called with plain values that go to the page.
 type Send = Callable[[Mapping[str, Any]], None]
@@ -111,6 +108,8 @@ class Page:
                     "total": total,
                 }
             )
+            if newer():  # a fit by NUTS takes seconds
+                raise SupersededError
 
         found = answer(self.case, settings, settled=True, progress=told)
         assert found is not None
@@ -144,6 +143,7 @@ class Page:
             {
                 "type": "judged",
                 "name": name,
+                "of": kind,
                 "stated": found.arguments,
                 "formula": found.formula,
                 "apart": round(found.apart, 3),
@@ -174,8 +174,8 @@ def judged(card: Card, parameter: str, marker: str, kind: Any, said: Mapping[str
     parameter, marker : str
     kind : {"chips", "pool"}
     said : mapping
-        ``edges`` and ``chips``, edges in the belief's first unit; or ``experts``, each with
-        ``stated`` (a belief or numbers) and perhaps ``weight``.
+        ``edges`` and ``chips``, edges in the belief's first unit; or ``experts``, as
+        :class:`mnbayes.explorer.judgements.Expert` has them.
 
     Raises
     ------
@@ -193,32 +193,7 @@ def judged(card: Card, parameter: str, marker: str, kind: Any, said: Mapping[str
             raise InputError([Problem("judgements", None, None, "no chips", "edges and chips")])
         own = [own_scale(about, float(edge)) for edge in edges or ()]
         return fit_chips(own, chips or (), family, present)
-    experts: list[tuple[str, Mapping[str, float]]] = []
-    weights: list[float] = []
-    given = said.get("experts")
-    for each in given if isinstance(given, list) else ():
-        stated = each.get("stated") if isinstance(each, dict) else None
-        weight: Any = each.get("weight", 1.0) if isinstance(each, dict) else None
-        if isinstance(stated, str):
-            fitted = read_prior_belief({"belief": stated}, about, family, present)
-            experts.append((family, fitted.arguments))
-        elif (
-            isinstance(stated, dict)
-            and set(stated) == set(present)
-            and _numbers([*stated.values()])
-        ):
-            experts.append((family, {key: float(value) for key, value in stated.items()}))
-        else:
-            expected = f"a belief, or {', '.join(present)}"
-            raise InputError([Problem("judgements", None, "experts", quoted(stated), expected)])
-        weights.append(float(weight) if _numbers([weight]) else float("nan"))
-    return pool(experts, weights, family, present)
-
-
-def own_scale(about: Quantity, value: float) -> float:
-    """A value in the first unit of a quantity on the parameter's own scale; else NaN."""
-    with np.errstate(all="ignore"):
-        return unit_of(about).own(value)
+    return pooled(read_experts(said.get("experts")), about, family, present)
 
 
 def _numbers(values: Any) -> bool:

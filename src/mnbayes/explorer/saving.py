@@ -12,13 +12,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mnbayes.base.problems import InputError
-from mnbayes.base.toml_files import toml_text
+from mnbayes.base.toml_files import plain_toml, toml_text
+from mnbayes.base.untrusted_text import visible
 from mnbayes.cards.beliefs import parse_belief
 from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.card_file import card_toml
 from mnbayes.cards.parameters import SHARED, quantity
 from mnbayes.cards.prior_sets import SEAL_ENDING, Change, PriorSet, seal_text
 from mnbayes.explorer.case import ORIGIN, Case
+from mnbayes.explorer.judgements import JUDGEMENTS, Judgements, judgements_toml
 from mnbayes.explorer.settings import Settings
 
 #: Names of the files of one state.
@@ -64,7 +66,7 @@ def read_author(said: Mapping[str, Any]) -> Author:
     def text(key: str) -> str:
         value = said.get(key, "")
         plain = value if isinstance(value, str) else ""
-        return " ".join(plain[:LONGEST_TEXT].split())
+        return " ".join(visible(plain[:LONGEST_TEXT]).split())
 
     return Author(text("who"), text("why"), said.get("seen") is not False)
 
@@ -135,37 +137,10 @@ def prior_set_of(case: Case, settings: Settings, author: Author, now: datetime) 
     )
 
 
-def _plain_toml(values: Mapping[str, Any], place: str = "") -> list[str]:
-    """Plain values as TOML: numbers, texts, and tables of them in any depth."""
-    own, below = [], []
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            below.append((key, [value], False))
-        elif isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
-            below.append((key, value, True))
-        else:
-            own.append(f"{toml_text(str(key))} = {_plain_value(value)}")
-    for key, tables, many in below:
-        inner = f"{place}.{toml_text(str(key))}" if place else toml_text(str(key))
-        for table in tables:
-            own += ["", f"[[{inner}]]" if many else f"[{inner}]", *_plain_toml(table, inner)]
-    return own
-
-
-def _plain_value(value: Any) -> str:
-    if isinstance(value, str):
-        return toml_text(value)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_plain_value, value))}]"
-    return "{}" if isinstance(value, Mapping) else repr(value)
-
-
 def definitions_toml(case: Case, settings: Settings) -> str:
     """The definitions of response as a file that ``--definitions`` reads."""
     recorded = case.definitions_of(settings).recorded()
-    return "\n".join(_plain_toml(recorded)) + "\n"
+    return "\n".join(plain_toml(recorded)) + "\n"
 
 
 def _named_card(case: Case, settings: Settings) -> str:
@@ -276,6 +251,7 @@ def taken_along(
     author: Author,
     *,
     sealed: bool = False,
+    judgements: Judgements | None = None,
     pictures: Mapping[str, bytes] | None = None,
     now: datetime | None = None,
 ) -> bytes:
@@ -289,6 +265,8 @@ def taken_along(
     sealed : bool
         Whether the prior set is sealed: its hash, the date and whether the data were known. It
         then states every prior in use.
+    judgements : Judgements, optional
+        What experts judged.
     pictures : mapping, optional
         Name of a file to its bytes.
     now : datetime, optional
@@ -304,13 +282,19 @@ def taken_along(
     if sealed:
         text = seal_text(priors.encode(), now, author.who, data_seen=author.seen)
         files[PRIORS.removesuffix(".toml") + SEAL_ENDING] = text.encode()
+    experts = []
+    if judgements is not None:
+        files[JUDGEMENTS] = judgements_toml(judgements).encode()
+        experts = [f"{JUDGEMENTS}: what each expert judged. The page opens it again.", ""]
     said = [
+        *(["SYNTHETIC cohort: no real patient.", ""] if case.cohort.synthetic else []),
         "The same numbers, from the command line:",
         command_line(case, settings),
         *remarks(case, settings),
         "",
         "From Python:",
         python_lines(case, settings),
+        *experts,
         f"The page again: mnbayes explore, then add ?{settings.query} to its address.",
         "",
     ]

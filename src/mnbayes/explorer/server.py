@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.versions import versions
 from mnbayes.explorer.case import Case
+from mnbayes.explorer.drawn_pictures import read_pictures
 from mnbayes.explorer.facts import FactsPage
+from mnbayes.explorer.judging import opened_judgements, stated_judgements
 from mnbayes.explorer.pages import Page, choices, dumped
 from mnbayes.explorer.running import Running
 from mnbayes.explorer.saving import read_author, taken_along
@@ -44,7 +47,10 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-STATIC = ("explorer.js", "drawn.js", "dials.js", "facts.js", "explorer.css", "icon.svg")
+STATIC = (
+    *("explorer.js", "drawn.js", "dials.js", "experts.js", "taking.js", "facts.js"),
+    *("explorer.css", "icon.svg"),
+)
 
 
 @dataclass
@@ -130,6 +136,12 @@ class _Answering(RequestHandler):
         for name, value in _HEADERS.items():
             self.set_header(name, value)
 
+    def refuse(self, error: InputError) -> None:
+        """Say what is wrong with what was sent."""
+        self.set_status(400)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(str(error))
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish(f"{status_code}: {self._reason}")
@@ -207,35 +219,51 @@ class _Picture(_Answering):
 class _Taken(_Answering):
     """Files to take along, of the state in the message."""
 
-    def post(self) -> None:
+    async def post(self) -> None:
+        # Pictures become PDF in a second or two, in which other pages are answered.
+        loop = asyncio.get_running_loop()
         try:
-            said = parse_table(self.request.body, MOST_TAKEN)
-            settings = read_settings(said.get("settings"), self.explorer.case.cards[0].name)
-            self.explorer.case.check(settings)
-            pictures = _texts(said.get("pictures"))
-            author = read_author(said)
-            sealed = said.get("sealed") is True
-            made = taken_along(
-                self.explorer.case, settings, author, sealed=sealed, pictures=pictures
-            )
+            made = await loop.run_in_executor(None, self._made)
         except InputError as error:
-            self.set_status(400)
-            self.set_header("Content-Type", "text/plain; charset=utf-8")
-            self.finish(str(error))
+            self.refuse(error)
             return
         self.set_header("Content-Type", "application/zip")
         self.set_header("Content-Disposition", 'attachment; filename="mnbayes-explore.zip"')
         self.finish(made)
 
+    def _made(self) -> bytes:
+        case = self.explorer.case
+        said = parse_table(self.request.body, MOST_TAKEN)
+        settings = read_settings(said.get("settings"), case.cards[0].name)
+        case.check(settings)
+        author = read_author(said)
+        return taken_along(
+            case,
+            settings,
+            author,
+            sealed=said.get("sealed") is True,
+            judgements=stated_judgements(
+                case, settings, said.get("experts"), author.reason, author.source(datetime.now(UTC))
+            ),
+            pictures=read_pictures(said, synthetic=case.cohort.synthetic),
+        )
 
-def _texts(said: object) -> dict[str, bytes]:
-    """Pictures that the page drew itself, by a name of letters alone."""
-    given = said if isinstance(said, dict) else {}
-    return {
-        f"{name}.svg": text.encode()
-        for name, text in given.items()
-        if isinstance(name, str) and name.isidentifier() and isinstance(text, str)
-    }
+
+class _Judged(_Answering):
+    """Judgements of a file that a page opens, as plain values."""
+
+    def post(self) -> None:
+        case = self.explorer.case
+        try:
+            said = parse_table(self.request.body, MOST_TAKEN)
+            settings = read_settings(said.get("settings"), case.cards[0].name)
+            case.check(settings)
+            found = opened_judgements(case, settings, said.get("text"))
+        except InputError as error:
+            self.refuse(error)
+            return
+        self.set_header("Content-Type", "application/json")
+        self.finish(dumped(found))
 
 
 class _Socket(WebSocketHandler):
@@ -330,6 +358,7 @@ def application(explorer: Explorer) -> Application:
             (f"{start}/static/([a-z.]+)", _Static, given),
             (f"{start}/arviz/([0-9]{{1,9}})/([0-9a-z_]+)\\.svg", _Picture, given),
             (f"{start}/take", _Taken, given),
+            (f"{start}/judgements", _Judged, given),
             (f"{start}/(socket|facts)/live", _Socket, given),
             (r".*", _Nothing, given),
         ],

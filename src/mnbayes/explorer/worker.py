@@ -18,6 +18,10 @@ type Newer = Callable[[], bool]
 type Work = Callable[[Newer], None]
 
 
+class SupersededError(Exception):
+    """Raised in a task that is not worth its end: something newer waits, or its page is gone."""
+
+
 #: Tasks between two looks for memory that can be given back; a look takes a tenth of a second.
 _TRIMMED = 40
 
@@ -45,6 +49,7 @@ class Worker:
 
     failed: Callable[[Hashable, str], None]
     _waiting: dict[tuple[Hashable, str], Work] = field(default_factory=dict)
+    _served: Hashable = None
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _stopped: bool = False
     _thread: threading.Thread | None = None
@@ -64,11 +69,13 @@ class Worker:
     def forget(self, page: Hashable) -> None:
         """A page was closed: nothing is done for it any more."""
         with self._changed:
+            if self._served == page:
+                self._served = None
             for key in [key for key in self._waiting if key[0] == page]:
                 del self._waiting[key]
 
     def stop(self, seconds: float = 10.0) -> None:
-        """Finish what is under way and stop."""
+        """Stop; what is under way is told that nobody waits for it."""
         with self._changed:
             self._stopped = True
             self._waiting.clear()
@@ -86,12 +93,16 @@ class Worker:
                     return
                 page, kind = next(iter(self._waiting))
                 work = self._waiting.pop((page, kind))
+                self._served = page
 
             def newer(page: Hashable = page) -> bool:
-                return (page, SETTINGS) in self._waiting or self._stopped
+                gone = self._stopped or self._served != page
+                return gone or (page, SETTINGS) in self._waiting
 
             try:
                 work(newer)
+            except SupersededError:
+                pass
             except InputError as error:
                 self.failed(page, str(error))
             except Exception as error:  # one page's trouble must not end the others

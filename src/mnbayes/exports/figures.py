@@ -17,6 +17,7 @@ from typing import Literal
 
 from mnbayes.base.new_files import temporary_folder
 from mnbayes.base.problems import InputError, Problem, did_you_mean
+from mnbayes.base.untrusted_text import visible
 
 #: What ``--figures`` takes.
 KINDS = ("svg", "pdf", "png")
@@ -93,8 +94,30 @@ def figure_files(paths: Iterable[Path], kinds: Iterable[str]) -> Iterator[tuple[
                     yield path.name, content
                 else:
                     converter = converter or _Converter(place)
-                    made = converter.convert(path.name, content, "pdf" if kind == "pdf" else "png")
+                    made = converter.convert(
+                        f"plots/{path.name}", path.stem, content, "pdf" if kind == "pdf" else "png"
+                    )
                     yield f"{path.stem}.{kind}", made
+
+
+def titled_pdfs(figures: Iterable[tuple[str, str, bytes]]) -> Iterator[bytes]:
+    """Figures as PDF: the same bytes for the same figures, with their fonts inside.
+
+    Parameters
+    ----------
+    figures : iterable of tuple
+        Of each what to call it where it cannot be read, the title that the file is to have, and
+        its SVG.
+
+    Raises
+    ------
+    InputError
+        If one of them is no SVG that can be read.
+    """
+    with temporary_folder() as place:
+        converter = _Converter(place)
+        for name, title, svg in figures:
+            yield converter.convert(name, title, svg, "pdf")
 
 
 class _Converter:
@@ -111,15 +134,15 @@ class _Converter:
         self._main.write_text("")
         self._compiler = typst.Compiler(str(self._main), root=str(place), font_paths=[str(fonts)])
 
-    def convert(self, name: str, svg: bytes, kind: Kind) -> bytes:
+    def convert(self, name: str, title: str, svg: bytes, kind: Kind) -> bytes:
         """A figure as PDF or PNG."""
-        title = Path(name).stem.replace("\\", "/").replace('"', "'")
+        title = " ".join(visible(title).replace("\\", "/").replace('"', "'").split())
         (self._place / "figure.svg").write_bytes(svg)
         self._main.write_text(_PAGE.format(title=title), encoding="utf-8")
         try:
             found = self._compiler.compile(str(self._main), format=kind, ppi=float(DPI))
         except self._failed as error:
-            problem = Problem(f"plots/{name}", None, None, str(error.message), "an SVG picture")
+            problem = Problem(name, None, None, str(error.message), "an SVG picture")
             raise InputError([problem]) from error
         content = found if isinstance(found, bytes) else (found or [b""])[0]
         return _opaque(content) if kind == "png" else content

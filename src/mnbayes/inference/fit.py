@@ -208,6 +208,7 @@ def fit(
         A folder as :func:`mnbayes.load_cohort` takes it.
     sampling : Sampling, optional
     progress : callable, optional
+        What it raises ends the fit, and is raised.
 
     Returns
     -------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -18,6 +19,8 @@ Engine = Literal["nuts", "pymc", "collapsed", "auto"]
 
 #: Draws of a chain that a refit needs for the gate.
 ENOUGH = 625
+#: Seconds between two looks whether somebody wants sampling to end.
+_LOOK = 0.1
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def sample(
         Its seed is not used.
     stream : SeedSequence
     news : callable
-        Called with the iterations done and in all.
+        Called with the iterations done and in all. What it raises ends sampling, and is raised.
     correlated : bool
         Whether coordinates are known to move together, as censored values of one patient do: the
         mass matrix is then adapted in a few directions beside its diagonal, which costs as much
@@ -132,6 +135,16 @@ def sample(
 
     total = sampling.chains * (sampling.draws + sampling.tune)
     news(0, total)
+    raised: list[BaseException] = []
+
+    def told(chains: Sequence[Any]) -> None:
+        # Nutpie, which calls this in a thread of its own, would print what is raised and go on.
+        try:
+            if not raised:
+                news(sum(chain.finished_draws for chain in chains), total)
+        except BaseException as error:
+            raised.append(error)
+
     sampler = nutpie.sample(
         model,
         draws=sampling.draws,
@@ -143,11 +156,13 @@ def sample(
         save_warmup=False,
         return_raw_trace=True,
         progress_bar=False,
-        progress_callback=lambda chains: news(sum(chain.finished_draws for chain in chains), total),
+        progress_callback=told,
         blocking=False,
     )
     try:
-        return read_trace(sampler.wait(), sampling.draws)
+        trace = _waited(sampler, raised)
+        if not raised:
+            return read_trace(trace, sampling.draws)
     except RuntimeError as error:
         expected = "priors under which the measurements are possible"
         raise InputError(
@@ -157,3 +172,13 @@ def sample(
         # nutpie's blocking call would hand back a truncated posterior on Ctrl-C.
         sampler.cancel()
         raise
+    sampler.cancel()
+    raise raised[0]
+
+
+def _waited(sampler: Any, raised: Sequence[BaseException]) -> Any:
+    """What a sampler in the background drew; None where something was raised meanwhile."""
+    while not raised:
+        with suppress(TimeoutError):
+            return sampler.wait(timeout=_LOOK)
+    return None

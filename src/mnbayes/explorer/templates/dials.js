@@ -1,5 +1,6 @@
 // Dials: a slider and a number box for each number of a prior, in the unit that it is stated in.
 import { density, element } from "./drawn.js";
+import { Experts } from "./experts.js";
 
 const STEPS = 1000, BINS = 12;
 // What a clinician has an opinion on comes first.
@@ -8,15 +9,17 @@ const short = (value) => Number(value.toPrecision(3)).toString();
 
 export class Dials {
   constructor(place, others, moved, ask) {
-    Object.assign(this, { place, others, moved, ask, made: new Map(), held: null, experts: new Map() });
+    Object.assign(this, { place, others, moved, ask, made: new Map(), held: null, experts: new Experts(ask) });
   }
 
-  show(dials, densities, stated) {
+  show(dials, densities, stated, model) {
+    this.experts.at(model);
     const names = dials.map((dial) => dial.name);
     const kinds = dials.map((dial) => `${dial.name}:${dial.kind}:${dial.sliders.length}`).join("|");
     if (kinds !== this.kinds) {
       this.kinds = kinds;
       this.made.clear();
+      this.experts.panels.clear();
       const first = (dial) => FIRST.includes(dial.parameter);
       const rank = (dial) => FIRST.indexOf(dial.parameter);
       this.place.replaceChildren(...dials.filter(first).sort((a, b) => rank(a) - rank(b)).map((dial) => this.make(dial)));
@@ -162,6 +165,7 @@ export class Dials {
     const use = element("button", { type: "button" }, "Use the chips");
     use.addEventListener("click", () => { if (parts.judged) this.moved(parts.dial.name, parts.judged, false); });
     parts.told = told;
+    parts.laid = () => (count() ? { edges, chips: [...chips] } : null);
     place.append(grid, told, use);
     return place;
   }
@@ -176,31 +180,18 @@ export class Dials {
   judged(message) {
     const parts = this.made.get(message.name);
     if (!parts) return;
+    const off = `it is off by at most ${Math.round(100 * message.apart)} points.`;
+    if (message.of === "pool") { this.experts.pooled(message, off); return; }
     parts.judged = message.stated;
-    parts.told.textContent = `Closest is ${message.formula}; it is off by at most ${Math.round(100 * message.apart)} points.`;
+    parts.told.textContent = `Closest is ${message.formula}; ${off}`;
   }
 
-  // Several experts: each keeps what the dial says now; their mixture is pooled.
   panel(parts) {
-    const place = element("div"), name = parts.dial.name, list = element("ul"), known = [];
-    this.experts.set(name, known);
-    place.append(element("p", { class: "soft" }, "Several experts: each sets the dial, gives a name and keeps it; the pool is the mixture of all."));
-    const who = element("input", { "aria-label": `Expert on ${parts.dial.label}`, maxlength: 80, placeholder: "name" });
-    const keep = element("button", { type: "button" }, "Keep as this expert’s");
-    const mix = element("button", { type: "button" }, "Pool them");
-    keep.addEventListener("click", () => {
+    const says = () => {
       const values = {};
       for (const [key, part] of parts.sliders) values[key] = part.current;
-      const expert = { who: who.value.trim() || `expert ${known.length + 1}`, stated: this.stated(parts.dial, values), weight: 1 };
-      known.push(expert);
-      const item = element("li", {}, `${expert.who}: ${expert.stated} `), drop = element("button", { type: "button" }, "remove");
-      drop.addEventListener("click", () => { known.splice(known.indexOf(expert), 1); item.remove(); });
-      item.append(drop);
-      list.append(item);
-      who.value = "";
-    });
-    mix.addEventListener("click", () => { if (known.length) this.ask({ type: "pool", name, experts: known }); });
-    place.append(who, keep, mix, list);
-    return place;
+      return { belief: this.stated(parts.dial, values) };
+    };
+    return this.experts.panel(parts.dial, says, parts.laid, (stated) => this.moved(parts.dial.name, stated, false));
   }
 }

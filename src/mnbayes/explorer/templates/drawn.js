@@ -9,7 +9,7 @@ export function element(name, attributes = {}, text = "") {
   return made;
 }
 
-function shape(name, attributes, text) {
+export function shape(name, attributes, text) {
   const made = document.createElementNS(NS, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   if (text !== undefined) made.textContent = text;
@@ -184,15 +184,4 @@ export function interval(row, reference) {
     if (value !== undefined && value !== null) svg.append(shape("circle", { class: dot, cx: at(clip(value)), cy: y, r: 4 }));
   }
   return svg;
-}
-
-// A picture that stands by itself: the colours of the page are written into a copy.
-export function alone(svg) {
-  const copy = svg.cloneNode(true), from = svg.querySelectorAll("*"), to = copy.querySelectorAll("*");
-  from.forEach((each, i) => {
-    const seen = getComputedStyle(each);
-    for (const key of ["fill", "stroke", "stroke-width", "stroke-dasharray", "font-size", "font-family"]) to[i].setAttribute(key, seen.getPropertyValue(key));
-    to[i].removeAttribute("class");
-  });
-  return new XMLSerializer().serializeToString(copy);
 }

@@ -1,9 +1,10 @@
 // The page's state, its line to the server, and what is drawn of an answer.
-import { alone, course, element, interval, share, tipping, weeks } from "./drawn.js";
+import { course, element, interval, share, tipping, weeks } from "./drawn.js";
 import { Dials } from "./dials.js";
+import { take } from "./taking.js";
 
 const $ = (id) => document.getElementById(id);
-const page = { settings: null, n: 0, busy: false, waiting: null, reference: null, first: null, last: null, tried: [], protocol: null };
+const page = { settings: null, n: 0, sent_n: 0, busy: true, waiting: null, reference: null, first: null, last: null, tried: [], protocol: null };
 const TRIED = 12;
 
 const here = new URL("socket/live", location.href);
@@ -27,7 +28,7 @@ function change(parts, live = false) {
   wish(live);
 }
 
-// While an answer is on its way only the newest wish waits; the last one is always sent.
+// While an answer is on its way, the first one too, only the newest wish waits; the last one is always sent.
 function wish(live) {
   page.n += 1;
   const message = { type: "set", n: page.n, live, settings: page.settings, at: performance.now() };
@@ -38,6 +39,7 @@ function send(message) {
   page.busy = true;
   page.sent = message.at;
   page.sent_n = message.n;
+  hide();
   const { at, ...rest } = message;
   line.send(JSON.stringify(rest));
   $("state").textContent = "…";
@@ -65,6 +67,7 @@ function progress(message) {
   const bar = $("progress");
   bar.hidden = message.total === 0;
   if (message.total) { bar.max = message.total; bar.value = message.done; $("state").textContent = `${message.text} …`; }
+  if (page.reference && message.n >= page.sent_n) next(); // a fit that takes long is cut short by what is newer
 }
 
 function answers(message) {
@@ -82,7 +85,7 @@ function answers(message) {
   pictures(message);
   controls(message);
   const sent = page.waiting ? page.waiting.settings : page.settings;
-  dials.show(message.dials, message.densities, (sent && sent.priors) || {});
+  dials.show(message.dials, message.densities, (sent && sent.priors) || {}, message.controls.model);
   $("says").textContent = message.says.join(" ");
   if (message.settled) { tried(message); history.replaceState(null, "", message.query ? `?${message.query}` : location.pathname); }
   document.body.dataset.settled = String(message.settled);
@@ -268,19 +271,16 @@ function gallery(message) {
   $("drawn").textContent = `${message.count} drawn …`;
 }
 
+dials.experts.changed = () => { $("kept").textContent = dials.experts.summary; };
+dials.experts.changed();
+$("open").addEventListener("change", async () => {
+  const [file] = $("open").files;
+  if (file) $("opened").textContent = await dials.experts.open(file, page.settings);
+  $("open").value = ""; // the same file may be opened again
+});
+
 const author = () => ({ who: $("who").value, why: $("why").value, seen: !$("unseen").checked });
 
-async function take(sealed) {
-  const found = {};
-  for (const id of ["shares", "weeks", "courses", "tipping"]) document.querySelectorAll(`#${id} svg`).forEach((svg, i) => { found[`${id}_${i + 1}`] = alone(svg); });
-  const body = JSON.stringify({ settings: page.settings, pictures: sealed ? {} : found, sealed, ...author() });
-  const answer = await fetch("take", { method: "POST", body, headers: { "Content-Type": "application/json" } });
-  if (!answer.ok) { $("ran").textContent = await answer.text(); return; }
-  const link = element("a", { href: URL.createObjectURL(await answer.blob()), download: sealed ? "mnbayes-sealed.zip" : "mnbayes-explore.zip" });
-  link.click();
-  URL.revokeObjectURL(link.href);
-  $("ran").textContent = sealed ? "Sealed. The date is this machine’s: send the hash to somebody, or register it." : "Downloaded.";
-}
-$("files").addEventListener("click", () => take(false));
-$("seal").addEventListener("click", () => take(true));
+for (const [id, sealed] of [["files", false], ["seal", true]])
+  $(id).addEventListener("click", async () => { $("ran").textContent = await take({ settings: page.settings, experts: dials.experts.given, ...author() }, sealed); });
 $("run").addEventListener("click", () => line.send(JSON.stringify({ type: "run", settings: page.settings, ...author() })));
