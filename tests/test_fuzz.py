@@ -203,7 +203,7 @@ def test_a_name_that_hurts_a_terminal_is_shown_on_one_line(key: str, tmp_path: P
         ),
         (load_card, "proteinuria", "[priors.residual_sd.", f"[priors.{'9' * 5000}."),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=["blank marker", "long distribution", "long parameter"],
 )
 def test_what_a_card_was_refused_for_is_said_and_is_short(
     load: object, card: str, old: str, new: str, tmp_path: Path
