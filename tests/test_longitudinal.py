@@ -153,6 +153,19 @@ def test_log_prior_is_scipy_s() -> None:
     assert ours["correlation"].shape == (3,)
 
 
+def test_a_correlation_that_rounds_to_one_has_a_density() -> None:
+    card = load_card("remission")
+    draws = draw_prior(card, 2, 3, np.random.default_rng(2))
+    shape = draws["correlation_unit"].shape
+    unit = np.full(shape, 0.25)
+    unit[:2, 0] = 0.0, 1.0
+    found = log_prior(card, draws | {"correlation_unit": unit})["correlation"]
+    eta = float(card.argument_values("correlation")["eta"][0])
+    assert found[2] == pytest.approx((eta - 1) * shape[1] * np.log(0.75))
+    edge = (eta - 1) * ((shape[1] - 1) * np.log(0.75) + np.log(np.finfo(float).epsneg))
+    np.testing.assert_allclose(found[:2], edge)
+
+
 def test_pointwise_loglik_of_exact_and_censored_values(small: Observations) -> None:
     obs = censor(small)
     draws = draw_prior(load_card("proteinuria"), 2, 1, np.random.default_rng(4))

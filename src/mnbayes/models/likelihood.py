@@ -79,8 +79,9 @@ def log_prior(card: Card, draws: Mapping[str, Floats]) -> dict[str, Floats]:
         arguments = card.argument_values(name)
         if name == "correlation":
             # The determinant is the product of 1 - r^2 over the partial correlations r.
-            partial = 2.0 * draws["correlation_unit"] - 1.0
-            log_det = np.log1p(-(partial**2)).sum(axis=1)
+            squared = (2.0 * draws["correlation_unit"] - 1.0) ** 2
+            # Of a prior that all but insists on -1 and 1, r itself rounds to these.
+            log_det = np.log1p(-np.minimum(squared, 1.0 - np.finfo(float).epsneg)).sum(axis=1)
             out[name] = (float(arguments["eta"][0]) - 1.0) * log_det
             continue
         out[name] = priors.log_density(card.family(name), arguments, draws[name])
