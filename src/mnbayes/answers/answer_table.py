@@ -5,6 +5,7 @@ What compares fits (influence, power scaling, the multiverse) compares these row
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -12,7 +13,8 @@ from mnbayes.answers.change import FALLS, estimates
 from mnbayes.answers.probability_tables import population_table, probability_table
 from mnbayes.answers.reported import estimate_errors
 from mnbayes.answers.response_draws import ResponseDraws, response_draws, without_repeats
-from mnbayes.base.labelled import array
+from mnbayes.base.labelled import array, typed
+from mnbayes.base.text_table import records
 from mnbayes.cards.definitions import Definitions
 
 #: What names an answer.
@@ -44,44 +46,60 @@ def answer_table(
         intervals where it is ``gmr`` or ``population``. Answers that cannot be evaluated are not
         there.
     """
-    judged = probabilities[~probabilities["quantity"].isin(["observed", "repeat"])].rename(
-        columns={"quantity": "kind", "probability": "value", "prior_probability": "prior"}
-    )
-    ends = population.rename(columns={"share_lower": "lower", "share_upper": "upper"})
-    ends = ends[["week", "category", "lower", "upper"]].assign(kind="population")
-    judged = judged.merge(ends, on=["kind", "week", "category"], how="left")
-    table = pd.concat([judged.assign(marker=""), _ratios(gmr, tree)], ignore_index=True)
-    texts = ["kind", "patient", "marker", "category"]
-    table[texts] = table[texts].fillna("").astype("str")
-    return table.loc[table["value"].notna(), [*KEYS, "prior", *NUMBERS]].reset_index(drop=True)
+    ends = {
+        (row["week"], row["category"]): (row["share_lower"], row["share_upper"])
+        for row in records(population)
+    }
+    none = (np.nan, np.nan)
+    rows: list[tuple[object, ...]] = [
+        (
+            row["quantity"],
+            row["patient"] if isinstance(row["patient"], str) else "",
+            "",
+            row["week"],
+            row["category"],
+            row["prior_probability"],
+            row["probability"],
+            *(ends[row["week"], row["category"]] if row["quantity"] == "population" else none),
+            row["mcse"],
+        )
+        for row in records(probabilities)
+        if row["quantity"] not in ("observed", "repeat")
+    ]
+    rows += _ratios(gmr, tree)
+    # Rows of plain values: to join and to fill tables of so few takes ten times as long.
+    table = pd.DataFrame(rows, columns=[*KEYS, "prior", *NUMBERS])
+    table = typed(table[table["value"].notna()], ("kind", "patient", "marker", "category"))
+    return table.reset_index(drop=True)
 
 
-def _ratios(gmr: pd.DataFrame, tree: xr.DataTree) -> pd.DataFrame:
+def _ratios(gmr: pd.DataFrame, tree: xr.DataTree) -> list[tuple[object, ...]]:
     """Ratios to baseline and probabilities of a fall; rows as in ``estimates.csv``, repeated."""
     errors = estimate_errors(
         array(tree["posterior"].dataset["visit_change"], "marker", "later_visit"),
         ("gmr_median", *FALLS),
     )
-    place = gmr[["marker", "week"]]
-    ratio = place.assign(
-        kind="gmr",
-        prior=gmr["gmr_median_prior"],
-        value=gmr["gmr_median"],
-        lower=gmr["gmr_lower"],
-        upper=gmr["gmr_upper"],
-        # The error is that of the log ratio.
-        mcse=gmr["gmr_median"] * errors["gmr_median"][1].ravel(),
-    )
-    falls = [
-        place.assign(
-            kind=kind,
-            prior=gmr[f"{kind}_prior"],
-            value=gmr[kind],
-            mcse=errors[kind][1].ravel(),
-        )
-        for kind in FALLS
-    ]
-    return pd.concat([ratio, *falls], ignore_index=True)
+    rows = records(gmr)
+
+    def of(kind: str, name: str, *ends: str) -> list[tuple[object, ...]]:
+        return [
+            (
+                kind,
+                "",
+                row["marker"],
+                row["week"],
+                "",
+                row[f"{name}_prior"],
+                row[name],
+                *([row[end] for end in ends] or (np.nan, np.nan)),
+                # The error of a ratio is that of its logarithm.
+                error * row[name] if name == "gmr_median" else error,
+            )
+            for row, error in zip(rows, errors[name][1].ravel().tolist(), strict=True)
+        ]
+
+    ratios = of("gmr", "gmr_median", "gmr_lower", "gmr_upper")
+    return [*ratios, *(row for kind in FALLS for row in of(kind, kind))]
 
 
 def refit_answers(

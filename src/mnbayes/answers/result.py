@@ -22,6 +22,7 @@ from mnbayes.answers.response_draws import (
     without_repeats,
 )
 from mnbayes.base.display import Displayed, Screen
+from mnbayes.base.labelled import array
 from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.base.number_words import gmr_range, percent
 from mnbayes.base.text_table import Table, records
@@ -105,6 +106,11 @@ class Result(Displayed):
         for row in records(self.probabilities):
             found.setdefault((row["quantity"], row["week"]), []).append(row)
         return found
+
+    @cached_property
+    def share_rows(self) -> Mapping[tuple[float, str], Mapping[str, Any]]:
+        """Row of the share of such patients by week and category."""
+        return {(row["week"], row["category"]): row for row in records(self.population)}
 
     @property
     def evaluable(self) -> tuple[str, ...]:
@@ -282,7 +288,7 @@ def base_result(
     headline : bool
         Whether to tabulate the visit of the headlines alone (all, where a response must be
         confirmed), with the same numbers, in a quarter of the time; patients' changes, the best
-        visit and repeat measurements are then left out.
+        visit and repeat measurements are then left out. Ratios are those of all visits.
 
     Returns
     -------
@@ -300,7 +306,7 @@ def base_result(
         draws = without_repeats(draws)
     probabilities = probability_table(draws, name)
     population = population_table(draws, name)
-    gmr = estimates(tree, name)
+    gmr = estimates(fit.tree, name)
     changes = pd.DataFrame() if headline else patient_changes(tree, name)
     best = pd.DataFrame()
     judged = judge_of(tree, definitions)
@@ -323,6 +329,7 @@ def base_result(
     )
     if not allow_unconverged and not fit.diagnostics.converged:
         return withheld(result), draws
-    answers = answer_table(probabilities, population, gmr, tree)
+    at = array(tree["posterior"].dataset["later_visit"])
+    answers = answer_table(probabilities, population, gmr[gmr["week"].isin(at)], tree)
     result = replace(result, answers=answers)
     return result, draws

@@ -10,9 +10,8 @@ import xarray as xr
 
 from mnbayes.analyses.results.trajectories import thresholds
 from mnbayes.analyses.withdrawal.tipping import Tipping
-from mnbayes.answers.change import estimates
 from mnbayes.base.arrays import Floats
-from mnbayes.base.labelled import stacked
+from mnbayes.base.labelled import labels, stacked
 from mnbayes.base.text_table import records
 from mnbayes.cards.beliefs import Belief
 from mnbayes.cards.parameters import SHARED, quantity
@@ -84,9 +83,11 @@ def _draws(posterior: xr.Dataset, parameter: str, marker: str) -> Floats:
     if parameter not in posterior:
         return np.empty(0)
     array = posterior[parameter]
+    draws = np.asarray(array.to_numpy(), dtype=float)
     if parameter not in SHARED:
-        array = array.sel(marker=marker)
-    return np.asarray(array.to_numpy(), dtype=float).ravel()
+        at = labels(posterior["marker"]).index(marker)
+        draws = np.take(draws, at, axis=array.get_axis_num("marker"))
+    return draws.ravel()
 
 
 def _natural(belief: Belief, values: Floats) -> Any:
@@ -131,7 +132,7 @@ def courses(answered: Answered) -> list[dict[str, Any]]:
 def by_week(answered: Answered) -> list[dict[str, Any]]:
     """Ratio to baseline at each visit, given the data and under the prior alone."""
     result, found = answered.result, []
-    table = estimates(result.fit.tree, result.name)
+    table = answered.before.estimates
     for marker in result.fit.observations.markers:
         about = result.catalogue[marker]
         rows = records(table[table["marker"] == marker])

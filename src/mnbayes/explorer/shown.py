@@ -123,10 +123,6 @@ def _responses(answered: Answered) -> list[dict[str, Any]]:
         quantity: {row["category"]: row for row in rows_of(before, quantity, week)}
         for quantity in own
     }
-    population = records(result.population[result.population["week"] == week])
-    ends = {row["category"]: row for row in population}
-    earlier = records(before.population[before.population["week"] == week])
-    ends_before = {row["category"]: row for row in earlier}
     withheld = bool(result.withheld)
 
     def chance(
@@ -160,7 +156,8 @@ def _responses(answered: Answered) -> list[dict[str, Any]]:
         mean, mean_before = own["population"].get(category), old["population"].get(category)
         if mean is None or mean_before is None:
             continue
-        now, prior = ends[category], ends_before[category]
+        at = week, category
+        now, prior = result.share_rows[at], before.share_rows[at]
         span = (now["share_lower"], now["share_upper"])
         span_prior = (prior["share_lower_prior"], prior["share_upper_prior"])
         left = share_left(*map(float, (*span, *span_prior)))

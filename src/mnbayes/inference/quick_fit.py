@@ -18,7 +18,7 @@ from mnbayes.models.gaussian_effects import draw_gaussian_effects
 from mnbayes.models.well_posed import well_posed
 
 #: Chains, and draws of each.
-CHAINS, DRAWS = 4, 250
+CHAINS, DRAWS = 4, 150
 #: Proposals of each round, until one can be trusted.
 ROUNDS = (1000, 2000, 6000)
 

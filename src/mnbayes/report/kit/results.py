@@ -15,7 +15,6 @@ from mnbayes.answers.change import falls
 from mnbayes.answers.result import Result
 from mnbayes.base.labelled import array
 from mnbayes.base.montecarlo import mcse
-from mnbayes.base.text_table import records
 from mnbayes.report.kit import wording
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.run import Run
@@ -123,8 +122,7 @@ def by_patient(
 
 def share_ends(result: Result, week: float, category: str) -> tuple[float, float, float, float]:
     """Ends of the 95 % interval of the share of patients: posterior, then prior alone."""
-    table = result.population
-    row = records(table[(table["week"] == week) & (table["category"] == category)])[0]
+    row = result.share_rows[week, category]
     lower, upper, prior_lower, prior_upper = (
         float(row[f"share_{end}{suffix}"])
         for suffix in ("", "_prior")
