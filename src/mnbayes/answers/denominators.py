@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
+
+from mnbayes.base.text_table import records
 
 COLUMNS = (
     *("category", "responders", "evaluable", "enrolled"),
@@ -81,13 +84,16 @@ def response_counts(
     rows = probabilities.loc[
         (probabilities["quantity"] == "observed") & (probabilities["week"] == week)
     ]
+    met: dict[str, list[float]] = {}
+    for row in records(rows):
+        met.setdefault(row["category"], []).append(row["probability"])
     table = []
     for category in responses:
-        met = rows.loc[rows["category"] == category, "probability"]
-        evaluable, enrolled = int(met.notna().sum()), len(met)
+        judged = [value for value in met.get(category, ()) if not np.isnan(value)]
+        evaluable, enrolled = len(judged), len(met.get(category, ()))
         if evaluable == 0:
             continue
-        responders = int(met.sum())
+        responders = int(sum(judged))
         cells: list[object] = [category, responders, evaluable, enrolled]
         for total in (evaluable, enrolled):
             cells += [responders / total, *exact_interval(responders, total)]

@@ -45,14 +45,16 @@ def _summarise(
 ) -> dict[str, object]:
     # Posterior mean, its error and the prior mean, one category after another on the last axis.
     blank = np.full(shape, np.nan)
+    there = [c in draws for c in categories]
+    error = np.full((*shape, len(categories)), np.nan)
+    if any(there):
+        error[..., there] = mcse(np.stack([draws[c] for c in categories if c in draws], -1), driver)
     return {
         "quantity": quantity,
         "probability": np.stack(
             [draws[c].mean(axis=(0, 1)) if c in draws else blank for c in categories], axis=-1
         ),
-        "mcse": np.stack(
-            [mcse(draws[c], driver) if c in draws else blank for c in categories], axis=-1
-        ),
+        "mcse": error,
         "prior_probability": np.stack(
             [prior[c].mean(axis=(0, 1)) if c in prior else blank for c in categories], axis=-1
         ),

@@ -57,7 +57,8 @@ def mcse(draws: NDArray[Any], driver: NDArray[Any] | None = None) -> Floats:
     driver : array, shape (chain, draw, ...), optional
         Draws of the continuous quantity behind the indicators. A constant series does not show
         how strongly its chain is correlated; the driver's effective draws then stand in for S.
-        Without it S is the number of draws.
+        Without it S is the number of draws. It may lack the last axes, of which each element is
+        then driven by the same quantity.
 
     Returns
     -------
@@ -76,7 +77,13 @@ def mcse(draws: NDArray[Any], driver: NDArray[Any] | None = None) -> Floats:
     if certain.any():
         count: Floats | float = float(values.shape[0] * values.shape[1])
         if driver is not None:
-            count = effective_draws(np.asarray(driver, dtype=float)[:, :, certain])
+            continuous = np.asarray(driver, dtype=float)
+            shared = tuple(range(continuous.ndim - values.ndim, 0))
+            cells = certain.any(axis=shared) if shared else certain
+            counts = np.full(cells.shape, np.nan)
+            counts[cells] = effective_draws(continuous[:, :, cells])
+            whole = np.expand_dims(counts, shared) if shared else counts
+            count = np.broadcast_to(whole, certain.shape)[certain]
         error[certain] = 1.0 / (count + 1.0)
     return error
 

@@ -70,14 +70,13 @@ def prior_predictive_check(fit: Fit, marker: str, week: float) -> Conflict | Non
     tree = fit.tree
     if not drawn(tree, PREDICTIONS["prior"], "measurement"):
         return None
-    data = fit.recorded["log_value"].sel(marker=marker, visit=[0.0, week])
-    change = np.diff(array(data, "patient", "visit"), axis=1)[:, 0]
+    both = np.searchsorted(fit.observations.weeks, [0.0, week])
+    data = fit.recorded["log_value"].sel(marker=marker)
+    change = np.diff(array(data, "patient", "visit")[:, both], axis=1)[:, 0]
     seen = np.isfinite(change)
     if np.count_nonzero(seen) < FEWEST:
         return None
-    draws = stacked(
-        predicted(tree, "prior").sel(marker=marker, visit=[0.0, week]), "patient", "visit"
-    )
+    draws = stacked(predicted(tree, "prior").sel(marker=marker), "patient", "visit")[..., both]
     predictions = np.diff(draws, axis=2)[:, seen, 0].mean(axis=1)
     measured = float(change[seen].mean())
     below = float(np.mean(predictions <= measured))

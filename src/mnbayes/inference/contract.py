@@ -239,11 +239,12 @@ def correlation_matrix(data: xr.Dataset, effects: Sequence[str]) -> Floats:
     sizes = (data.sizes["chain"], data.sizes["draw"])
     out = np.tile(np.eye(len(effects)), (*sizes, 1, 1))
     place = {name: position for position, name in enumerate(effects)}
-    for at, (first, second) in enumerate(correlated_pairs(data)):
+    pairs = correlated_pairs(data)
+    draws = array(data["correlation"], "pair") if pairs else out
+    for at, (first, second) in enumerate(pairs):
         if first in place and second in place:
-            draws = array(data["correlation"].isel(pair=at))
-            out[..., place[first], place[second]] = draws
-            out[..., place[second], place[first]] = draws
+            out[..., place[first], place[second]] = draws[..., at]
+            out[..., place[second], place[first]] = draws[..., at]
     return out
 
 
