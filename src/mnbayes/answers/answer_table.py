@@ -103,7 +103,7 @@ def _ratios(gmr: pd.DataFrame, tree: xr.DataTree) -> list[tuple[object, ...]]:
 
 
 def refit_answers(
-    tree: xr.DataTree, definitions: Definitions, model: str, seed: int
+    tree: xr.DataTree, definitions: Definitions, model: str, seed: int, *, prior: bool = True
 ) -> tuple[pd.DataFrame, ResponseDraws | None]:
     """Answers of a fit that is only compared with another.
 
@@ -114,6 +114,8 @@ def refit_answers(
     model : str
     seed : int
         Of the draws of new patients.
+    prior : bool
+        Whether probabilities of response under the prior are wanted; blank otherwise.
 
     Returns
     -------
@@ -123,7 +125,7 @@ def refit_answers(
         What they were worked out from, without repeat measurements: nobody asks how these
         move, and their Monte Carlo errors take as long as all the others'.
     """
-    draws = response_draws(tree, definitions, seed)
+    draws = response_draws(tree, definitions, seed, prior=prior)
     if draws is not None:
         draws = without_repeats(draws)
     tables = probability_table(draws, model), population_table(draws, model), estimates(tree, model)

@@ -92,6 +92,10 @@ class GroupDraws:
     share: Mapping[Category, Floats]
 
 
+#: Where there are no draws, or none are asked for.
+_NOTHING = GroupDraws(*(Response(np.empty((0, 0)), {}),) * 3, {})
+
+
 @dataclass(frozen=True)
 class ResponseDraws:
     """Everything that the tables of probabilities need, made once.
@@ -153,16 +157,15 @@ def _group_draws(
             first[name] = np.where(np.isnan(values), first[name], values)
         return _response(judged, first, {name: level[..., 1:] for name, level in levels.items()})
 
-    nothing = Response(np.empty((0, 0)), {})
     if not drawn(tree, group, "level"):
-        return GroupDraws(nothing, nothing, nothing, {})
+        return _NOTHING
     shape = (tree[group].sizes["chain"], tree[group].sizes["draw"])
 
     def by_chain(values: Floats) -> Floats:
         return values.reshape(*shape, *values.shape[1:])
 
     shares: Mapping[Category, Floats] = {}
-    newcomer = repeat = nothing
+    newcomer = repeat = _NOTHING.repeat
     if drawn(tree, PREDICTIONS[group], "measurement"):
         repeat = response(predicted(tree, group), "patient", start=measured)
     course = bool(judged.confirmed)
@@ -211,7 +214,9 @@ def _observed(table: xr.Dataset, judged: Judge) -> dict[Category, Floats]:
     return {category: values[category] for category in judged.categories}
 
 
-def response_draws(tree: xr.DataTree, definitions: Definitions, seed: int) -> ResponseDraws | None:
+def response_draws(
+    tree: xr.DataTree, definitions: Definitions, seed: int, *, prior: bool = True
+) -> ResponseDraws | None:
     """Make the draws of response that both tables are built from.
 
     Parameters
@@ -222,6 +227,8 @@ def response_draws(tree: xr.DataTree, definitions: Definitions, seed: int) -> Re
     seed : int
         Of the next patient, where the tree has no draws of one; posterior and prior have
         independent streams.
+    prior : bool
+        Whether the draws of the prior are wanted too; they take as long.
 
     Returns
     -------
@@ -240,6 +247,8 @@ def response_draws(tree: xr.DataTree, definitions: Definitions, seed: int) -> Re
     nothing = {name: np.full_like(values, np.nan) for name, values in measured.items()}
 
     def prior_draws() -> GroupDraws:
+        if not prior:
+            return _NOTHING
         return _group_draws(tree, "prior", judged, nothing, of_prior)
 
     # They share nothing; but of few draws two threads wait for each other more than they work.
@@ -247,14 +256,14 @@ def response_draws(tree: xr.DataTree, definitions: Definitions, seed: int) -> Re
     with ThreadPoolExecutor(1) as beside:
         other = beside.submit(prior_draws) if size["chain"] * size["draw"] >= BESIDE else None
         posterior = _group_draws(tree, "posterior", judged, measured, of_posterior)
-        prior = prior_draws() if other is None else other.result()
+        before = prior_draws() if other is None else other.result()
     return ResponseDraws(
         patients=tuple(labels(level(tree, "posterior")["patient"])),
         weeks=tuple(array(tree["posterior"].dataset["later_visit"]).tolist()),
         judged=judged,
         observed=_observed(table, judged),
         posterior=posterior,
-        prior=prior,
+        prior=before,
     )
 
 

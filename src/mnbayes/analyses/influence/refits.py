@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from mnbayes.answers.answer_table import KEYS, NUMBERS, refit_answers
 from mnbayes.answers.conclusions import CLOSE, concluded
@@ -111,16 +110,9 @@ def patients_to_leave_out(card: Card, data: Observations, seed: int) -> dict[str
 
 
 def _answers_of(fitted: Fit, definitions: Definitions) -> pd.DataFrame:
-    """What a refit reports; the prior does not change with the data and is not summarised."""
-    groups = {
-        name: fitted.tree[name].to_dataset()
-        for name in ("posterior", "patients", "predictions", "observed_data", "constant_data")
-    }
-    for name in ("prior", "prior_patients", "prior_predictions"):
-        groups[name] = fitted.tree[name].to_dataset().isel(draw=slice(1))
-    tree = xr.DataTree.from_dict(groups)
-    tree.attrs = fitted.tree.attrs  # the markers and the primary week of the cohort
-    return refit_answers(tree, definitions, fitted.name, fitted.sampling.seed)[0]
+    """What a refit reports; the prior does not change with the data."""
+    seed = fitted.sampling.seed
+    return refit_answers(fitted.tree, definitions, fitted.name, seed, prior=False)[0]
 
 
 def compare(

@@ -61,6 +61,7 @@ def refitted(
             blank = result.answers.assign(**dict.fromkeys(NUMBERS, np.nan), reason=why)
             parts.append(named(told, blank))
             continue
-        found, _ = refit_answers(fitted.tree, asked.definitions, card.name, sampling.seed)
+        seed = sampling.seed
+        found, _ = refit_answers(fitted.tree, asked.definitions, card.name, seed, prior=False)
         parts.append(named(told, found))
     return pd.concat(parts, ignore_index=True)
