@@ -281,7 +281,7 @@ def test_the_headline_is_the_same_with_and_without_the_other_weeks(
     short, _ = base_result(proteinuria, definitions, headline=True)
     for table in ("probabilities", "population", "estimates"):
         wanted, got = getattr(whole, table), getattr(short, table)
-        if name == "embedded":
+        if name == "embedded" and table != "estimates":
             assert set(got["week"]) == {12.0}
         wanted = wanted[wanted["week"].isin(got["week"])]
         if table == "probabilities":
@@ -295,7 +295,8 @@ def test_rows_say_what_the_tables_say(found: Answered) -> None:
         *("gmr:urine_protein_24h", "fell:urine_protein_24h"),
         *("next:effective", "share:effective", "exceeds:effective"),
     ]
-    table = found.result.estimates.iloc[0]
+    estimates = found.result.estimates
+    table = estimates[estimates["week"] == found.result.primary_week].iloc[0]
     ratio = by_id["gmr:urine_protein_24h"]
     assert ratio["value"] == pytest.approx(table["gmr_median"], rel=1e-3)
     assert ratio["prior_lower"] == pytest.approx(table["gmr_lower_prior"], rel=1e-3)
