@@ -348,10 +348,13 @@ def test_a_real_drag_moves_the_answers_to_those_of_the_same_fit(
         page.mouse.down()
         for step in range(10):
             page.mouse.move(box["x"] + (0.6 - 0.02 * step) * box["width"], y)
-        page.mouse.up()
 
-    opened.after(drag)
+    opened.after(drag)  # the hand rests, and all is worked out before the slider is let go
     settings = opened.settings
+    assert page.locator("#tried li").count() == 1
+    opened.after(page.mouse.up)
+    assert opened.settings == settings
+    assert page.locator("#tried li").count() == 2
     ((name, belief),) = settings.priors
     assert name == "change_mean"
     assert opened.numbers == _wanted(case, settings) != before

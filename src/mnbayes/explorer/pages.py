@@ -54,6 +54,8 @@ class Page:
     answered: Answered | None = None
     pictures: dict[str, bytes] = field(default_factory=dict)
     _quick: Answered | None = None
+    _more_of: Answered | None = None
+    _further: dict[str, Any] = field(default_factory=dict)
 
     def work_on(self, said: Mapping[str, Any]) -> Callable[[Newer], None]:
         """What a message asks for, to be done by the worker.
@@ -78,6 +80,11 @@ class Page:
 
     def _answer(self, settings: Settings, n: Any, newer: Newer, *, live: bool) -> None:
         self.case.check(settings)
+        last = self.answered
+        if not live and last is not None and last.settings == settings:  # after a pause, or again
+            self._show(last, n, settled=True)
+            self._more(last, n, newer)
+            return
         quick, fresh = self._quick, False
         if live or quick is None or quick.settings != settings:
             quick, fresh = answer(self.case, settings, settled=False), True
@@ -94,8 +101,10 @@ class Page:
     def _more(self, found: Answered, n: Any, newer: Newer) -> None:
         if newer():
             return
-        more = further_payload(found, further(self.case, found))
-        self.send({"type": "further", "n": n, **more, **self._taken(found.settings)})
+        if self._more_of is not found:
+            self._further = further_payload(found, further(self.case, found))
+            self._more_of = found
+        self.send({"type": "further", "n": n, **self._further, **self._taken(found.settings)})
 
     def _settle(self, settings: Settings, n: Any, newer: Newer) -> None:
         def told(stage: str, done: int, total: int) -> None:

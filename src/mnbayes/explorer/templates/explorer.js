@@ -6,6 +6,7 @@ import { take } from "./taking.js";
 const $ = (id) => document.getElementById(id);
 const page = { settings: null, n: 0, sent_n: 0, busy: true, waiting: null, reference: null, first: null, last: null, tried: [], protocol: null };
 const TRIED = 12;
+const PAUSE = 400; // milliseconds that a hand rests on a slider until everything is worked out
 
 const here = new URL("socket/live", location.href);
 here.protocol = here.protocol === "https:" ? "wss:" : "ws:";
@@ -30,7 +31,9 @@ function change(parts, live = false) {
 
 // While an answer is on its way, the first one too, only the newest wish waits; the last one is always sent.
 function wish(live) {
+  clearTimeout(page.pause);
   page.n += 1;
+  page.live = live;
   const message = { type: "set", n: page.n, live, settings: page.settings, at: performance.now() };
   if (page.busy) page.waiting = message; else send(message);
 }
@@ -48,6 +51,7 @@ function send(message) {
 function next() {
   page.busy = false;
   if (page.waiting) { const message = page.waiting; page.waiting = null; send(message); }
+  else if (page.live) page.pause = setTimeout(() => { wish(false); page.paused = page.n; }, PAUSE);
 }
 
 function receive(message) {
@@ -87,7 +91,8 @@ function answers(message) {
   const sent = page.waiting ? page.waiting.settings : page.settings;
   dials.show(message.dials, message.densities, (sent && sent.priors) || {}, message.controls.model);
   $("says").textContent = message.says.join(" ");
-  if (message.settled) { tried(message); history.replaceState(null, "", message.query ? `?${message.query}` : location.pathname); }
+  if (message.settled && message.n !== page.paused) tried(message);
+  if (message.settled) history.replaceState(null, "", message.query ? `?${message.query}` : location.pathname);
   document.body.dataset.settled = String(message.settled);
   document.body.dataset.n = String(message.n);
   if (message.n === page.sent_n) document.body.dataset.took = String(Math.round(performance.now() - page.sent));
