@@ -114,6 +114,36 @@ def test_a_defect_is_seen_as_one(tmp_path: Path) -> None:
     ]
 
 
+def test_counts_of_several_times_are_one_result(tmp_path: Path) -> None:
+    fuzz = script("fuzz")
+    first = {
+        "cases": 3,
+        "seconds": 2.0,
+        "read": 1,
+        "refused": 1,
+        "defects": {"slow": 1},
+        "slowest_case_seconds": 0.5,
+    }
+    second = first | {"defects": {"slow": 2, "other": 1}, "cases": 5, "slowest_case_seconds": 0.1}
+    both = fuzz.together(first, second)
+    assert both["cases"] == 8
+    assert both["seconds"] == 4.0
+    assert both["defects"] == {"slow": 3, "other": 1}
+    assert both["slowest_case_seconds"] == 0.5
+    assert fuzz.together({}, first) == first
+    assert fuzz.together(first, first | {"cases": 0}) == first
+
+    out = tmp_path / "fuzz.json"
+    out.write_text(json.dumps({"readers": {"card": {"hypothesis": first, "guided": first}}}))
+    wanted = ["--out", str(out), "--cases", "10", "--guided", "5", "--seed", "7"]
+    again = fuzz.left("card", fuzz.arguments([*wanted, "--child", "hypothesis"]))
+    assert (again.cases, again.guided, again.seed) == (10, 5.0, 7)
+    more = fuzz.left("card", fuzz.arguments([*wanted, "--more", "--child", "guided"]))
+    assert (more.cases, more.guided, more.seed) == (7, 3.0, 10)
+    new = fuzz.left("trial", fuzz.arguments([*wanted, "--more", "--child", "guided"]))
+    assert (new.cases, new.guided, new.seed) == (10, 5.0, 7)
+
+
 # Defects that it found
 
 
