@@ -119,7 +119,7 @@ class Result(Displayed):
             return ()
         return tuple(c for c in self.judged_by.categories if c not in self.not_evaluable)
 
-    @property
+    @cached_property
     def primary_week(self) -> float:
         """Week that headlines are about: see :func:`headline_week`."""
         return headline_week(self.fit, self.judged_by)

@@ -35,7 +35,10 @@ def array(data: xr.DataArray, *dims: str) -> Floats:
         If ``dims`` are not the dims of the data.
     """
     draws = ("chain", "draw") if "chain" in data.dims else ()
-    return np.asarray(data.transpose(*draws, *(dims or (...,))).to_numpy(), dtype=float)
+    wanted = (*draws, *dims) if dims else (*draws, *(d for d in data.dims if d not in draws))
+    if data.dims != wanted:  # to ask for the order that is there takes longer than all the rest
+        data = data.transpose(*wanted)
+    return np.asarray(data.to_numpy(), dtype=float)
 
 
 def stacked(data: xr.DataArray, *dims: str) -> Floats:
@@ -72,4 +75,4 @@ def typed(
     types = dict.fromkeys(table.columns, "float64")
     types |= {column: "str" for column in table.columns if column in texts}
     types |= {column: "int64" for column in table.columns if column in integers}
-    return table.astype(types)
+    return table.astype({c: kind for c, kind in types.items() if table[c].dtype != kind})

@@ -171,9 +171,15 @@ class Cohort(Displayed):
         ValueError
             If none of the markers was measured after baseline.
         """
-        rows = self.measurements[self.measurements["marker"].isin(list(markers))]
-        counts = rows[rows["week"] > 0].groupby("week")["patient"].nunique()
-        return primary_week(self.trial, counts.index.tolist(), counts.tolist(), len(self.patients))
+        chosen = set(markers)
+        seen: dict[float, set[str]] = {}
+        columns = (self.measurements[name].tolist() for name in ("marker", "week", "patient"))
+        for marker, week, patient in zip(*columns, strict=True):
+            if marker in chosen and week > 0:
+                seen.setdefault(week, set()).add(patient)
+        weeks = sorted(seen)
+        counts = [len(seen[week]) for week in weeks]
+        return primary_week(self.trial, weeks, counts, len(self.patients))
 
     def _screen(self) -> Screen:
         left = self.patients[self.patients["withdrew_week"].notna()]

@@ -123,7 +123,7 @@ class Fit(Displayed):
         """Title of the model."""
         return self.stated.title
 
-    @property
+    @cached_property
     def primary_week(self) -> float:
         """Week of the primary analysis: see :func:`mnbayes.data.trial.primary_week`."""
         return primary_week(self.tree)
