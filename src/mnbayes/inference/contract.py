@@ -185,18 +185,19 @@ def at_weeks(tree: xr.DataTree, weeks: Sequence[float]) -> xr.DataTree:
     weeks : sequence of float
         Later visits, ascending.
     """
-    visits = [0.0, *weeks]
-    seen = np.isin(tree["observed_data"].dataset["visit"].to_numpy(), visits)
-    places = {"visit": visits, "later_visit": list(weeks)}
+    kept = {"visit": [0.0, *weeks], "later_visit": list(weeks)}
+    seen = np.isin(tree["observed_data"].dataset["visit"].to_numpy(), kept["visit"])
     found = {}
     for name in ("posterior", "prior", *PATIENTS.values(), *PREDICTIONS.values(), *_SEEN):
         if name not in tree.children:
             continue
         data = tree[name].to_dataset()
+        places = {d: np.isin(data.variables[d].to_numpy(), kept[d]) for d in kept if d in data.dims}
         if "observation" in data.dims:
-            data = data.isel(observation=np.flatnonzero(seen))
-        found[name] = data.sel({dim: at for dim, at in places.items() if dim in data.dims})
-    out = xr.DataTree.from_dict(found)
+            places["observation"] = seen
+        found[name] = data.isel({dim: np.flatnonzero(at) for dim, at in places.items()})
+    out = xr.DataTree()
+    out.children = {name: xr.DataTree(data) for name, data in found.items()}
     out.attrs = dict(tree.attrs)
     return out
 

@@ -248,9 +248,12 @@ def build_tree(
             names,
         )
 
+    pointwise = ("chain", "draw", "observation"), _chains(posterior.loglik, names)
+    loglik = _dataset({"measurement": pointwise}, names).assign_coords(of_cells)
+
     def at_observations(draws: Floats) -> xr.Dataset:
         found = variable("measurement", ("observation",), draws)
-        return _dataset({"measurement": found}, names).assign_coords(of_cells)
+        return xr.Dataset({"measurement": found}, coords=loglik.coords)
 
     def predictions(drawn: Completed) -> xr.Dataset:
         new = {name: getattr(drawn, name) for name in ("new_level", "new_measurement")}
@@ -261,8 +264,6 @@ def build_tree(
         name: (("chain", "draw", *TOP_LEVEL[name][: array.ndim - 1]), _chains(array, names))
         for name, array in posterior.log_prior.items()
     }
-    loglik = at_observations(posterior.loglik)
-    loglik["measurement"].attrs = {}
     constant = {
         "hyperparameters": (("hyperparameter",), prior_arguments(card)[1]),
         "covariate": (("patient",), observations.covariate),
