@@ -28,8 +28,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from page_blocks import with_block
 
 RESULT = Path(__file__).parents[1] / "docs" / "explorer.json"
+PAGE, BLOCK = RESULT.with_suffix(".md"), "measured"
 MODELS = ("proteinuria", "remission")
 #: Moves of a slider in the browser, messages of the memory test, random settings.
 MOVES, DRAGS, SETTINGS = 60, 1000, 1000
@@ -281,6 +283,39 @@ def settings(count: int) -> dict[str, Any]:
     }
 
 
+def markdown(stored: dict[str, Any]) -> str:
+    """What was measured, for the page."""
+    drags, kept, asked = stored["drags"], stored["memory"], stored["settings"]
+    loads = [f"{load:g}" for load in drags["load"]]
+    lines = ["| | median | 95 % | CPU, median |", "|---|--:|--:|--:|"]
+    for model in MODELS:
+        wall, cpu = drags[model]["wall"], drags[model]["cpu"]
+        numbers = (wall["median"], wall["95 %"], cpu["median"])
+        said = " | ".join(f"{number:.2f} s" for number in numbers)
+        lines.append(f"| a move of a slider to the redrawn page, `{model}` | {said} |")
+    first = kept["seconds_to_first_answer"]
+    engines = ", ".join(f"{count} by {engine}" for engine, count in asked["engines"].items())
+    failed, apart = len(asked["tracebacks"]) or "no", len(asked["different"])
+    same = f"all but {apart} answers" if apart else "every answer"
+    refused = sum(asked["refused"].values())
+    cores = stored["machine"]["cores"]
+    return "\n".join(
+        [
+            f"`scripts/explorer.py` made [`explorer.json`](explorer.json) on {cores} cores (load "
+            f"{' to '.join(loads)} while dragging; the seconds of CPU are the server's own):",
+            "",
+            *lines,
+            "",
+            f"From the command to the first answer: {first['wall']:.1f} s ({first['cpu']:.1f} s of",
+            f"CPU). Memory: {kept['mib_at_first']} MiB at the first answer, "
+            f"{kept['mib_after_drags']} MiB after {kept['drags']:,} drags.",
+            f"{asked['asked']:,} random settings ({engines}; {refused} refused in words): {failed} "
+            f"traceback, and {same} that of",
+            "`mnbayes fit --engine auto` to the last digit.",
+        ]
+    )
+
+
 def main() -> None:
     """Measure, and write what was found beside what else is there."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -304,6 +339,9 @@ def main() -> None:
     found["machine"] = {"cores": os.cpu_count(), "python": platform.python_version()}
     asked.out.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=2))
+    if asked.out == RESULT:
+        page = with_block(PAGE.read_text(encoding="utf-8"), BLOCK, markdown(found))
+        PAGE.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

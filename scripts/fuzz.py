@@ -36,9 +36,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from page_blocks import with_block
+
 RESULT = Path(__file__).parents[1] / "docs" / "fuzz.json"
 PAGE = RESULT.with_name("robustness.md")
-START, END = "<!-- fuzz -->", "<!-- /fuzz -->"
+BLOCK = "fuzz"
 CASES, SECONDS, GUIDED = 10_000, 300.0, 300.0
 #: Seconds beyond its own that a process may take, for a case that hangs in a library's own code.
 _GRACE = 600.0
@@ -277,9 +279,7 @@ def markdown(stored: dict[str, Any]) -> str:
 
 def with_table(page: str, stored: dict[str, Any]) -> str:
     """A page whose block between the markers says what is stored."""
-    before, start, rest = page.partition(START)
-    _, end, after = rest.partition(END)
-    return f"{before}{start}\n{markdown(stored)}\n{end}{after}"
+    return with_block(page, BLOCK, markdown(stored))
 
 
 def tool(name: str) -> str:

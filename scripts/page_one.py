@@ -10,8 +10,10 @@ import re
 from html import unescape
 from pathlib import Path
 
+from page_blocks import with_block
+
 PAGE = Path(__file__).parents[1] / "docs" / "reading-the-report.md"
-START, END = "<!-- page 1 -->", "<!-- /page 1 -->"
+BLOCK = "page 1"
 
 
 def page_one(report: str) -> str:
@@ -41,9 +43,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("run", type=Path, help="folder of a run on the embedded cohort")
     report = (parser.parse_args().run / "report.html").read_text(encoding="utf-8")
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{START}\n{page_one(report)}\n{END}{after}", encoding="utf-8")
+    page = with_block(PAGE.read_text(encoding="utf-8"), BLOCK, page_one(report))
+    PAGE.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import script
 
 import mnbayes as mn
 from mnbayes.analyses.withdrawal.enrolled import withdrawal_table
@@ -778,3 +779,14 @@ def test_the_facts_of_a_paper_move_with_their_reading() -> None:
         "withdrawn",
     ]
     assert all(says for _, says, _ in told["readings"])
+
+
+def test_the_page_quotes_what_was_measured() -> None:
+    made = script("explorer")
+    stored = json.loads(made.RESULT.read_text(encoding="utf-8"))
+    page = made.PAGE.read_text(encoding="utf-8")
+    again = "run `python scripts/explorer.py`"
+    assert made.with_block(page, made.BLOCK, made.markdown(stored)) == page, again
+    settings = stored["settings"]
+    assert (settings["different"], settings["tracebacks"]) == ([], [])
+    assert settings["asked"] == made.SETTINGS

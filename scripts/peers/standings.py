@@ -6,6 +6,8 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any, NamedTuple
 
+import page_blocks
+
 #: In the table's order.
 NAMES = {
     "mnbayes collapsed": "mnbayes, collapsed",
@@ -14,7 +16,7 @@ NAMES = {
     "rstanarm": "rstanarm*",
     "bambi": "bambi*",
 }
-START, END = "<!-- benchmark -->", "<!-- /benchmark -->"
+BLOCK = "benchmark"
 PICTURE = "docs/images/benchmark.png"
 
 type Stored = dict[str, Any]
@@ -181,8 +183,4 @@ def with_block(text: str, stored: Stored) -> str:
     ValueError
         If the text does not have the two markers once each, in order.
     """
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end) or START in rest or END in after:
-        raise ValueError(f"expected {START} and then {END}, once each")
-    return f"{before}{START}\n{markdown(stored)}\n{END}{after}"
+    return page_blocks.with_block(text, BLOCK, markdown(stored))

@@ -1,0 +1,19 @@
+"""Blocks of a page that scripts write: what stands between ``<!-- name -->`` and its end."""
+
+from __future__ import annotations
+
+
+def with_block(page: str, name: str, block: str) -> str:
+    """A page whose block of that name holds another text.
+
+    Raises
+    ------
+    ValueError
+        If the page does not have the two markers once each, in order.
+    """
+    first, last = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, start, rest = page.partition(first)
+    _, end, after = rest.partition(last)
+    if not (start and end) or first in rest or last in after:
+        raise ValueError(f"expected {first} and then {last}, once each")
+    return f"{before}{first}\n{block}\n{last}{after}"
