@@ -396,7 +396,9 @@ def test_a_quick_answer_is_the_settled_one_but_for_monte_carlo_error(
         tables.append(made.result.answers)
     keys = ["kind", "patient", "marker", "week", "category"]
     both = tables[0].merge(tables[1], on=keys, suffixes=("_quick", ""), validate="1:1")
-    assert len(both) == len(tables[0]) == len(tables[1]) > 10
+    of_patients = tables[1]["kind"] == "latent"  # these follow at rest
+    assert len(both) == len(tables[0]) == len(tables[1][~of_patients]) > 5
+    assert of_patients.sum() > 10
     error = np.hypot(both["mcse_quick"], both["mcse"])
     assert ((both["value_quick"] - both["value"]).abs() <= 4 * error).all()
 

@@ -271,3 +271,9 @@ def without_repeats(draws: ResponseDraws) -> ResponseDraws:
     """The same without repeat measurements, whose errors take as long as all the others'."""
     repeat = replace(draws.posterior.repeat, categories={})
     return replace(draws, posterior=replace(draws.posterior, repeat=repeat))
+
+
+def without_patients(draws: ResponseDraws) -> ResponseDraws:
+    """The same without what is judged of each patient's true level; errors of the rest are few."""
+    latent = replace(draws.posterior.latent, categories={})
+    return replace(draws, posterior=replace(draws.posterior, latent=latent))

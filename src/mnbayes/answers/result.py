@@ -19,6 +19,7 @@ from mnbayes.answers.response_draws import (
     ResponseDraws,
     judge_of,
     response_draws,
+    without_patients,
     without_repeats,
 )
 from mnbayes.base.display import Displayed, Screen
@@ -274,6 +275,7 @@ def base_result(
     *,
     allow_unconverged: bool = False,
     headline: bool = False,
+    patients: bool = True,
 ) -> tuple[Result, ResponseDraws | None]:
     """Turn a fit into the tables that every analysis builds on.
 
@@ -289,6 +291,8 @@ def base_result(
         Whether to tabulate the visit of the headlines alone (all, where a response must be
         confirmed), with the same numbers, in a quarter of the time; patients' changes, the best
         visit and repeat measurements are then left out. Ratios are those of all visits.
+    patients : bool
+        Whether to judge each patient's true level; blank otherwise.
 
     Returns
     -------
@@ -304,6 +308,8 @@ def base_result(
     draws = response_draws(tree, definitions, seed)
     if headline and draws is not None:
         draws = without_repeats(draws)
+    if not patients and draws is not None:
+        draws = without_patients(draws)
     probabilities = probability_table(draws, name)
     population = population_table(draws, name)
     gmr = estimates(fit.tree, name)

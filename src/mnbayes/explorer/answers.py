@@ -130,7 +130,12 @@ def answer(
     if fitted is None:
         return None
     before, drawn = base_result(
-        fitted, definitions, settings.seed, headline=True, allow_unconverged=True
+        fitted,
+        definitions,
+        settings.seed,
+        headline=True,
+        patients=settled,  # the table of patients follows at rest
+        allow_unconverged=True,
     )
     result = before if fitted.diagnostics.converged else withheld(before)
     return Answered(settings, own, card, definitions, result, before, drawn, settled)

@@ -20,7 +20,7 @@ from mnbayes.models.well_posed import well_posed
 #: Chains, and draws of each.
 CHAINS, DRAWS = 4, 150
 #: Proposals of each round, until one can be trusted.
-ROUNDS = (1000, 2000, 6000)
+ROUNDS = (1000, 3000, 8000)
 
 
 def quick_fit(card: Card, cohort: Cohort, seed: int = 1) -> Fit | None:
