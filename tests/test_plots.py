@@ -45,6 +45,7 @@ from mnbayes.cards.definitions import load_definitions, parse_definitions
 from mnbayes.data.markers import shipped_markers
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import Estimate, Row, forest, svg_bytes
+from mnbayes.report.kit.measured import PANELS
 from mnbayes.report.kit.parameters import density, scalars
 from mnbayes.report.kit.plot_files import write_plot
 from mnbayes.report.kit.results import best_measured
@@ -523,7 +524,7 @@ def test_regression_bound_needs_its_table(protein):
 def test_many_patients_are_cut_and_the_caption_says_so():
     result = result_of(make_tree(markers=(PROTEIN,), patients=45, draws=10))
     figure = trajectories(result, PROTEIN, DEFINITIONS, False)
-    assert len(figure.axes) == style.PANELS
+    assert len(figure.axes) == PANELS
     assert "24 of 45" in texts(figure)
     assert "40 of 45" in texts(response_probabilities(result, 12.0, False))
     (ax,) = arrows(result, 12.0, DEFINITIONS, False).axes

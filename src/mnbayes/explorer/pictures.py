@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from mnbayes.analyses.results.trajectories import thresholds
 from mnbayes.analyses.withdrawal.tipping import Tipping
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import labels, stacked
@@ -18,8 +17,8 @@ from mnbayes.cards.parameters import SHARED, quantity
 from mnbayes.explorer.answers import Answered
 from mnbayes.explorer.dials import density, quantiles, unit_of
 from mnbayes.inference.contract import level
-from mnbayes.report.kit import style
-from mnbayes.report.kit.measured import measured
+from mnbayes.report.kit.measured import LEVELS, PANELS, measured
+from mnbayes.report.kit.thresholds import thresholds
 
 #: Bars of a posterior, and of a share.
 BARS, SHARES = 40, 40
@@ -101,10 +100,10 @@ def courses(answered: Answered) -> list[dict[str, Any]]:
     for marker in result.fit.observations.markers:
         about, data = result.catalogue[marker], measured(result, marker)
         bands: Any = None
-        patients = list(result.fit.observations.patients)[: style.PANELS]
+        patients = list(result.fit.observations.patients)[:PANELS]
         if not result.withheld:
             draws = stacked(level(tree, "posterior").sel(marker=marker), "patient", "visit")
-            ends = np.quantile(draws[:, : len(patients)], style.LEVELS, axis=0)
+            ends = np.quantile(draws[:, : len(patients)], LEVELS, axis=0)
             bands = rounded(np.moveaxis(np.asarray(about.in_units(ends)), 0, 1))
         found.append(
             {

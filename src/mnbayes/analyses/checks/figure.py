@@ -19,7 +19,7 @@ from mnbayes.base.arrays import Floats
 from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import AXIS, ROW, Estimate, Row, forest, is_left, panels
-from mnbayes.report.kit.measured import Measured, draw_interval, measured
+from mnbayes.report.kit.measured import PANELS, Measured, draw_interval, measured
 
 #: Most visits side by side, the gap between patients counted as one.
 STRIP = 24
@@ -129,7 +129,7 @@ def left_out(result: Result, marker: str, synthetic: bool) -> Figure:
     """
     data, text = measured(result, marker), result.catalogue[marker]
     observations = result.fit.observations
-    patients, cut = style.shown(observations.patients, style.PANELS)
+    patients, cut = style.shown(observations.patients, PANELS)
     bands = np.full((5, *observations.observed.shape), np.nan)
     bands[:, observations.observed] = _left_out(result).bands
     bands = text.in_units(bands[..., observations.markers.index(marker)])

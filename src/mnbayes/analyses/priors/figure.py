@@ -17,6 +17,7 @@ from mnbayes.cards import families
 from mnbayes.data.markers import Marker
 from mnbayes.report.kit import figures, style, wording
 from mnbayes.report.kit.figures import Estimate, Row, forest
+from mnbayes.report.kit.measured import LEVELS
 from mnbayes.report.kit.wording import percent
 
 type Look = dict[str, Any]
@@ -114,7 +115,7 @@ def _ranges(
         for values, look in parts:
             # What cannot be drawn, or not even computed, ends at an edge far outside the limits.
             with np.errstate(all="ignore"):
-                found = np.nan_to_num(np.quantile(values, style.LEVELS), nan=_EDGE)
+                found = np.nan_to_num(np.quantile(values, LEVELS), nan=_EDGE)
             q = np.clip(found, -_EDGE, _EDGE)
             ends.append(q)
             low, start, middle, end, high = marker.in_units(q)

@@ -20,7 +20,6 @@ from mnbayes.base.workers import silent
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.prior_sets import joined_name, load_prior_sets, parse_setting
 from mnbayes.inference.sampling import Sampling
-from mnbayes.report.kit.drawing import pictures_of
 from mnbayes.run.keeping import claim, new_folder
 from mnbayes.run.outputs import write_beside
 
@@ -180,6 +179,8 @@ def run_published(
         allow_unconverged=allow_unconverged,
     )
     news("drawing", 0, 0)
+    from mnbayes.report.kit.drawing import pictures_of  # loads Matplotlib
+
     pictures = pictures_of(drawn(result), result.name)
     news("writing", 0, 0)
     section = published_section(result, pictures)

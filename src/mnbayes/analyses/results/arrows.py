@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.markers import CARETLEFT, CARETRIGHT
 
-from mnbayes.analyses.results.trajectories import thresholds
 from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
@@ -19,6 +18,7 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Marker
 from mnbayes.report.kit import style, wording
 from mnbayes.report.kit.measured import Measured, measured
+from mnbayes.report.kit.thresholds import thresholds
 
 #: Of the bar of the true level under its arrow, in rows.
 _BELOW = 0.28

@@ -10,12 +10,13 @@ from mnbayes.base.arrays import Floats
 from mnbayes.base.text_table import records
 from mnbayes.report.kit import style, wording
 from mnbayes.report.kit.figures import Estimate, Row, forest, forest_height, panels
+from mnbayes.report.kit.measured import LEVELS
 
 
 def _ratio_summary(result: Result, group: str, marker: str) -> Floats:
     # Shape (level, later_visit).
     draws = style.draws_of(result, group, "visit_change", marker=marker)
-    return np.asarray(np.exp(np.quantile(draws, style.LEVELS, axis=0)))
+    return np.asarray(np.exp(np.quantile(draws, LEVELS, axis=0)))
 
 
 def finding(result: Result) -> str:

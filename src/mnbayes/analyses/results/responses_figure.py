@@ -16,6 +16,7 @@ from mnbayes.base.montecarlo import round_to_mcse
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Catalogue
 from mnbayes.report.kit import style, wording
+from mnbayes.report.kit.measured import PANELS
 from mnbayes.report.kit.results import (
     awaits_confirmation,
     best_measured,
@@ -126,7 +127,7 @@ def finding(result: Result, week: float) -> str:
     own = by_patient(result, "latent", week, category)
     told = [
         f"{patient} {round_to_mcse(row['probability'], row['mcse'])}"
-        for patient, row in list(own.items())[: style.PANELS]
+        for patient, row in list(own.items())[:PANELS]
     ]
     (coming,) = [r for r in rows_of(result, "next_patient", week) if r["category"] == category][:1]
     next_one = round_to_mcse(coming["probability"], coming["mcse"])

@@ -11,32 +11,19 @@ from matplotlib.figure import Figure
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import stacked
-from mnbayes.cards.definitions import LEVELS, Definitions, canonical
+from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Marker, Reference
 from mnbayes.inference.contract import PREDICTIONS, predicted
 from mnbayes.inference.contract import drawn as drawn_in
 from mnbayes.report.kit import style
 from mnbayes.report.kit.figures import is_left, is_low, is_right, panels
-from mnbayes.report.kit.measured import Measured, draw_interval, measured
+from mnbayes.report.kit.measured import LEVELS, PANELS, Measured, draw_interval, measured
+from mnbayes.report.kit.thresholds import thresholds
 
 #: Pale green and pale grey, under the bands of the true level.
 REFERENCE, MEASUREMENT = "#EAF5EF", "#E9E9E9"
 #: Panels side by side, and the size of one, inches: a phone shows two.
 ACROSS, CELL = 2, (1.75, 1.5)
-
-
-def thresholds(marker: Marker, definitions: Definitions) -> list[tuple[float, str]]:
-    """Levels of a marker, in its unit, that the definitions name, each with a short label."""
-    found: dict[float, str] = {}
-    for rule in definitions.category:
-        for part in rule.parts:
-            if part.marker == marker.name and part.kind in LEVELS:
-                sign = "<" if part.kind == "below" else "≥"
-                label = f"{rule.name}\n{sign} {part.threshold:g}"
-                if part.unit_of_threshold != marker.unit:
-                    label += f" {part.unit_of_threshold}"
-                found.setdefault(canonical(part, marker), label)
-    return list(found.items())
 
 
 def _range_text(marker: Marker, healthy: Reference) -> str:
@@ -175,9 +162,9 @@ def trajectories(result: Result, marker: str, definitions: Definitions, syntheti
         not measured, where the level is predicted. A marker with a reference range has it shaded.
     """
     data, text = measured(result, marker), result.catalogue[marker]
-    patients, cut = style.shown(result.fit.observations.patients, style.PANELS)
+    patients, cut = style.shown(result.fit.observations.patients, PANELS)
     level = style.draws_of(result, "posterior", "level", marker=marker)[:, : len(patients)]
-    bands = text.in_units(np.quantile(level, style.LEVELS, axis=0))
+    bands = text.in_units(np.quantile(level, LEVELS, axis=0))
     repeats = _repeats(result, marker, len(patients))
     lines = thresholds(text, definitions.of_markers(result.catalogue, {}, ""))
     healthy = text.reference

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from mnbayes.answers.result import Result
 from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array
+
+if TYPE_CHECKING:  # the explorer, which draws in the browser, need not load Matplotlib
+    from matplotlib.axes import Axes
+
+#: Most patients that a figure with one panel for each can show legibly.
+PANELS = 24
+#: Ends of the 95 % and 50 % equal-tailed intervals and the median.
+LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
 @dataclass(frozen=True)

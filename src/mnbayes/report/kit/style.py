@@ -57,14 +57,12 @@ DPI = 110
 #: Widest figure, and one that a phone shows whole; inches.
 WIDE, NARROW = 8.6, 4.0
 SMALL, TEXT, TITLE = 8.0, 8.5, 10.0
-#: Most patients that a figure with one panel or bar for each can show legibly.
-PANELS, BARS = 24, 40
+#: Most patients that a figure with one bar for each can show legibly.
+BARS = 40
 #: Letters of a name.
 _NAME = 24
 
 SYNTHETIC = "Synthetic cohort: no real patient."
-#: Ends of the 95 % and 50 % equal-tailed intervals and the median.
-LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
 def draws_of(result: Result, group: str, name: str, **select: object) -> Floats:
