@@ -16,7 +16,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, Page
 from pypdf import PdfReader
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
 
 import mnbayes as mn
 from mnbayes.base.problems import InputError
@@ -237,10 +239,11 @@ def test_a_port_that_is_taken_is_said(explorer: Explorer, case: Case) -> None:
         asyncio.run(serving(case, explorer.port))
 
 
-def test_ctrl_c_ends_it_and_nothing_is_left(tmp_path: Path) -> None:
-    here = tmp_path / "here"
+@contextmanager
+def _started(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str, Path, Path]]:
+    """An explorer in a process of its own: it, its address, its folder and its temporary one."""
+    here, temporary = tmp_path / "here", tmp_path / "temporary"
     here.mkdir()
-    temporary = tmp_path / "temporary"
     temporary.mkdir()
     process = subprocess.Popen(
         [sys.executable, "-m", "mnbayes.cli", "explore", "--no-browser"],
@@ -250,18 +253,65 @@ def test_ctrl_c_ends_it_and_nothing_is_left(tmp_path: Path) -> None:
         env=os.environ | {"TMPDIR": str(temporary)},
     )
     assert process.stdout is not None
-    address = next(line.strip() for line in process.stdout if line.startswith("http://127."))
-    line = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
-    line.request("GET", urlsplit(address).path)
-    assert line.getresponse().status == 200
-    line.close()
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
-    process.stdout.close()
+    try:
+        address = next(line.strip() for line in process.stdout if line.startswith("http://127."))
+        yield process, address, here, temporary
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_ctrl_c_ends_it_and_nothing_is_left(tmp_path: Path) -> None:
+    with _started(tmp_path) as (process, address, here, temporary):
+        line = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
+        line.request("GET", urlsplit(address).path)
+        assert line.getresponse().status == 200
+        line.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
     assert not any(here.iterdir())
     assert not any(temporary.iterdir())
     with pytest.raises(OSError, match="refused"):
         http.client.HTTPConnection(urlsplit(address).netloc, timeout=5).connect()
+
+
+def _working(command: bytes, parent: int | None = None) -> set[str]:
+    """Processes whose command has some bytes in it, of any parent or of one; no dead ones."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile
+            state, above = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            if state != "Z" and parent in (None, int(above)):
+                found |= {folder.name} if command in (folder / "cmdline").read_bytes() else set()
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="finds processes as Linux does")
+def test_a_killed_server_takes_the_run_that_it_began_with_it(tmp_path: Path) -> None:
+    async def begin(address: str) -> str:
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(address))
+        asked = HTTPRequest(
+            f"ws{address.removeprefix('http')}socket/live", headers={"Origin": origin}
+        )
+        line = await websocket_connect(asked)
+        await line.write_message(json.dumps({"type": "run", "settings": {}}))
+        told = ""
+        while (text := await line.read_message()) is not None:
+            said: dict[str, Any] = json.loads(text)
+            if said["type"] == "ran" and not told:
+                told = str(said["text"])
+                line.close()
+        return told
+
+    with _started(tmp_path) as (process, address, here, temporary):
+        assert "has begun" in asyncio.run(begin(address))
+        (child,) = _working(b"mnbayes.explorer.running", process.pid)
+        process.kill()
+        process.wait()
+        assert _eventually(lambda: child not in _working(b"mnbayes.explorer.running"))
+    assert not list(here.rglob("*.csv"))
+    assert _eventually(lambda: not any(temporary.iterdir()))
 
 
 # With a browser -------------------------------------------------------------------------------
