@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from page_blocks import with_block
+from page_blocks import write_block
 
 RESULT = Path(__file__).parents[1] / "docs" / "explorer.json"
 PAGE, BLOCK = RESULT.with_suffix(".md"), "measured"
@@ -340,8 +340,7 @@ def main() -> None:
     asked.out.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=2))
     if asked.out == RESULT:
-        page = with_block(PAGE.read_text(encoding="utf-8"), BLOCK, markdown(found))
-        PAGE.write_text(page, encoding="utf-8")
+        write_block(PAGE, BLOCK, markdown(found))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from page_blocks import with_block
+from page_blocks import write_block
 
 RESULT = Path(__file__).parents[1] / "docs" / "fuzz.json"
 PAGE = RESULT.with_name("robustness.md")
@@ -277,11 +277,6 @@ def markdown(stored: dict[str, Any]) -> str:
     return "\n".join([f"{cases:,} cases; {tools}, Python {stored['python']}.", "", *lines])
 
 
-def with_table(page: str, stored: dict[str, Any]) -> str:
-    """A page whose block between the markers says what is stored."""
-    return with_block(page, BLOCK, markdown(stored))
-
-
 def tool(name: str) -> str:
     """A package and its version."""
     try:
@@ -325,7 +320,7 @@ def main(given: Sequence[str] | None = None) -> int:
             subprocess.run(command, check=True, env=os.environ | storage)
     stored = json.loads(asked.out.read_text(encoding="utf-8"))
     if asked.out == RESULT:
-        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), stored), encoding="utf-8")
+        write_block(PAGE, BLOCK, markdown(stored))
     return int(any(each["defects"] for of in stored["readers"].values() for each in of.values()))
 
 

@@ -10,7 +10,7 @@ import re
 from html import unescape
 from pathlib import Path
 
-from page_blocks import with_block
+from page_blocks import write_block
 
 PAGE = Path(__file__).parents[1] / "docs" / "reading-the-report.md"
 BLOCK = "page 1"
@@ -43,8 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("run", type=Path, help="folder of a run on the embedded cohort")
     report = (parser.parse_args().run / "report.html").read_text(encoding="utf-8")
-    page = with_block(PAGE.read_text(encoding="utf-8"), BLOCK, page_one(report))
-    PAGE.write_text(page, encoding="utf-8")
+    write_block(PAGE, BLOCK, page_one(report))
 
 
 if __name__ == "__main__":

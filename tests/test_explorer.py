@@ -8,7 +8,7 @@ import json
 import shlex
 import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -612,7 +612,17 @@ def test_run_this_is_the_job_of_fit(
     assert (job.sampling.engine, job.sampling.seed, job.influence) == ("auto", 7, True)
 
 
-def test_of_a_page_s_wishes_the_newest_counts() -> None:
+@pytest.fixture
+def working() -> Iterator[tuple[Worker, list[Any]]]:
+    """A worker that is at work, and the pages whose tasks failed."""
+    failed: list[Any] = []
+    worker = Worker(lambda page, text: failed.append(page))
+    worker.start()
+    yield worker, failed
+    worker.stop()
+
+
+def test_of_a_page_s_wishes_the_newest_counts(working: tuple[Worker, list[Any]]) -> None:
     begun, go, done = threading.Event(), threading.Event(), threading.Event()
     told: list[Any] = []
 
@@ -631,9 +641,7 @@ def test_of_a_page_s_wishes_the_newest_counts() -> None:
 
         return work
 
-    failed: list[Any] = []
-    worker = Worker(lambda page, text: failed.append(page))
-    worker.start()
+    worker, failed = working
     worker.ask(1, first)
     assert begun.wait(30)
     for name in ("never", "second"):
@@ -719,7 +727,9 @@ def test_a_newer_setting_cuts_a_fit_by_nuts_short(case: Case) -> None:
     assert _none_samples()
 
 
-def test_nothing_is_worked_out_for_a_page_that_was_closed() -> None:
+def test_nothing_is_worked_out_for_a_page_that_was_closed(
+    working: tuple[Worker, list[Any]],
+) -> None:
     begun, closed, done = threading.Event(), threading.Event(), threading.Event()
     told: list[bool] = []
 
@@ -730,9 +740,7 @@ def test_nothing_is_worked_out_for_a_page_that_was_closed() -> None:
         told.append(newer())
         raise SupersededError
 
-    failed: list[Any] = []
-    worker = Worker(lambda page, text: failed.append(page))
-    worker.start()
+    worker, failed = working
     worker.ask(1, work)
     assert begun.wait(30)
     worker.forget(1)
@@ -784,11 +792,11 @@ def test_the_facts_of_a_paper_move_with_their_reading() -> None:
 
 
 def test_the_page_quotes_what_was_measured() -> None:
-    made = script("explorer")
+    made, blocks = script("explorer"), script("page_blocks")
     stored = json.loads(made.RESULT.read_text(encoding="utf-8"))
     page = made.PAGE.read_text(encoding="utf-8")
     again = "run `python scripts/explorer.py`"
-    assert made.with_block(page, made.BLOCK, made.markdown(stored)) == page, again
+    assert blocks.with_block(page, made.BLOCK, made.markdown(stored)) == page, again
     settings = stored["settings"]
     assert (settings["different"], settings["tracebacks"]) == ([], [])
     assert settings["asked"] == made.SETTINGS

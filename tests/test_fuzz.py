@@ -80,8 +80,9 @@ def test_the_stored_result_has_every_reader_and_no_defect() -> None:
 
 
 def test_the_page_quotes_the_stored_result() -> None:
-    page = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
-    assert script("fuzz").with_table(page, STORED) == page
+    fuzz, blocks = script("fuzz"), script("page_blocks")
+    page = fuzz.PAGE.read_text(encoding="utf-8")
+    assert blocks.with_block(page, fuzz.BLOCK, fuzz.markdown(STORED)) == page
 
 
 @pytest.mark.parametrize("name", ["card", "trial", "prior set", "definitions", "ledger"])

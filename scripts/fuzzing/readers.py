@@ -261,7 +261,7 @@ def _trees(run: Path) -> list[Files]:
 
     names = ("posterior/remission.nc", "run.json", "probabilities.csv")
     files: Files = {name: (run / name).read_bytes() for name in names}
-    # Nine cases of ten start from the file without them.
+    # Nine cases of ten start from a file without the groups that are not read.
     smaller = io.BytesIO(files[names[0]])
     with h5py.File(smaller, "r+") as tree:
         for group in _UNREAD:

@@ -79,11 +79,10 @@ def mcse(draws: NDArray[Any], driver: NDArray[Any] | None = None) -> Floats:
         if driver is not None:
             continuous = np.asarray(driver, dtype=float)
             shared = tuple(range(continuous.ndim - values.ndim, 0))
-            cells = certain.any(axis=shared) if shared else certain
+            cells = certain.any(axis=shared)
             counts = np.full(cells.shape, np.nan)
             counts[cells] = effective_draws(continuous[:, :, cells])
-            whole = np.expand_dims(counts, shared) if shared else counts
-            count = np.broadcast_to(whole, certain.shape)[certain]
+            count = np.broadcast_to(np.expand_dims(counts, shared), certain.shape)[certain]
         error[certain] = 1.0 / (count + 1.0)
     return error
 

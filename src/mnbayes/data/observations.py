@@ -219,10 +219,9 @@ def _own_times(
     """
     if "actual_week" not in rows:
         return None
+    # As planned, as most often: without the table, which takes longer than all the rest.
     if not ((rows["actual_week"] - rows["week"]).abs() > SAME).any():
-        return (
-            None  # as planned, by far the most often: without what takes longer than all the rest
-        )
+        return None
     came = rows.pivot_table("actual_week", "patient", "week")
     came = came.reindex(index=list(patients), columns=list(weeks))
     planned = np.tile(np.array(weeks), (len(patients), 1))

@@ -92,7 +92,6 @@ def answer(
     settings: Settings,
     *,
     settled: bool = True,
-    draws: int | None = None,
     progress: Callable[[str, int, int], None] = silent,
 ) -> Answered | None:
     """Fit settings and tabulate the headlines.
@@ -104,8 +103,6 @@ def answer(
     settled : bool
         Whether the draws are those of ``mnbayes fit --engine auto``, with NUTS where the collapsed
         engine cannot be trusted; else those of :func:`mnbayes.inference.quick_fit.quick_fit`.
-    draws : int, optional
-        Of a chain of a settled answer, where not as many as usual.
     progress : callable
         Called with a stage, the steps done and in all.
 
@@ -122,8 +119,7 @@ def answer(
     own, card = case.base(settings), case.card(settings)
     definitions, cohort = case.definitions_of(settings), case.cohort_of(settings)
     if settled:
-        many = draws or Sampling().draws
-        sampling = Sampling(seed=settings.seed, engine="auto", draws=many)
+        sampling = Sampling(seed=settings.seed, engine="auto")
         fitted: Fit | None = fit(card, cohort, sampling, progress)
     else:
         fitted = quick_fit(card, cohort, settings.seed)

@@ -15,11 +15,10 @@ from mnbayes.analyses.published.readings import WORDS, bounds
 from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.base.problems import InputError, Problem, quoted
 from mnbayes.base.text_table import records
-from mnbayes.cards import families
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.prior_sets import available_prior_sets, load_prior_set
 from mnbayes.explorer.case import change_of, refuse_unknown
-from mnbayes.explorer.dials import unit_of
+from mnbayes.explorer.dials import quantiles, unit_of
 from mnbayes.explorer.settings import read_settings
 from mnbayes.explorer.worker import Newer
 from mnbayes.inference.sampling import Sampling
@@ -181,10 +180,9 @@ def _quantiles(result: PublishedResult, name: str) -> dict[str, float]:
     spec, belief = result.card.prior[name], unit_of(about(name))
     keys = _DIALS[name][1]
     at = (0.05, 0.95) if len(keys) == 2 else (0.95,)
-    own = families.quantile(spec.distribution, spec.arguments, list(at))
     return {
-        key: float(f"{belief.natural(float(value)):.4g}")
-        for key, value in zip(keys, own, strict=True)
+        key: float(f"{belief.natural(value):.4g}")
+        for key, value in zip(keys, quantiles(spec, *at), strict=True)
     }
 
 

@@ -54,8 +54,7 @@ class Page:
     answered: Answered | None = None
     pictures: dict[str, bytes] = field(default_factory=dict)
     _quick: Answered | None = None
-    _more_of: Answered | None = None
-    _further: dict[str, Any] = field(default_factory=dict)
+    _further: tuple[Answered, dict[str, Any]] | None = None
 
     def work_on(self, said: Mapping[str, Any]) -> Callable[[Newer], None]:
         """What a message asks for, to be done by the worker.
@@ -101,10 +100,10 @@ class Page:
     def _more(self, found: Answered, n: Any, newer: Newer) -> None:
         if newer():
             return
-        if self._more_of is not found:
-            self._further = further_payload(found, further(self.case, found))
-            self._more_of = found
-        self.send({"type": "further", "n": n, **self._further, **self._taken(found.settings)})
+        if self._further is None or self._further[0] is not found:
+            self._further = found, further_payload(found, further(self.case, found))
+        more = self._further[1]
+        self.send({"type": "further", "n": n, **more, **self._taken(found.settings)})
 
     def _settle(self, settings: Settings, n: Any, newer: Newer) -> None:
         def told(stage: str, done: int, total: int) -> None:

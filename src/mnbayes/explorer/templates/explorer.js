@@ -51,7 +51,6 @@ function send(message) {
 function next() {
   page.busy = false;
   if (page.waiting) { const message = page.waiting; page.waiting = null; send(message); }
-  else if (page.live) page.pause = setTimeout(() => { wish(false); page.paused = page.n; }, PAUSE);
 }
 
 function receive(message) {
@@ -99,6 +98,7 @@ function answers(message) {
   const kind = message.settled ? `Settled: ${message.draws} draws by ${message.engine}, ${message.seconds} s` : `While you drag: ${message.draws} draws`;
   $("state").textContent = message.converged ? kind : message.settled ? "Not converged: no number is shown." : "More draws are needed …";
   if (message.n >= page.sent_n) next();
+  if (page.live && !page.busy && !message.settled) page.pause = setTimeout(() => { wish(false); page.paused = page.n; }, PAUSE);
 }
 
 function headline(message) {
