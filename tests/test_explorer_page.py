@@ -572,6 +572,38 @@ def test_a_fit_that_takes_long_gives_way(
     assert opened.numbers == before
 
 
+def test_a_drag_that_takes_long_is_fitted_once(
+    opened: Opened, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, begun, waited = opened.page, [0], threading.Event()
+
+    def slow(case: Case, settings: Settings, **asked: Any) -> Any:
+        """NUTS that draws for longer than the page waits for a hand to rest."""
+        if settings.residual != "student_t":
+            return answer(case, settings, **asked)
+        if not asked["settled"]:
+            return None
+        begun[0] += 1
+        for done in range(20):
+            asked["progress"]("sampling", done, 20)
+            waited.wait(0.05)
+        found = answer(case, replace(settings, residual="normal"), settled=True)
+        assert found is not None
+        return replace(found, settings=settings)
+
+    monkeypatch.setattr("mnbayes.explorer.pages.answer", slow)
+    opened.after(lambda: page.select_option("#residual", "student_t"))
+    assert begun == [1]
+    slider = _dial(opened).locator("input[type=range]").first
+    moved = """slider => {
+        slider.stepUp();
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+    }"""
+    opened.after(lambda: slider.evaluate(moved))
+    assert begun == [2]
+    opened.after(lambda: page.click("#back"))
+
+
 def test_chips_words_and_what_makes_no_sense(opened: Opened) -> None:
     page, dial = opened.page, _dial(opened)
     dial.locator("summary").click()
