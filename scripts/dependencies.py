@@ -9,6 +9,7 @@ seconds of the processor that an import takes in a new process (the least of thr
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -193,5 +194,8 @@ def _licence_of(name: str) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     RESULT.write_text(page(), encoding="utf-8")
     print(f"Written: {RESULT.name}")

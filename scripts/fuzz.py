@@ -257,9 +257,11 @@ def small_run(folder: Path) -> Path:
     write_example(example)
     options = "--model remission --no-influence --no-report --chains 2 --draws 20 --tune 50"
     command = [sys.executable, "-m", "mnbayes.cli", "fit", str(example), "--out", str(run)]
-    subprocess.run(
-        [*command, *options.split(), "--allow-unconverged"], check=True, capture_output=True
+    done = subprocess.run(
+        [*command, *options.split(), "--allow-unconverged"], check=False, capture_output=True
     )
+    if not (run / "run.json").is_file():  # status 1 says that it did not converge
+        raise RuntimeError(done.stderr.decode("utf-8", "replace"))
     return run
 
 

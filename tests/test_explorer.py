@@ -36,7 +36,8 @@ from mnbayes.explorer.dials import dials
 from mnbayes.explorer.elicitation import fit_chips, pool
 from mnbayes.explorer.facts import FactsPage
 from mnbayes.explorer.pages import Page, dumped
-from mnbayes.explorer.running import asked_of, run
+from mnbayes.explorer.run_process import run
+from mnbayes.explorer.running import asked_of
 from mnbayes.explorer.saving import Author, command_line, taken_along
 from mnbayes.explorer.settings import (
     Settings,

@@ -306,10 +306,10 @@ def test_a_killed_server_takes_the_run_that_it_began_with_it(tmp_path: Path) -> 
 
     with _started(tmp_path) as (process, address, here, temporary):
         assert "has begun" in asyncio.run(begin(address))
-        (child,) = _working(b"mnbayes.explorer.running", process.pid)
+        (child,) = _working(b"mnbayes.explorer.run_process", process.pid)
         process.kill()
         process.wait()
-        assert _eventually(lambda: child not in _working(b"mnbayes.explorer.running"))
+        assert _eventually(lambda: child not in _working(b"mnbayes.explorer.run_process"))
     assert not list(here.rglob("*.csv"))
     assert _eventually(lambda: not any(temporary.iterdir()))
 

@@ -39,7 +39,7 @@ OWN = {
     "base.memory",
     "cli.imports",
     "data.embedded",
-    "explorer.running",
+    "explorer.run_process",
     "explorer.server",
     "exports.figures",
     "numerics.compiling",

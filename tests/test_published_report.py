@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from mnbayes.analyses.published.card import load_published_card, override_published
 from mnbayes.analyses.published.categories import shares
-from mnbayes.analyses.published.command import parse_readings, run_published
+from mnbayes.analyses.published.command import run_published
 from mnbayes.analyses.published.counts import outcome_counts
 from mnbayes.analyses.published.figure import patient_rows, published_figures
 from mnbayes.analyses.published.fit import fit_published
@@ -25,7 +25,7 @@ from mnbayes.analyses.published.forest import shares as draw_shares
 from mnbayes.analyses.published.grid import Summed
 from mnbayes.analyses.published.load_facts import load_facts
 from mnbayes.analyses.published.page import render_page
-from mnbayes.analyses.published.readings import Readings
+from mnbayes.analyses.published.readings import Readings, parse_readings
 from mnbayes.analyses.published.result import ANSWER_COLUMNS, SPECIFICATION, PublishedResult
 from mnbayes.analyses.published.section import doi_of, published_section, section_of
 from mnbayes.analyses.published.specifications import brought_cards, distinct, specifications

@@ -295,3 +295,16 @@ def test_the_notebook_runs_and_keeps_no_output() -> None:
     comparison = space["comparison"]
     assert isinstance(comparison, mn.Comparison)
     assert set(comparison.priors["parameter"]) >= {"change_mean"}
+
+
+def test_modules_of_ours_are_imported_at_the_head_outside_commands() -> None:
+    hidden = [
+        f"{path.relative_to(ROOT)}:{line.lineno}"
+        for path in (ROOT / "src").rglob("*.py")
+        if path.parent.name != "cli"
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for line in ast.walk(function)
+        if isinstance(line, ast.ImportFrom) and (line.module or "").startswith("mnbayes")
+    ]
+    assert hidden == []

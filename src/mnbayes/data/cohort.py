@@ -11,20 +11,30 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from mnbayes.base.display import Displayed, Screen, listed_briefly
-from mnbayes.base.problems import InputError, Problem, did_you_mean, gathered, quoted
+from mnbayes.base.problems import InputError, Problem, did_you_mean, gathered, quoted, row_problems
 from mnbayes.base.text_table import Table as Shown
+from mnbayes.data import checks, visits
 from mnbayes.data.markers import Catalogue, load_markers, shipped_markers
+from mnbayes.data.names import normal
 from mnbayes.data.pseudonyms import pseudonyms_of, renamed, retold
+from mnbayes.data.read_table import FORMS, Table, control_codes, read_table
+from mnbayes.data.schema import (
+    COLUMNS,
+    NUMBERS,
+    REQUIRED,
+    SEXES,
+    check_cells,
+    read_numbers,
+    unused_columns,
+)
 from mnbayes.data.trial import FILE as TRIAL_FILE
 from mnbayes.data.trial import Trial, load_trial, primary_week
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from mnbayes.data.read_table import Table
 
 SYNTHETIC_MARK = "SYNTHETIC"
 """Name of the file that says a folder's data are simulated, and how."""
@@ -37,8 +47,6 @@ ARM = "arm"
 
 
 def _no_rows() -> pd.DataFrame:
-    import pandas as pd
-
     names = ("patient", "week", "marker", "value", "unit", "lower", "upper", "actual_week")
     return pd.DataFrame(columns=[*names, "reason"])
 
@@ -124,8 +132,6 @@ class Cohort(Displayed):
         DataFrame
             Columns pseudonym and patient, in the order of the patients' table.
         """
-        import pandas as pd
-
         names = pseudonyms_of(self.patient_ids)
         cohort = replace(
             self,
@@ -342,9 +348,6 @@ def _unplanned(trial: Trial, used: pd.DataFrame) -> list[Problem]:
 
 
 def _table(folder: Path, name: str) -> tuple[Table | None, list[Problem]]:
-    from mnbayes.data.read_table import control_codes, read_table
-    from mnbayes.data.schema import COLUMNS, NUMBERS, REQUIRED, unused_columns
-
     columns = COLUMNS[name] if name != "patients" else (*COLUMNS[name], ARM)
     table, problems = read_table(
         folder, name, optional=name == "events", columns=columns, required=REQUIRED[name]
@@ -420,17 +423,12 @@ def _one_arm(
 
 def _patients(table: Table | None, catalogue: Catalogue) -> tuple[pd.DataFrame, list[Problem]]:
     """Typed patients, indexed by line; empty where the table has no column `patient`."""
-    import pandas as pd
-
-    from mnbayes.data.checks import check_patients
-    from mnbayes.data.schema import COLUMNS, NUMBERS, SEXES, check_cells, read_numbers
-
     if table is None:
         return pd.DataFrame(), []
     numbers, problems = check_cells(table, "patients", catalogue)
     if "patient" not in table.text:
         return pd.DataFrame(), problems
-    problems += check_patients(table.file, table.text["patient"])
+    problems += checks.check_patients(table.file, table.text["patient"])
     frame = numbers.assign(patient=table.text["patient"])
     if "sex" in table.text:
         frame["sex"] = table.text["sex"].str.lower().map(SEXES).astype("str")
@@ -469,12 +467,6 @@ def _measurements(
     *,
     accept: bool,
 ) -> _Read:
-    import numpy as np
-    import pandas as pd
-
-    from mnbayes.data import checks, visits
-    from mnbayes.data.schema import COLUMNS, REQUIRED, check_cells
-
     if "measurements" not in tables:
         return _Read(pd.DataFrame(), pd.DataFrame(), [])
     table, problems = _with_known_markers(tables["measurements"], catalogue)
@@ -528,9 +520,6 @@ def _measurements(
 
 def _with_known_markers(table: Table, catalogue: Catalogue) -> tuple[Table, list[Problem]]:
     """Markers whose names differ in case or spaces from a known one, read as that (a warning)."""
-    from mnbayes.base.problems import row_problems
-    from mnbayes.data.names import normal
-
     if "marker" not in table.text:
         return table, []
     names = table.text["marker"]
@@ -555,11 +544,6 @@ def _events(
     table: Table | None, patient_frame: pd.DataFrame, catalogue: Catalogue
 ) -> tuple[pd.DataFrame, list[Problem]]:
     """Events with one spelling for each term, indexed by line; empty where a column is missing."""
-    import pandas as pd
-
-    from mnbayes.data import checks
-    from mnbayes.data.schema import COLUMNS, check_cells
-
     if table is None:
         return pd.DataFrame(), []
     file, text = table.file, table.text
@@ -587,8 +571,6 @@ def _events(
 
 def _misnamed_events(folder: Path) -> list[Problem]:
     """Files that look like a table of events under a name that is not read (a warning)."""
-    from mnbayes.data.read_table import FORMS
-
     names = sorted(
         entry.name
         for entry in folder.iterdir()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mnbayes.base.problems import InputError, Problem, quoted
+from mnbayes.exports.figures import titled_pdfs
 
 #: What a person may choose.
 FORMATS = ("svg", "pdf")
@@ -53,7 +54,6 @@ def read_pictures(said: Mapping[str, Any], *, synthetic: bool) -> dict[str, byte
     drawn = {name: text.encode("utf-8", "replace") for name, text in found.items()}
     if kind == "svg" or not drawn:
         return {f"{name}.svg": content for name, content in drawn.items()}
-    from mnbayes.exports.figures import titled_pdfs
 
     figures = [(name, title_of(found[name], name, synthetic), drawn[name]) for name in found]
     return {f"{name}.pdf": made for name, made in zip(found, titled_pdfs(figures), strict=True)}

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mnbayes.analyses.published.card import about, load_published_card, override_published
-from mnbayes.analyses.published.command import parse_readings
 from mnbayes.analyses.published.counts import outcome_counts
 from mnbayes.analyses.published.fit import fit_published
 from mnbayes.analyses.published.load_facts import load_facts
-from mnbayes.analyses.published.readings import WORDS, bounds
+from mnbayes.analyses.published.readings import WORDS, bounds, parse_readings
 from mnbayes.analyses.published.result import PublishedResult
 from mnbayes.base.problems import InputError, Problem, quoted
 from mnbayes.base.text_table import records

@@ -11,6 +11,7 @@ from mnbayes.analyses.withdrawal.strategies import withdrawal_strategies
 from mnbayes.base.problems import InputError, Problem, quoted
 from mnbayes.cards.card import Card
 from mnbayes.cards.parameters import quantity
+from mnbayes.cards.prior_sets import load_prior_set
 from mnbayes.explorer.answers import Answered, answer, further
 from mnbayes.explorer.case import Case
 from mnbayes.explorer.elicitation import Judged, fit_chips
@@ -20,6 +21,7 @@ from mnbayes.explorer.saving import command_line, python_lines, remarks
 from mnbayes.explorer.settings import Settings, number, read_settings
 from mnbayes.explorer.shown import further_payload, payload
 from mnbayes.explorer.worker import Newer, SupersededError
+from mnbayes.report.arviz_pictures import arviz_pictures
 
 #: Called with plain values that go to the page.
 type Send = Callable[[Mapping[str, Any]], None]
@@ -159,8 +161,6 @@ class Page:
         )
 
     def _draw(self, newer: Newer) -> None:
-        from mnbayes.report.arviz_pictures import arviz_pictures
-
         found = self.answered
         if found is None:
             return
@@ -233,8 +233,6 @@ def controls_of(case: Case, settings: Settings, card: Card) -> dict[str, Any]:
 
 def choices(case: Case) -> dict[str, Any]:
     """What a page's template lists."""
-    from mnbayes.cards.prior_sets import load_prior_set
-
     loaded = {name: load_prior_set(name) for name in case.set_names}
     return {
         "models": [(card.name, card.title) for card in case.cards],

@@ -16,6 +16,7 @@ from mnbayes.base.text_table import Table
 from mnbayes.data.cohort import synthetic_words
 from mnbayes.run.history import when
 from mnbayes.run.record import read_manifest, shown_name, table_of
+from mnbayes.run.stored_tree import open_tree
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -103,8 +104,6 @@ class OpenedRun(Displayed):
         InputError
             If the run has no draws of that name, or they cannot be read.
         """
-        from mnbayes.run.stored_tree import open_tree  # xarray: heavy, and not needed for tables
-
         stored = {path.stem: path for path in sorted((self.folder / "posterior").glob("*.nc"))}
         if model not in stored:
             expected = f"one of {', '.join(stored) or 'none'}{did_you_mean(model, stored)}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from mnbayes.analyses.historical.card import load_historical_card
 from mnbayes.analyses.historical.fit import HistoricalResult, News, fit_historical
+from mnbayes.analyses.historical.page import render_historical
 from mnbayes.analyses.historical.section import drawn, historical_section
 from mnbayes.analyses.historical.table import load_historical
 from mnbayes.base.versions import versions
@@ -122,8 +123,6 @@ def run_historical(
     InputError
         With every problem of table, card and settings; nothing is written then.
     """
-    from mnbayes.analyses.historical.page import render_historical
-
     started = datetime.now(UTC)
     folder = out or new_folder(Path("results") / "historical", datetime.now())
     target = claim(folder, MANIFEST, force=force, any_name=out is None)

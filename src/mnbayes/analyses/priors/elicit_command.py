@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mnbayes.analyses.priors.predictive import prior_predictive
 from mnbayes.cards.card import Card, PriorSpec, available_cards, load_card, prior_name
 from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.elicit import Elicited, read_prior_belief
@@ -117,7 +118,6 @@ def elicit_prior(
     elicited = read_prior_belief(
         change.values, quantity(parameter, marker, card.catalogue), own.distribution, own.arguments
     )
-    from mnbayes.analyses.priors.predictive import prior_predictive  # slow to load
 
     without, with_belief = (prior_predictive(each, definitions) for each in (card, changed))
     return Elicitation(changed, parameter, marker, own, elicited, without, with_belief)

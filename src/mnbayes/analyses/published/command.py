@@ -11,15 +11,18 @@ from typing import Any
 from mnbayes.analyses.published.card import PublishedCard, load_published_card, override_published
 from mnbayes.analyses.published.fit import News, fit_published
 from mnbayes.analyses.published.load_facts import load_facts
-from mnbayes.analyses.published.readings import WORDS, Readings
+from mnbayes.analyses.published.page import render_page
+from mnbayes.analyses.published.readings import Readings, parse_readings
 from mnbayes.analyses.published.result import PublishedResult
+from mnbayes.analyses.published.section import drawn, published_section
 from mnbayes.analyses.published.specifications import OWN, brought_cards
-from mnbayes.base.problems import InputError, Problem, gathered, quoted
+from mnbayes.base.problems import gathered
 from mnbayes.base.versions import versions
 from mnbayes.base.workers import silent
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.cards.prior_sets import joined_name, load_prior_sets, parse_setting
 from mnbayes.inference.sampling import Sampling
+from mnbayes.report.kit.drawing import pictures_of
 from mnbayes.run.keeping import claim, new_folder
 from mnbayes.run.outputs import write_beside
 
@@ -41,37 +44,6 @@ class Written:
     folder: Path
     result: PublishedResult
     said: tuple[str, ...] = ()
-
-
-def parse_readings(texts: Sequence[str], own: Readings) -> Readings:
-    """Change readings by ``SWITCH=CHOICE`` texts.
-
-    Parameters
-    ----------
-    texts : sequence of str
-        Such as ``no_response=no_fall``.
-    own : Readings
-        Of the card.
-
-    Raises
-    ------
-    InputError
-        Every switch or choice that does not exist, with those that do.
-    """
-    problems, changes = [], {}
-    for text in texts:
-        switch, _, choice = (part.strip() for part in text.partition("="))
-        if switch not in WORDS:
-            expected = f"SWITCH=CHOICE with one of {', '.join(WORDS)}"
-            problems.append(Problem("--reading", None, None, quoted(text), expected))
-        elif choice not in WORDS[switch]:
-            expected = f"one of {', '.join(WORDS[switch])}"
-            problems.append(Problem("--reading", None, switch, quoted(choice), expected))
-        else:
-            changes[switch] = choice
-    if problems:
-        raise InputError(problems)
-    return Readings.model_validate(own.model_dump() | changes)
 
 
 def describe(result: PublishedResult, facts_file: str, started: datetime) -> dict[str, Any]:
@@ -153,9 +125,6 @@ def run_published(
     InputError
         Everything that is wrong with the inputs; nothing was written then.
     """
-    from mnbayes.analyses.published.page import render_page
-    from mnbayes.analyses.published.section import drawn, published_section
-
     started = datetime.now(UTC)
     folder = out if out is not None else new_folder(Path("results/published"), datetime.now())
     target = claim(folder, MANIFEST, force=force, any_name=out is None)
@@ -179,7 +148,6 @@ def run_published(
         allow_unconverged=allow_unconverged,
     )
     news("drawing", 0, 0)
-    from mnbayes.report.kit.drawing import pictures_of  # loads Matplotlib
 
     pictures = pictures_of(drawn(result), result.name)
     news("writing", 0, 0)

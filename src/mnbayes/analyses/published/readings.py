@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,7 @@ from mnbayes.analyses.published.contradictions import patients
 from mnbayes.analyses.published.counts import Counts, best_counts, outcome_counts
 from mnbayes.analyses.published.facts import Facts, Reduction
 from mnbayes.base.arrays import Floats
-from mnbayes.base.problems import InputError, Problem
+from mnbayes.base.problems import InputError, Problem, quoted
 from mnbayes.cards.definitions import PROTEIN, Definitions
 
 RemissionReading = Literal["half", "unknown"]
@@ -223,3 +224,34 @@ def best_evidence(facts: Facts, readings: Readings, definitions: Definitions) ->
         return None
     here = readings.model_copy(update={"withdrawn": "missing"})
     return _evidence(counts, facts.best.reduction, here, definitions, "best.reduction")
+
+
+def parse_readings(texts: Sequence[str], own: Readings) -> Readings:
+    """Change readings by ``SWITCH=CHOICE`` texts.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Such as ``no_response=no_fall``.
+    own : Readings
+        Of the card.
+
+    Raises
+    ------
+    InputError
+        Every switch or choice that does not exist, with those that do.
+    """
+    problems, changes = [], {}
+    for text in texts:
+        switch, _, choice = (part.strip() for part in text.partition("="))
+        if switch not in WORDS:
+            expected = f"SWITCH=CHOICE with one of {', '.join(WORDS)}"
+            problems.append(Problem("--reading", None, None, quoted(text), expected))
+        elif choice not in WORDS[switch]:
+            expected = f"one of {', '.join(WORDS[switch])}"
+            problems.append(Problem("--reading", None, switch, quoted(choice), expected))
+        else:
+            changes[switch] = choice
+    if problems:
+        raise InputError(problems)
+    return Readings.model_validate(own.model_dump() | changes)

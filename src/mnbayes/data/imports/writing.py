@@ -18,6 +18,7 @@ from mnbayes.data.imports.grids import unreadable
 from mnbayes.data.imports.visits import in_window, windows
 from mnbayes.data.schema import COLUMNS
 from mnbayes.data.trial import FILE as TRIAL
+from mnbayes.data.trial import Visit
 
 LOG = "import.md"
 MARKERS_FILE = "markers.toml"
@@ -182,8 +183,6 @@ def _fill(folder: Path, files: Mapping[str, str | bytes]) -> None:
 
 
 def _trial(draft: Draft, visits: Sequence[object]) -> str:
-    from mnbayes.data.trial import Visit
-
     lines = [
         "# Planned visits and their windows in weeks, as `mnbayes import` divided them: half-way",
         "# between two visits. Change what the protocol says otherwise.",
