@@ -311,7 +311,7 @@ def _sampled_model(card: Card, data: Observations, density: Density | None) -> A
 
     if density is not None:
         return nutpie_model(density)
-    return nutpie.compile_pymc_model(statement(card, data))
+    return nutpie.compile_pymc_model(statement(card, data), freeze_model=True)
 
 
 @dataclass(frozen=True)

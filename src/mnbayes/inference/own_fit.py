@@ -207,7 +207,7 @@ def _compiled(own: OwnModel, model: Any) -> Any:
     import nutpie
 
     try:
-        return nutpie.compile_pymc_model(model)
+        return nutpie.compile_pymc_model(model, freeze_model=True)
     except (ValueError, NotImplementedError, TypeError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         expected = "a model that nutpie can sample: continuous, with gradients"
