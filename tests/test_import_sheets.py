@@ -460,6 +460,17 @@ def test_names_of_ones_own(tmp_path: Path) -> None:
         mn.import_cohort(path, tmp_path / "c", mapping=own)
 
 
+@pytest.mark.parametrize(
+    "line", ['names = {"" = ["protein"]}', 'units = {"" = {"g/l" = 2.0}}', 'urine = [""]']
+)
+def test_a_blank_is_no_marker(line: str, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(f'{line}\ncodes = {{"XALB" = ""}}\n')  # of a code it is: left out
+    with pytest.raises(mn.InputError) as caught:
+        load_mapping(own)
+    assert [p.found for p in caught.value.problems] == ['""']
+
+
 def test_a_marker_in_another_unit_kind_is_left_out(tmp_path: Path) -> None:
     path = sheet(tmp_path, "ID,Albumin BL (g/L),IgG BL (%)\na,28,12\n")
     assert len(brought(path)) == 1

@@ -224,7 +224,11 @@ def _read(path: Path, catalogue: Catalogue, shipped: _File | None) -> _File:
     except ValidationError as error:
         raise InputError(validation_problems(error, path.name, _File)) from error
     problems = []
-    coded = [(f"codes.{code}", [m] if isinstance(m, str) else m) for code, m in found.codes.items()]
+    # A code of no marker is one that is left out on purpose.
+    coded = [
+        (f"codes.{code}", [m for m in ([given] if isinstance(given, str) else given) if m])
+        for code, given in found.codes.items()
+    ]
     for place, markers in [
         *((f"names.{name}", [name]) for name in found.names),
         *((f"units.{name}", [name]) for name in found.units),
@@ -232,7 +236,7 @@ def _read(path: Path, catalogue: Catalogue, shipped: _File | None) -> _File:
         ("urine", found.urine),
     ]:
         for name in markers:
-            if name and name not in catalogue:
+            if name not in catalogue:
                 expected = f"a marker{did_you_mean(name, catalogue)}"
                 problems.append(Problem(path.name, None, place, f'"{name}"', expected))
     for table in ("columns", "visits", "sex", "specimens"):
