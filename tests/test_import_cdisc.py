@@ -398,6 +398,8 @@ def test_what_is_missing_of_a_set_is_told(tmp_path: Path) -> None:
         '{"columns": [{"name": "USUBJID"}], "rows": [[1, 2]]}',
         '{"columns": [{"name": "USUBJID"}], "rows": [[{"a": 1}]]}',
         '{"columns": [{"name": "USUBJID"}], "rows": [["1"]], "records": 2}',
+        '{"columns": [{"name": "USUBJID"}], "rows": NaN}',
+        '{"columns": [{"name": "USUBJID"}], "rows": null}',
         "[" * 100_000,
     ],
 )

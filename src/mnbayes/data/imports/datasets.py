@@ -135,6 +135,8 @@ def read_json(path: Path) -> Dataset:
         names = [str(column["name"]).upper() for column in head["columns"]]
     except (TypeError, KeyError):
         raise unreadable(path.name, "no columns", expected) from None
+    if not isinstance(rows, list):
+        raise unreadable(path.name, "rows that are no list", expected)
     width = len(names)
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, list) or len(row) != width:
