@@ -154,6 +154,12 @@ def lupus_run(lupus_folder: Path) -> Path:
     return out
 
 
+@pytest.fixture
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ArviZ's dozen pictures take longer than a fit: for tests that look at none of them."""
+    monkeypatch.setattr("mnbayes.pipeline.write_arviz_pictures", lambda *_, **__: None)
+
+
 def simulate_cohort(
     n_patients: int = 6,
     weeks: tuple[float, ...] = (0.0, 1.0, 4.0),

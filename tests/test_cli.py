@@ -193,16 +193,8 @@ def test_pages_of_every_card_keep_their_budgets_of_words(finished: Path) -> None
     assert words(" ".join(shown["report.html"].first)) <= PAGE_ONE
 
 
-@pytest.fixture
-def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ArviZ's dozen pictures take longer than the fit; these tests look at none of them."""
-    monkeypatch.setattr("mnbayes.pipeline.write_arviz_pictures", lambda *_, **__: None)
-
-
 @pytest.mark.usefixtures("few_pictures")
-def test_settings_over_files_over_sets_and_no_report(
-    tmp_path: Path, proteinuria: object
-) -> None:
+def test_settings_over_files_over_sets_and_no_report(tmp_path: Path, proteinuria: object) -> None:
     out, mine = tmp_path / "out", tmp_path / "mine.toml"
     mine.write_text("[priors.visit_sd.urine_protein_24h]\nsigma = 0.25\n")
     arguments = ["fit", "--model", "proteinuria", "--priors", str(mine), "--priors", "enthusiastic"]

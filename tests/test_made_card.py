@@ -313,6 +313,7 @@ def test_models_lists_markers_and_writes_a_card(tmp_path: Path) -> None:
     assert run("elicit", "change_mean", "90% between 0.5 and 1.5", "--model", "egfr")[0] == 0
 
 
+@pytest.mark.usefixtures("few_pictures")
 def test_a_folder_of_albumin_alone_fits_with_no_more_words(tmp_path: Path) -> None:
     patients, _ = small_cohort_frames(8)
     table = cohort_of("albumin", weeks=(0, 1, 2, 4, 12)).measurements

@@ -24,11 +24,11 @@ def steps() -> list[list[str]]:
     return [shlex.split(line) for line in lines.splitlines() if line]
 
 
+@pytest.mark.usefixtures("few_pictures")
 def test_from_a_spreadsheet_to_a_comparison(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("mnbayes.pipeline.write_arviz_pictures", lambda *_, **__: None)
     sheet = "docs/examples/clinic.csv"
     outputs = []
     for program, *words in steps():
