@@ -492,6 +492,11 @@ def damages() -> dict[str, tuple[Callable[[Path], object], str]]:
         "infinity": (edit("estimates.csv", ",12.0,", ",inf,"), "column week: found"),
         "row cut off": (cut, "16 cells, as in the header"),
         "row twice": (twice, "each row once"),
+        "a column twice": (
+            write("estimates.csv", "model,marker,week,p_fall,p_fall"),
+            "columns once",
+        ),
+        "a share of two": (edit("population.csv", ",0.", ",2."), "a number from 0 to 1"),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import zipfile
 from pathlib import Path
 
@@ -469,6 +470,19 @@ def test_a_blank_is_no_marker(line: str, tmp_path: Path) -> None:
     with pytest.raises(mn.InputError) as caught:
         load_mapping(own)
     assert [p.found for p in caught.value.problems] == ['""']
+
+
+def test_a_workbook_whose_properties_are_damaged_is_read(tmp_path: Path) -> None:
+    path = sheet(tmp_path, "ID,Albumin BL (g/L)\n1,28\n")
+    whole = tmp_path / "whole.xlsx"
+    pd.read_csv(path).to_excel(whole, index=False)
+    damaged = tmp_path / "damaged.xlsx"
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(damaged, "w") as new:
+        for name in old.namelist():
+            styles = re.sub(rb"<xf .*</cellXfs>", b"</cellXfs>", old.read(name))
+            new.writestr(name, styles if name == "xl/styles.xml" else old.read(name))
+    assert brought(damaged).loc[("1", 0, "albumin"), "value"] == 28
+    assert "not looked at for errors" in (tmp_path / "cohort" / "import.md").read_text()
 
 
 def test_a_marker_in_another_unit_kind_is_left_out(tmp_path: Path) -> None:

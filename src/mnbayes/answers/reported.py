@@ -208,7 +208,7 @@ def _estimates(
             low, high = (np.asarray(frame[end], dtype=float) for end in ends)
             with np.errstate(divide="ignore", invalid="ignore"):
                 sd = np.log(high / low) / _WIDTH
-            for name in (f"gmr_median{suffix}", *ends):
+            for name in {f"gmr_median{suffix}", *ends} & set(frame):
                 long.loc[long["column"] == name, "sd"] = sd
     found = [
         part

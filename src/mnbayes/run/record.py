@@ -20,6 +20,11 @@ def table_of(value: object, *path: str) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
 
 
+def list_of(value: object) -> list[Any]:
+    """A list inside what ``run.json`` holds; empty where it is not recorded."""
+    return value if isinstance(value, list) else []
+
+
 def started_at(manifest: Mapping[str, Any]) -> datetime | None:
     """When a run started, in UTC; None where that is not recorded."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from mnbayes.base.csv_files import read_csv_table
 from mnbayes.base.problems import InputError, Problem, gathered, quoted, row_problems
 from mnbayes.cards.definitions import Definitions, parse_definitions
 from mnbayes.data.read_table import read_table
-from mnbayes.run.record import MANIFEST, read_manifest, shown_name, table_of
+from mnbayes.run.record import MANIFEST, list_of, read_manifest, shown_name, table_of
 from mnbayes.run.run import Run, of_models
 from mnbayes.run.section import Section, Tidy
 from mnbayes.run.stored_tree import DAMAGED
@@ -29,6 +30,8 @@ _GROUPS = ("posterior", PRIOR)
 _RESPONSES = ("probabilities", "population")
 _OLD_MAIN = "urine_protein_24h"
 _DIMS = {"chain", "draw", "marker", "later_visit"}
+#: Columns that hold probabilities and shares.
+_SHARES = re.compile(r"(prior_)?probability|(p_fall(_[0-9]+)?|share_[a-z]+)(_prior)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +92,8 @@ def read_numbers(folder: Path, name: str) -> pd.DataFrame:
     if content and b"\n" not in content:
         # A model that judges no response has a header alone, which no cohort's table may.
         columns = content.decode("utf-8", "replace").split(",")
+        if len(set(columns)) < len(columns):
+            raise InputError([Problem(shown, 1, None, quoted(",".join(columns)), "columns once")])
         text = pd.DataFrame(columns=columns, dtype="str")
     else:
         table, problems = read_table(folder, name)
@@ -119,16 +124,18 @@ def read_numbers(folder: Path, name: str) -> pd.DataFrame:
 def _numbers(file: str, column: str, cells: pd.Series[str]) -> tuple[list[float], list[Problem]]:
     values: list[float] = []
     bad: list[int] = []
+    share = _SHARES.fullmatch(column) is not None
     for row, cell in cells.items():
         try:
             value = float(cell) if cell else np.nan
         except ValueError:
             value = np.inf
-        if np.isinf(value):
+        if np.isinf(value) or (share and not (np.isnan(value) or 0.0 <= value <= 1.0)):
             bad.append(int(str(row)))
         values.append(value)
     found = [quoted(cells.loc[row]) for row in bad]
-    return values, row_problems(file, column, bad, found, "a finite number or a blank")
+    expected = "a number from 0 to 1 or a blank" if share else "a finite number or a blank"
+    return values, row_problems(file, column, bad, found, expected)
 
 
 def _stored_draws(folder: Path, model: str) -> dict[str, xr.DataArray]:
@@ -168,12 +175,29 @@ def compared_tables(sections: Iterable[Section]) -> dict[str, Tidy]:
 def _more_tables(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Tidy]:
     """As :func:`compared_tables`, read back by what the manifest says of each section."""
     found: dict[str, Tidy] = {}
-    for section in table_of(manifest, "sections").values():
-        for name, said in table_of(section, "compared").items():
-            path = folder / f"{name}.csv"
-            if name not in ROW_KEYS and path.is_file():
-                found[name] = Tidy(read_csv_table(path), tuple(said["keys"]), said["errors"])
+    with gathered() as attempt:
+        for section in table_of(manifest, "sections").values():
+            for name, said in table_of(section, "compared").items():
+                path = folder / f"{name}.csv"
+                if name not in ROW_KEYS and path.name == f"{name}.csv" and path.is_file():
+                    found[name] = attempt(_more_table, path, table_of(said))
     return found
+
+
+def _more_table(path: Path, said: Mapping[str, Any]) -> Tidy:
+    shown = f"{shown_name(path.parent)}/{path.name}"
+    try:
+        frame = read_csv_table(path)
+    except (OSError, ValueError) as error:
+        raise InputError([Problem(shown, None, None, quoted(error), "a table of a run")]) from error
+    keys, errors = list_of(said.get("keys")), table_of(said, "errors")
+    numbers = frame.select_dtypes("number").columns
+    lacking = [key for key in keys if key not in frame]
+    lacking += [name for both in errors.items() for name in both if name not in numbers]
+    if lacking:
+        found, expected = ", ".join(map(str, lacking)), "columns of the table, errors being numbers"
+        raise InputError([Problem(f"{shown}, as {MANIFEST} has it", None, None, found, expected)])
+    return Tidy(frame, tuple(keys), errors)
 
 
 def recorded_definitions(manifest: Mapping[str, Any]) -> Definitions:
@@ -198,7 +222,7 @@ def _judges(manifest: Mapping[str, Any]) -> bool:
     # A version that did not record it judged by 24-h protein alone.
     old = [model.get("markers", [_OLD_MAIN]) for model in models]
     return not models or any(
-        bool(model["judged"]) if "judged" in model else _OLD_MAIN in markers
+        bool(model["judged"]) if "judged" in model else _OLD_MAIN in list_of(markers)
         for model, markers in zip(models, old, strict=True)
     )
 

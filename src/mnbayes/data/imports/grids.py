@@ -6,7 +6,6 @@ import csv
 import datetime as dt
 import io
 import warnings
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -211,7 +210,8 @@ def _silent_cells(path: Path, sheet: str, grid: Grid) -> list[Problem]:
             warnings.simplefilter("ignore")
             cells = openpyxl.load_workbook(path)[sheet]
             values = openpyxl.load_workbook(path, data_only=True)[sheet]
-    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile, SyntaxError) as error:
+    # Anything: openpyxl has no error of its own for a damaged part that calamine could read around.
+    except Exception as error:
         grid.notes.append(f"not looked at for errors and formulas without a value ({error})")
         return []
     found: dict[str, list[tuple[int, str]]] = {}
