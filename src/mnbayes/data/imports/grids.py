@@ -208,8 +208,9 @@ def _silent_cells(path: Path, sheet: str, grid: Grid) -> list[Problem]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            cells = openpyxl.load_workbook(path)[sheet]
-            values = openpyxl.load_workbook(path, data_only=True)[sheet]
+            content = path.read_bytes()
+            cells = openpyxl.load_workbook(io.BytesIO(content))[sheet]
+            values = openpyxl.load_workbook(io.BytesIO(content), data_only=True)[sheet]
     # Anything: openpyxl has no error of its own for a damaged part that calamine could read around.
     except Exception as error:
         grid.notes.append(f"not looked at for errors and formulas without a value ({error})")
