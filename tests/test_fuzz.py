@@ -212,6 +212,18 @@ def test_draws_whose_dimensions_are_lost_are_refused_or_left_out(lost: str, tmp_
     assert found in ("read", "refused"), said
 
 
+def test_draws_that_xarray_would_take_for_missing_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.nc"
+    draws = xr.Dataset({"change_mean": (("chain", "draw"), np.ones((2, 3)))})
+    xr.DataTree.from_dict({"/posterior": draws}).to_netcdf(path, engine="h5netcdf")
+    with h5py.File(path, "r+") as file:
+        del file["posterior/change_mean"].attrs["_FillValue"]
+        file["posterior/change_mean"].attrs["_FillValue"] = np.arange(3.0)
+    assert kept(path) is None
+    with pytest.raises(InputError, match="multiple fill values"):
+        open_tree(path, "a", "b")
+
+
 @pytest.mark.parametrize("key", ["a\\u001b[31mb", "a\\nb", "x" * 10_000, "\\u2028"])
 def test_a_name_that_hurts_a_terminal_is_shown_on_one_line(key: str, tmp_path: Path) -> None:
     (tmp_path / "trial.toml").write_text(f'"{key}" = 1\n', encoding="utf-8")

@@ -14,7 +14,7 @@ from mnbayes.base.arrays import Floats
 from mnbayes.base.labelled import array
 from mnbayes.data.markers import Catalogue
 from mnbayes.inference.contract import catalogue, recorded
-from mnbayes.run.stored_tree import DAMAGED
+from mnbayes.run.stored_tree import DAMAGED, whole_variables
 
 #: Groups that hold no draws, and those that tell what the patients' are over.
 _GROUPS = {"patients", "posterior", "observed_data", "constant_data"}
@@ -64,7 +64,7 @@ def kept(path: Path) -> Kept | None:
     try:
         with h5netcdf.File(path, "r") as file:
             names = _GROUPS & set(file.groups)
-        with ExitStack() as opened:
+        with whole_variables(), ExitStack() as opened:
 
             def group(name: str) -> xr.Dataset:
                 return opened.enter_context(

@@ -113,9 +113,9 @@ def read_numbers(folder: Path, name: str) -> pd.DataFrame:
             numbers[column], more = _numbers(shown, column, text[column])
             problems += more
     frame = text.assign(**numbers)
-    twice = text.index[frame.duplicated(list(keys))]
-    found_rows = [quoted(",".join(text.loc[row, list(keys)])) for row in twice]
-    problems += row_problems(shown, None, list(twice), found_rows, "each row once")
+    twice = text[frame.duplicated(list(keys))]
+    found_rows = [quoted(",".join(row)) for row in zip(*(twice[key] for key in keys), strict=True)]
+    problems += row_problems(shown, None, list(twice.index), found_rows, "each row once")
     if problems:
         raise InputError(problems)
     return frame

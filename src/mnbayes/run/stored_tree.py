@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import xarray as xr
@@ -10,7 +13,18 @@ from mnbayes.base.problems import InputError, Problem, cut
 from mnbayes.inference.contract import lacking
 
 #: What HDF5, its Python and xarray raise on a damaged file; they have no common error.
-DAMAGED = (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError)
+DAMAGED = (
+    *(OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError),
+    xr.SerializationWarning,
+)
+
+
+@contextmanager
+def whole_variables() -> Iterator[None]:
+    """Have xarray raise where it would warn that a variable's values are all taken for missing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", xr.SerializationWarning)
+        yield
 
 
 def open_tree(path: Path, shown: str, expected: str) -> xr.DataTree:
@@ -30,7 +44,8 @@ def open_tree(path: Path, shown: str, expected: str) -> xr.DataTree:
     """
     try:
         # A variable without its dimensions is told by what is lacking, not by a warning.
-        return xr.open_datatree(path, engine="h5netcdf", phony_dims="access")
+        with whole_variables():
+            return xr.open_datatree(path, engine="h5netcdf", phony_dims="access")
     except DAMAGED as error:
         found = str(error).splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError([Problem(shown, None, None, cut(found, 200), expected)]) from error
