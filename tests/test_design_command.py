@@ -93,13 +93,13 @@ def test_a_finished_run_is_read_and_written_whole(folder, tmp_path, capsys, monk
 
 
 def test_draws_of_an_older_layout_are_said_once(tmp_path) -> None:
-    """Draws before correlations had a dim ``pair``, and without patients' levels."""
+    """Draws before dims had their labels, and without patients' levels."""
     folder = stored_run(tmp_path / "old")
     for path in (folder / "posterior").glob("*.nc"):
         with xr.open_datatree(path, engine="h5netcdf") as stored:
             tree = stored.load()
         for group in ("posterior", "prior"):
-            tree[group] = tree[group].dataset.drop_vars("pair", errors="ignore")
+            tree[group] = tree[group].dataset.drop_vars(["pair", "later_visit"])
         del tree["patients"]
         tree.to_netcdf(path, engine="h5netcdf")
     with pytest.raises(InputError) as error:
@@ -107,6 +107,7 @@ def test_draws_of_an_older_layout_are_said_once(tmp_path) -> None:
     (problem,) = error.value.problems
     assert problem.file in {"remission.nc", "proteinuria.nc"}
     assert "posterior/pair" in problem.found
+    assert "prior/later_visit" in problem.found
     assert "patients/level" in problem.found
     assert not (tmp_path / "out").exists()
 

@@ -100,8 +100,10 @@ def lacking(tree: xr.DataTree) -> tuple[str, ...]:
             continue
         data = tree[group].dataset
         missing += [f"{group}/{name}" for name in _POPULATION if name not in data.data_vars]
-        if "correlation" in data.data_vars and "pair" not in data.coords:
-            missing.append(f"{group}/pair")
+        # A dimension whose labels are lost is one without a coordinate.
+        named = [name for name in (*_POPULATION, "correlation") if name in data.data_vars]
+        dims = dict.fromkeys(dim for name in named for dim in data[name].dims)
+        missing += [f"{group}/{dim}" for dim in dims if dim not in data.coords]
         if not drawn(tree, group, "level"):
             missing.append(f"{PATIENTS[group]}/level")
     observed = tree["observed_data"].dataset if "observed_data" in tree.children else xr.Dataset()

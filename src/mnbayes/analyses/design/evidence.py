@@ -19,7 +19,7 @@ from mnbayes.base.labelled import array, labels
 from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.contract import primary_week
-from mnbayes.run.record import read_manifest, table_of
+from mnbayes.run.record import list_of, read_manifest, table_of
 from mnbayes.run.stored_run import read_numbers, recorded_definitions
 from mnbayes.run.stored_tree import stored_tree
 
@@ -192,7 +192,7 @@ def _chosen(
     able = [
         name
         for name, model in recorded.items()
-        if main in model.get("markers", []) and "own" not in model
+        if main in list_of(model.get("markers")) and "own" not in model
     ]
     unknown = [name for name in models if name not in able]
     if unknown or not able:
@@ -214,8 +214,8 @@ def _read(
 ) -> Evidence:
     tree = stored_tree(folder, model)
     posterior = tree["posterior"].dataset
-    checks = recorded.get("diagnostics") or {}
-    withheld = tuple(str(reason) for reason in recorded.get("withheld", ()))
+    withheld = tuple(map(str, list_of(recorded.get("withheld"))))
+    reasons = list_of(table_of(recorded, "diagnostics").get("reasons"))
     return Evidence(
         model=model,
         tree=None if withheld else tree,
@@ -223,7 +223,7 @@ def _read(
         weeks=tuple(array(posterior["later_visit"]).tolist()),
         primary_week=primary_week(tree),
         withheld=withheld,
-        doubtful=tuple(str(why) for why in checks.get("reasons", ())),
+        doubtful=tuple(map(str, reasons)),
         not_evaluable=dict(judge_of(tree, definitions).reasons),
         probabilities=probabilities[probabilities["model"] == model],
         responses=definitions.responses,
