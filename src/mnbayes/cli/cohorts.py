@@ -16,10 +16,7 @@ from mnbayes.base.problems import InputError, Problem
 from mnbayes.cli.help import START
 from mnbayes.cli.shared import (
     BAD_INPUT,
-    FITTED,
     NOT_CONVERGED,
-    SAMPLED,
-    WRITTEN,
     AcceptImplausible,
     AllowUnconverged,
     Arm,
@@ -35,7 +32,10 @@ from mnbayes.cli.shared import (
     clear_errors,
     command,
     either,
+    fitted,
     read_cohort,
+    sampled,
+    written,
 )
 
 #: Models beside the cohort, by the names by which ``--model`` asks for them.
@@ -49,21 +49,19 @@ def fit(
     data: Data = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(
+        fitted(
             metavar="NAME|FILE",
             help="A card; A+B for several markers in one model; published; historical; or a .py "
             "file whose model(cohort) returns a PyMC model (docs/own-models.md). Repeatable "
             "(default: those of trial.toml, or what the data allow).",
-            rich_help_panel=FITTED,
         ),
     ] = None,
     marker: Annotated[
         list[str] | None,
-        typer.Option(
+        fitted(
             metavar="NAME",
             help="Marker whose card is made from the markers' file (docs/markers.md), or A+B; "
             "repeatable.",
-            rich_help_panel=FITTED,
         ),
     ] = None,
     arm: Arm = None,
@@ -73,68 +71,39 @@ def fit(
     accept_implausible: AcceptImplausible = False,
     engine: Annotated[
         Literal["nuts", "pymc", "collapsed", "auto"],
-        typer.Option(
+        sampled(
             metavar="NAME",
             help="nuts; collapsed (importance sampling of Gaussian models, milliseconds a fit); "
             "auto (collapsed where it can be trusted, else nuts); pymc (the model as PyMC states "
             "it, compiled each time).",
-            rich_help_panel=SAMPLED,
         ),
     ] = "nuts",
-    chains: Annotated[
-        int, typer.Option(min=2, metavar="N", help="Chains.", rich_help_panel=SAMPLED)
-    ] = 4,
-    draws: Annotated[
-        int, typer.Option(min=10, metavar="N", help="Draws per chain.", rich_help_panel=SAMPLED)
-    ] = 1000,
-    tune: Annotated[
-        int,
-        typer.Option(min=50, metavar="N", help="Tuning draws per chain.", rich_help_panel=SAMPLED),
-    ] = 500,
+    chains: Annotated[int, sampled(min=2, metavar="N", help="Chains.")] = 4,
+    draws: Annotated[int, sampled(min=10, metavar="N", help="Draws per chain.")] = 1000,
+    tune: Annotated[int, sampled(min=50, metavar="N", help="Tuning draws per chain.")] = 500,
     seed: Seed = 1,
     influence: Annotated[
         bool,
-        typer.Option(
+        sampled(
             help="Refit without each patient in turn, and with other structures, where the card "
-            "asks for it.",
-            rich_help_panel=SAMPLED,
+            "asks for it."
         ),
     ] = True,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="RUN",
-            help="Output folder (default: a new one under results/).",
-            rich_help_panel=WRITTEN,
-        ),
+        written(metavar="RUN", help="Output folder (default: a new one under results/)."),
     ] = None,
     force: Force = False,
     open_: Annotated[
-        bool,
-        typer.Option(
-            "--open",
-            help="Open the report in the browser at the end.",
-            rich_help_panel=WRITTEN,
-        ),
+        bool, written("--open", help="Open the report in the browser at the end.")
     ] = False,
     tables: Annotated[
-        bool,
-        typer.Option(
-            "--tables", help="Print every section with its tables as well.", rich_help_panel=WRITTEN
-        ),
+        bool, written("--tables", help="Print every section with its tables as well.")
     ] = False,
     pdf: Annotated[
-        bool,
-        typer.Option(
-            "--pdf",
-            help="Print report.pdf as well, by a browser that is there.",
-            rich_help_panel=WRITTEN,
-        ),
+        bool, written("--pdf", help="Print report.pdf as well, by a browser that is there.")
     ] = False,
-    no_report: Annotated[
-        bool,
-        typer.Option("--no-report", help="Leave the report out.", rich_help_panel=WRITTEN),
-    ] = False,
+    no_report: Annotated[bool, written("--no-report", help="Leave the report out.")] = False,
     allow_unconverged: AllowUnconverged = False,
     pseudonyms: Pseudonyms = False,
     pseudonym_key: PseudonymKey = None,

@@ -10,10 +10,7 @@ import typer
 
 from mnbayes.cli.help import AGAIN, EVIDENCE
 from mnbayes.cli.shared import (
-    FITTED,
     NOT_CONVERGED,
-    SAMPLED,
-    WRITTEN,
     AllowUnconverged,
     Force,
     Priors,
@@ -25,6 +22,9 @@ from mnbayes.cli.shared import (
     clear_errors,
     command,
     either,
+    fitted,
+    sampled,
+    written,
 )
 
 
@@ -33,52 +33,33 @@ from mnbayes.cli.shared import (
 def published(
     facts: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="A paper's facts, a .toml file (default: the trial's abstract).",
-            rich_help_panel=FITTED,
+        fitted(
+            metavar="FILE", help="A paper's facts, a .toml file (default: the trial's abstract)."
         ),
     ] = None,
     priors: Priors = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME.ARG=VALUE",
-            help="Set a number of this model's priors.",
-            rich_help_panel=FITTED,
-        ),
+        fitted("--set", metavar="NAME.ARG=VALUE", help="Set a number of this model's priors."),
     ] = None,
     reading: Annotated[
         list[str] | None,
-        typer.Option(
+        fitted(
             metavar="SWITCH=CHOICE",
             help="How to read an ambiguous sentence, such as remission=unknown; repeatable.",
-            rich_help_panel=FITTED,
         ),
     ] = None,
     definitions: Response = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Output folder (default: a new one under results/published/).",
-            rich_help_panel=WRITTEN,
-        ),
+        written(metavar="DIR", help="Output folder (default: a new one under results/published/)."),
     ] = None,
     force: Force = False,
     seed: Seed = 1,
-    chains: Annotated[
-        int, typer.Option(min=2, metavar="N", help="Chains.", rich_help_panel=SAMPLED)
-    ] = 4,
+    chains: Annotated[int, sampled(min=2, metavar="N", help="Chains.")] = 4,
     draws: Annotated[
         int,
-        typer.Option(
-            min=10,
-            metavar="N",
-            help="Draws per chain; the reported fit has at least 2,000.",
-            rich_help_panel=SAMPLED,
-        ),
+        sampled(min=10, metavar="N", help="Draws per chain; the reported fit has at least 2,000."),
     ] = 2000,
     allow_unconverged: AllowUnconverged = False,
 ) -> None:
@@ -115,45 +96,28 @@ def published(
 def historical(
     table: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Counts of earlier studies, a .csv file (default: those of MN).",
-            rich_help_panel=FITTED,
+        fitted(
+            metavar="FILE", help="Counts of earlier studies, a .csv file (default: those of MN)."
         ),
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="The model's card, a .toml file (default: mnbayes's own).",
-            rich_help_panel=FITTED,
-        ),
+        fitted(metavar="FILE", help="The model's card, a .toml file (default: mnbayes's own)."),
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME.ARG=VALUE",
-            help="As between_study_sd.sigma=0.5.",
-            rich_help_panel=FITTED,
-        ),
+        fitted("--set", metavar="NAME.ARG=VALUE", help="As between_study_sd.sigma=0.5."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Output folder (default: a new one under results/historical/).",
-            rich_help_panel=WRITTEN,
+        written(
+            metavar="DIR", help="Output folder (default: a new one under results/historical/)."
         ),
     ] = None,
     force: Force = False,
     seed: Seed = 1,
     refits: Annotated[
-        bool,
-        typer.Option(
-            help="Refit without each study and under other readings of the table.",
-            rich_help_panel=SAMPLED,
-        ),
+        bool, sampled(help="Refit without each study and under other readings of the table.")
     ] = True,
     allow_unconverged: AllowUnconverged = False,
 ) -> None:

@@ -9,8 +9,6 @@ import typer
 
 from mnbayes.cli.help import PRIORS
 from mnbayes.cli.shared import (
-    FITTED,
-    WRITTEN,
     Data,
     Folder,
     Priors,
@@ -19,6 +17,8 @@ from mnbayes.cli.shared import (
     clear_errors,
     command,
     either,
+    fitted,
+    written,
 )
 
 
@@ -29,21 +29,15 @@ def explore(
     data: Data = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(
+        fitted(
             metavar="NAME|FILE",
             help="Model card; repeatable, the first is shown first (default: what the data allow).",
-            rich_help_panel=FITTED,
         ),
     ] = None,
     priors: Priors = None,
     definitions: Response = None,
     out: Annotated[
-        Path,
-        typer.Option(
-            metavar="FOLDER",
-            help="Folder in which “run this” makes its runs.",
-            rich_help_panel=WRITTEN,
-        ),
+        Path, written(metavar="FOLDER", help="Folder in which “run this” makes its runs.")
     ] = Path("results"),
     port: Annotated[
         int,

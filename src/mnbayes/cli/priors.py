@@ -9,8 +9,6 @@ import typer
 
 from mnbayes.cli.help import PRIORS
 from mnbayes.cli.shared import (
-    FITTED,
-    WRITTEN,
     Data,
     Priors,
     Response,
@@ -21,6 +19,8 @@ from mnbayes.cli.shared import (
     clear_errors,
     command,
     either,
+    fitted,
+    written,
 )
 
 
@@ -43,19 +43,12 @@ def models(
     ] = False,
     write: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Write this card, or the card of this marker, to a .toml file.",
-            rich_help_panel=WRITTEN,
+        written(
+            metavar="NAME", help="Write this card, or the card of this marker, to a .toml file."
         ),
     ] = None,
     to: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="File of --write (default: its name, .toml).",
-            rich_help_panel=WRITTEN,
-        ),
+        Path | None, written(metavar="FILE", help="File of --write (default: its name, .toml).")
     ] = None,
     data: Annotated[
         Path | None,
@@ -121,21 +114,15 @@ def prior(
     data: Data = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="Model card; repeatable (default: every card).",
-            rich_help_panel=FITTED,
-        ),
+        fitted(metavar="NAME|FILE", help="Model card; repeatable (default: every card)."),
     ] = None,
     priors: Priors = None,
     set_: Settings = None,
     definitions: Response = None,
     plot: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Draw the next patient's range into this .svg, .png or .pdf file.",
-            rich_help_panel=WRITTEN,
+        written(
+            metavar="FILE", help="Draw the next patient's range into this .svg, .png or .pdf file."
         ),
     ] = None,
     seed: Seed = 1,
@@ -180,28 +167,18 @@ def elicit(
     ],
     model: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="Model card (default: remission if it has this prior).",
-            rich_help_panel=FITTED,
-        ),
+        fitted(metavar="NAME|FILE", help="Model card (default: remission if it has this prior)."),
     ] = None,
     priors: Priors = None,
     plot: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Draw density and consequences into this .svg, .png or .pdf file.",
-            rich_help_panel=WRITTEN,
+        written(
+            metavar="FILE", help="Draw density and consequences into this .svg, .png or .pdf file."
         ),
     ] = None,
     save: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the belief as a prior set into this new .toml file.",
-            rich_help_panel=WRITTEN,
-        ),
+        written(metavar="FILE", help="Write the belief as a prior set into this new .toml file."),
     ] = None,
 ) -> None:
     """Turn a clinical belief into a prior, and show what follows from it before any data."""

@@ -13,9 +13,7 @@ import typer
 from mnbayes.base.untrusted_text import visible
 from mnbayes.cli.help import AGAIN
 from mnbayes.cli.shared import (
-    FITTED,
     NOT_CONVERGED,
-    WRITTEN,
     Data,
     Folder,
     Force,
@@ -29,7 +27,9 @@ from mnbayes.cli.shared import (
     clear_errors,
     command,
     either,
+    fitted,
     read_cohort,
+    written,
 )
 
 
@@ -175,53 +175,39 @@ def sensitivity(
     data: Data = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(
+        fitted(
             metavar="NAME|FILE",
             help="Model card; repeatable (default: proteinuria, else the first that applies).",
-            rich_help_panel=FITTED,
         ),
     ] = None,
     priors: Annotated[
         list[str] | None,
-        typer.Option(
+        fitted(
             metavar="NAME|FILE",
             help="Prior set; repeatable (default: every set, weak first). The others are compared "
             "with the first.",
-            rich_help_panel=FITTED,
         ),
     ] = None,
     residual: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="normal or student_t; repeatable (default: both).",
-            rich_help_panel=FITTED,
-        ),
+        fitted(metavar="NAME", help="normal or student_t; repeatable (default: both)."),
     ] = None,
     trajectory: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="step or drift; repeatable (default: both).",
-            rich_help_panel=FITTED,
-        ),
+        list[str] | None, fitted(metavar="NAME", help="step or drift; repeatable (default: both).")
     ] = None,
     threshold: Annotated[
         list[str] | None,
-        typer.Option(
+        fitted(
             metavar="NAME=VALUES",
             help="Values to try beside a threshold of the definitions, such as "
             "effective.fall=0.10,0.25; repeatable.",
-            rich_help_panel=FITTED,
         ),
     ] = None,
     definitions: Response = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Output folder (default: a new one under results/sensitivity/).",
-            rich_help_panel=WRITTEN,
+        written(
+            metavar="DIR", help="Output folder (default: a new one under results/sensitivity/)."
         ),
     ] = None,
     force: Force = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,32 +20,29 @@ if TYPE_CHECKING:
     from mnbayes.data.cohort import Cohort
     from mnbayes.data.markers import Catalogue
 
-#: Groups of options of the commands that have many.
-FITTED, SAMPLED, WRITTEN = "What is fitted", "How it is fitted", "What comes out"
+#: Options of the commands that have many, by the groups of their help.
+fitted, sampled, written = (
+    partial(typer.Option, rich_help_panel=group)
+    for group in ("What is fitted", "How it is fitted", "What comes out")
+)
 
 Priors = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="NAME|FILE",
-        help="Prior set; repeatable, files win over names (default: weak).",
-        rich_help_panel=FITTED,
+    fitted(
+        metavar="NAME|FILE", help="Prior set; repeatable, files win over names (default: weak)."
     ),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option(
+    fitted(
         "--set",
         metavar="NAME.ARG=VALUE",
         help="Set a number of a prior, or NAME='90% between A and B on SCALE'; repeatable, "
         "stronger than any set.",
-        rich_help_panel=FITTED,
     ),
 ]
 
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", metavar="DIR", help="The same as DIR.", rich_help_panel=FITTED),
-]
+Data = Annotated[Path | None, fitted("--data", metavar="DIR", help="The same as DIR.")]
 Folder = Annotated[
     Path | None,
     typer.Argument(metavar="DIR", help="Cohort folder (default: the embedded synthetic one)."),
@@ -55,65 +52,53 @@ RunFolder = Annotated[
     typer.Argument(metavar="RUN", help="Folder of a run (default: the newest under results/)."),
 ]
 Run = Annotated[Path | None, typer.Option("--run", metavar="RUN", help="The same as RUN.")]
-Seed = Annotated[
-    int,
-    typer.Option(min=0, metavar="N", help="Of the random numbers.", rich_help_panel=SAMPLED),
-]
+Seed = Annotated[int, sampled(min=0, metavar="N", help="Of the random numbers.")]
 AllowUnconverged = Annotated[
     bool,
-    typer.Option(
+    written(
         "--allow-unconverged",
         help="Show the numbers of a fit that did not converge, marked as such.",
-        rich_help_panel=WRITTEN,
     ),
 ]
 Response = Annotated[
     str | None,
-    typer.Option(
+    fitted(
         "--definitions",
         metavar="NAME|FILE",
         help="Definitions of response (default: the trial's, else what its markers allow).",
-        rich_help_panel=FITTED,
     ),
 ]
 Arm = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Arm to keep, where patients.csv has several (default: trial.toml's).",
-        rich_help_panel=FITTED,
+    fitted(
+        metavar="NAME", help="Arm to keep, where patients.csv has several (default: trial.toml's)."
     ),
 ]
 Pseudonyms = Annotated[
     bool,
-    typer.Option(
-        "--pseudonyms",
-        help="P01, P02, … for the patients, in everything that is written or shown.",
-        rich_help_panel=WRITTEN,
+    written(
+        "--pseudonyms", help="P01, P02, … for the patients, in everything that is written or shown."
     ),
 ]
 PseudonymKey = Annotated[
     Path | None,
-    typer.Option(
+    written(
         metavar="FILE",
         help="With --pseudonyms: who is who, in this .csv file outside the run's folder.",
-        rich_help_panel=WRITTEN,
     ),
 ]
 Force = Annotated[
     bool,
-    typer.Option(
+    written(
         "--force",
         help="Move what a folder holds of an earlier run aside, with its time; nothing is deleted.",
-        rich_help_panel=WRITTEN,
     ),
 ]
 AcceptImplausible = Annotated[
     bool,
-    typer.Option(
+    fitted(
         "--accept-implausible",
         help="Read values beyond what is possible as they stand, with a warning.",
-        rich_help_panel=FITTED,
     ),
 ]
 

@@ -11,9 +11,6 @@ import typer
 
 from mnbayes.cli.help import VALIDATION
 from mnbayes.cli.shared import (
-    FITTED,
-    SAMPLED,
-    WRITTEN,
     Data,
     Force,
     Priors,
@@ -24,26 +21,22 @@ from mnbayes.cli.shared import (
     clear_errors,
     command,
     either,
+    fitted,
     interrupted,
+    sampled,
+    written,
 )
 
 STOPPED = 1
 
 _Scheduler = Annotated[
     str | None,
-    typer.Option(
-        metavar="ADDRESS",
-        help="A running Dask scheduler, such as tcp://10.0.0.1:8786.",
-        rich_help_panel=SAMPLED,
-    ),
+    sampled(metavar="ADDRESS", help="A running Dask scheduler, such as tcp://10.0.0.1:8786."),
 ]
 _Workers = Annotated[
     int | None,
-    typer.Option(
-        min=0,
-        metavar="N",
-        help="Local processes (default: one for each core; 0: none but this).",
-        rich_help_panel=SAMPLED,
+    sampled(
+        min=0, metavar="N", help="Local processes (default: one for each core; 0: none but this)."
     ),
 ]
 
@@ -80,28 +73,20 @@ def calibrate(
         ),
     ] = None,
     data: Data = None,
-    model: Annotated[
-        str,
-        typer.Option(metavar="NAME|FILE", help="Model card.", rich_help_panel=FITTED),
-    ] = "proteinuria",
-    replicates: Annotated[
-        int,
-        typer.Option(min=20, metavar="N", help="Simulated data sets.", rich_help_panel=SAMPLED),
-    ] = 10_000,
+    model: Annotated[str, fitted(metavar="NAME|FILE", help="Model card.")] = "proteinuria",
+    replicates: Annotated[int, sampled(min=20, metavar="N", help="Simulated data sets.")] = 10_000,
     engine: Annotated[
         Literal["nuts", "collapsed"] | None,
-        typer.Option(
+        sampled(
             metavar="NAME",
             help="nuts or collapsed (default: collapsed, nuts where that cannot fit).",
-            rich_help_panel=SAMPLED,
         ),
     ] = None,
     posterior: Annotated[
         bool,
-        typer.Option(
+        sampled(
             "--posterior",
             help="Draw the truths from the posterior given the cohort, not the prior.",
-            rich_help_panel=SAMPLED,
         ),
     ] = False,
     priors: Priors = None,
@@ -111,10 +96,9 @@ def calibrate(
     workers: _Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option(
+        written(
             metavar="DIR",
             help="Folder; one of the same study is gone on with (default: a new one).",
-            rich_help_panel=WRITTEN,
         ),
     ] = None,
     force: Force = False,
@@ -157,56 +141,30 @@ def calibrate(
 @_study_errors
 def characteristics(
     model: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE", help="Model card of 24-h protein.", rich_help_panel=FITTED
-        ),
+        str, fitted(metavar="NAME|FILE", help="Model card of 24-h protein.")
     ] = "proteinuria",
     scenario: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Scenario; repeatable (default: every one).",
-            rich_help_panel=SAMPLED,
-        ),
+        list[str] | None, sampled(metavar="NAME", help="Scenario; repeatable (default: every one).")
     ] = None,
     n: Annotated[
         list[int] | None,
-        typer.Option(
-            min=3,
-            max=200,
-            metavar="N",
-            help="Patients; repeatable (default: 4 to 40).",
-            rich_help_panel=SAMPLED,
-        ),
+        sampled(min=3, max=200, metavar="N", help="Patients; repeatable (default: 4 to 40)."),
     ] = None,
     replicates: Annotated[
-        int,
-        typer.Option(
-            min=2,
-            metavar="N",
-            help="Cohorts for each scenario and number of patients.",
-            rich_help_panel=SAMPLED,
-        ),
+        int, sampled(min=2, metavar="N", help="Cohorts for each scenario and number of patients.")
     ] = 2000,
     priors: Priors = None,
     rule: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Decision rules, a .toml file (default: mnbayes's own).",
-            rich_help_panel=FITTED,
-        ),
+        fitted(metavar="FILE", help="Decision rules, a .toml file (default: mnbayes's own)."),
     ] = None,
     definitions: Response = None,
     scheduler: _Scheduler = None,
     workers: _Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Folder; one of the same study is gone on with (default: its own).",
-            rich_help_panel=WRITTEN,
+        written(
+            metavar="DIR", help="Folder; one of the same study is gone on with (default: its own)."
         ),
     ] = None,
     force: Force = False,
