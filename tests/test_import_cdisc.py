@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyreadstat
 import pytest
 from conftest import script
 from sheets import read
@@ -398,6 +399,7 @@ def test_what_is_missing_of_a_set_is_told(tmp_path: Path) -> None:
         '{"columns": [{"name": "USUBJID"}], "rows": [[1, 2]]}',
         '{"columns": [{"name": "USUBJID"}], "rows": [[{"a": 1}]]}',
         '{"columns": [{"name": "USUBJID"}], "rows": [["1"]], "records": 2}',
+        '{"columns": [{"name": "USUBJID"}, {"name": "usubjid"}], "rows": [["1", "2"]]}',
         '{"columns": [{"name": "USUBJID"}], "rows": NaN}',
         '{"columns": [{"name": "USUBJID"}], "rows": null}',
         "[" * 100_000,
@@ -433,6 +435,14 @@ def test_a_damaged_xpt_is_told(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(mn.InputError):
             mn.import_cohort(path, tmp_path / "cohort")
+
+
+def test_a_column_of_an_xpt_that_comes_twice_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "adsl.xpt"
+    pyreadstat.write_xport(pd.DataFrame({"USUBJID": ["1"], "AGE": [50.0], "AGF": [1.0]}), path)
+    path.write_bytes(path.read_bytes().replace(b"AGF", b"AGE"))
+    with pytest.raises(mn.InputError, match="'AGE' is duplicated"):
+        mn.import_cohort(path, tmp_path / "cohort")
 
 
 def test_a_visit_that_says_more_than_its_week_is_asked(tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mnbayes.base.problems import few
 from mnbayes.data.imports.grids import Grid, as_text, unreadable
 
 #: A data set by columns that no other has, the first that fits.
@@ -101,11 +104,13 @@ def read_xpt(path: Path) -> Dataset:
     notes: list[str] = []
     for encoding in (None, "WINDOWS-1252"):
         try:
-            columns, _ = pyreadstat.read_xport(path, output_format="dict", encoding=encoding)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)  # of a column that comes twice
+                columns, _ = pyreadstat.read_xport(path, output_format="dict", encoding=encoding)
         except UnicodeDecodeError:
             notes = ["text read as Windows-1252"]
             continue
-        except (pyreadstat.ReadstatError, ValueError, OverflowError, OSError) as error:
+        except (pyreadstat.ReadstatError, ValueError, OSError, ArithmeticError, Warning) as error:
             text = str(error)
             if "byte sequence" in text.casefold() and encoding is None:
                 notes = ["text read as Windows-1252"]
@@ -135,6 +140,8 @@ def read_json(path: Path) -> Dataset:
         names = [str(column["name"]).upper() for column in head["columns"]]
     except (TypeError, KeyError):
         raise unreadable(path.name, "no columns", expected) from None
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise unreadable(path.name, f"{few(twice, 5)} more than once", expected)
     if not isinstance(rows, list):
         raise unreadable(path.name, "rows that are no list", expected)
     width = len(names)
