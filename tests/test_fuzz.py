@@ -18,7 +18,7 @@ from mnbayes.cards.card import load_card
 from mnbayes.data.markers import shipped_markers
 from mnbayes.data.trial import load_trial
 from mnbayes.exports.measured import kept
-from mnbayes.inference.contract import catalogue
+from mnbayes.inference.contract import catalogue, primary_week
 from mnbayes.run.stored_tree import open_tree
 from mnbayes.studies.frames import framed, whole_frames
 from mnbayes.studies.identity import LEDGER
@@ -210,6 +210,15 @@ def test_draws_whose_dimensions_are_lost_are_refused_or_left_out(lost: str, tmp_
         lambda folder: open_tree(folder / "a.nc", "a", "b").close(), tmp_path
     )
     assert found in ("read", "refused"), said
+
+
+def test_a_primary_week_that_is_no_number_is_refused() -> None:
+    visits = xr.Dataset(coords={"later_visit": [1.0, 12.0]})
+    tree = xr.DataTree.from_dict({"posterior": visits})
+    assert primary_week(tree) == 12.0
+    tree.attrs["primary_week"] = "x"
+    with pytest.raises(InputError, match="a week"):
+        primary_week(tree)
 
 
 def test_draws_that_xarray_would_take_for_missing_are_refused(tmp_path: Path) -> None:

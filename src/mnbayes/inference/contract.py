@@ -102,8 +102,9 @@ def lacking(tree: xr.DataTree) -> tuple[str, ...]:
         missing += [f"{group}/{name}" for name in _POPULATION if name not in data.data_vars]
         # A dimension whose labels are lost is one without a coordinate.
         named = [name for name in (*_POPULATION, "correlation") if name in data.data_vars]
-        dims = dict.fromkeys(dim for name in named for dim in data[name].dims)
-        missing += [f"{group}/{dim}" for dim in dims if dim not in data.coords]
+        dims = dict.fromkeys(str(dim) for name in named for dim in data[name].dims)
+        asked = {"marker": None, "later_visit": None} | dims
+        missing += [f"{group}/{dim}" for dim in asked if dim not in data.coords]
         if not drawn(tree, group, "level"):
             missing.append(f"{PATIENTS[group]}/level")
     observed = tree["observed_data"].dataset if "observed_data" in tree.children else xr.Dataset()
@@ -130,9 +131,18 @@ def has_population(tree: xr.DataTree, group: str) -> bool:
 
 
 def primary_week(tree: xr.DataTree) -> float:
-    """Week of the primary analysis; the last visit in a tree that does not name one."""
-    last = array(tree["posterior"].dataset["later_visit"])[-1]
-    return float(tree.attrs.get("primary_week", last))
+    """Week of the primary analysis; the last visit in a tree that does not name one.
+
+    Raises
+    ------
+    InputError
+        If what the tree names is no number.
+    """
+    said = tree.attrs.get("primary_week", array(tree["posterior"].dataset["later_visit"])[-1])
+    try:
+        return float(said)
+    except (TypeError, ValueError):
+        raise InputError([Problem("draws", None, "primary_week", quoted(said), "a week")]) from None
 
 
 def level(tree: xr.DataTree, group: str) -> xr.DataArray:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mnbayes.base.problems import InputError, Problem, quoted
+from mnbayes.base.problems import InputError, Problem, did_you_mean, quoted
 
 MANIFEST = "run.json"
 
@@ -23,6 +23,32 @@ def table_of(value: object, *path: str) -> dict[str, Any]:
 def list_of(value: object) -> list[Any]:
     """A list inside what ``run.json`` holds; empty where it is not recorded."""
     return value if isinstance(value, list) else []
+
+
+def models_with(
+    manifest: Mapping[str, Any], marker: str, chosen: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """What is recorded of a run's cards that have a marker: of those chosen, else of all.
+
+    Raises
+    ------
+    InputError
+        If one that is chosen does not have it, or none has.
+    """
+    models = {name: table_of(model) for name, model in table_of(manifest, "models").items()}
+    able = {
+        name: model
+        for name, model in models.items()
+        if marker in list_of(model.get("markers")) and "own" not in model
+    }
+    unknown = [name for name in chosen if name not in able]
+    if unknown or not able:
+        expected = f"a model of the run that has {marker} ({', '.join(able) or 'none'})"
+        raise InputError(
+            Problem("--model", None, None, name, f"{expected}{did_you_mean(name, able)}")
+            for name in unknown or ["no such model"]
+        )
+    return {name: able[name] for name in chosen or able}
 
 
 def started_at(manifest: Mapping[str, Any]) -> datetime | None:

@@ -16,10 +16,9 @@ from mnbayes.answers.denominators import response_counts
 from mnbayes.answers.response_draws import judge_of
 from mnbayes.answers.result import Result
 from mnbayes.base.labelled import array, labels
-from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.contract import primary_week
-from mnbayes.run.record import list_of, read_manifest, table_of
+from mnbayes.run.record import list_of, models_with, read_manifest, table_of
 from mnbayes.run.stored_run import read_numbers, recorded_definitions
 from mnbayes.run.stored_tree import stored_tree
 
@@ -177,32 +176,12 @@ def stored_evidence(folder: Path, models: Sequence[str] = ()) -> StoredEvidence:
     manifest = read_manifest(folder)
     definitions = recorded_definitions(manifest)
     probabilities = read_numbers(folder, "probabilities")
-    recorded = {name: table_of(model) for name, model in table_of(manifest, "models").items()}
+    able = models_with(manifest, definitions.markers[0], models)
     found = [
-        _read(folder, name, recorded[name], probabilities, definitions)
-        for name in _chosen(recorded, models, definitions.markers[0])
+        _read(folder, name, recorded, probabilities, definitions) for name, recorded in able.items()
     ]
     synthetic = bool(manifest.get("synthetic", False))
     return StoredEvidence(tuple(judges_most(found)), definitions, synthetic)
-
-
-def _chosen(
-    recorded: Mapping[str, Mapping[str, Any]], models: Sequence[str], main: str
-) -> list[str]:
-    able = [
-        name
-        for name, model in recorded.items()
-        if main in list_of(model.get("markers")) and "own" not in model
-    ]
-    unknown = [name for name in models if name not in able]
-    if unknown or not able:
-        expected = f"a model of the run that has {main} ({', '.join(able) or 'none'})"
-        found = unknown or ["no such model"]
-        raise InputError(
-            Problem("--model", None, None, name, f"{expected}{did_you_mean(name, able)}")
-            for name in found
-        )
-    return list(models) or able
 
 
 def _read(

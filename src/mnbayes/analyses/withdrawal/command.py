@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -18,13 +17,13 @@ from mnbayes.analyses.withdrawal.unseen import WithdrawalDraws, withdrawal_draws
 from mnbayes.base.csv_files import csv_table
 from mnbayes.base.labelled import marked
 from mnbayes.base.number_words import BLANK
-from mnbayes.base.problems import InputError, Problem, did_you_mean
+from mnbayes.base.problems import InputError, Problem
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Marker
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.report.kit.wording import percent, probability, week_name
-from mnbayes.run.record import read_manifest, table_of
+from mnbayes.run.record import list_of, models_with, read_manifest, table_of
 from mnbayes.run.section import Section
 from mnbayes.run.stored_run import recorded_definitions
 from mnbayes.run.stored_tree import stored_tree
@@ -50,23 +49,6 @@ class Stored:
     table: pd.DataFrame
     tipping: Tipping | None
     main: Marker | None
-
-
-def _models(manifest: Mapping[str, Any], chosen: Sequence[str], main: str) -> list[str]:
-    able = [
-        name
-        for name, model in table_of(manifest, "models").items()
-        if main in table_of(model).get("markers", []) and "own" not in table_of(model)
-    ]
-    unknown = [name for name in chosen if name not in able]
-    if unknown or not able:
-        expected = f"a model of the run that has {main} ({', '.join(able) or 'none'})"
-        found = unknown or ["no such model"]
-        raise InputError(
-            Problem("--model", None, None, name, f"{expected}{did_you_mean(name, able)}")
-            for name in found
-        )
-    return list(chosen) or able
 
 
 def _draws(
@@ -111,9 +93,8 @@ def from_run(
     manifest = read_manifest(folder)
     definitions = recorded_definitions(manifest)
     found = []
-    for model in _models(manifest, models, definitions.markers[0]):
-        recorded = table_of(manifest, "models", model)
-        reasons = tuple(table_of(recorded, "diagnostics").get("reasons", ()))
+    for model, recorded in models_with(manifest, definitions.markers[0], models).items():
+        reasons = tuple(list_of(table_of(recorded, "diagnostics").get("reasons")))
         if recorded.get("withheld"):
             found.append(Stored(model, reasons, pd.DataFrame(), None, None))
             continue
