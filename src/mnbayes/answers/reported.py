@@ -207,7 +207,7 @@ def _estimates(
         if set(ends) <= set(frame):
             low, high = (np.asarray(frame[end], dtype=float) for end in ends)
             with np.errstate(divide="ignore", invalid="ignore"):
-                sd = np.log(high / low) / _WIDTH
+                sd = (np.log(high) - np.log(low)) / _WIDTH
             for name in {f"gmr_median{suffix}", *ends} & set(frame):
                 long.loc[long["column"] == name, "sd"] = sd
     found = [
