@@ -1,9 +1,10 @@
-"""A step or a drift: what each says of patients whose true courses are known; store the table.
+"""A step or a drift: what each says of patients whose true courses are known; store the tables.
 
 Run ``python scripts/trajectory.py`` after the proteinuria card, a scenario or the collapsed
 engine's numbers changed (``tests/test_trajectory.py`` then fails and says so); it takes some
 minutes on two cores. Both structures have the card's priors and are fitted to the same cohorts of
-eight. The result is ``tests/reference/trajectory.json``, and the table in ``docs/trajectory.md``.
+eight; so are wider priors of the visits and of the drift. The result is
+``tests/reference/trajectory.json``, and the tables in ``docs/trajectory.md``.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from page_blocks import with_block
 from rich.progress import Progress
 
 from mnbayes.analyses.characteristics.command import characteristics_study
@@ -26,7 +29,7 @@ from mnbayes.analyses.characteristics.summary import estimates
 from mnbayes.analyses.design.rules import load_rules
 from mnbayes.analyses.sensitivity.specifications import STRUCTURES, with_structure
 from mnbayes.base.text_table import records
-from mnbayes.cards.card import load_card
+from mnbayes.cards.card import Card, load_card, restore_card
 from mnbayes.cards.definitions import load_definitions
 from mnbayes.studies.rerun import as_lines
 from mnbayes.studies.run import run_study
@@ -41,6 +44,16 @@ SCENARIOS = (
     "heavy_tails_change",
 )
 PATIENTS, REPLICATES, SEED = 8, 500, 20261129
+#: Priors that were tried in the place of the card's, by what the page calls them.
+_VISITS = {"visit_sd": ("LogNormal", {"mu": -0.69, "sigma": 0.4})}
+TRIED: dict[str, dict[str, tuple[str, dict[str, float]]]] = {
+    "visits LogNormal(log 0.5, 0.4)": _VISITS,
+    "and drift HalfNormal(0.5)": _VISITS | {"serial_sd": ("HalfNormal", {"sigma": 0.5})},
+    "and drift LogNormal(log 0.4, 0.4)": _VISITS
+    | {"serial_sd": ("LogNormal", {"mu": -0.92, "sigma": 0.4})},
+}
+#: The scenarios of which the page shows what they do.
+SHOWN = ("random_leave", "gradual", "rebound", "heavy_tails_change")
 #: Replicates of each scenario whose numbers are stored; a test does them again.
 FIRST = 1
 HEAD = (
@@ -50,10 +63,21 @@ HEAD = (
 )
 
 
-def study_of(trajectory: str, replicates: int) -> Study:
-    """The study of one structure."""
-    card = with_structure(load_card("proteinuria"), trajectory=trajectory)
-    definitions = load_definitions()
+def card_of(name: str) -> Card:
+    """The proteinuria card with a trajectory, or with priors of :data:`TRIED`."""
+    card = load_card("proteinuria")
+    if name not in TRIED:
+        return with_structure(card, trajectory=name)
+    data = card.model_dump(by_alias=True)
+    for parameter, (distribution, arguments) in TRIED[name].items():
+        (spec,) = data["priors"][parameter].values()
+        spec.update(distribution=distribution, arguments=arguments)
+    return restore_card(data, card.name)
+
+
+def study_of(name: str, replicates: int) -> Study:
+    """The study of one structure, or of priors that were tried."""
+    card, definitions = card_of(name), load_definitions()
     rules, _ = rule_judges(load_rules().rule, card, definitions)
     chosen = [find_scenario(name) for name in SCENARIOS]
     return characteristics_study(card, definitions, rules, chosen, (PATIENTS,), replicates, SEED)
@@ -75,16 +99,16 @@ def rates(table: pd.DataFrame) -> dict[str, dict[str, float]]:
     return found
 
 
-def row_of(name: str, trajectory: str, rate: dict[str, float]) -> str:
-    """A line of the page's table."""
+def row_of(name: str, model: str, rate: dict[str, float], *, titled: bool) -> str:
+    """A line of the page's tables."""
 
     def percent(key: str) -> str:
         value = rate.get(key, float("nan"))
         return "–" if value != value else f"{100 * value:.0f}"
 
     cells = (
-        find_scenario(name).title if trajectory == "step" else "",
-        trajectory,
+        find_scenario(name).title if titled else "",
+        model,
         f"{percent('covered_95')} / {percent('covered_80')}",
         percent("covered_left"),
         f"{rate['rmse']:.3f}",
@@ -96,25 +120,25 @@ def row_of(name: str, trajectory: str, rate: dict[str, float]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def table_of(stored: dict[str, Any]) -> str:
-    """The page's table."""
+def table_of(stored: dict[str, Any], models: Sequence[str], scenarios: Sequence[str]) -> str:
+    """A table of the page: what some models say, scenario by scenario."""
     rows = [
-        row_of(name, trajectory, stored["rates"][trajectory][name])
-        for name in SCENARIOS
-        for trajectory in STRUCTURES["trajectory"]
+        row_of(name, model, stored["rates"][model][name], titled=model == models[0])
+        for name in scenarios
+        for model in models
     ]
     return "\n".join([HEAD, *rows])
 
 
 def filled(page: str, stored: dict[str, Any]) -> str:
-    """The page with its table as stored."""
-    before, rest = page.split("<!-- table -->")
-    after = rest.split("<!-- /table -->")[1]
-    return f"{before}<!-- table -->\n{table_of(stored)}\n<!-- /table -->{after}"
+    """The page with its tables as stored."""
+    structures = STRUCTURES["trajectory"]
+    page = with_block(page, "table", table_of(stored, structures, SCENARIOS))
+    return with_block(page, "tried", table_of(stored, ("drift", *TRIED), SHOWN))
 
 
 def main() -> int:
-    """Run both studies, store them, fill the page."""
+    """Run every study, store them, fill the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, default=REFERENCE, help="where to store the result")
     parser.add_argument("--scale", type=float, default=1.0, help="times the replicates")
@@ -130,19 +154,18 @@ def main() -> int:
         "first": {},
     }
     with Progress() as bars, tempfile.TemporaryDirectory() as folder:
-        for trajectory in STRUCTURES["trajectory"]:
-            study = study_of(trajectory, count)
-            bar = bars.add_task(trajectory, total=count * len(SCENARIOS))
+        for i, model in enumerate((*STRUCTURES["trajectory"], *TRIED)):
+            study = study_of(model, count)
+            bar = bars.add_task(model, total=count * len(SCENARIOS))
 
             def news(name: str, stage: str, done: int, total: int, bar: Any = bar) -> None:
                 bars.update(bar, completed=done)
 
-            table = run_study(study, Path(folder) / trajectory, news=news)
-            stored["rates"][trajectory] = rates(table)
-            stored["first"][trajectory] = as_lines(table[table["replicate"] < FIRST])
+            table = run_study(study, Path(folder) / str(i), news=news)
+            stored["rates"][model] = rates(table)
+            stored["first"][model] = as_lines(table[table["replicate"] < FIRST])
     arguments.out.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), stored), encoding="utf-8")
-    print(table_of(stored))
     return 0
 
 

@@ -13,11 +13,11 @@ STORED = json.loads(made.REFERENCE.read_text(encoding="utf-8"))
 AGAIN = "run `python scripts/trajectory.py`"
 
 
-@pytest.mark.parametrize("trajectory", ["step", "drift"])
-def test_its_first_replicates_have_the_same_numbers_again(trajectory: str) -> None:
-    study = made.study_of(trajectory, made.FIRST)
+@pytest.mark.parametrize("model", ["step", "drift", *made.TRIED])
+def test_its_first_replicates_have_the_same_numbers_again(model: str) -> None:
+    study = made.study_of(model, made.FIRST)
     again = first_replicates(study, made.FIRST)
-    assert moved(STORED["first"][trajectory], again) == [], AGAIN
+    assert moved(STORED["first"][model], again) == [], AGAIN
     assert (STORED["replicates"], STORED["seed"]) == (made.REPLICATES, made.SEED), AGAIN
 
 
