@@ -598,7 +598,7 @@ def test_run_this_is_the_job_of_fit(
         jobs.append(job)
         return Run(job.cohort, job.judged_by, (), job.prior_set, folder=target.folder)
 
-    monkeypatch.setattr("mnbayes.pipeline.run_job", pretend)
+    monkeypatch.setattr("mnbayes.explorer.run_process.run_job", pretend)
     told = asked_of(case, stated, Author("A. B.", "Because."), tmp_path)
     said = run(json.loads(json.dumps(told)))
     (job,) = jobs

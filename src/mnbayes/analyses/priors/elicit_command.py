@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnbayes.analyses.priors.predictive import prior_predictive
 from mnbayes.cards.card import Card, PriorSpec, available_cards, load_card, prior_name
 from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.elicit import Elicited, read_prior_belief
@@ -118,6 +117,9 @@ def elicit_prior(
     elicited = read_prior_belief(
         change.values, quantity(parameter, marker, card.catalogue), own.distribution, own.arguments
     )
+
+    # Loads SciPy, which a misspelt name need not wait for.
+    from mnbayes.analyses.priors.predictive import prior_predictive
 
     without, with_belief = (prior_predictive(each, definitions) for each in (card, changed))
     return Elicitation(changed, parameter, marker, own, elicited, without, with_belief)
