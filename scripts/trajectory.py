@@ -29,8 +29,10 @@ from mnbayes.analyses.characteristics.summary import estimates
 from mnbayes.analyses.design.rules import load_rules
 from mnbayes.analyses.sensitivity.specifications import STRUCTURES, with_structure
 from mnbayes.base.text_table import records
-from mnbayes.cards.card import Card, load_card, restore_card
+from mnbayes.cards.card import Card, load_card
 from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.overrides import apply_changes
+from mnbayes.cards.prior_sets import Change
 from mnbayes.studies.rerun import as_lines
 from mnbayes.studies.run import run_study
 from mnbayes.studies.study import Study
@@ -44,13 +46,14 @@ SCENARIOS = (
     "heavy_tails_change",
 )
 PATIENTS, REPLICATES, SEED = 8, 500, 20261129
+_VISITS = {"visit_sd": {"distribution": "LogNormal", "mu": -0.69, "sigma": 0.4}}
+_HALF_NORMAL = {"serial_sd": {"distribution": "HalfNormal", "sigma": 0.5}}
+_LOG_NORMAL = {"serial_sd": {"distribution": "LogNormal", "mu": -0.92, "sigma": 0.4}}
 #: Priors that were tried in the place of the card's, by what the page calls them.
-_VISITS = {"visit_sd": ("LogNormal", {"mu": -0.69, "sigma": 0.4})}
-TRIED: dict[str, dict[str, tuple[str, dict[str, float]]]] = {
+TRIED = {
     "visits LogNormal(log 0.5, 0.4)": _VISITS,
-    "and drift HalfNormal(0.5)": _VISITS | {"serial_sd": ("HalfNormal", {"sigma": 0.5})},
-    "and drift LogNormal(log 0.4, 0.4)": _VISITS
-    | {"serial_sd": ("LogNormal", {"mu": -0.92, "sigma": 0.4})},
+    "and drift HalfNormal(0.5)": _VISITS | _HALF_NORMAL,
+    "and drift LogNormal(log 0.4, 0.4)": _VISITS | _LOG_NORMAL,
 }
 #: The scenarios of which the page shows what they do.
 SHOWN = ("random_leave", "gradual", "rebound", "heavy_tails_change")
@@ -68,11 +71,8 @@ def card_of(name: str) -> Card:
     card = load_card("proteinuria")
     if name not in TRIED:
         return with_structure(card, trajectory=name)
-    data = card.model_dump(by_alias=True)
-    for parameter, (distribution, arguments) in TRIED[name].items():
-        (spec,) = data["priors"][parameter].values()
-        spec.update(distribution=distribution, arguments=arguments)
-    return restore_card(data, card.name)
+    changes = [Change(parameter, "", values, name) for parameter, values in TRIED[name].items()]
+    return apply_changes([card], changes, strict=True)[0]
 
 
 def study_of(name: str, replicates: int) -> Study:

@@ -13,7 +13,7 @@ from mnbayes.exports.prior_tables import reasons
 from mnbayes.exports.source import Source
 from mnbayes.models.longitudinal import formulas
 from mnbayes.report.kit import wording
-from mnbayes.run.record import list_of, table_of
+from mnbayes.run.record import table_of, texts_of
 
 #: What is said of how patients' effects go together, by the card's word.
 _TOGETHER = {
@@ -157,9 +157,9 @@ def _priors(source: Source, said: Mapping[str, Any], tables: Mapping[str, str]) 
     sentences = [f"Priors were those of the set {names}{where}."]
     # The first sentence says what such priors assume; the others are the table's footnote.
     sentences += [f"{plain(each['why'].split('. ')[0].rstrip('.'))}." for each in sets]
-    changed = list_of(source.run.manifest.get("settings"))
+    changed = texts_of(source.run.manifest, "settings")
     if changed:
-        sentences.append(f"Set by hand: {plain(', '.join(map(str, changed)))}.")
+        sentences.append(f"Set by hand: {plain(', '.join(changed))}.")
     if source.run.manifest.get("post_hoc"):
         sentences.append(
             "Priors were changed after the results of an earlier fit to the same data had been "

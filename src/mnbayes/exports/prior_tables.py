@@ -22,7 +22,7 @@ from mnbayes.exports.robustness import (
 )
 from mnbayes.exports.source import Source
 from mnbayes.report.kit import wording
-from mnbayes.run.record import list_of
+from mnbayes.run.record import texts_of
 
 #: Endings of the columns in which the priors count half and twice.
 _ENDS = ("half", "double")
@@ -47,8 +47,8 @@ def priors(source: Source) -> Made | str:
     )
     sets = source.run.manifest.get("prior_sets") or []
     notes = [f"Prior set {each['name']}: {each['why']}" for each in sets]
-    changed = list_of(source.run.manifest.get("settings"))
-    notes += [f"Set by hand: {', '.join(map(str, changed))}."] if changed else []
+    changed = texts_of(source.run.manifest, "settings")
+    notes += [f"Set by hand: {', '.join(changed)}."] if changed else []
     later = source.run.manifest.get("post_hoc") or []
     notes += ["Priors were changed after an earlier fit to the same data."] if later else []
     head = ("Parameter", "What it is", "Marker", "Prior", "Reason", "Source")

@@ -25,7 +25,7 @@ from mnbayes.data.markers import Catalogue, shipped_markers
 from mnbayes.exports.measured import Kept, Measured, kept
 from mnbayes.report.kit import wording
 from mnbayes.run.opened_run import OpenedRun, open_run
-from mnbayes.run.record import list_of, table_of
+from mnbayes.run.record import table_of, texts_of
 from mnbayes.run.stored_run import read_numbers, recorded_definitions
 
 #: Columns of names, where a number is a name too.
@@ -83,16 +83,15 @@ class Source:
 
     def markers(self, model: str) -> tuple[str, ...]:
         """Markers of a model."""
-        return tuple(map(str, list_of(self.models[model].get("markers"))))
+        return texts_of(self.models[model], "markers")
 
     def withheld(self, model: str) -> str:
         """Why a model's numbers are withheld; blank if they are not."""
-        return "; ".join(map(str, list_of(self.models[model].get("withheld"))))
+        return "; ".join(texts_of(self.models[model], "withheld"))
 
     def doubtful(self, model: str) -> str:
         """Why a model's fit failed the gate; blank if it passed."""
-        reasons = list_of(table_of(self.models[model], "diagnostics").get("reasons"))
-        return "; ".join(map(str, reasons))
+        return "; ".join(texts_of(self.models[model], "diagnostics", "reasons"))
 
     @cached_property
     def primary(self) -> str:

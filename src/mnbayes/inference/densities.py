@@ -91,3 +91,14 @@ def nutpie_model(density: Density) -> Any:
     Chains start at independent uniform draws from (-1, 1) on unconstrained space.
     """
     return _model_class()(dims={}, density=density)
+
+
+def nutpie_statement(model: Any) -> Any:
+    """A PyMC model for :func:`nutpie.sample`, compiled in this process.
+
+    Its data and dims are frozen, as it is fitted to nothing else: where nothing is compiled yet
+    that takes a third less.
+    """
+    import nutpie
+
+    return nutpie.compile_pymc_model(model, freeze_model=True)

@@ -27,7 +27,7 @@ from mnbayes.data.markers import Catalogue
 from mnbayes.data.observations import Observations
 from mnbayes.inference.collapsed import collapsed_sample
 from mnbayes.inference.contract import catalogue, primary_week, recorded
-from mnbayes.inference.densities import nutpie_model
+from mnbayes.inference.densities import nutpie_model, nutpie_statement
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
 from mnbayes.inference.sampling import Sampling as Sampling
 from mnbayes.inference.sampling import at_most_twice, sample
@@ -307,11 +307,9 @@ def _engine(sampling: Sampling, card: Card, data: Observations) -> tuple[str, st
 
 def _sampled_model(card: Card, data: Observations, density: Density | None) -> Any:
     """What nutpie samples: a density that numba compiled once on this machine, or the statement."""
-    import nutpie
-
     if density is not None:
         return nutpie_model(density)
-    return nutpie.compile_pymc_model(statement(card, data), freeze_model=True)
+    return nutpie_statement(statement(card, data))
 
 
 @dataclass(frozen=True)

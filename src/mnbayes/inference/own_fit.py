@@ -20,6 +20,7 @@ from mnbayes.base.stopwatch import Stopwatch
 from mnbayes.base.workers import silent
 from mnbayes.cards.own_model import Needs, OwnModel, load_own_model, observed_of
 from mnbayes.data.cohort import Cohort, as_cohort
+from mnbayes.inference.densities import nutpie_statement
 from mnbayes.inference.diagnostics import Diagnostics, diagnose, parameter_table
 from mnbayes.inference.fit import Fit, Progress
 from mnbayes.inference.own_tree import OwnTree, own_tree
@@ -204,10 +205,8 @@ def checked_model(own: OwnModel, cohort: Cohort) -> Any:
 
 
 def _compiled(own: OwnModel, model: Any) -> Any:
-    import nutpie
-
     try:
-        return nutpie.compile_pymc_model(model, freeze_model=True)
+        return nutpie_statement(model)
     except (ValueError, NotImplementedError, TypeError) as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         expected = "a model that nutpie can sample: continuous, with gradients"

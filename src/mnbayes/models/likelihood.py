@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy import stats
 
 from mnbayes.base.arrays import Floats
 from mnbayes.cards import families as priors
@@ -36,6 +35,8 @@ def pointwise_loglik(
     sd = parameters.residual_sd[:, marker]
     df = parameters.residual_df[:, None]
     heavy = parameters.student
+    from scipy import stats  # half a second that a command's refusals need not wait
+
     noise = stats.t(df) if heavy else stats.norm  # freezing it would compile code
     distance = observations.log_value[patient, visit, marker] - mean
     if heavy:

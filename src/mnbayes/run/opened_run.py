@@ -15,7 +15,7 @@ from mnbayes.base.problems import InputError, Problem, did_you_mean
 from mnbayes.base.text_table import Table
 from mnbayes.data.cohort import synthetic_words
 from mnbayes.run.history import when
-from mnbayes.run.record import list_of, read_manifest, shown_name, table_of
+from mnbayes.run.record import read_manifest, shown_name, table_of, texts_of
 from mnbayes.run.stored_tree import open_tree
 
 if TYPE_CHECKING:
@@ -118,14 +118,14 @@ class OpenedRun(Displayed):
             rows.append(
                 (
                     name,
-                    ", ".join(map(str, list_of(said.get("markers")))),
+                    ", ".join(texts_of(said, "markers")),
                     str(said.get("engine", "")),
                     "yes" if checks.get("converged") is True else "NO",
-                    "; ".join(map(str, list_of(said.get("withheld")))),
+                    "; ".join(texts_of(said, "withheld")),
                 )
             )
         files = sorted(path.stem for path in self.folder.glob("*.csv"))
-        settings = list_of(self.manifest.get("settings"))
+        settings = texts_of(self.manifest, "settings")
         return Screen(
             f"Run {self.name}{synthetic_words(self.synthetic)}",
             (
@@ -133,7 +133,7 @@ class OpenedRun(Displayed):
                 ("", when(self.manifest.get("started"))),
                 (
                     "priors",
-                    ", ".join([str(self.manifest.get("prior_set", "")), *map(str, settings)]),
+                    ", ".join([str(self.manifest.get("prior_set", "")), *settings]),
                 ),
                 ("converged", "yes" if self.converged else "NO"),
                 ("sections", ", ".join(self.sections)),

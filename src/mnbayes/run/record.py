@@ -15,14 +15,20 @@ MANIFEST = "run.json"
 
 def table_of(value: object, *path: str) -> dict[str, Any]:
     """A table inside what ``run.json`` holds; empty where it is not recorded."""
+    found = _inside(value, path)
+    return dict(found) if isinstance(found, Mapping) else {}
+
+
+def texts_of(value: object, *path: str) -> tuple[str, ...]:
+    """A list inside what ``run.json`` holds, as texts; empty where it is not recorded."""
+    found = _inside(value, path)
+    return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+def _inside(value: object, path: Sequence[str]) -> object:
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
-    return dict(value) if isinstance(value, Mapping) else {}
-
-
-def list_of(value: object) -> list[Any]:
-    """A list inside what ``run.json`` holds; empty where it is not recorded."""
-    return value if isinstance(value, list) else []
+    return value
 
 
 def models_with(
@@ -39,7 +45,7 @@ def models_with(
     able = {
         name: model
         for name, model in models.items()
-        if marker in list_of(model.get("markers")) and "own" not in model
+        if marker in texts_of(model, "markers") and "own" not in model
     }
     unknown = [name for name in chosen if name not in able]
     if unknown or not able:

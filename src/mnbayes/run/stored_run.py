@@ -20,7 +20,7 @@ from mnbayes.base.csv_files import read_csv_table
 from mnbayes.base.problems import InputError, Problem, gathered, quoted, row_problems
 from mnbayes.cards.definitions import Definitions, parse_definitions
 from mnbayes.data.read_table import read_table
-from mnbayes.run.record import MANIFEST, list_of, read_manifest, shown_name, table_of
+from mnbayes.run.record import MANIFEST, read_manifest, shown_name, table_of, texts_of
 from mnbayes.run.run import Run, of_models
 from mnbayes.run.section import Section, Tidy
 from mnbayes.run.stored_tree import DAMAGED
@@ -190,14 +190,14 @@ def _more_table(path: Path, said: Mapping[str, Any]) -> Tidy:
         frame = read_csv_table(path)
     except (OSError, ValueError) as error:
         raise InputError([Problem(shown, None, None, quoted(error), "a table of a run")]) from error
-    keys, errors = list_of(said.get("keys")), table_of(said, "errors")
+    keys, errors = texts_of(said, "keys"), table_of(said, "errors")
     numbers = frame.select_dtypes("number").columns
     lacking = [key for key in keys if key not in frame]
     lacking += [name for both in errors.items() for name in both if name not in numbers]
     if lacking:
         found, expected = ", ".join(map(str, lacking)), "columns of the table, errors being numbers"
         raise InputError([Problem(f"{shown}, as {MANIFEST} has it", None, None, found, expected)])
-    return Tidy(frame, tuple(keys), errors)
+    return Tidy(frame, keys, errors)
 
 
 def recorded_definitions(manifest: Mapping[str, Any]) -> Definitions:
@@ -220,10 +220,11 @@ def _judges(manifest: Mapping[str, Any]) -> bool:
     """Whether a model of a run judges responses; their tables are not written where none does."""
     models = [table_of(model) for model in table_of(manifest, "models").values()]
     # A version that did not record it judged by 24-h protein alone.
-    old = [model.get("markers", [_OLD_MAIN]) for model in models]
     return not models or any(
-        bool(model["judged"]) if "judged" in model else _OLD_MAIN in list_of(markers)
-        for model, markers in zip(models, old, strict=True)
+        bool(model["judged"])
+        if "judged" in model
+        else "markers" not in model or _OLD_MAIN in texts_of(model, "markers")
+        for model in models
     )
 
 

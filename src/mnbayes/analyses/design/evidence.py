@@ -18,7 +18,7 @@ from mnbayes.answers.result import Result
 from mnbayes.base.labelled import array, labels
 from mnbayes.cards.definitions import Definitions
 from mnbayes.inference.contract import primary_week
-from mnbayes.run.record import list_of, models_with, read_manifest, table_of
+from mnbayes.run.record import models_with, read_manifest, texts_of
 from mnbayes.run.stored_run import read_numbers, recorded_definitions
 from mnbayes.run.stored_tree import stored_tree
 
@@ -193,8 +193,7 @@ def _read(
 ) -> Evidence:
     tree = stored_tree(folder, model)
     posterior = tree["posterior"].dataset
-    withheld = tuple(map(str, list_of(recorded.get("withheld"))))
-    reasons = list_of(table_of(recorded, "diagnostics").get("reasons"))
+    withheld = texts_of(recorded, "withheld")
     return Evidence(
         model=model,
         tree=None if withheld else tree,
@@ -202,7 +201,7 @@ def _read(
         weeks=tuple(array(posterior["later_visit"]).tolist()),
         primary_week=primary_week(tree),
         withheld=withheld,
-        doubtful=tuple(map(str, reasons)),
+        doubtful=texts_of(recorded, "diagnostics", "reasons"),
         not_evaluable=dict(judge_of(tree, definitions).reasons),
         probabilities=probabilities[probabilities["model"] == model],
         responses=definitions.responses,

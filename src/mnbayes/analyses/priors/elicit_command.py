@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from mnbayes.analyses.priors.predictive import PriorPredictive, prior_predictive
 from mnbayes.cards.card import Card, PriorSpec, available_cards, load_card, prior_name
 from mnbayes.cards.definitions import Definitions
 from mnbayes.cards.elicit import Elicited, read_prior_belief
 from mnbayes.cards.overrides import Change, apply_changes
 from mnbayes.cards.parameters import SHARED, quantity
 from mnbayes.cards.prior_sets import load_prior_sets
-
-if TYPE_CHECKING:
-    from mnbayes.analyses.priors.predictive import PriorPredictive
 
 
 @dataclass(frozen=True)
@@ -117,9 +114,6 @@ def elicit_prior(
     elicited = read_prior_belief(
         change.values, quantity(parameter, marker, card.catalogue), own.distribution, own.arguments
     )
-
-    # Loads SciPy, which a misspelt name need not wait for.
-    from mnbayes.analyses.priors.predictive import prior_predictive
 
     without, with_belief = (prior_predictive(each, definitions) for each in (card, changed))
     return Elicitation(changed, parameter, marker, own, elicited, without, with_belief)

@@ -23,7 +23,7 @@ from mnbayes.cards.definitions import Definitions
 from mnbayes.data.markers import Marker
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.report.kit.wording import percent, probability, week_name
-from mnbayes.run.record import list_of, models_with, read_manifest, table_of
+from mnbayes.run.record import models_with, read_manifest, texts_of
 from mnbayes.run.section import Section
 from mnbayes.run.stored_run import recorded_definitions
 from mnbayes.run.stored_tree import stored_tree
@@ -94,7 +94,7 @@ def from_run(
     definitions = recorded_definitions(manifest)
     found = []
     for model, recorded in models_with(manifest, definitions.markers[0], models).items():
-        reasons = tuple(list_of(table_of(recorded, "diagnostics").get("reasons")))
+        reasons = texts_of(recorded, "diagnostics", "reasons")
         if recorded.get("withheld"):
             found.append(Stored(model, reasons, pd.DataFrame(), None, None))
             continue

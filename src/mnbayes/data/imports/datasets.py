@@ -77,14 +77,18 @@ class Dataset:
         return zip(*columns, strict=True)
 
 
+def _refuse_twice(file: str, names: Sequence[str]) -> None:
+    twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
+    if twice:
+        raise unreadable(file, f"{few(twice, 5)} more than once", "each column once")
+
+
 def from_grid(grid: Grid) -> Dataset | None:
     """The data set of a sheet or CSV whose first row holds USUBJID; None of any other."""
     header = [as_text(cell).upper() for cell in grid.rows[0]] if grid.rows else []
     if "USUBJID" not in header:
         return None
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice:
-        raise unreadable(grid.file, f"{', '.join(twice)} more than once", "each column once")
+    _refuse_twice(grid.file, header)
     body = [row for row in grid.rows[1:] if any(cell != "" for cell in row)]
     width = len(header)
     uneven = next((i for i, row in enumerate(grid.rows[1:], 2) if len(row) not in (0, width)), 0)
@@ -116,10 +120,10 @@ def read_xpt(path: Path) -> Dataset:
                 notes = ["text read as Windows-1252"]
                 continue
             raise unreadable(path.name, text[:80], "a SAS transport file (.xpt)") from None
-        cells: dict[str, Sequence[object]] = {
-            str(name).upper(): list(values) for name, values in columns.items()
-        }
-        return Dataset(path.name, cells, 1, notes)
+        names = [str(name).upper() for name in columns]
+        _refuse_twice(path.name, names)
+        cells = zip(names, map(list, columns.values()), strict=True)
+        return Dataset(path.name, dict(cells), 1, notes)
     raise unreadable(path.name, "text in an unknown encoding", "UTF-8 or Windows-1252")
 
 
@@ -140,8 +144,7 @@ def read_json(path: Path) -> Dataset:
         names = [str(column["name"]).upper() for column in head["columns"]]
     except (TypeError, KeyError):
         raise unreadable(path.name, "no columns", expected) from None
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise unreadable(path.name, f"{few(twice, 5)} more than once", expected)
+    _refuse_twice(path.name, names)
     if not isinstance(rows, list):
         raise unreadable(path.name, "rows that are no list", expected)
     width = len(names)
