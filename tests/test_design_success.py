@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from designs import CARD, DEFINITIONS, PROTEIN, evidence_from, short
 from scipy import stats
-from trees import MARKERS, Hyper, make_tree
+from trees import MARKERS, Hyper, default_hyper, make_tree
 
 from mnbayes.analyses.design.beta_binomial import Beta, chances
 from mnbayes.analyses.design.decision import decide
@@ -16,7 +18,9 @@ from mnbayes.analyses.design.plan import plan_counts, plan_evidence
 from mnbayes.analyses.design.rules import criteria_of
 from mnbayes.analyses.design.shares import measured_share, true_share
 from mnbayes.analyses.design.success import DesignPrior, assurance_table, main_rows
+from mnbayes.answers.response_draws import response_draws
 from mnbayes.base.montecarlo import mcse
+from mnbayes.cards.definitions import load_definitions
 
 RULE = criteria_of(CARD.rule[0], DEFINITIONS)
 
@@ -44,6 +48,20 @@ def test_shares_of_known_hyperparameters() -> None:
     np.testing.assert_allclose(true, stats.norm.cdf(bar / 0.5), atol=0.01)
     wide = np.sqrt(0.5**2 + 2 * 0.25**2)
     np.testing.assert_allclose(seen, stats.norm.cdf(bar / wide), atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["kdigo_mn_protein", "kdigo_mn_protein_confirmed"])
+def test_a_rule_is_judged_by_the_share_that_the_tables_have(name) -> None:
+    definitions = load_definitions(name)
+    hyper = default_hyper((PROTEIN, "albumin"), 4)
+    hyper = replace(hyper, serial_sd=np.array([0.3, 0.05]), serial_weeks=4.0)
+    tree = make_tree(hyper=hyper, draws=5)
+    drawn = response_draws(tree, definitions, seed=1)
+    assert drawn is not None
+    for week in (2.0, 4.0):
+        share = true_share(tree, "posterior", "remission", week, definitions)
+        table = drawn.posterior.share["remission"][..., drawn.weeks.index(week)]
+        np.testing.assert_array_equal(share, table)
 
 
 def test_shares_with_heavy_tailed_noise() -> None:

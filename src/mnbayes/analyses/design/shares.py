@@ -21,19 +21,12 @@ from mnbayes.models.hyperparameters import Hyperparameters
 MEASURED_POINTS = 1024
 
 
-def _at_week(
-    tree: xr.DataTree, group: str, category: Category, week: float, judged: Judge
-) -> tuple[Hyperparameters, Floats, tuple[int, int]]:
-    """Hyperparameters at a visit, draws stacked; its week; their chains and draws.
-
-    A category that must be confirmed needs the next visit as well.
-    """
-    data = tree[group].to_dataset()
-    visits = array(data["later_visit"])
-    at = int(np.flatnonzero(visits == week)[0])
-    weeks = visits[at : at + 1 + (category in judged.confirmed)]
-    one = hyperparameters_of(data.sel(marker=list(judged.markers), later_visit=weeks))
-    return one, weeks, (tree[group].sizes["chain"], tree[group].sizes["draw"])
+def _hyperparameters(
+    tree: xr.DataTree, group: str, judged: Judge, weeks: Floats
+) -> tuple[Hyperparameters, tuple[int, int]]:
+    """Those of some later visits, draws stacked; their chains and draws."""
+    data = tree[group].to_dataset().sel(marker=list(judged.markers), later_visit=weeks)
+    return hyperparameters_of(data), (tree[group].sizes["chain"], tree[group].sizes["draw"])
 
 
 def true_share(
@@ -59,11 +52,14 @@ def true_share(
     array, shape (chain, draw)
     """
     judged = judge_of(tree, definitions)
-    population, weeks, shape = _at_week(tree, group, category, week, judged)
+    # A response that must be confirmed is judged on whole courses, as in the tables.
+    visits = array(tree[group].dataset["later_visit"])
+    weeks = visits if judged.confirmed else visits[visits == week]
+    population, shape = _hyperparameters(tree, group, judged, weeks)
     size = patient_dims(population, course=bool(judged.confirmed))
     normals = normal_points(POINTS, size, POINTS_SEED)
     shares = population_share(population, weeks, judged, normals)
-    return shares[category][:, 0].reshape(shape)
+    return shares[category][:, int(np.flatnonzero(weeks == week)[0])].reshape(shape)
 
 
 def measured_share(
@@ -87,7 +83,10 @@ def measured_share(
         normal are turned into quantiles of each draw's t.
     """
     judged = judge_of(tree, definitions)
-    population, weeks, shape = _at_week(tree, group, category, week, judged)
+    visits = array(tree[group].dataset["later_visit"])
+    at = int(np.flatnonzero(visits == week)[0])
+    weeks = visits[at : at + 1 + (category in judged.confirmed)]  # and the one that confirms
+    population, shape = _hyperparameters(tree, group, judged, weeks)
     course = bool(judged.confirmed)
     size, n_marker = patient_dims(population, course=course), population.n_markers
     # At each visit every marker is measured, at baseline those whose change is asked for.
