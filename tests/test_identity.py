@@ -31,7 +31,6 @@ from mnbayes.models.longitudinal import statement
 from mnbayes.models.roles import FIXED, integrated
 from mnbayes.numerics import posterior
 from mnbayes.numerics.coordinates import constrain
-from mnbayes.numerics.unknown_cells import censored_value
 
 #: Arguments to try each family with.
 ARGUMENTS = {
@@ -247,11 +246,12 @@ def log_jacobian(card: Card, data: Observations, point: Floats, weight: Floats, 
         constrain(int(row[0]), *row[1:4], x)[1] for row, x in zip(coordinate, point, strict=False)
     ]
     total = np.log(slopes).sum() + np.log(weight * np.sqrt(2.0 / df)).sum()
-    places = point[len(coordinate) + weight.size :]
-    low, high = data.log_lower[data.censored], data.log_upper[data.censored]
-    for x, a, b in zip(places, low, high, strict=True):
-        kind = 1 if np.isinf(a) else 2 if np.isinf(b) else 0
-        total += np.log(abs(censored_value(kind, a, b, x)[1]))
+    # Of a censored value by differences: each moves with a coordinate of its own, which come last.
+    hidden = int(data.censored.sum())
+    for place in range(hidden):
+        step = 1e-6 * np.eye(point.size)[point.size - hidden + place]
+        ends = density.expand(np.stack([point + step, point - step]))["censored_value"][:, place]
+        total += np.log(abs(ends[0] - ends[1]) / 2e-6)
     return float(total)
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from itertools import pairwise, takewhile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mnbayes.base.arrays import Floats
+from mnbayes.cards import families
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
 from mnbayes.models.correlation import free_partials
@@ -90,7 +92,7 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
     hidden = observations.censored
     limits = observations.log_lower[hidden], observations.log_upper[hidden]
     n_weight = int(observations.observed.sum()) if observations.weights else 0
-    unknown = pack_unknown(n_weight, df_at, *limits)
+    unknown = pack_unknown(n_weight, df_at, *limits, _residual_sds(card, hidden))
     cells = packed_cells(observations.groups, n_marker, sampled_inputs(coordinates, inputs))
     data = posterior.pack(coordinates, inputs, n_marker, unknown, cells)
     if not np.isfinite(data).all():
@@ -99,6 +101,13 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
     function, value_function = posterior.gradient_function(), posterior.value_function()
     dimension = len(coordinates) + n_weight + int(hidden.sum())
     return Density(dimension, function.address, data, expand, value_function.address)
+
+
+def _residual_sds(card: Card, cells: NDArray[np.bool_]) -> Floats:
+    """The prior's median of the SD of a measurement, for each of some cells."""
+    family, arguments = card.family("residual_sd"), card.argument_values("residual_sd")
+    median = families.quantile(family, arguments, 0.5)
+    return np.broadcast_to(median, cells.shape)[cells]
 
 
 def _target(name: str, n_marker: int) -> tuple[tuple[str, int], int]:

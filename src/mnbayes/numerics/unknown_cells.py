@@ -6,8 +6,12 @@ A sampler moves them as coordinates after the parameters' own:
   hardly depends on ``df``: sampled as they are, the weights and ``df`` form a funnel. A Student-t
   residual is a normal one whose precision is multiplied by ``w`` (Lange, Little and Taylor 1989,
   JASA 84:881);
-- a censored *value*, flat inside its interval: the logit of its place between two limits, or the
-  log of its distance from the one there is. Integrating it out gives the interval likelihood.
+- a censored *value*, flat inside its interval. Between two limits its coordinate is the logit of
+  its place; with one, its distance from that is ``log(1 + exp(x))`` in SDs of a measurement: close
+  to the limit it cannot cross, and far from it a value moves as a normal one does, together with
+  the patient's others. (The log of the distance bends that: where most values of a cohort are
+  censored, half the effective draws took twice the time.) Integrating it out gives the interval
+  likelihood.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from mnbayes.numerics.compiling import compiled
 BETWEEN, BELOW, ABOVE = range(3)
 
 
-def pack_unknown(n_weight: int, df_at: int, low: Floats, high: Floats) -> Floats:
+def pack_unknown(n_weight: int, df_at: int, low: Floats, high: Floats, scale: Floats) -> Floats:
     """What the density reads of the unknown cells.
 
     Parameters
@@ -34,32 +38,39 @@ def pack_unknown(n_weight: int, df_at: int, low: Floats, high: Floats) -> Floats
         Position of ``residual_df`` among the coordinates.
     low, high : array, shape (censored,)
         Limits of the censored values, log scale; infinite where open.
+    scale : array, shape (censored,)
+        About the SD of a measurement, which is the unit of the distance from a single limit.
     """
     kind = np.where(np.isinf(low), BELOW, np.where(np.isinf(high), ABOVE, BETWEEN))
     limits = (np.where(np.isinf(limit), 0.0, limit) for limit in (low, high))
-    return np.concatenate([[n_weight, low.size, df_at], kind, *limits])
+    return np.concatenate([[n_weight, low.size, df_at], kind, *limits, scale])
 
 
 @compiled
 def unknown(packed):
-    """Number of weights, where ``df`` is, kinds and limits of censored values, and what follows."""
+    """Number of weights, where ``df`` is, what is known of censored values, and what follows."""
     n_weight, n_hidden, df_at = int(packed[0]), int(packed[1]), int(packed[2])
-    hidden = packed[3 : 3 + 3 * n_hidden].reshape((3, n_hidden))
-    return n_weight, df_at, hidden, packed[3 + 3 * n_hidden :]
+    hidden = packed[3 : 3 + 4 * n_hidden].reshape((4, n_hidden))
+    return n_weight, df_at, hidden, packed[3 + 4 * n_hidden :]
 
 
 @compiled
-def censored_value(kind, low, high, x):
-    """A censored value at its coordinate, its slope, the log Jacobian, and the slope of that."""
+def censored_value(kind, low, high, scale, x):
+    """A censored value at its coordinate, its slope, the log Jacobian, and the slope of that.
+
+    The Jacobian is up to a constant.
+    """
+    # The logistic function, from the half that keeps its digits.
+    small = exp(-abs(x))
+    unit = 1.0 / (1.0 + small) if x > 0.0 else small / (1.0 + small)
     if kind == BETWEEN:
-        small = exp(-abs(x))
-        unit = 1.0 / (1.0 + small) if x > 0.0 else small / (1.0 + small)
         slope = (high - low) * unit * (1.0 - unit)
         return low + (high - low) * unit, slope, -abs(x) - 2.0 * log1p(small), 1.0 - 2.0 * unit
-    distance = exp(x)
+    distance = scale * (max(x, 0.0) + log1p(small))
+    log_unit = min(x, 0.0) - log1p(small)
     if kind == BELOW:
-        return high - distance, -distance, x, 1.0
-    return low + distance, distance, x, 1.0
+        return high - distance, -scale * unit, log_unit, 1.0 - unit
+    return low + distance, scale * unit, log_unit, 1.0 - unit
 
 
 @compiled
@@ -127,6 +138,6 @@ def unknown_cells(packed, df, points):
         if n_weight > 0:
             weights_density(points[d, :n_weight], df[d], weight[d])
         for i in range(n_hidden):
-            kind, low, high = int(hidden[0, i]), hidden[1, i], hidden[2, i]
-            value[d, i] = censored_value(kind, low, high, points[d, n_weight + i])[0]
+            kind, low, high, scale = int(hidden[0, i]), hidden[1, i], hidden[2, i], hidden[3, i]
+            value[d, i] = censored_value(kind, low, high, scale, points[d, n_weight + i])[0]
     return weight, value
