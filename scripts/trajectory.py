@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -137,35 +137,52 @@ def filled(page: str, stored: dict[str, Any]) -> str:
     return with_block(page, "tried", table_of(stored, ("drift", *TRIED), SHOWN))
 
 
-def main() -> int:
-    """Run every study, store them, fill the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--out", type=Path, default=REFERENCE, help="where to store the result")
-    parser.add_argument("--scale", type=float, default=1.0, help="times the replicates")
-    arguments = parser.parse_args()
-    count = max(2, round(REPLICATES * arguments.scale))
+def stored_by(
+    how: str, names: Sequence[str], study: Callable[[str, int], Study], replicates: int
+) -> dict[str, Any]:
+    """Run a study for each name: what a page shows of it, and the numbers a test does again."""
     stored: dict[str, Any] = {
-        "how": "python scripts/trajectory.py",
+        "how": how,
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "patients": PATIENTS,
-        "replicates": count,
+        "replicates": replicates,
         "seed": SEED,
         "rates": {},
         "first": {},
     }
     with Progress() as bars, tempfile.TemporaryDirectory() as folder:
-        for i, model in enumerate((*STRUCTURES["trajectory"], *TRIED)):
-            study = study_of(model, count)
-            bar = bars.add_task(model, total=count * len(SCENARIOS))
+        for i, name in enumerate(names):
+            bar = bars.add_task(name, total=replicates * len(SCENARIOS))
 
             def news(name: str, stage: str, done: int, total: int, bar: Any = bar) -> None:
                 bars.update(bar, completed=done)
 
-            table = run_study(study, Path(folder) / str(i), news=news)
-            stored["rates"][model] = rates(table)
-            stored["first"][model] = as_lines(table[table["replicate"] < FIRST])
-    arguments.out.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), stored), encoding="utf-8")
+            table = run_study(study(name, replicates), Path(folder) / str(i), news=news)
+            stored["rates"][name] = rates(table)
+            stored["first"][name] = as_lines(table[table["replicate"] < FIRST])
+    return stored
+
+
+def asked(reference: Path) -> tuple[Path, int]:
+    """Where to store the result, and how many replicates, as the command line asks."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=Path, default=reference, help="where to store the result")
+    parser.add_argument("--scale", type=float, default=1.0, help="times the replicates")
+    arguments = parser.parse_args()
+    return arguments.out, max(2, round(REPLICATES * arguments.scale))
+
+
+def write(stored: dict[str, Any], out: Path, fill: Callable[[str, dict[str, Any]], str]) -> None:
+    """Store the result, and fill the page."""
+    out.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), stored), encoding="utf-8")
+
+
+def main() -> int:
+    """Run every study, store them, fill the page."""
+    out, count = asked(REFERENCE)
+    names = (*STRUCTURES["trajectory"], *TRIED)
+    write(stored_by("python scripts/trajectory.py", names, study_of, count), out, filled)
     return 0
 
 
