@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -21,10 +20,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.progress import Progress
 
 from mnbayes.analyses.calibration.replicates import calibration_study, first_cases
+from mnbayes.analyses.calibration.replicates import case as truth_and_data
 from mnbayes.analyses.calibration.result import Calibration, as_plain, calibration_of, reading
 from mnbayes.analyses.calibration.sampler import CalibratedEngine
 from mnbayes.analyses.calibration.simulate import Setting
@@ -76,6 +78,8 @@ WRONG_CASES = "wrong"
 WRONG, FACTOR = 1_000, 1.5
 #: Replicates of a right and of a wrong sampler whose numbers are stored.
 FIRST, FIRST_WRONG = 5, 2
+#: Shares of values below the detection limit by which failed fits are counted.
+SHARES = (0.2, 0.4, 0.6, 0.8)
 SCALED = ("baseline_mean", "change_mean", "visit_sd", "baseline_sd", "change_sd", "residual_sd")
 
 
@@ -106,6 +110,25 @@ def first_of(setting: Setting, count: int) -> list[str]:
     if setting.engine == "nuts":
         return as_lines(first_cases(setting, count, SEED))
     return as_lines(first_replicates(calibration_study(setting, count, SEED), count))
+
+
+def failed_by_share(setting: Setting, table: pd.DataFrame) -> list[dict[str, float]]:
+    """Failed fits by the share of a cohort's values that are below the detection limit."""
+    shares = []
+    for place in table["replicate"]:
+        stream = np.random.SeedSequence(SEED, spawn_key=(0, int(place)))
+        _, data = truth_and_data(setting, np.random.default_rng(stream.spawn(3)[0]))
+        shares.append(data.censored.sum() / setting.observed.observed.sum())
+    failed = table["failure"].notna().to_numpy()
+    within = np.digitize(shares, SHARES)
+    return [
+        {
+            "at_least": low,
+            "replicates": int((within == band).sum()),
+            "failed": int(failed[within == band].sum()),
+        }
+        for band, low in enumerate((0.0, *SHARES))
+    ]
 
 
 def plain_wrong(name: str, found: Calibration) -> dict[str, Any]:
@@ -146,17 +169,16 @@ def main() -> int:
     arguments = parser.parse_args()
     console = Console(width=100)
 
-    def calibrate(name: str, setting: Setting, replicates: int, folder: Path) -> Calibration:
+    def calibrate(name: str, setting: Setting, replicates: int, folder: Path) -> pd.DataFrame:
         count = min(replicates, arguments.most or replicates)
         with Progress() as bars:
             bar = bars.add_task(name, total=count)
-            table = run_study(
+            return run_study(
                 calibration_study(setting, count, SEED),
                 folder / "".join(c if c.isalnum() else "-" for c in name),
                 scheduler=arguments.scheduler,
                 news=lambda study, stage, done, total: bars.update(bar, completed=done),
             )
-        return calibration_of(setting, table)
 
     stored = _stored(arguments.out)
     calibrations, wrong = stored.get("calibrations", []), stored.get("wrong", [])
@@ -179,11 +201,12 @@ def main() -> int:
 
     passed = True
     with folder_of(arguments.folder) as folder:
-        for name, case in CASES.items():
+        for name, wanted in CASES.items():
             if name not in only:
                 continue
-            setting, started = setting_of(case), time.perf_counter()
-            found = calibrate(name, setting, case.replicates, folder)
+            setting, started = setting_of(wanted), time.perf_counter()
+            table = calibrate(name, setting, wanted.replicates, folder)
+            found = calibration_of(setting, table)
             seconds = round(time.perf_counter() - started, 1)
             passed = passed and found.passed
             console.print(found.table().to_string(), markup=False, highlight=False)
@@ -195,17 +218,18 @@ def main() -> int:
                 "case": name,
                 **as_plain(found),
                 "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-                "seconds": seconds,
-                "cores": os.cpu_count(),
                 "card": fingerprint([setting.card]),
                 "depends": dict(calibration_study(setting, 1, SEED).depends),
                 "first": first_of(setting, FIRST),
             }
+            if wanted.detection_limits:
+                kept[name]["failed_by_share"] = failed_by_share(setting, table)
             write()
         if WRONG_CASES in only:
             wrong = []
             for name, bad in wrong_settings():
-                caught = plain_wrong(name, calibrate(name, bad, WRONG, folder))
+                table = calibrate(name, bad, WRONG, folder)
+                caught = plain_wrong(name, calibration_of(bad, table))
                 wrong.append(caught | {"first": first_of(bad, FIRST_WRONG)})
                 console.print(caught, highlight=False)
             write()
