@@ -5,7 +5,6 @@ Pure arrays, the draw on the first axis; :mod:`mnbayes.inference.trees` labels t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +78,7 @@ def complete_prior(
     parameters = hyperparameters_from_draws(draws, card.structure.correlation)
     times = observations.times
     deviations = fx.prior_deviations(parameters, times, len(observations.patients), rng)
-    named = _named(draws, parameters, *deviations, card, observations)
+    named = _named(fx.EffectDraws(draws, *deviations), parameters, observations, card)
     return Completed(
         named,
         fx.measurements(named["level"], parameters, rng),
@@ -90,34 +89,28 @@ def complete_prior(
 def complete_posterior(
     card: Card,
     observations: Observations,
-    draws: Mapping[str, Floats],
+    drawn: fx.EffectDraws,
     rng: np.random.Generator,
     next_rng: np.random.Generator,
-    effects: Floats,
-    drift: Floats | None,
 ) -> CompletedPosterior:
     """Draw what depends on the top-level parameters, and find the densities.
 
     Parameters
     ----------
-    draws : mapping
-        Of the top-level parameters, by name.
+    drawn : EffectDraws
+        Given the data.
     rng : Generator
     next_rng : Generator
         Of the next patient.
-    effects : array, shape (draw, patient, effect)
-        Patient effects given the data.
-    drift : array, shape (draw, patient, visit, marker), or None
-        None where the model has none.
     """
-    parameters = hyperparameters_from_draws(draws, card.structure.correlation)
-    named = _named(draws, parameters, effects, drift, card, observations)
+    parameters = hyperparameters_from_draws(drawn.top_level, card.structure.correlation)
+    named = _named(drawn, parameters, observations, card)
     return CompletedPosterior(
         named,
         fx.measurements(named["level"], parameters, rng),
         *_next_patient(parameters, observations, next_rng),
         pointwise_loglik(named["level"], parameters, observations),
-        log_prior(card, draws),
+        log_prior(card, drawn.top_level),
     )
 
 
@@ -133,20 +126,15 @@ def _next_patient(
 
 
 def _named(
-    draws: Mapping[str, Floats],
-    parameters: Hyperparameters,
-    effects: Floats,
-    serial: Floats | None,
-    card: Card,
-    observations: Observations,
+    drawn: fx.EffectDraws, parameters: Hyperparameters, observations: Observations, card: Card
 ) -> dict[str, Floats]:
     n_marker = len(observations.markers)
     factor = parameters.cholesky
     pairs = np.array(free_pairs(card.structure.correlation, n_marker))
-    return dict(draws) | {
+    return dict(drawn.top_level) | {
         "visit_change": parameters.visit_change,
         "correlation": (factor @ factor.transpose(0, 2, 1))[:, pairs[:, 0], pairs[:, 1]],
-        "patient_baseline": parameters.baseline_mean[:, None] + effects[..., :n_marker],
-        "patient_change": effects[..., n_marker:],
-        "level": fx.levels(parameters, effects, serial, observations.covariate),
+        "patient_baseline": parameters.baseline_mean[:, None] + drawn.effects[..., :n_marker],
+        "patient_change": drawn.effects[..., n_marker:],
+        "level": fx.levels(parameters, drawn.effects, drawn.drift, observations.covariate),
     }

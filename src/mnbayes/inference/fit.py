@@ -34,6 +34,7 @@ from mnbayes.inference.sampling import at_most_twice, sample
 from mnbayes.inference.traces import Sampled
 from mnbayes.inference.trees import attributes, completed_tree, coordinates, top_level
 from mnbayes.models.density import gaussian, longitudinal_density
+from mnbayes.models.effects import EffectDraws
 from mnbayes.models.gaussian_effects import draw_gaussian_effects
 from mnbayes.models.longitudinal import statement
 from mnbayes.models.well_posed import well_posed
@@ -346,20 +347,20 @@ def _complete(
         names = beside.submit(coordinates, card, data, sizes["chain"], sizes["draw"])
         known = beside.submit(expanded)
         checks = [beside.submit(lambda: check(known.result()))]
+        drawn: EffectDraws
         if density is None:
             draws = known.result()
             own = sampled.draws["patient_baseline"] - draws["baseline_mean"][:, None]
             effects = np.concatenate([own, sampled.draws["patient_change"]], axis=-1)
-            drift = sampled.draws.get("drift")
+            drawn = EffectDraws(draws, effects, sampled.draws.get("drift"))
         else:
             points = sampled.draws["unconstrained"]
             drawn = draw_gaussian_effects(card, data, density, points, rng)
-            draws, effects, drift = drawn.top_level, drawn.effects, drawn.drift
-        new = {name: array for name, array in draws.items() if name not in known.result()}
+        new = {n: array for n, array in drawn.top_level.items() if n not in known.result()}
         if new:
             checks.append(beside.submit(check, new))
         tree = completed_tree(
-            card, data, draws, effects, drift, names.result(), sampled.stats, completing, seed
+            card, data, drawn, names.result(), sampled.stats, stream=completing, seed=seed
         )
         table = pd.concat([checked.result() for checked in checks], ignore_index=True)
     return _Attempt(tree, table, diagnose(table, sampled.stats))

@@ -60,8 +60,7 @@ def quick_fit(card: Card, cohort: Cohort, seed: int = 1) -> Fit | None:
     watch.lap("sample")
     drawn = draw_gaussian_effects(card, data, density, sampled.draws["unconstrained"], rng)
     names = coordinates(card, data, CHAINS, DRAWS)
-    own = drawn.top_level, drawn.effects, drawn.drift
-    tree = completed_tree(card, data, *own, names, sampled.stats, completing, seed)
+    tree = completed_tree(card, data, drawn, names, sampled.stats, stream=completing, seed=seed)
     watch.lap("predict")
     shape, effective = weighted.pareto_k, weighted.effective
     reasons = (weighted.doubt,) if weighted.doubt else ()

@@ -27,6 +27,7 @@ from mnbayes.inference.completing import (
 )
 from mnbayes.inference.contract import CELLS, MARKERS_SAID, PATIENTS, PREDICTIONS, effect_names
 from mnbayes.models.correlation import free_pairs
+from mnbayes.models.effects import EffectDraws
 from mnbayes.models.roles import prior_arguments
 
 #: Dims of each top-level parameter after chain and draw. The visits' changes come first: ArviZ
@@ -296,11 +297,10 @@ def build_tree(
 def completed_tree(
     card: Card,
     observations: Observations,
-    draws: Mapping[str, Floats],
-    effects: Floats,
-    drift: Floats | None,
+    drawn: EffectDraws,
     names: xr.Coordinates,
     sample_stats: xr.Dataset,
+    *,
     stream: np.random.SeedSequence,
     seed: int,
 ) -> xr.DataTree:
@@ -308,8 +308,8 @@ def completed_tree(
 
     Parameters
     ----------
-    draws, effects, drift
-        As :func:`mnbayes.inference.completing.complete_posterior` takes them.
+    drawn : EffectDraws
+        Given the data.
     names : Coordinates
         From :func:`coordinates`.
     sample_stats : Dataset
@@ -321,6 +321,6 @@ def completed_tree(
     rng = np.random.default_rng(stream)
     # The streams of the next patient are those that its tables have always had.
     of_posterior, of_prior = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(2))
-    posterior = complete_posterior(card, observations, draws, rng, of_posterior, effects, drift)
+    posterior = complete_posterior(card, observations, drawn, rng, of_posterior)
     prior = complete_prior(card, observations, len(posterior.measurement), rng, of_prior)
     return build_tree(card, observations, names, posterior, prior, sample_stats)

@@ -5,13 +5,34 @@ Those of the patients who were measured are drawn by :mod:`mnbayes.numerics.effe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mnbayes.base.arrays import Floats
 from mnbayes.models.hyperparameters import Hyperparameters
+
+
+@dataclass(frozen=True)
+class EffectDraws:
+    """Draws of the parameters and of the patients' effects.
+
+    Attributes
+    ----------
+    top_level : mapping
+        Variable to array, the draw on the first axis: the parameters, and ``visit_offset``, shape
+        (draw, visit - 1, marker), in SDs.
+    effects : array, shape (draw, patient, effect)
+        Patient effects, log scale: baselines of every marker, then changes.
+    drift : array, shape (draw, patient, visit, marker), or None
+        None where the model has none.
+    """
+
+    top_level: Mapping[str, Floats]
+    effects: Floats
+    drift: Floats | None
 
 
 def serial_cholesky(weeks: Floats, correlation_weeks: Floats) -> Floats:

@@ -9,31 +9,22 @@ import numpy as np
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card
 from mnbayes.data.observations import Observations
+from mnbayes.models.effects import EffectDraws
 from mnbayes.models.roles import FIXED
 from mnbayes.numerics.density import Density
 from mnbayes.numerics.effect_draws import draw_effects
 
 
 @dataclass(frozen=True)
-class GaussianDraws:
-    """Draws of everything at some points of a density.
+class GaussianDraws(EffectDraws):
+    """Draws of everything at some points of a density: what it expands to, the fixed effects too.
 
     Attributes
     ----------
-    top_level : dict
-        Variable to array, the draw on the first axis: what the density expands to, the fixed
-        effects, and ``visit_offset``, shape (draw, visit - 1, marker), in SDs.
-    effects : array, shape (draw, patient, effect)
-        Patient effects, log scale: baselines of every marker, then changes.
-    drift : array, shape (draw, patient, visit, marker), or None
-        None where the model has none.
     loglik : array, shape (draw,)
         Of all data, effects integrated out.
     """
 
-    top_level: dict[str, Floats]
-    effects: Floats
-    drift: Floats | None
     loglik: Floats
 
 
