@@ -158,6 +158,19 @@ def test_student_t_residuals_discount_an_outlier(proteinuria_card: Card) -> None
     assert summary(fitted, "residual_sd")[0] < summary(plain, "residual_sd")[0]
 
 
+@pytest.mark.xdist_group("censored")
+def test_half_of_the_values_below_a_limit_pass_the_gate_at_once(proteinuria_card: Card) -> None:
+    cohort = simulate_cohort(20, weeks=(0.0, 1.0, 2.0, 4.0, 8.0, 12.0, 26.0, 52.0), seed=3)
+    rows = cohort.measurements.copy()
+    limit = rows["value"].median()
+    rows.loc[rows["value"] < limit, ["value", "lower", "upper"]] = [np.nan, 0.0, limit]
+    cohort = dataclasses.replace(cohort, measurements=rows)
+    fitted = fit(proteinuria_card, cohort, Sampling(seed=3))
+    assert fitted.observations.censored.sum() == 80
+    assert fitted.diagnostics.converged
+    assert not fitted.retried
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("censored")
 def test_the_statement_is_sampled_through_the_same_gate(proteinuria_card: Card) -> None:
