@@ -1,7 +1,7 @@
 """What other structures of the model would do: the cohorts of ``trajectory.py``, integrated anew.
 
-Run ``python scripts/other_structures.py`` after ``scripts/trajectory.py``; it takes a quarter of
-an hour on two cores. Of the program's density and engines nothing is used: a cohort's posterior is
+Run ``python scripts/other_structures.py`` after ``scripts/trajectory.py``; it takes some ten
+minutes on two cores. Of the program's density and engines nothing is used: a cohort's posterior is
 integrated here by importance sampling, so that the row of the shipped structure checks the
 program's, and a structure that the program does not have costs a few lines. The result is
 ``tests/reference/other_structures.json``, and a table in ``docs/trajectory.md``.
@@ -58,6 +58,12 @@ TILT = (LINE - LINE[1:].mean()) * LATER
 type Drawn = Mapping[str, Floats]
 type Matrices = Callable[[Drawn], Floats]
 PARTS = ("baseline", "change")
+
+
+@cache
+def protein_card() -> Card:
+    """The card whose priors these are."""
+    return load_card("proteinuria")
 
 
 def free_visits(drawn: Drawn) -> Floats:
@@ -133,12 +139,6 @@ class Structure:
                 values = quantile(card.family(name), card.argument_values(name), probability)
             found[name] = np.asarray(values)[:, None, None]
         return found
-
-
-@cache
-def protein_card() -> Card:
-    """The card whose priors these are."""
-    return load_card("proteinuria")
 
 
 SHIPPED, STEP = "as shipped", "a step"
@@ -305,7 +305,7 @@ def filled(page: str, stored: dict[str, Any]) -> str:
 
 def main() -> int:
     """Run every study, store them, fill the page."""
-    out, count = trajectory.asked(REFERENCE)
+    out, count = trajectory.asked(__doc__, REFERENCE)
     how = "python scripts/other_structures.py"
     trajectory.write(trajectory.stored_by(how, tuple(STRUCTURES), study_of, count), out, filled)
     return 0

@@ -163,9 +163,9 @@ def stored_by(
     return stored
 
 
-def asked(reference: Path) -> tuple[Path, int]:
+def asked(about: str | None, reference: Path) -> tuple[Path, int]:
     """Where to store the result, and how many replicates, as the command line asks."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=about.splitlines()[0] if about else None)
     parser.add_argument("--out", type=Path, default=reference, help="where to store the result")
     parser.add_argument("--scale", type=float, default=1.0, help="times the replicates")
     arguments = parser.parse_args()
@@ -180,7 +180,7 @@ def write(stored: dict[str, Any], out: Path, fill: Callable[[str, dict[str, Any]
 
 def main() -> int:
     """Run every study, store them, fill the page."""
-    out, count = asked(REFERENCE)
+    out, count = asked(__doc__, REFERENCE)
     names = (*STRUCTURES["trajectory"], *TRIED)
     write(stored_by("python scripts/trajectory.py", names, study_of, count), out, filled)
     return 0
