@@ -92,7 +92,7 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
     hidden = observations.censored
     limits = observations.log_lower[hidden], observations.log_upper[hidden]
     n_weight = int(observations.observed.sum()) if observations.weights else 0
-    unknown = pack_unknown(n_weight, df_at, *limits, _residual_sds(card, hidden))
+    unknown = pack_unknown(n_weight, df_at, *limits, _units(card, hidden))
     cells = packed_cells(observations.groups, n_marker, sampled_inputs(coordinates, inputs))
     data = posterior.pack(coordinates, inputs, n_marker, unknown, cells)
     if not np.isfinite(data).all():
@@ -103,11 +103,16 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
     return Density(dimension, function.address, data, expand, value_function.address)
 
 
-def _residual_sds(card: Card, cells: NDArray[np.bool_]) -> Floats:
+#: Least unit of a censored value's distance from its limit, log scale: patients differ by as much,
+#: however exactly they are measured.
+LEAST_UNIT = 0.1
+
+
+def _units(card: Card, cells: NDArray[np.bool_]) -> Floats:
     """The prior's median of the SD of a measurement, for each of some cells."""
     family, arguments = card.family("residual_sd"), card.argument_values("residual_sd")
     median = families.quantile(family, arguments, 0.5)
-    return np.broadcast_to(median, cells.shape)[cells]
+    return np.broadcast_to(np.maximum(median, LEAST_UNIT), cells.shape)[cells]
 
 
 def _target(name: str, n_marker: int) -> tuple[tuple[str, int], int]:

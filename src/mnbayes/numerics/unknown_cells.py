@@ -39,7 +39,7 @@ def pack_unknown(n_weight: int, df_at: int, low: Floats, high: Floats, scale: Fl
     low, high : array, shape (censored,)
         Limits of the censored values, log scale; infinite where open.
     scale : array, shape (censored,)
-        About the SD of a measurement, which is the unit of the distance from a single limit.
+        About the SD of a measurement: the unit of the distance from a single limit.
     """
     kind = np.where(np.isinf(low), BELOW, np.where(np.isinf(high), ABOVE, BETWEEN))
     limits = (np.where(np.isinf(limit), 0.0, limit) for limit in (low, high))
