@@ -26,7 +26,6 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mnbayes.analyses.calibration.replicates import calibration_study, first_cases
-from mnbayes.analyses.calibration.replicates import case as truth_and_data
 from mnbayes.analyses.calibration.result import Calibration, as_plain, calibration_of, reading
 from mnbayes.analyses.calibration.sampler import CalibratedEngine
 from mnbayes.analyses.calibration.simulate import Setting
@@ -114,11 +113,8 @@ def first_of(setting: Setting, count: int) -> list[str]:
 
 def failed_by_share(setting: Setting, table: pd.DataFrame) -> list[dict[str, float]]:
     """Failed fits by the share of a cohort's values that are below the detection limit."""
-    shares = []
-    for place in table["replicate"]:
-        stream = np.random.SeedSequence(SEED, spawn_key=(0, int(place)))
-        _, data = truth_and_data(setting, np.random.default_rng(stream.spawn(3)[0]))
-        shares.append(data.censored.sum() / setting.observed.observed.sum())
+    censored = first_cases(setting, len(table), SEED)["censored"][table["replicate"]]
+    shares = censored / setting.observed.observed.sum()
     failed = table["failure"].notna().to_numpy()
     within = np.digitize(shares, SHARES)
     return [
@@ -169,7 +165,7 @@ def main() -> int:
     arguments = parser.parse_args()
     console = Console(width=100)
 
-    def calibrate(name: str, setting: Setting, replicates: int, folder: Path) -> pd.DataFrame:
+    def repeated(name: str, setting: Setting, replicates: int, folder: Path) -> pd.DataFrame:
         count = min(replicates, arguments.most or replicates)
         with Progress() as bars:
             bar = bars.add_task(name, total=count)
@@ -201,11 +197,11 @@ def main() -> int:
 
     passed = True
     with folder_of(arguments.folder) as folder:
-        for name, wanted in CASES.items():
+        for name, case in CASES.items():
             if name not in only:
                 continue
-            setting, started = setting_of(wanted), time.perf_counter()
-            table = calibrate(name, setting, wanted.replicates, folder)
+            setting, started = setting_of(case), time.perf_counter()
+            table = repeated(name, setting, case.replicates, folder)
             found = calibration_of(setting, table)
             seconds = round(time.perf_counter() - started, 1)
             passed = passed and found.passed
@@ -222,14 +218,14 @@ def main() -> int:
                 "depends": dict(calibration_study(setting, 1, SEED).depends),
                 "first": first_of(setting, FIRST),
             }
-            if wanted.detection_limits:
+            if case.detection_limits:
                 kept[name]["failed_by_share"] = failed_by_share(setting, table)
             write()
         if WRONG_CASES in only:
             wrong = []
             for name, bad in wrong_settings():
-                table = calibrate(name, bad, WRONG, folder)
-                caught = plain_wrong(name, calibration_of(bad, table))
+                found = calibration_of(bad, repeated(name, bad, WRONG, folder))
+                caught = plain_wrong(name, found)
                 wrong.append(caught | {"first": first_of(bad, FIRST_WRONG)})
                 console.print(caught, highlight=False)
             write()

@@ -22,13 +22,15 @@ from typing import Any
 import numpy as np
 import trajectory
 from page_blocks import with_block
+from scipy.special import betaincinv, ndtr
 
 from mnbayes.analyses.characteristics.parts import WEEKS
 from mnbayes.analyses.characteristics.patients import patient_columns, patients_told
+from mnbayes.analyses.characteristics.replicate import QUANTILES
 from mnbayes.analyses.characteristics.scenarios import find_scenario
 from mnbayes.base.arrays import Floats
 from mnbayes.cards.card import Card, load_card
-from mnbayes.cards.definitions import load_definitions
+from mnbayes.cards.definitions import Definitions, load_definitions
 from mnbayes.cards.families import quantile
 from mnbayes.models.roles import correlation_alpha
 from mnbayes.studies.fingerprint import fingerprint
@@ -64,6 +66,12 @@ PARTS = ("baseline", "change")
 def protein_card() -> Card:
     """The card whose priors these are."""
     return load_card("proteinuria")
+
+
+@cache
+def definitions() -> Definitions:
+    """Of response, read once."""
+    return load_definitions()
 
 
 def free_visits(drawn: Drawn) -> Floats:
@@ -126,8 +134,6 @@ class Structure:
 
     def parameters(self, scores: Floats) -> dict[str, Floats]:
         """Parameters at normal scores, shape (draw, parameter): quantiles of their priors."""
-        from scipy.special import betaincinv, ndtr
-
         card, found = protein_card(), {}
         for name, probability in zip(self.names, ndtr(scores).T, strict=True):
             if name == "correlation":  # LKJ of two is a Beta on (-1, 1)
@@ -197,8 +203,7 @@ def given(structure: Structure, drawn: Drawn, above: Floats) -> Given:
     total = -0.5 * np.linalg.slogdet(prior)[1]
     by_visits: dict[bytes, tuple[Floats, Floats]] = {}
     weights = []
-    for values in above:
-        seen = np.isfinite(values)
+    for seen, values in zip(np.isfinite(above), np.nan_to_num(above), strict=True):
         if seen.tobytes() not in by_visits:
             at = np.flatnonzero(seen)
             spread = own[:, at[:, None], at] + drawn["residual_sd"] ** 2 * np.eye(at.size)
@@ -206,8 +211,8 @@ def given(structure: Structure, drawn: Drawn, above: Floats) -> Given:
             weight[:, at[:, None], at] = np.linalg.inv(spread)
             by_visits[seen.tobytes()] = weight, np.linalg.slogdet(spread)[1]
         weight, log_determinant = by_visits[seen.tobytes()]
-        weighted = weight @ np.nan_to_num(values)
-        total = total - 0.5 * (log_determinant + weighted @ np.nan_to_num(values))
+        weighted = weight @ values
+        total = total - 0.5 * (log_determinant + weighted @ values)
         precision, pull = precision + weight, pull + weighted
         weights.append(weight)
     covariance = np.linalg.inv(precision)
@@ -276,8 +281,8 @@ def replicate(
     cohort = find_scenario(parameters["scenario"]).simulate(parameters["patients"], data)
     measured = cohort.measured[..., 0]
     mean, level, effective = posterior(STRUCTURES[name], measured, fit)
-    ends = np.quantile(mean[:, -1] - mean[:, 0], (0.025, 0.5, 0.975))
-    said = patients_told(level[..., None], cohort, protein_card(), load_definitions())
+    ends = np.quantile(mean[:, -1] - mean[:, 0], QUANTILES)
+    said = patients_told(level[..., None], cohort, protein_card(), definitions())
     return {
         **dict(zip(("log_lower", "log_median", "log_upper"), map(float, ends), strict=True)),
         "effective_draws": effective,

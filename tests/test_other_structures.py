@@ -9,7 +9,6 @@ from scipy import stats
 
 from mnbayes.studies.rerun import first_replicates, moved
 
-script("trajectory")
 made = script("other_structures")
 STORED = json.loads(made.REFERENCE.read_text(encoding="utf-8"))
 AGAIN = "run `python scripts/other_structures.py`"

@@ -21,6 +21,10 @@ from mnbayes.numerics.inputs import input_sizes
 from mnbayes.numerics.packed_cells import packed_cells
 from mnbayes.numerics.unknown_cells import pack_unknown, unknown_cells
 
+#: Least unit of a censored value's distance from its limit, log scale: patients differ by as much,
+#: however exactly they are measured.
+LEAST_UNIT = 0.1
+
 
 def gaussian(card: Card, observations: Observations) -> bool:
     """Whether the data are normal given the parameters: no weights, nothing censored."""
@@ -103,16 +107,13 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
     return Density(dimension, function.address, data, expand, value_function.address)
 
 
-#: Least unit of a censored value's distance from its limit, log scale: patients differ by as much,
-#: however exactly they are measured.
-LEAST_UNIT = 0.1
-
-
-def _units(card: Card, cells: NDArray[np.bool_]) -> Floats:
-    """The prior's median of the SD of a measurement, for each of some cells."""
+def _units(card: Card, hidden: NDArray[np.bool_]) -> Floats:
+    """Units of the censored values: the prior's median of the SD of a measurement, or the least."""
+    if not hidden.any():  # the quantile would load SciPy's statistics, half a second
+        return np.empty(0)
     family, arguments = card.family("residual_sd"), card.argument_values("residual_sd")
     median = families.quantile(family, arguments, 0.5)
-    return np.broadcast_to(np.maximum(median, LEAST_UNIT), cells.shape)[cells]
+    return np.broadcast_to(np.maximum(median, LEAST_UNIT), hidden.shape)[hidden]
 
 
 def _target(name: str, n_marker: int) -> tuple[tuple[str, int], int]:

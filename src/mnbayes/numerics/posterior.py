@@ -85,9 +85,8 @@ def set_unknown(point, coordinate, n_weight, df_at, hidden):
         df, d_df, _, _ = constrain(int(row[0]), row[1], row[2], row[3], point[df_at])
         total += weights_density(point[n_own : n_own + n_weight], df, weight)
     for i in range(value.size):
-        kind, low, high, scale = int(hidden[0, i]), hidden[1, i], hidden[2, i], hidden[3, i]
         value[i], slope[i], jacobian, d_jacobian[i] = censored_value(
-            kind, low, high, scale, point[n_own + n_weight + i]
+            hidden[:, i], point[n_own + n_weight + i]
         )
         total += jacobian
     return weight, df, d_df, value, slope, d_jacobian, total

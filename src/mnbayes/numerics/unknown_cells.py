@@ -7,11 +7,11 @@ A sampler moves them as coordinates after the parameters' own:
   residual is a normal one whose precision is multiplied by ``w`` (Lange, Little and Taylor 1989,
   JASA 84:881);
 - a censored *value*, flat inside its interval. Between two limits its coordinate is the logit of
-  its place; with one, its distance from that is ``log(1 + exp(x))`` in SDs of a measurement: close
-  to the limit it cannot cross, and far from it a value moves as a normal one does, together with
-  the patient's others. (The log of the distance bends that: where most values of a cohort are
-  censored, half the effective draws took twice the time.) Integrating it out gives the interval
-  likelihood.
+  its place; with one, its distance from that is ``log(1 + exp(x))``, in units about the SD of a
+  measurement: close to the limit it cannot cross, and far from it a value moves as a normal one
+  does, together with the patient's others. (The log of the distance bends that: where most values
+  of a cohort are censored, half the effective draws took twice the time.) Integrating it out gives
+  the interval likelihood.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def pack_unknown(n_weight: int, df_at: int, low: Floats, high: Floats, scale: Fl
     low, high : array, shape (censored,)
         Limits of the censored values, log scale; infinite where open.
     scale : array, shape (censored,)
-        About the SD of a measurement: the unit of the distance from a single limit.
+        Unit of the distance from a single limit, about the SD of a measurement.
     """
     kind = np.where(np.isinf(low), BELOW, np.where(np.isinf(high), ABOVE, BETWEEN))
     limits = (np.where(np.isinf(limit), 0.0, limit) for limit in (low, high))
@@ -48,18 +48,22 @@ def pack_unknown(n_weight: int, df_at: int, low: Floats, high: Floats, scale: Fl
 
 @compiled
 def unknown(packed):
-    """Number of weights, where ``df`` is, what is known of censored values, and what follows."""
+    """Number of weights, where ``df`` is, what is known of censored values, and what follows.
+
+    Known are kind, limits and scale, shape (4, censored).
+    """
     n_weight, n_hidden, df_at = int(packed[0]), int(packed[1]), int(packed[2])
     hidden = packed[3 : 3 + 4 * n_hidden].reshape((4, n_hidden))
     return n_weight, df_at, hidden, packed[3 + 4 * n_hidden :]
 
 
 @compiled
-def censored_value(kind, low, high, scale, x):
+def censored_value(known, x):
     """A censored value at its coordinate, its slope, the log Jacobian, and the slope of that.
 
-    The Jacobian is up to a constant.
+    The Jacobian is up to a constant; ``known`` is a column of :func:`unknown`.
     """
+    kind, low, high, scale = int(known[0]), known[1], known[2], known[3]
     # The logistic function, from the half that keeps its digits.
     small = exp(-abs(x))
     unit = 1.0 / (1.0 + small) if x > 0.0 else small / (1.0 + small)
@@ -138,6 +142,5 @@ def unknown_cells(packed, df, points):
         if n_weight > 0:
             weights_density(points[d, :n_weight], df[d], weight[d])
         for i in range(n_hidden):
-            kind, low, high, scale = int(hidden[0, i]), hidden[1, i], hidden[2, i], hidden[3, i]
-            value[d, i] = censored_value(kind, low, high, scale, points[d, n_weight + i])[0]
+            value[d, i] = censored_value(hidden[:, i], points[d, n_weight + i])[0]
     return weight, value
