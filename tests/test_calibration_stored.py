@@ -159,6 +159,13 @@ def test_a_failure_is_said_first(stored: StoredCalibration) -> None:
     assert "did NOT pass" in section.remarks[0]
 
 
+def test_the_engine_that_did_not_pass_is_named(stored: StoredCalibration) -> None:
+    """A run by NUTS is of an engine that passed."""
+    (remark,) = calibration_section([load_card("remission")], stored).remarks
+    assert "drift, collapsed engine" in remark
+    assert "NUTS" not in remark
+
+
 def test_what_was_not_calibrated_is_said(stored: StoredCalibration) -> None:
     card = load_card("proteinuria")
     (changed,) = apply_changes([card], [parse_setting("visit_sd.sigma=0.3")], strict=True)

@@ -199,7 +199,11 @@ def _remarks(cards: Iterable[Card], kept: StoredCalibration) -> list[str]:
                 f"calibrated one; mnbayes calibrate --model {card.name} checks it as it stands."
             )
         elif not all(each.passed for each in as_it_stands):
-            failed = [each.structure for each in as_it_stands if not each.passed]
+            failed = [
+                f"{each.structure}, {_ENGINES[each.engine]}"
+                for each in as_it_stands
+                if not each.passed
+            ]
             remarks.append(f"This run's model {card.name} did NOT pass as: {'; '.join(failed)}.")
     return remarks
 
