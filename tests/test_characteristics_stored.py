@@ -33,7 +33,7 @@ from mnbayes.analyses.characteristics.stored import (
 )
 from mnbayes.analyses.design.rules import load_rules
 from mnbayes.cards.card import load_card
-from mnbayes.cards.definitions import load_definitions, parse_definitions
+from mnbayes.cards.definitions import Definitions, load_definitions, parse_definitions
 from mnbayes.cards.overrides import apply_changes, parse_setting
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.report.kit.templates import environment
@@ -320,8 +320,8 @@ def test_a_share_is_whole_percents_unless_it_rests_on_too_few(
     assert words.share(value, error) == text
 
 
-def test_every_stored_number_is_in_the_folder_of_a_run() -> None:
-    parts = report.characteristics_parts()
+def test_every_stored_number_is_in_the_folder_of_a_run(definitions: Definitions) -> None:
+    parts = report.characteristics_parts({found.model for found in stored_results()}, definitions)
     tables = report.tidy([part.found for part in parts])
     assert set(tables) == {
         f"characteristics_{name}" for name in ("estimates", "decisions", "per_patient", "scenarios")

@@ -333,7 +333,7 @@ def work_all(
             progress(task.name, "influence", len(refits[task.name]), len(left_out[task.name]))
         else:
             if not worked:
-                prepare_report(job.cards, job.analyses)
+                prepare_report(job.cards, job.judged_by, job.analyses)
             worked[task.name] = done
             waiting = any(each.name not in worked for each in job.stated)
             if fitted is not None and position < len(job.stated) and not waiting:

@@ -102,9 +102,9 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
     if not np.isfinite(data).all():
         raise ValueError("the model's numbers hold one that is not finite")
     expand = _expand(coordinates, blocks, None if gaussian(card, observations) else unknown)
-    function, value_function = posterior.gradient_function(), posterior.value_function()
+    function = posterior.gradient_function()
     dimension = len(coordinates) + n_weight + int(hidden.sum())
-    return Density(dimension, function.address, data, expand, value_function.address)
+    return Density(dimension, function.address, data, expand, posterior.value_address)
 
 
 def _units(card: Card, hidden: NDArray[np.bool_]) -> Floats:

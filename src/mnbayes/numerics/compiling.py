@@ -50,19 +50,26 @@ class _Forgiving:
             self._cache.save_overload(signature, data)
 
 
-def compiled(function: Callable[..., Any]) -> Any:
+def compiled(function: Callable[..., Any], *, inline: str = "never") -> Any:
     """Compile a function when it is first called, or load it from the disk.
 
     Division by zero gives inf or nan, which a sampler rejects; Python's check of it costs time.
     Python's lock is released.
+
+    Parameters
+    ----------
+    function : callable
+    inline : str
+        ``"always"`` compiles it as a part of what calls it, and never by itself: quicker where a
+        long function has one or two callers (``numba.njit``).
     """
     # No fast math: it rounds a sum one way in the process that compiled a function and another in
     # one that found it on the disk, and NUTS with the same seed then goes another way.
     try:
-        dispatcher = _cached(function)
+        dispatcher = _cached(function, inline)
     except RuntimeError:  # neither the folder of this file nor the user's cache can be written
         nb.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"] = str(lasting_folder())
-        dispatcher = _cached(function)
+        dispatcher = _cached(function, inline)
     # Numba compares the file of the function alone with what it was; a function in another file
     # that this one calls would stay as it was compiled in.
     dispatcher._cache._cache_file._source_stamp = SOURCES
@@ -70,8 +77,13 @@ def compiled(function: Callable[..., Any]) -> Any:
     return dispatcher
 
 
-def _cached(function: Callable[..., Any]) -> Any:
-    return nb.njit(cache=True, error_model="numpy", nogil=True)(function)
+def _cached(function: Callable[..., Any], inline: str) -> Any:
+    return nb.njit(cache=True, error_model="numpy", nogil=True, inline=inline)(function)
+
+
+def compiled_into_callers(function: Callable[..., Any]) -> Any:
+    """As :func:`compiled`, as a part of what calls it: a decorator for long functions."""
+    return compiled(function, inline="always")
 
 
 def c_function(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -66,10 +66,9 @@ def draw_effects(
     loglik = np.zeros(n_draw)
     surprise, solved = np.empty(widest), np.empty(widest)
     regressed = np.empty(2 * k)
-    _, inputs, weight, augmented, given = given_point(points[0], data)
     for d in range(n_draw):
         # Resampled draws repeat a point, one after another.
-        if d > 0 and np.any(points[d] != points[d - 1]):
+        if d == 0 or np.any(points[d] != points[d - 1]):
             _, inputs, weight, augmented, given = given_point(points[d], data)
         loglik[d], mean, factor, sd = given[0], given[1], given[2], given[3]
         scaled, level_root, decay, inverses = given[5], given[6], given[7], given[8]

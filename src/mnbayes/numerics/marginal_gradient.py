@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnbayes.numerics.compiling import compiled
+from mnbayes.numerics.compiling import compiled, compiled_into_callers
 from mnbayes.numerics.correlation_factor import partial_gradient
 from mnbayes.numerics.inputs import CORRELATION, RESIDUAL_SD, SERIAL_SD, SERIAL_WEEKS, begins
 from mnbayes.numerics.marginal import fixed_given_cells, solve_root
@@ -38,7 +38,7 @@ def _inverse_diagonal(factor):
     return out
 
 
-@compiled
+@compiled_into_callers
 def loglik_and_gradient(inputs, weight, augmented, cells, k):
     """Log-likelihood and its gradient, patient and fixed effects integrated out.
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from mnbayes.base.arrays import Floats
 from mnbayes.numerics.c_signature import SIGNATURE
-from mnbayes.numerics.compiling import SOURCES, c_function, compiled
+from mnbayes.numerics.compiling import SOURCES, c_function, compiled, compiled_into_callers
 from mnbayes.numerics.coordinates import COORDINATE, chain_rule, constrain, set_inputs
 from mnbayes.numerics.inputs import begins
 from mnbayes.numerics.marginal import fixed_given_cells
@@ -92,7 +92,7 @@ def set_unknown(point, coordinate, n_weight, df_at, hidden):
     return weight, df, d_df, value, slope, d_jacobian, total
 
 
-@compiled
+@compiled_into_callers
 def given_point(point, data):
     """At a point: the inputs, weights, censored values, and what :func:`fixed_given_cells` returns.
 
@@ -163,6 +163,12 @@ def gradient_function() -> Any:
 def value_function() -> Any:
     """C function as :func:`gradient_function`'s that leaves the gradient alone."""
     return _value_function(SOURCES)
+
+
+def value_address() -> int:
+    """Where :func:`value_function` is."""
+    address: int = value_function().address
+    return address
 
 
 def evaluate(point: Floats, data: Floats, function: Any) -> tuple[float, Floats]:

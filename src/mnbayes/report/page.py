@@ -12,6 +12,7 @@ from markupsafe import Markup
 from mnbayes.base.text_table import Spanned, plain
 from mnbayes.base.untrusted_text import visible
 from mnbayes.cards.card import Card
+from mnbayes.cards.definitions import Definitions
 from mnbayes.report.kit.headings import below
 from mnbayes.report.kit.numbering import numbered
 from mnbayes.report.kit.results import ModelShown, models_shown, primary_model
@@ -82,14 +83,16 @@ class Group:
     sections: tuple[Written, ...]
 
 
-def prepare_report(cards: Iterable[Card], analyses: Iterable[Analysis]) -> None:
+def prepare_report(
+    cards: Iterable[Card], definitions: Definitions, analyses: Iterable[Analysis]
+) -> None:
     """Load, draw and compile what does not wait for a fit, while models are still worked on."""
     import great_tables  # noqa: F401  # heavy
 
     cards = list(cards)
     for analysis in analyses:
         if analysis.prepare is not None:
-            analysis.prepare(cards)
+            analysis.prepare(cards, definitions)
     templates = environment()
     for name in templates.list_templates(extensions=["j2"]):
         templates.get_template(name)

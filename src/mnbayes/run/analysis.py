@@ -75,7 +75,8 @@ class Analysis:
         What it finds of the run as soon as the cards are fitted (:attr:`Run.found` under its
         name), and the figures of that.
     prepare : callable, optional
-        Called with the cards while models are still worked on: what does not wait for a fit.
+        Called with the cards and the definitions while models are still worked on: what does not
+        wait for a fit.
     place : str
         Where its section stands, unless the section says so itself.
     part : str
@@ -93,7 +94,7 @@ class Analysis:
     figures: Callable[[Result, Shown], Sequence[Drawn]] | None = None
     draws: Mapping[str, str] = field(default_factory=dict)
     after_fits: Callable[[Run], tuple[Any, Sequence[Drawn]]] | None = None
-    prepare: Callable[[Iterable[Card]], None] | None = None
+    prepare: Callable[[Iterable[Card], Definitions], None] | None = None
     place: Place = "main"
     part: Part = "results"
     needs: Callable[[Fit], str] = nothing

@@ -16,6 +16,7 @@ from mnbayes.analyses.calibration.sampler import CalibratedEngine
 from mnbayes.base.resources import calibration_file
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import Card
+from mnbayes.cards.definitions import Definitions
 from mnbayes.report.kit import wording
 from mnbayes.run.analysis import Analysis
 from mnbayes.run.needs import a_card
@@ -278,7 +279,7 @@ def verdict(calibration: Calibration) -> str:
     return f"NOT calibrated: {'; '.join(calibration.reasons)}."
 
 
-def prepare(cards: Iterable[Card]) -> None:
+def prepare(cards: Iterable[Card], definitions: Definitions) -> None:
     """Read the stored result, which is kept."""
     calibration_section(cards)
 

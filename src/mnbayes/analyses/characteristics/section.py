@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -15,7 +15,7 @@ from mnbayes.analyses.characteristics.result import TABLES, Characteristics
 from mnbayes.analyses.characteristics.stored import is_current, stored_results
 from mnbayes.base.text_table import Table, records
 from mnbayes.cards.card import Card
-from mnbayes.cards.definitions import EMBEDDED
+from mnbayes.cards.definitions import EMBEDDED, Definitions
 from mnbayes.report.kit import wording
 from mnbayes.report.kit.figures import svg_bytes
 from mnbayes.run.analysis import Analysis
@@ -69,10 +69,26 @@ class Part:
     found: Characteristics
 
 
+def characteristics_parts(models: Collection[str], definitions: Definitions) -> tuple[Part, ...]:
+    """What a report of some models shows of the results that mnbayes brings.
+
+    Parameters
+    ----------
+    models : collection of str
+        Names of cards.
+    definitions : Definitions
+        Of the report: trials judged by others say nothing of it.
+    """
+    if definitions.name != EMBEDDED:
+        return ()
+    return tuple(_shipped(found.model) for found in stored_results() if found.model in models)
+
+
 @cache
-def characteristics_parts() -> tuple[Part, ...]:
-    """What the report shows of the results that mnbayes brings; empty if it brings none."""
-    return tuple(characteristics_part(found, is_current(found)) for found in stored_results())
+def _shipped(model: str) -> Part:
+    """Of a model's stored result, whose pictures take seconds."""
+    found = next(found for found in stored_results() if found.model == model)
+    return characteristics_part(found, is_current(found))
 
 
 def characteristics_part(found: Characteristics, current: bool) -> Part:
@@ -251,9 +267,7 @@ def _finding(key: str, said: Sequence[str]) -> str:
 
 def section(run: Run) -> Section:
     """The stored operating characteristics of the models, definitions and rule of a run."""
-    fitted = {result.name for result in run.results}
-    same = run.definitions.name == EMBEDDED
-    said = tuple(part for part in characteristics_parts() if same and part.model in fitted)
+    said = characteristics_parts({result.name for result in run.results}, run.definitions)
     # The one whose rules judge most; how many patients it was done with comes second.
     first = max(said, key=lambda part: len(part.found.rules), default=None)
     return Section(
@@ -310,9 +324,9 @@ def of_study(found: Characteristics) -> Section:
     )
 
 
-def prepare(cards: Iterable[Card]) -> None:
+def prepare(cards: Iterable[Card], definitions: Definitions) -> None:
     """Read the stored results and draw their pictures, which are kept."""
-    characteristics_parts()
+    characteristics_parts({card.name for card in cards}, definitions)
 
 
 ANALYSIS = Analysis(
