@@ -92,6 +92,8 @@ def test_goals_are_judged_by_what_was_measured(standings: ModuleType) -> None:
         *(("12,300", True), ("1,030", True), ("12.0", True)),
     ]
     assert values == expected
+    peers = stored()["programs"] | {"rstanarm": program([9.0], first_cold=[21.0, 19.0, 20.0])}
+    assert standings.goals(stored(programs=peers))[1][1:] == ("1.5", True)  # 30 s to 20 s
     slow = stored(studies=stored()["studies"] | {"fits_per_minute": 5_900.0})
     assert [goal.met for goal in standings.goals(slow)][3:5] == [False, False]
 

@@ -105,8 +105,14 @@ def goals(stored: Stored) -> list[Goal]:
     nuts = programs.get("mnbayes nuts", {}).get("new_priors")
     if brms and nuts:
         share = median(nuts) / median(brms)
-        says = "NUTS refit with new priors at most 0.1 of brms's fastest refit"
+        says = "NUTS refit with new priors at most 0.1 of brms's fastest refit of the step model"
         out.append(Goal(says, f"{share:.2f}", share <= 0.1))
+    first = programs.get("mnbayes nuts", {}).get("first_cold")
+    peer = programs.get("rstanarm", {}).get("first_cold")
+    if first and peer:
+        ratio = median(first) / median(peer)
+        says = "NUTS first fit, nothing compiled: at most 1.5 times rstanarm's"
+        out.append(Goal(says, f"{ratio:.1f}", ratio <= 1.5))
     # The goal says "bare nutpie"; what that samples can be read in two ways.
     for alone, says in (
         ("pymc", "NUTS refit over nutpie alone on the card's PyMC model: at most 20 % more"),
