@@ -26,7 +26,7 @@ from mnbayes.data.names import difference, marker_of_unit, skeleton
 from mnbayes.data.units import UnitError, accepted, conversion, plain_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -287,8 +287,12 @@ def check_baseline(
     span = {"line": ("line", "min"), "week": ("planned", "min"), "first": ("week", "min")}
 
     def late(keys: list[str]) -> pd.DataFrame:
-        table = rows.groupby(keys, sort=False).agg(**span).reset_index()
-        return table[~(table["week"] <= 0)].set_index("line")
+        named = list(zip(*(rows[key] for key in keys), strict=True))
+        begun = {name for name, week in zip(named, rows["planned"], strict=True) if week <= 0}
+        lacking = rows[np.array([name not in begun for name in named], dtype=bool)]
+        if lacking.empty:  # as it should be; grouping nothing takes as long as grouping much
+            return lacking.assign(first=lacking["week"])
+        return lacking.groupby(keys, sort=False).agg(**span).reset_index().set_index("line")
 
     def since(row: pd.Series) -> str:
         if row["first"] < 0:
@@ -367,10 +371,16 @@ def check_event_repeats(
     )
 
 
-def _beyond(amounts: pd.DataFrame, low: float, high: float) -> pd.Series[bool]:
-    above = (amounts > high).any(axis=1)
-    below = (amounts[["value", "upper"]] < low).any(axis=1)
-    return above | below
+def _beyond(
+    text: pd.DataFrame, amounts: pd.DataFrame, ranges: Mapping[str, tuple[float, float]]
+) -> pd.Series[bool]:
+    """Rows with an amount outside of the range of their marker; those of no range are not."""
+    low, high = (
+        text["marker"].map({name: ends[end] for name, ends in ranges.items()}).astype("float64")
+        for end in (0, 1)
+    )
+    above = amounts.gt(high, axis=0).any(axis=1)
+    return above | amounts[["value", "upper"]].lt(low, axis=0).any(axis=1)
 
 
 def _as_written(row: pd.Series) -> str:
@@ -386,15 +396,15 @@ def check_plausible(
 ) -> list[Problem]:
     """Values no living patient is likely to have (warnings); often a wrong unit."""
     problems: list[Problem] = []
-    present = set(text["marker"].unique())
+    odd = _beyond(text, canonical, {name: each.plausible for name, each in catalogue.items()})
+    odd &= ~_beyond(text, canonical, {name: each.possible for name, each in catalogue.items()})
+    present = set(text.loc[odd, "marker"])
     for marker in [marker for name, marker in catalogue.items() if name in present]:
-        amounts = canonical[text["marker"] == marker.name]
         low, high = marker.plausible
-        odd = _beyond(amounts, low, high) & ~_beyond(amounts, *marker.possible)
         problems += _flag(
             file,
             "value",
-            text.loc[amounts.index[odd]],
+            text[odd & (text["marker"] == marker.name)],
             _as_written,
             f"{marker.label} from {low:g} to {high:g} {marker.unit}; is the unit right?",
             by=[*AMOUNTS, "unit"],
@@ -445,11 +455,11 @@ def check_possible(
         Whether they are read as they stand: warnings instead of errors.
     """
     problems: list[Problem] = []
-    present = set(text["marker"].unique())
+    beyond = _beyond(text, canonical, {name: each.possible for name, each in catalogue.items()})
+    present = set(text.loc[beyond, "marker"])
     for marker in [marker for name, marker in catalogue.items() if name in present]:
-        amounts = canonical[text["marker"] == marker.name]
         low, high = marker.possible
-        rows = text.loc[amounts.index[_beyond(amounts, low, high)]]
+        rows = text[beyond & (text["marker"] == marker.name)]
         for unit, part in rows.groupby("unit", sort=False):
             here = canonical.loc[part.index]
             given = here.bfill(axis=1)["value"]
