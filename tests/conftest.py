@@ -156,8 +156,9 @@ def lupus_run(lupus_folder: Path) -> Path:
 
 @pytest.fixture
 def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ArviZ's dozen pictures take longer than a fit: for tests that look at none of them."""
+    """A card's pictures take longer than its fit: for tests that look at none of them."""
     monkeypatch.setattr("mnbayes.pipeline.write_arviz_pictures", lambda *_, **__: None)
+    monkeypatch.setattr("mnbayes.pipeline.draw", lambda *_, **__: {})
 
 
 def simulate_cohort(

@@ -383,6 +383,7 @@ def held(*_):
 # When the tables are written and the draws are not yet moved to their place.
 mnbayes.run.outputs.shutil = SimpleNamespace(move=held)
 mnbayes.pipeline.write_arviz_pictures = lambda *_, **__: None  # longer than the fit
+mnbayes.pipeline.draw = lambda *_, **__: {}
 main()
 """
 
