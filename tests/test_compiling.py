@@ -11,6 +11,7 @@ import numba as nb
 import numpy as np
 import pytest
 
+from mnbayes.numerics import posterior
 from mnbayes.numerics.compiling import c_function, compiled
 from mnbayes.numerics.small_matrices import fill_inverse, fill_root
 
@@ -43,6 +44,23 @@ def test_functions_from_the_disk_give_the_numbers_of_those_just_compiled(tmp_pat
     assert len(printed[0].splitlines()) == 200
     assert list(tmp_path.rglob("*.nbc"))
     assert printed[0] == printed[1]
+
+
+def test_one_process_at_a_time_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="Windows locks no folder")
+
+    def compiling(_: str) -> str:
+        another = os.open(tmp_path, os.O_RDONLY)
+        try:
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(another, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(another)
+        return "compiled"
+
+    monkeypatch.setattr(nb.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(posterior, "_gradient_function", compiling)
+    assert posterior.gradient_function.__wrapped__() == "compiled"
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 13])

@@ -197,10 +197,10 @@ def move_into(made: Path, folder: Path) -> bool:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time rename what lies in a folder, where the system can say so.
+    """Let one process at a time change what lies in a folder, where the system can say so.
 
     Elsewhere (some network disks) nothing is lost either: no folder can be renamed onto one that
-    holds something.
+    holds something, and what numba keeps is written whole.
     """
     try:
         import fcntl

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba as nb
 import numpy as np
 
 from mnbayes.base.arrays import Floats
+from mnbayes.base.new_files import alone
 from mnbayes.numerics.c_signature import SIGNATURE
 from mnbayes.numerics.compiling import SOURCES, c_function, compiled, compiled_into_callers
 from mnbayes.numerics.coordinates import COORDINATE, chain_rule, constrain, set_inputs
@@ -155,8 +157,12 @@ def gradient_function() -> Any:
 
     Its signature is :data:`mnbayes.numerics.c_signature.SIGNATURE`, its data :func:`pack`'s. As C
     functions, so that what calls them is not compiled together with them.
+
+    Of processes that start together the first compiles for some ten seconds, and the others wait
+    for what it leaves on the disk: they would take its core to do the same.
     """
-    return _gradient_function(SOURCES)
+    with alone(Path(nb.config.CACHE_DIR or Path(__file__).parent)):
+        return _gradient_function(SOURCES)
 
 
 @cache
