@@ -46,7 +46,10 @@ def test_functions_from_the_disk_give_the_numbers_of_those_just_compiled(tmp_pat
     assert printed[0] == printed[1]
 
 
-def test_one_process_at_a_time_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["gradient_function", "value_function"])
+def test_one_process_at_a_time_compiles(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fcntl = pytest.importorskip("fcntl", reason="Windows locks no folder")
 
     def compiling(_: str) -> str:
@@ -59,8 +62,8 @@ def test_one_process_at_a_time_compiles(tmp_path: Path, monkeypatch: pytest.Monk
         return "compiled"
 
     monkeypatch.setattr(nb.config, "CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(posterior, "_gradient_function", compiling)
-    assert posterior.gradient_function.__wrapped__() == "compiled"
+    monkeypatch.setattr(posterior, f"_{name}", compiling)
+    assert getattr(posterior, name).__wrapped__() == "compiled"
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 13])

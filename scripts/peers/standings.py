@@ -102,17 +102,16 @@ def goals(stored: Stored) -> list[Goal]:
     out = []
     programs, studies = stored["programs"], stored["studies"]
     brms = programs.get("brms", {}).get("warm")
-    nuts = programs.get("mnbayes nuts", {}).get("new_priors")
-    if brms and nuts:
-        share = median(nuts) / median(brms)
-        says = "NUTS refit with new priors at most 0.1 of brms's fastest refit of the step model"
-        out.append(Goal(says, f"{share:.2f}", share <= 0.1))
-    first = programs.get("mnbayes nuts", {}).get("first_cold")
-    peer = programs.get("rstanarm", {}).get("first_cold")
-    if first and peer:
-        ratio = median(first) / median(peer)
-        says = "NUTS first fit, nothing compiled: at most 1.5 times rstanarm's"
-        out.append(Goal(says, f"{ratio:.1f}", ratio <= 1.5))
+    nuts = programs.get("mnbayes nuts", {})
+    refit = "NUTS refit with new priors at most 0.1 of brms's fastest refit of the step model"
+    first = "NUTS first fit, nothing compiled: at most 1.5 times rstanarm's"
+    for says, ours, peer, most, digits in (
+        (refit, nuts.get("new_priors"), brms, 0.1, 2),
+        (first, nuts.get("first_cold"), programs.get("rstanarm", {}).get("first_cold"), 1.5, 1),
+    ):
+        if ours and peer:
+            ratio = median(ours) / median(peer)
+            out.append(Goal(says, f"{ratio:.{digits}f}", ratio <= most))
     # The goal says "bare nutpie"; what that samples can be read in two ways.
     for alone, says in (
         ("pymc", "NUTS refit over nutpie alone on the card's PyMC model: at most 20 % more"),

@@ -26,7 +26,7 @@ from mnbayes.data.names import difference, marker_of_unit, skeleton
 from mnbayes.data.units import UnitError, accepted, conversion, plain_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -383,6 +383,14 @@ def _beyond(
     return above | amounts[["value", "upper"]].lt(low, axis=0).any(axis=1)
 
 
+def _by_marker(rows: pd.DataFrame, catalogue: Catalogue) -> Iterator[tuple[Marker, pd.DataFrame]]:
+    """The rows of each marker that has some, in the catalogue's order."""
+    present = set(rows["marker"])
+    for name, marker in catalogue.items():
+        if name in present:
+            yield marker, rows[rows["marker"] == name]
+
+
 def _as_written(row: pd.Series) -> str:
     given = [(column, row[column]) for column in AMOUNTS if row[column]]
     return ", ".join(
@@ -398,13 +406,12 @@ def check_plausible(
     problems: list[Problem] = []
     odd = _beyond(text, canonical, {name: each.plausible for name, each in catalogue.items()})
     odd &= ~_beyond(text, canonical, {name: each.possible for name, each in catalogue.items()})
-    present = set(text.loc[odd, "marker"])
-    for marker in [marker for name, marker in catalogue.items() if name in present]:
+    for marker, rows in _by_marker(text[odd], catalogue):
         low, high = marker.plausible
         problems += _flag(
             file,
             "value",
-            text[odd & (text["marker"] == marker.name)],
+            rows,
             _as_written,
             f"{marker.label} from {low:g} to {high:g} {marker.unit}; is the unit right?",
             by=[*AMOUNTS, "unit"],
@@ -456,10 +463,8 @@ def check_possible(
     """
     problems: list[Problem] = []
     beyond = _beyond(text, canonical, {name: each.possible for name, each in catalogue.items()})
-    present = set(text.loc[beyond, "marker"])
-    for marker in [marker for name, marker in catalogue.items() if name in present]:
+    for marker, rows in _by_marker(text[beyond], catalogue):
         low, high = marker.possible
-        rows = text[beyond & (text["marker"] == marker.name)]
         for unit, part in rows.groupby("unit", sort=False):
             here = canonical.loc[part.index]
             given = here.bfill(axis=1)["value"]

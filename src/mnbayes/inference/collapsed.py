@@ -88,7 +88,7 @@ def weighted_rounds(
         Of each round; where the density has no mode one point only, not to be trusted.
     """
     data, n = density.data, density.dimension
-    value = density.address if density.value_address is None else density.value_address()
+    value = density.value_address()
     proposal = importance.first_proposal(density.address, data, n)
     if proposal is None:
         yield Weighted(np.zeros((1, n)), np.ones(1), np.inf)

@@ -104,7 +104,11 @@ def longitudinal_density(card: Card, observations: Observations) -> Density:
     expand = _expand(coordinates, blocks, None if gaussian(card, observations) else unknown)
     function = posterior.gradient_function()
     dimension = len(coordinates) + n_weight + int(hidden.sum())
-    return Density(dimension, function.address, data, expand, posterior.value_address)
+    return Density(dimension, function.address, data, expand, _value_address)
+
+
+def _value_address() -> int:
+    return int(posterior.value_function().address)
 
 
 def _units(card: Card, hidden: NDArray[np.bool_]) -> Floats:

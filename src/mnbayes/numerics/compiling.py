@@ -81,11 +81,6 @@ def _cached(function: Callable[..., Any], inline: str) -> Any:
     return nb.njit(cache=True, error_model="numpy", nogil=True, inline=inline)(function)
 
 
-def compiled_into_callers(function: Callable[..., Any]) -> Any:
-    """As :func:`compiled`, as a part of what calls it: a decorator for long functions."""
-    return compiled(function, inline="always")
-
-
 def c_function(signature: Any, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function to one of C at once, or load it from the disk (``numba.cfunc``).
 

@@ -24,13 +24,13 @@ class Density:
     expand : callable
         Takes draws, shape (draw, dimension); returns the model's random variables by name, the
         draw on the first axis.
-    value_address : callable, optional
+    value_address : callable
         Gives the address of a function that leaves the gradient alone, which is compiled or
-        loaded only now; without it the first is asked for values too.
+        loaded only now.
     """
 
     dimension: int
     address: int
     data: Floats
     expand: Callable[[Floats], dict[str, Floats]]
-    value_address: Callable[[], int] | None = None
+    value_address: Callable[[], int]

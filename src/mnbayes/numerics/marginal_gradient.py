@@ -10,9 +10,11 @@ The gradient of a marginal log-likelihood is the posterior expectation of the jo
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from mnbayes.numerics.compiling import compiled, compiled_into_callers
+from mnbayes.numerics.compiling import compiled
 from mnbayes.numerics.correlation_factor import partial_gradient
 from mnbayes.numerics.inputs import CORRELATION, RESIDUAL_SD, SERIAL_SD, SERIAL_WEEKS, begins
 from mnbayes.numerics.marginal import fixed_given_cells, solve_root
@@ -38,7 +40,7 @@ def _inverse_diagonal(factor):
     return out
 
 
-@compiled_into_callers
+@partial(compiled, inline="always")
 def loglik_and_gradient(inputs, weight, augmented, cells, k):
     """Log-likelihood and its gradient, patient and fixed effects integrated out.
 

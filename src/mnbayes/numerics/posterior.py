@@ -13,7 +13,8 @@ model in PyMC, and tests hold the two together.
 from __future__ import annotations
 
 import ctypes
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import numpy as np
 from mnbayes.base.arrays import Floats
 from mnbayes.base.new_files import alone
 from mnbayes.numerics.c_signature import SIGNATURE
-from mnbayes.numerics.compiling import SOURCES, c_function, compiled, compiled_into_callers
+from mnbayes.numerics.compiling import SOURCES, c_function, compiled
 from mnbayes.numerics.coordinates import COORDINATE, chain_rule, constrain, set_inputs
 from mnbayes.numerics.inputs import begins
 from mnbayes.numerics.marginal import fixed_given_cells
@@ -94,7 +95,7 @@ def set_unknown(point, coordinate, n_weight, df_at, hidden):
     return weight, df, d_df, value, slope, d_jacobian, total
 
 
-@compiled_into_callers
+@partial(compiled, inline="always")
 def given_point(point, data):
     """At a point: the inputs, weights, censored values, and what :func:`fixed_given_cells` returns.
 
@@ -157,24 +158,23 @@ def gradient_function() -> Any:
 
     Its signature is :data:`mnbayes.numerics.c_signature.SIGNATURE`, its data :func:`pack`'s. As C
     functions, so that what calls them is not compiled together with them.
-
-    Of processes that start together the first compiles for some ten seconds, and the others wait
-    for what it leaves on the disk: they would take its core to do the same.
     """
-    with alone(Path(nb.config.CACHE_DIR or Path(__file__).parent)):
-        return _gradient_function(SOURCES)
+    return _made_alone(_gradient_function)
 
 
 @cache
 def value_function() -> Any:
     """C function as :func:`gradient_function`'s that leaves the gradient alone."""
-    return _value_function(SOURCES)
+    return _made_alone(_value_function)
 
 
-def value_address() -> int:
-    """Where :func:`value_function` is."""
-    address: int = value_function().address
-    return address
+def _made_alone(make: Callable[[str], Any]) -> Any:
+    """Of processes that start together the first compiles, for some ten seconds.
+
+    The others wait for what it leaves on the disk: they would take its core to do the same.
+    """
+    with alone(Path(nb.config.CACHE_DIR or Path(__file__).parent)):
+        return make(SOURCES)
 
 
 def evaluate(point: Floats, data: Floats, function: Any) -> tuple[float, Floats]:

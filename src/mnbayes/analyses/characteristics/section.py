@@ -81,13 +81,12 @@ def characteristics_parts(models: Collection[str], definitions: Definitions) -> 
     """
     if definitions.name != EMBEDDED:
         return ()
-    return tuple(_shipped(found.model) for found in stored_results() if found.model in models)
+    return tuple(_shipped(found) for found in stored_results() if found.model in models)
 
 
 @cache
-def _shipped(model: str) -> Part:
-    """Of a model's stored result, whose pictures take seconds."""
-    found = next(found for found in stored_results() if found.model == model)
+def _shipped(found: Characteristics) -> Part:
+    """Of a stored result, whose pictures take seconds."""
     return characteristics_part(found, is_current(found))
 
 
